@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+# zerospan: `make help` lists the targets. Everything generated goes to build/.
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+
+VERSION := 0.1.0
+B       := build
+ARCH    := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
+
+CC       ?= cc
+ifeq ($(origin CC),default)
+CC       := cc
+endif
+CLANG    ?= clang
+BPFTOOL  ?= $(or $(shell command -v bpftool),/usr/sbin/bpftool)
+PROTOC_C ?= protoc-c
+STRIP    ?= strip
+
+WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+          -Wwrite-strings -Wformat=2
+CFLAGS ?= -O2 -g
+CSTD   := -std=gnu11 -D_GNU_SOURCE
+DEPGEN  = -MMD -MP
+
+Q   := $(if $(V),,@)
+msg  = $(if $(V),,@printf '  %-8s %s\n' $(1) $(2);)
+
+all: $(B)/zerospan $(B)/shop $(B)/traffic ## build the program, the shop and its traffic
+
+include tools.mk
+include target-app/module.mk
+
+# --- the kernel side: every bpf/*.bpf.c linked into one object, embedded as a skeleton ------------
+
+BPF_SRCS   := $(wildcard bpf/*.bpf.c)
+BPF_OBJS   := $(BPF_SRCS:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)
+BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror \
+              -Wno-unused-parameter -Ivmlinux -Ibpf -I/usr/include/$(shell uname -m)-linux-gnu
+
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c | $(TOOLS_OK)
+	@mkdir -p $(@D)
+	$(call msg,BPF,$@)$(CLANG) $(BPF_CFLAGS) $(DEPGEN) -c $< -o $@
+
+$(B)/zerospan.bpf.o: $(BPF_OBJS)
+	$(call msg,LINK-BPF,$@)$(BPFTOOL) gen object $@ $^
+
+$(B)/gen/zerospan.skel.h: $(B)/zerospan.bpf.o
+	@mkdir -p $(@D)
+	$(call msg,SKEL,$@)$(BPFTOOL) gen skeleton $< name zerospan_bpf > $@
+
+# --- generated protobuf code ----------------------------------------------------------------------
+
+PROTO_SRCS := $(wildcard user/export/proto/*.proto)
+PROTO_C    := $(PROTO_SRCS:user/export/proto/%.proto=$(B)/gen/%.pb-c.c)
+PROTO_H    := $(PROTO_C:.c=.h)
+
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: user/export/proto/%.proto | $(TOOLS_OK)
+	@mkdir -p $(@D)
+	$(call msg,PROTOC,$<)$(PROTOC_C) --proto_path=user/export/proto --c_out=$(B)/gen $<
+
+# --- the user side --------------------------------------------------------------------------------
+
+PKGS     := libbpf libelf libcurl libmicrohttpd libprotobuf-c
+INCLUDES := -Iuser -Ibpf -I$(B)/gen
+DEFINES  := -DZEROSPAN_VERSION='"$(VERSION)"'
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
+PKG_LIBS   = $(shell pkg-config --libs $(PKGS)) -lpthread
+
+USER_SRCS := $(filter-out user/main.c,$(wildcard user/*.c user/*/*.c))
+USER_OBJS := $(USER_SRCS:%.c=$(B)/obj/%.o) $(PROTO_C:$(B)/gen/%.c=$(B)/obj/gen/%.o)
+GENERATED := $(B)/gen/zerospan.skel.h $(PROTO_H)
+
+$(B)/obj/%.o: %.c | $(TOOLS_OK) $(GENERATED)
+	@mkdir -p $(@D)
+	$(call msg,CC,$<)$(CC) $(CSTD) $(CFLAGS) $(WARN) $(DEFINES) $(INCLUDES) $(PKG_CFLAGS) $(DEPGEN) -c $< -o $@
+
+$(B)/obj/gen/%.o: $(B)/gen/%.c $(PROTO_H)
+	@mkdir -p $(@D)
+	$(call msg,CC,$<)$(CC) $(CSTD) $(CFLAGS) -I$(B)/gen $(DEPGEN) -c $< -o $@
+
+$(B)/zerospan: $(B)/obj/user/main.o $(USER_OBJS)
+	$(call msg,LINK,$@)$(CC) $(CFLAGS) $^ -o $@ $(PKG_LIBS)
+
+# --- the observed programs ------------------------------------------------------------------------
+
+$(B)/shop: $(SHOP_SRCS:%.c=$(B)/obj/%.o)
+	$(call msg,LINK,$@)$(CC) $(CFLAGS) $^ -o $@ $(shell pkg-config --libs $(SHOP_PKGS)) -lpthread
+
+$(B)/traffic: $(TRAFFIC_SRCS:%.c=$(B)/obj/%.o)
+	$(call msg,LINK,$@)$(CC) $(CFLAGS) $^ -o $@ $(shell pkg-config --libs $(TRAFFIC_PKGS)) -lpthread
+
+# --- unit tests: the whole user side again with ASan and UBSan, one program per tests/unit/test_*.c --
+
+SAN        := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SAN_OBJS   := $(USER_OBJS:$(B)/obj/%=$(B)/san/%)
+UNIT_SRCS  := $(wildcard tests/unit/test_*.c)
+UNIT_TESTS := $(UNIT_SRCS:tests/unit/%.c=$(B)/unit/%)
+UNIT_DEFS  := -DTEST_DATA='"$(CURDIR)/tests/data"'
+
+$(B)/san/%.o: %.c | $(TOOLS_OK) $(GENERATED)
+	@mkdir -p $(@D)
+	$(call msg,CC-SAN,$<)$(CC) $(CSTD) $(SAN) $(WARN) $(DEFINES) $(UNIT_DEFS) $(INCLUDES) $(PKG_CFLAGS) $(DEPGEN) -c $< -o $@
+
+$(B)/san/gen/%.o: $(B)/gen/%.c $(PROTO_H)
+	@mkdir -p $(@D)
+	$(call msg,CC-SAN,$<)$(CC) $(CSTD) $(SAN) -I$(B)/gen $(DEPGEN) -c $< -o $@
+
+$(B)/san/libuser.a: $(SAN_OBJS)
+	$(call msg,AR,$@)rm -f $@; ar rcs $@ $^
+
+$(B)/unit/%: $(B)/san/tests/unit/%.o $(B)/san/tests/unit/support.o $(B)/san/libuser.a
+	@mkdir -p $(@D)
+	$(call msg,LINK,$@)$(CC) $(SAN) $^ -o $@ $(PKG_LIBS) -lcmocka
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+# --- what people run ------------------------------------------------------------------------------
+
+deps: ## install every Debian package that building and testing needs (root)
+	$(Q)tools/install-deps
+
+unit: $(UNIT_TESTS)
+	$(Q)tests/run unit
+
+lint:
+	$(Q)tests/run lint
+
+check: all $(UNIT_TESTS) ## lint and unit tests; no root, under a minute
+	$(Q)tests/run lint unit
+
+format: ## rewrite the sources with clang-format
+	$(Q)git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
+
+clean: ## remove everything generated
+	rm -rf $(B)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+.PHONY: all deps unit lint check format clean help

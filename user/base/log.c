@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Own messages on stderr, one write per line so that lines of several threads do not mix. */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+enum {
+	LOG_LIMIT_PERIOD_S = 60
+};
+
+static _Atomic(enum log_level) current_level = LOG_LEVEL_INFO;
+
+void log_set_level(enum log_level level)
+{
+	atomic_store(&current_level, level);
+}
+
+bool log_enabled(enum log_level level)
+{
+	return level <= atomic_load(&current_level);
+}
+
+void log_write(enum log_level level, const char *fmt, ...)
+{
+	static const char *const prefix[] = {
+	    [LOG_LEVEL_ERROR] = "error: ",
+	    [LOG_LEVEL_WARN] = "warning: ",
+	    [LOG_LEVEL_INFO] = "",
+	    [LOG_LEVEL_DEBUG] = "debug: ",
+	};
+	char text[2048];
+	va_list ap;
+
+	if (!log_enabled(level))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "zerospan: %s%s\n", prefix[level], text);
+}
+
+bool log_limit_pass(struct log_limit *limit, uint64_t now_ns, uint64_t *ret_suppressed)
+{
+	if (now_ns < limit->next_ns) {
+		limit->suppressed++;
+		return false;
+	}
+	limit->next_ns = now_ns + (uint64_t)LOG_LIMIT_PERIOD_S * 1000000000ULL;
+	*ret_suppressed = limit->suppressed;
+	limit->suppressed = 0;
+	return true;
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Life cycle of finished spans, traces and services; see span.h. */
+#include "span/span.h"
+
+#include <stdlib.h>
+
+const char *parent_basis_name(enum parent_basis basis)
+{
+	static const char *const names[] = {
+	    [PARENT_BASIS_NONE] = NULL,
+	    [PARENT_BASIS_HEADER] = "header",
+	    [PARENT_BASIS_SOCKET] = "socket",
+	    [PARENT_BASIS_THREAD] = "thread",
+	};
+
+	return names[basis];
+}
+
+struct service *service_ref(struct service *service)
+{
+	atomic_fetch_add(&service->refs, 1);
+	return service;
+}
+
+void service_unref(struct service *service)
+{
+	if (service && atomic_fetch_sub(&service->refs, 1) == 1)
+		free(service);
+}
+
+const struct attr *span_attr(const struct span *span, const char *key)
+{
+	for (size_t i = 0; i < span->n_attrs; i++)
+		if (strcmp(span->attrs[i].key, key) == 0)
+			return &span->attrs[i];
+	return NULL;
+}
+
+void span_free(struct span *span)
+{
+	if (!span)
+		return;
+	service_unref(span->service);
+	free(span);
+}
+
+struct trace *trace_new(size_t n)
+{
+	struct trace *trace = calloc(1, sizeof(*trace) + n * sizeof(trace->spans[0]));
+
+	if (trace)
+		atomic_init(&trace->refs, 1);
+	return trace;
+}
+
+struct trace *trace_ref(struct trace *trace)
+{
+	atomic_fetch_add(&trace->refs, 1);
+	return trace;
+}
+
+void trace_unref(struct trace *trace)
+{
+	if (!trace || atomic_fetch_sub(&trace->refs, 1) != 1)
+		return;
+	for (size_t i = 0; i < trace->n_spans; i++)
+		span_free(trace->spans[i]);
+	free(trace);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A finished span and a finished local trace, as every exporter reads them: the hub of the user
+ * side. Spans are immutable once their trace is published; a trace is reference counted and shared
+ * by the sinks' threads. Kinds, status codes and flags carry OTLP's numbers (opentelemetry-proto
+ * v1.11.0).
+ */
+#ifndef ZS_SPAN_SPAN_H
+#define ZS_SPAN_SPAN_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/sv.h"
+
+struct trace_id {
+	uint8_t b[16]; /* all zero: none */
+};
+
+struct span_id {
+	uint8_t b[8]; /* all zero: none */
+};
+
+enum span_kind {
+	SPAN_KIND_INVALID = 0,
+	SPAN_KIND_INTERNAL = 1,
+	SPAN_KIND_SERVER = 2,
+	SPAN_KIND_CLIENT = 3,
+};
+
+enum span_status {
+	SPAN_STATUS_UNSET = 0,
+	SPAN_STATUS_OK = 1,
+	SPAN_STATUS_ERROR = 2,
+};
+
+/* What a span's parent link rests on, in the order in which evidence is tried. */
+enum parent_basis {
+	PARENT_BASIS_NONE = 0, /* a root */
+	PARENT_BASIS_HEADER = 1,
+	PARENT_BASIS_SOCKET = 2,
+	PARENT_BASIS_THREAD = 3,
+};
+
+/* "header", "socket", "thread"; NULL for none. */
+const char *parent_basis_name(enum parent_basis basis);
+
+enum attr_type {
+	ATTR_INVALID = 0,
+	ATTR_STRING = 1,
+	ATTR_INT = 2,
+	ATTR_DOUBLE = 3,
+	ATTR_BOOL = 4,
+};
+
+/* One attribute. Keys are static strings; string values are valid UTF-8 owned by the object around
+ * them. */
+struct attr {
+	const char *key;
+	enum attr_type type;
+	union {
+		struct sv string;
+		int64_t integer;
+		double real;
+		bool boolean;
+	};
+};
+
+/*
+ * The observed process as an OTLP resource. Reference counted; spans, conns and metrics hold
+ * references. attrs always holds service.name and service.instance.id and never telemetry.sdk.*
+ * (the exporter adds it).
+ */
+struct service {
+	atomic_int refs;
+	int pid;
+	const char *name;	 /* service.name */
+	const char *instance_id; /* service.instance.id */
+	const char *exe;	 /* base name of the executable, for people */
+	struct attr *attrs;
+	size_t n_attrs;
+};
+
+struct service *service_ref(struct service *service);
+void service_unref(struct service *service); /* NULL is fine */
+
+/* W3C trace flags and OTLP's own bits above them, as in Span.flags. */
+#define SPAN_FLAG_SAMPLED	   0x001u
+#define SPAN_FLAG_RANDOM	   0x002u
+#define SPAN_FLAG_REMOTE_KNOWN	   0x100u
+#define SPAN_FLAG_PARENT_IS_REMOTE 0x200u
+
+struct span {
+	struct trace_id trace_id;
+	struct span_id span_id;
+	struct span_id parent_id; /* zero: root */
+	uint32_t flags;		  /* SPAN_FLAG_* */
+	enum span_kind kind;
+	enum span_status status;
+	enum parent_basis basis;
+	uint64_t start_ns;     /* CLOCK_MONOTONIC */
+	uint64_t end_ns;       /* >= start_ns */
+	struct sv name;	       /* not empty, valid UTF-8 */
+	struct sv trace_state; /* tracestate header to carry on; usually empty */
+	struct service *service;
+	struct attr *attrs;
+	size_t n_attrs;
+	uint32_t dropped_attrs;
+};
+
+/* The attribute with this key, or NULL. Linear: for people's views and tests, not for hot paths. */
+const struct attr *span_attr(const struct span *span, const char *key);
+
+/* Frees the span and its reference on the service; NULL is fine. The span is one allocation. */
+void span_free(struct span *span);
+
+/*
+ * Spans of one local trace that are published together: parents before children where the parent is
+ * in the same batch. A long trace may be published in several batches with the same trace id.
+ */
+struct trace {
+	atomic_int refs;
+	size_t n_spans;
+	struct span *spans[];
+};
+
+/* A trace with room for n spans, one reference, n_spans 0; NULL without memory. */
+struct trace *trace_new(size_t n);
+struct trace *trace_ref(struct trace *trace);
+void trace_unref(struct trace *trace); /* last reference frees the spans; NULL is fine */
+
+#endif
