@@ -14,14 +14,7 @@
 #include <stdint.h>
 
 #include "base/sv.h"
-
-struct trace_id {
-	uint8_t b[16]; /* all zero: none */
-};
-
-struct span_id {
-	uint8_t b[8]; /* all zero: none */
-};
+#include "proto/trace_context.h"
 
 enum span_kind {
 	SPAN_KIND_INVALID = 0,

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The destinations that exist: makers of sinks for the terminal, for files and for OTLP, and the
+ * HTTP listener with /metrics. One header, since the composer in main.c needs all and each is one
+ * function.
+ */
+#ifndef ZS_EXPORT_EXPORTERS_H
+#define ZS_EXPORT_EXPORTERS_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "export/sink.h"
+#include "metric/metric.h"
+
+/* Trees for people on file descriptor fd. colour: ANSI colours. The descriptor stays the caller's.
+ */
+struct sink *export_tree_new(int fd, bool colour, const struct clock_base *clock);
+
+/* One OTLP/JSON TracesData object per line (OpenTelemetry file exporter) to fd, which the sink
+ * closes if owns_fd. */
+struct sink *export_json_new(int fd, bool owns_fd, const struct clock_base *clock);
+
+struct otlp_options {
+	char *traces_url; /* complete URL; NULL: no endpoint configured */
+	char **headers;	  /* n "Name: value" lines, percent-decoded */
+	size_t n_headers;
+	uint64_t timeout_ms; /* per request; 0: none */
+};
+
+/*
+ * Read the OTEL_EXPORTER_OTLP_* variables for traces (getenv_fn like getenv, so that tests need no
+ * environment). Returns 0, or -EINVAL after logging what is wrong with which variable.
+ */
+int otlp_options_from_env(
+    struct otlp_options *ret_options, const char *(*getenv_fn)(const char *name));
+void otlp_options_release(struct otlp_options *options);
+
+/* OTLP over HTTP/protobuf with retry, back-off with jitter and partial success; options are copied.
+ */
+struct sink *export_otlp_new(const struct otlp_options *options, const struct clock_base *clock);
+
+/* --- encoders, pure, for tests and for the sinks
+ * -------------------------------------------------- */
+
+/* Append the tree of one trace (several lines). */
+void encode_tree(struct buf *out, const struct trace *trace, bool colour);
+
+/* Append one TracesData JSON object without line end for n traces. */
+void encode_otlp_json(
+    struct buf *out, struct trace *const *traces, size_t n, const struct clock_base *clock);
+
+/* Append one ExportTraceServiceRequest in protobuf; returns the number of spans encoded. */
+size_t encode_otlp_protobuf(
+    struct buf *out, struct trace *const *traces, size_t n, const struct clock_base *clock);
+
+/* Append the Prometheus text exposition, format 0.0.4. */
+void encode_prometheus_text(struct buf *out, const struct metric_snapshot *snapshot);
+
+/* --- the HTTP listener
+ * ------------------------------------------------------------------------------ */
+
+struct http_listener;
+
+struct http_listener_options {
+	const char *address; /* "127.0.0.1" or "::1" ... */
+	int port;	     /* 0: any free port */
+	struct metrics *metrics;
+	/* Called before each scrape, on a server thread, to refresh totals that are counted
+	 * elsewhere; may be NULL. */
+	void (*refresh)(void *ctx);
+	void *refresh_ctx;
+};
+
+/* Serves /metrics. NULL and errno (EADDRINUSE ...) when it cannot listen. */
+struct http_listener *http_listener_new(const struct http_listener_options *options);
+int http_listener_port(const struct http_listener *listener);
+void http_listener_free(struct http_listener *listener);
+
+#endif

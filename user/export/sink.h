@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where finished traces go. Each sink has a thread and a bounded queue of its own, so a slow, dead
+ * or lying destination costs only its own queue: publishing never blocks and never fails loudly,
+ * and what a full queue refuses is counted. A destination implements struct sink_driver.
+ */
+#ifndef ZS_EXPORT_SINK_H
+#define ZS_EXPORT_SINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "span/span.h"
+
+struct sink;
+
+/* All functions run on the sink's own thread, except interrupt. */
+struct sink_driver {
+	const char *name; /* for messages and as the exporter label of metrics: "otlp_http",
+			     "console", "file" */
+	/*
+	 * Deliver n traces, borrowed for the call. May block as long as it likes, but returns soon
+	 * after sink_stopping() is true. Returns the number of SPANS delivered; *ret_failed is set
+	 * to the number given up on (delivered + failed = all spans of the batch).
+	 */
+	size_t (*deliver)(void *driver, struct sink *sink, struct trace *const *traces, size_t n,
+	    size_t *ret_failed);
+	/* Write out what is buffered; called when the queue runs empty and at the end. May be NULL.
+	 */
+	void (*flush)(void *driver);
+	void (*free)(void *driver);
+};
+
+struct sink_options {
+	size_t max_queue_spans;	   /* beyond it new traces are refused and counted */
+	size_t max_batch_spans;	   /* deliver is called with at least one trace and about this many
+				      spans */
+	uint64_t linger_ns;	   /* wait this long for a batch to fill; 0: deliver at once */
+	uint64_t flush_timeout_ns; /* sink_free waits this long for the queue to drain */
+};
+
+struct sink_stats {
+	uint64_t delivered_spans; /* accepted by the destination */
+	uint64_t failed_spans; /* given up on after the last retry, or refused by the destination */
+	uint64_t dropped_spans;	 /* refused because the queue was full, or left at the end of the
+				    flush time */
+	uint64_t queued_spans;	 /* in the queue or being delivered now */
+	uint64_t queue_capacity; /* spans */
+};
+
+/* Starts the thread. Takes ownership of driver_data (freed with ops->free, also on failure). NULL
+ * and errno on failure. */
+struct sink *sink_new(
+    const struct sink_driver *ops, void *driver_data, const struct sink_options *options);
+
+/* Offer a trace; takes a reference when it is queued. Never blocks. */
+void sink_publish(struct sink *sink, struct trace *trace);
+
+void sink_stats(struct sink *sink, struct sink_stats *ret_stats);
+const char *sink_name(const struct sink *sink);
+
+/* For drivers: the program ends and the flush time is over; give up what cannot be delivered now.
+ */
+bool sink_stopping(struct sink *sink);
+
+/* For drivers: sleep, but wake at once when the sink must stop. Returns false when stopping. */
+bool sink_sleep(struct sink *sink, uint64_t ns);
+
+/* Drain within flush_timeout_ns, count the rest as dropped, join the thread, free; NULL is fine. */
+void sink_free(struct sink *sink);
+
+#endif

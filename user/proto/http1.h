@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP/1.x message framing for an observer (RFC 9112): a pure head parser, the body-length
+ * decision, and one incremental state machine per direction that keeps in step with a byte stream
+ * of which parts may be missing. An observer never answers; it keeps sync or gives up cleanly.
+ * Knows nothing of time, threads or pairing: that is the exchange's job, one storey up.
+ */
+#ifndef ZS_PROTO_HTTP1_H
+#define ZS_PROTO_HTTP1_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/sv.h"
+
+enum http1_kind {
+	HTTP1_KIND_INVALID = 0,
+	HTTP1_REQUEST = 1,
+	HTTP1_RESPONSE = 2,
+};
+
+/* Limits of what is kept; a message beyond them is lost and counted, never allocated for. */
+#define HTTP1_MAX_START_LINE 16384
+#define HTTP1_MAX_HEAD	     65536
+#define HTTP1_MAX_FIELDS     128
+
+struct http1_field {
+	struct sv name;	 /* token, as sent */
+	struct sv value; /* OWS removed at both ends; a folded value still holds its line breaks */
+};
+
+struct http1_head {
+	enum http1_kind kind;
+	int version_major, version_minor; /* "HTTP/1.1" is 1, 1 */
+	struct sv method, target;	  /* requests */
+	int status;			  /* responses: 100 to 999 */
+	bool malformed; /* a field was ignored: whitespace before colon, no colon, NUL ... */
+	size_t n_fields;
+	size_t dropped_fields; /* beyond HTTP1_MAX_FIELDS */
+	struct http1_field fields[HTTP1_MAX_FIELDS];
+};
+
+/*
+ * Parse one head (start line, fields, empty line) at the start of in; leading empty lines are
+ * skipped. Returns the bytes consumed, 0 when the head is not complete yet, -EBADMSG when in cannot
+ * be the start of such a head, -E2BIG over a limit. All views of *ret_head point into in. Lines end
+ * by CRLF or LF.
+ */
+long http1_parse_head(enum http1_kind kind, struct sv in, struct http1_head *ret_head);
+
+/*
+ * Could in (any length >= 1, perhaps cut) be the beginning of a head of this kind? Used to get back
+ * into step: strict, since a wrong yes invents a message.
+ */
+bool http1_plausible_start(enum http1_kind kind, struct sv in);
+
+/* Number of fields with this name (ASCII case-insensitive); *ret_first is the first one's value. */
+size_t http1_field_find(const struct http1_head *head, struct sv name, struct sv *ret_first);
+
+/* Does the comma-separated list in all fields of this name hold token (case-insensitive)? */
+bool http1_field_has_token(const struct http1_head *head, struct sv name, struct sv token);
+
+/* True when the connection is to be reused after this message by its own words (RFC 9112
+ * section 9.3). */
+bool http1_keeps_alive(const struct http1_head *head);
+
+/* --- body framing (RFC 9112 section 6.3) ---------------------------------------------------------
+ */
+
+enum http1_framing {
+	HTTP1_BODY_NONE = 1,
+	HTTP1_BODY_LENGTH = 2,
+	HTTP1_BODY_CHUNKED = 3,
+	HTTP1_BODY_UNTIL_CLOSE = 4,
+	HTTP1_BODY_TUNNEL = 5,	/* 101, or 2xx to CONNECT: all further bytes are opaque */
+	HTTP1_BODY_UNKNOWN = 6, /* invalid framing: the direction is lost after this head */
+};
+
+struct http1_body {
+	enum http1_framing framing;
+	uint64_t length; /* for HTTP1_BODY_LENGTH */
+	bool suspicious; /* Transfer-Encoding beside Content-Length, or in HTTP/1.0 */
+};
+
+/* What the request was that a response answers. */
+enum http1_answers {
+	HTTP1_ANSWERS_OTHER = 0,
+	HTTP1_ANSWERS_HEAD = 1,
+	HTTP1_ANSWERS_CONNECT = 2,
+};
+
+struct http1_body http1_request_body(const struct http1_head *head);
+struct http1_body http1_response_body(const struct http1_head *head, enum http1_answers answers);
+
+/* --- one direction of a connection
+ * ----------------------------------------------------------------- */
+
+enum http1_end {
+	HTTP1_END_COMPLETE = 1,
+	HTTP1_END_CLOSED = 2,	 /* the stream ended inside the message */
+	HTTP1_END_RESET = 3,	 /* the connection was reset inside the message */
+	HTTP1_END_LOST = 4,	 /* framing lost: bytes were missed or the body cannot be framed */
+	HTTP1_END_MALFORMED = 5, /* the bytes are no valid body (bad chunk size ...) */
+};
+
+/*
+ * Called in stream order from within feed, gap and close. begin..end brackets each message: begin
+ * at its first byte, then head, body*, end exactly once. After begin, end may come without head
+ * (closed or malformed inside the head). The head's views are valid during the call only.
+ */
+struct http1_handler {
+	void (*begin)(void *ctx);
+	/* The return value matters for responses only: which kind of request this response answers.
+	 */
+	enum http1_answers (*head)(void *ctx, const struct http1_head *head, size_t head_bytes);
+	/* n body bytes without chunk framing; data.len is n, or 0 when the bytes were not captured.
+	 */
+	void (*body)(void *ctx, struct sv data, uint64_t n);
+	void (*end)(void *ctx, enum http1_end how);
+};
+
+enum http1_state {
+	HTTP1_STATE_START = 0, /* between messages */
+	HTTP1_STATE_HEAD,
+	HTTP1_STATE_LENGTH,
+	HTTP1_STATE_CHUNK_SIZE,
+	HTTP1_STATE_CHUNK_DATA,
+	HTTP1_STATE_CHUNK_END, /* the CRLF after a chunk's data */
+	HTTP1_STATE_TRAILER,
+	HTTP1_STATE_UNTIL_CLOSE,
+	HTTP1_STATE_TUNNEL, /* opaque for good */
+	HTTP1_STATE_LOST,   /* out of step: waits for a piece that plausibly starts a message */
+};
+
+struct http1_stream {
+	const struct http1_handler *handler;
+	void *ctx;
+	enum http1_kind kind;
+	enum http1_state state;
+	bool in_message;     /* begin was called, end not yet */
+	uint64_t left;	     /* bytes of body or chunk still to come */
+	struct buf held;     /* an incomplete head or chunk-size line; empty on the fast path */
+	uint64_t lost_bytes; /* bytes that passed while out of step, ever */
+	uint32_t losses;     /* times sync was lost, ever */
+};
+
+/* A new connection direction. known_start: the stream is seen from its first byte on; otherwise
+ * (late attach) the stream starts in HTTP1_STATE_LOST and joins at the first plausible start. */
+void http1_stream_init(struct http1_stream *s, enum http1_kind kind, bool known_start,
+    const struct http1_handler *handler, void *ctx);
+void http1_stream_release(struct http1_stream *s);
+
+/* The next bytes of the stream, exactly as one read or write delivered them (a piece starts here).
+ */
+void http1_stream_feed(struct http1_stream *s, struct sv piece);
+
+/* n bytes passed that were not captured. Inside a body of known length they are counted; elsewhere
+ * sync is lost and an open message ends with HTTP1_END_LOST, except until-close bodies, which just
+ * count. */
+void http1_stream_gap(struct http1_stream *s, uint64_t n);
+
+/* The stream has ended: by FIN or close (reset false), or by RST or an error. */
+void http1_stream_close(struct http1_stream *s, bool reset);
+
+/* From here on all bytes are opaque (told by the other direction: 101, 2xx to CONNECT). */
+void http1_stream_tunnel(struct http1_stream *s);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SQL text as it may leave the host: literals replaced, comments stripped, and a low-cardinality
+ * summary (OpenTelemetry semantic conventions v1.44.0, db.query.text and db.query.summary). A
+ * tokeniser for SQLite's dialect, no grammar; total: any bytes give a result. Pure.
+ */
+#ifndef ZS_PROTO_SQL_H
+#define ZS_PROTO_SQL_H
+
+#include "base/buf.h"
+#include "base/sv.h"
+
+/* A summary is cut at a token before this many bytes. */
+#define SQL_SUMMARY_MAX 255
+
+/*
+ * Append text with each literal (string, number, blob, date keyword values excluded) replaced by ?,
+ * comments removed, runs of white space outside quotes collapsed to one space, trimmed; quoted
+ * identifiers and placeholders (?, ?1, :a, @a, $a) stay. A text cut in the middle of a literal
+ * still leaks nothing. Output is valid UTF-8.
+ */
+void sql_sanitise(struct buf *out, struct sv text);
+
+/* Append the summary: operations and their targets in order, for example "SELECT orders customers".
+ */
+void sql_summary(struct buf *out, struct sv text);
+
+#endif
