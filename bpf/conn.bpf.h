@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * From a descriptor to its connection. The key is the socket, not the descriptor: descriptors are
+ * reused, duplicated, inherited and passed around, while the socket says who it is, also when it
+ * was there before we came.
+ */
+#ifndef ZSP_CONN_BPF_H
+#define ZSP_CONN_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "compat.bpf.h"
+#include "emit.bpf.h"
+#include "maps.bpf.h"
+
+#define ZSP_S_IFMT   0170000
+#define ZSP_S_IFSOCK 0140000
+
+#define ZSP_AF_UNIX  1
+#define ZSP_AF_INET  2
+#define ZSP_AF_INET6 10
+
+#define ZSP_SOCK_STREAM 1
+#define ZSP_IPPROTO_TCP 6
+
+/* A stream socket found behind a descriptor. */
+struct zsp_socket {
+	struct sock *sk;
+	u64 id; /* inode number */
+};
+
+static __always_inline struct file *zsp_file_of(u32 fd)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
+	struct file **table, *file = NULL;
+
+	if (fd >= BPF_CORE_READ(fdt, max_fds))
+		return NULL;
+	table = BPF_CORE_READ(fdt, fd);
+	bpf_probe_read_kernel(&file, sizeof(file), table + fd);
+	return file;
+}
+
+/* The socket behind fd; false when it is no socket. */
+static __always_inline bool zsp_socket_of(u32 fd, struct zsp_socket *ret)
+{
+	struct file *file = zsp_file_of(fd);
+	struct inode *inode;
+	struct socket *sock;
+
+	if (!file)
+		return false;
+	inode = BPF_CORE_READ(file, f_inode);
+	if ((BPF_CORE_READ(inode, i_mode) & ZSP_S_IFMT) != ZSP_S_IFSOCK)
+		return false;
+	sock = BPF_CORE_READ(file, private_data);
+	ret->id = BPF_CORE_READ(inode, i_ino);
+	ret->sk = BPF_CORE_READ(sock, sk);
+	return ret->sk != NULL;
+}
+
+/* enum zsp_family of a TCP or Unix stream socket, else 0. */
+static __always_inline u8 zsp_stream_family(struct sock *sk)
+{
+	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+
+	if (BPF_CORE_READ(sk, sk_type) != ZSP_SOCK_STREAM)
+		return 0;
+	if (family == ZSP_AF_UNIX)
+		return ZSP_FAMILY_UNIX;
+	if (BPF_CORE_READ(sk, sk_protocol) != ZSP_IPPROTO_TCP)
+		return 0;
+	return family == ZSP_AF_INET ? ZSP_FAMILY_IPV4
+	    : family == ZSP_AF_INET6 ? ZSP_FAMILY_IPV6
+				     : 0;
+}
+
+/* The entry of a connection that is already known. A reused struct sock is told by its inode
+ * number. */
+static __always_inline struct zsp_conn *zsp_conn_find(const struct zsp_socket *socket)
+{
+	u64 key = (u64)socket->sk;
+	struct zsp_conn *conn = bpf_map_lookup_elem(&zsp_conns, &key);
+
+	return conn && conn->id == socket->id ? conn : NULL;
+}
+
+/* Make (or replace) the entry; NULL when it is no stream socket or the table is full (counted). */
+static __always_inline struct zsp_conn *zsp_conn_make(
+    const struct zsp_socket *socket, u8 role, u64 now)
+{
+	u64 key = (u64)socket->sk;
+	struct zsp_conn fresh = {
+	    .id = socket->id, .role = role, .family = zsp_stream_family(socket->sk)};
+
+	if (!fresh.family)
+		return NULL;
+	if (role != ZSP_ROLE_UNKNOWN)
+		fresh.first_ns = now;
+	if (bpf_map_update_elem(&zsp_conns, &key, &fresh, BPF_ANY)) {
+		zsp_count(ZSP_COUNT_LOST_CONN_FULL, 1);
+		return NULL;
+	}
+	return bpf_map_lookup_elem(&zsp_conns, &key);
+}
+
+static __always_inline u64 zsp_unix_peer(struct sock *sk)
+{
+	struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
+
+	return peer ? BPF_CORE_READ(peer, sk_socket, file, f_inode, i_ino) : 0;
+}
+
+static __always_inline void zsp_addresses(struct zsp_conn_open *open, struct sock *sk, u8 family)
+{
+	__builtin_memset(open->local, 0, sizeof(open->local));
+	__builtin_memset(open->remote, 0, sizeof(open->remote));
+	open->local_port = 0;
+	open->remote_port = 0;
+	open->peer_conn = 0;
+	if (family == ZSP_FAMILY_UNIX) {
+		open->peer_conn = zsp_unix_peer(sk);
+		return;
+	}
+	open->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	open->remote_port = BPF_CORE_READ(sk, __sk_common.skc_dport);
+	if (family == ZSP_FAMILY_IPV4) {
+		__be32 local = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+		__be32 remote = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+
+		__builtin_memcpy(open->local, &local, sizeof(local));
+		__builtin_memcpy(open->remote, &remote, sizeof(remote));
+	} else {
+		BPF_CORE_READ_INTO(&open->local, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr8);
+		BPF_CORE_READ_INTO(&open->remote, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr8);
+	}
+}
+
+/* Tell user space about the connection once; tried again with the next message when the ring was
+ * full. */
+static __always_inline void zsp_conn_announce(struct zsp_conn *conn, struct sock *sk, u64 now)
+{
+	struct zsp_conn_open *open;
+
+	if (conn->announced)
+		return;
+	open = zsp_reserve(sizeof(*open), ZSP_COUNT_LOST_RING_OTHER);
+	if (!open)
+		return;
+	zsp_header_init(&open->h, ZSP_KIND_CONN_OPEN, sizeof(*open), now, 0, conn->id);
+	open->first_ns = conn->first_ns;
+	open->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	open->family = conn->family;
+	open->role = conn->role;
+	__builtin_memset(open->reserved, 0, sizeof(open->reserved));
+	zsp_addresses(open, sk, conn->family);
+	conn->announced = 1;
+	zsp_submit(open, false);
+}
+
+/* Report a change of an announced connection. */
+static __always_inline void zsp_conn_report(struct zsp_conn *conn, u32 change, u32 error)
+{
+	struct zsp_conn_state *state;
+
+	if (!conn->announced)
+		return;
+	state = zsp_reserve(sizeof(*state), ZSP_COUNT_LOST_RING_OTHER);
+	if (!state)
+		return;
+	zsp_header_init(
+	    &state->h, ZSP_KIND_CONN_STATE, sizeof(*state), bpf_ktime_get_ns(), 0, conn->id);
+	state->h.pid = 0;
+	state->h.tid = 0;
+	state->change = change;
+	state->error = error;
+	zsp_submit(state, false);
+}
+
+#endif

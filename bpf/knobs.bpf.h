@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Settings that user space fills before load; read-only afterwards, so the verifier folds them. */
+#ifndef ZSP_KNOBS_BPF_H
+#define ZSP_KNOBS_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_helpers.h>
+
+#include "event.h"
+
+/* enum zsp_syscall by system call number of this architecture. */
+const volatile __u8 zsp_syscalls[ZSP_SYSCALL_NUMBERS] __weak;
+
+/* Report every exec, or every new TCP listener, on the host: a target is chosen by name or by port.
+ */
+const volatile bool zsp_watch_exec __weak;
+const volatile bool zsp_watch_listen __weak;
+
+/*
+ * Written by the reader: it found the ring empty and sleeps until woken. The first record then
+ * wakes it; otherwise it comes by on its own every few milliseconds and records cost no wake-up.
+ */
+volatile __u32 zsp_reader_waits __weak;
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Every map: key, value, who writes, who removes. All are allocated at load time, because uprobe
+ * and tracepoint programs must not allocate. Nothing here is per-CPU scratch: uprobe programs are
+ * preemptible.
+ */
+#ifndef ZSP_MAPS_BPF_H
+#define ZSP_MAPS_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_helpers.h>
+
+#include "event.h"
+
+/* Observed processes. Written by user space, by fork (children) and removed at exit. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, u32); /* tgid */
+	__type(value, struct zsp_target);
+} zsp_targets __weak SEC(".maps");
+
+/* SQLite calls that a thread is inside of, innermost last. */
+struct zsp_sqlite_frame {
+	u64 stmt;
+	u64 sp; /* user stack pointer at entry: frames at or below a newer entry's are stale */
+};
+#define ZSP_SQLITE_DEPTH 4
+
+/*
+ * One call that moved bytes. Lives in the thread's entry and not on the stack: what is read back
+ * from a map is unknown to the verifier, so it checks the code behind it once and not once per kind
+ * of call.
+ */
+struct zsp_transfer {
+	u64 now;
+	u64 buf, len; /* first piece of the user buffer */
+	u64 iov;      /* array of pieces, 0: one buffer only */
+	u64 iov_count;
+	u32 bytes;     /* moved by the call */
+	u32 follow;    /* moved after these by the same call (batches) */
+	u32 direction; /* enum zsp_direction */
+	u32 hidden;    /* the bytes are in no buffer of the process: sendfile, splice, MSG_TRUNC */
+	u64 gathered;  /* bytes copied so far from the pieces */
+};
+
+/* What is known of a target's thread. Made at first need, removed when the thread exits. */
+struct zsp_thread {
+	u64 write_start_ns; /* entry of the write in progress */
+	u32 slice;	    /* returns from epoll_wait and its like */
+	u32 depth;	    /* sqlite frames in use */
+	struct zsp_sqlite_frame frames[ZSP_SQLITE_DEPTH];
+	struct zsp_transfer transfer;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u32); /* tid */
+	__type(value, struct zsp_thread);
+} zsp_threads __weak SEC(".maps");
+
+/* A stream socket of a target. Made at accept, connect or the first HTTP/1 message start; removed
+ * when TCP says closed, by close() of the last descriptor (Unix), or by user space when the owner
+ * ended (Unix). */
+struct zsp_conn {
+	u64 id; /* socket inode number; another number at the same address is another socket */
+	u64 first_ns;  /* accept or connect */
+	u64 bytes[2];  /* moved, by direction - 1 */
+	u32 budget[2]; /* payload bytes still to capture in this burst, by direction - 1 */
+	u8 role;       /* enum zsp_role */
+	u8 family;     /* enum zsp_family */
+	u8 http;       /* a message start was seen: from now on every message is reported */
+	u8 announced;  /* the CONN_OPEN record is in the ring */
+	u32 reserved;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32768);
+	__type(key, u64); /* address of struct sock; never leaves the kernel */
+	__type(value, struct zsp_conn);
+} zsp_conns __weak SEC(".maps");
+
+/* A statement execution in progress. Made at the first step; removed when it is reported. Least
+ * recently used ones go first: a process that dies in mid-statement leaves its entries behind. */
+struct zsp_stmt_key {
+	u64 stmt;
+	u64 tgid;
+};
+
+struct zsp_stmt {
+	u64 start_ns;
+	u64 enter_ns; /* of the step in progress or the last one */
+	u64 last_ns;  /* end of the last step */
+	u64 inside_ns;
+	u32 rows;
+	u32 tid;
+	u32 slice;
+	u32 copy; /* index into zsp_sqlite_copies */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct zsp_stmt_key);
+	__type(value, struct zsp_stmt);
+} zsp_stmts __weak SEC(".maps");
+
+/* Attached copies of SQLite. Written by user space before it attaches the copy's probes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ZSP_SQLITE_COPIES_MAX);
+	__type(key, u32);
+	__type(value, struct zsp_sqlite_copy);
+} zsp_sqlite_copies __weak SEC(".maps");
+
+/* enum zsp_counter, summed over CPUs by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, ZSP_COUNT_MAX);
+	__type(key, u32);
+	__type(value, u64);
+} zsp_counters __weak SEC(".maps");
+
+/* All records of all CPUs, in the order of reservation. Size set by user space before load. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 * 1024 * 1024);
+} zsp_ring __weak SEC(".maps");
+
+static __always_inline void zsp_count(u32 counter, u64 n)
+{
+	u64 *slot = bpf_map_lookup_elem(&zsp_counters, &counter);
+
+	if (slot)
+		__sync_fetch_and_add(slot, n);
+}
+
+#endif

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Reads and writes on sockets, at the end of the system call.
+ *
+ * One program on the exit of all system calls does the work: there the argument registers still
+ *stand, the result is known and the bytes are in memory. A write's beginning is the one thing that
+ *the exit cannot know; small programs on the entry of the writing calls keep its time per thread.
+ *
+ *	entry of write, send...   thread.write_start_ns = now
+ *	exit of any call          number → class → descriptor → socket → connection → record
+ *
+ * Why not a pair of typed tracepoints per call: with them every observed call costs two dispatches
+ *and a map entry to carry the arguments across, and unobserved processes pay for both; see
+ *bpf/README.md for the figures.
+ */
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "compat.bpf.h"
+#include "conn.bpf.h"
+#include "emit.bpf.h"
+#include "http.bpf.h"
+#include "thread.bpf.h"
+
+#define ZSP_MSG_OOB	 0x0001
+#define ZSP_MSG_PEEK	 0x0002
+#define ZSP_MSG_TRUNC	 0x0020
+#define ZSP_MSG_ERRQUEUE 0x2000
+
+/* Pieces of a scattered buffer that are gathered; what lies beyond is counted but not captured. */
+#define ZSP_IOV_MAX 16
+/* Messages of one sendmmsg or recvmmsg that are counted. */
+#define ZSP_BATCH_MAX 8
+
+#define ZSP_EINPROGRESS 115
+
+#define ZSP_PROT_EXEC	  0x4
+#define ZSP_MAP_ANONYMOUS 0x20
+
+/* Stream position of the first byte that the call moved. */
+static __always_inline u32 stream_position(
+    const struct zsp_transfer *t, const struct zsp_conn *conn, struct sock *sk)
+{
+	struct tcp_sock *tcp = (void *)sk;
+	u32 end;
+
+	if (conn->family == ZSP_FAMILY_UNIX)
+		return conn->bytes[(t->direction - 1) & 1];
+	end =
+	    t->direction == ZSP_IN ? BPF_CORE_READ(tcp, copied_seq) : BPF_CORE_READ(tcp, write_seq);
+	return end - t->bytes - (u32)t->follow;
+}
+
+static __always_inline void data_init(struct zsp_data *data, const struct zsp_thread *thread,
+    const struct zsp_conn *conn, struct sock *sk, u32 captured)
+{
+	const struct zsp_transfer *t = &thread->transfer;
+
+	zsp_header_init(
+	    &data->h, ZSP_KIND_DATA, sizeof(*data) + captured, t->now, thread->slice, conn->id);
+	data->start_ns = t->now;
+	if (t->direction == ZSP_OUT && thread->write_start_ns)
+		data->start_ns = thread->write_start_ns;
+	data->seq = stream_position(t, conn, sk);
+	data->bytes = t->bytes;
+	data->captured = captured;
+	data->direction = t->direction;
+	__builtin_memset(data->reserved, 0, sizeof(data->reserved));
+}
+
+static __always_inline void data_submit(struct zsp_data *data, long fault)
+{
+	if (fault) {
+		data->h.flags |= ZSP_DATA_FAULT;
+		data->h.size = sizeof(*data);
+		data->captured = 0;
+		zsp_count(ZSP_COUNT_FAULTS, 1);
+	} else {
+		zsp_count(ZSP_COUNT_CAPTURED_BYTES, data->captured);
+	}
+	zsp_submit(data, false);
+}
+
+/* want <= room bytes from one buffer. room is a constant: the ring reserves constant sizes only. */
+static __always_inline void emit_flat(const u64 room, u64 want, const struct zsp_thread *thread,
+    const struct zsp_conn *conn, struct sock *sk)
+{
+	struct zsp_data *data = zsp_reserve(sizeof(*data) + room, ZSP_COUNT_LOST_RING_DATA);
+	u64 n = want;
+	long fault = 0;
+
+	if (!data)
+		return;
+	data_init(data, thread, conn, sk, want);
+	barrier_var(n);
+	if (n > room)
+		n = room;
+	if (room)
+		fault = bpf_probe_read_user(data->payload, n, (void *)thread->transfer.buf);
+	data_submit(data, fault);
+}
+
+/*
+ * want <= room bytes from several pieces. Twice the room is reserved, since the verifier of
+ * Linux 5.10 bounds offset and length each for itself and not their sum.
+ */
+static __always_inline void emit_gathered(const u64 room, u64 want, struct zsp_thread *thread,
+    const struct zsp_conn *conn, struct sock *sk)
+{
+	struct zsp_data *data = zsp_reserve(sizeof(*data) + 2 * room, ZSP_COUNT_LOST_RING_DATA);
+	struct zsp_transfer *t = &thread->transfer;
+	const struct user_iovec *iov = (void *)t->iov;
+	long fault = 0;
+
+	if (!data)
+		return;
+	for (u32 i = 0; i < ZSP_IOV_MAX; i++) {
+		u64 done = t->gathered;
+		struct user_iovec piece = {};
+		u64 n;
+
+		if (i >= t->iov_count || done >= want)
+			break;
+		fault = bpf_probe_read_user(&piece, sizeof(piece), &iov[i]);
+		if (fault)
+			break;
+		n = piece.iov_len < want - done ? piece.iov_len : want - done;
+		barrier_var(n);
+		if (n > room)
+			n = room;
+		fault = bpf_probe_read_user(data->payload + (done & (room - 1)), n, piece.iov_base);
+		if (fault)
+			break;
+		t->gathered = done + n;
+	}
+	data_init(data, thread, conn, sk, t->gathered);
+	data_submit(data, fault);
+}
+
+/* Emit the call with want bytes of payload, in the smallest record that holds them. */
+static __always_inline void emit_transfer(
+    u64 want, struct zsp_thread *thread, const struct zsp_conn *conn, struct sock *sk)
+{
+	bool pieces = thread->transfer.iov && thread->transfer.len < want;
+
+	if (want == 0)
+		emit_flat(0, 0, thread, conn, sk);
+	else if (pieces && want < 1024)
+		emit_gathered(1024, want, thread, conn, sk);
+	else if (pieces)
+		emit_gathered(ZSP_CAPTURE_MAX, want, thread, conn, sk);
+	else if (want <= 192)
+		emit_flat(192, want, thread, conn, sk);
+	else if (want <= 960)
+		emit_flat(960, want, thread, conn, sk);
+	else if (want <= 4032)
+		emit_flat(4032, want, thread, conn, sk);
+	else
+		emit_flat(ZSP_CAPTURE_MAX, want, thread, conn, sk);
+}
+
+/* The payload bytes to capture of this call, taken from the burst's budget. */
+static __always_inline u64 take_budget(
+    struct zsp_conn *conn, const struct zsp_transfer *t, bool starts)
+{
+	u32 *budget = &conn->budget[(t->direction - 1) & 1];
+	u32 want;
+
+	if (starts)
+		*budget = ZSP_CAPTURE_MAX;
+	if (t->hidden)
+		return 0;
+	want = t->bytes < *budget ? t->bytes : *budget;
+	*budget -= want;
+	return want;
+}
+
+/* A read that found the end of the stream, on a connection that speaks HTTP/1. */
+static __always_inline void handle_end_of_stream(
+    struct zsp_thread *thread, struct zsp_conn *conn, struct sock *sk)
+{
+	if (conn && conn->announced)
+		emit_flat(0, 0, thread, conn, sk);
+}
+
+/*
+ * The transfer described in the current thread's entry, on descriptor fd. A global function, so
+ * that the verifier checks it once and not once per caller; such functions take numbers only
+ * (Linux 5.10).
+ */
+__weak int zsp_handle_transfer(u32 fd)
+{
+	struct zsp_thread *thread = zsp_thread_find();
+	struct zsp_socket socket = {};
+	struct zsp_transfer *t;
+	struct zsp_conn *conn;
+	bool starts;
+	u64 want;
+
+	if (!thread || !zsp_socket_of(fd, &socket))
+		return 0;
+	t = &thread->transfer;
+	conn = zsp_conn_find(&socket);
+	if (t->bytes == 0) {
+		handle_end_of_stream(thread, conn, socket.sk);
+		return 0;
+	}
+	starts = !t->hidden && zsp_starts_http(t->buf, t->len < t->bytes ? t->len : t->bytes);
+	if (!conn && starts)
+		conn = zsp_conn_make(&socket, ZSP_ROLE_UNKNOWN, t->now);
+	if (!conn || (!conn->http && !starts)) {
+		zsp_count(ZSP_COUNT_OPAQUE_MESSAGES, 1);
+		if (conn)
+			__sync_fetch_and_add(&conn->bytes[(t->direction - 1) & 1], t->bytes);
+		return 0;
+	}
+	conn->http = 1;
+	zsp_conn_announce(conn, socket.sk, t->now);
+	want = take_budget(conn, t, starts);
+	emit_transfer(want, thread, conn, socket.sk);
+	__sync_fetch_and_add(&conn->bytes[(t->direction - 1) & 1], t->bytes);
+	return 0;
+}
+
+/* Describe the user buffer of an iovec array. */
+static __always_inline void transfer_from_iov(struct zsp_transfer *t, u64 iov, u64 count)
+{
+	struct user_iovec first = {};
+
+	t->iov = iov;
+	t->iov_count = count;
+	if (bpf_probe_read_user(&first, sizeof(first), (void *)iov))
+		return;
+	t->buf = (u64)first.iov_base;
+	t->len = first.iov_len;
+}
+
+static __always_inline void transfer_from_msghdr(struct zsp_transfer *t, u64 address)
+{
+	struct user_msghdr64 msg = {};
+
+	if (bpf_probe_read_user(&msg, sizeof(msg), (void *)address))
+		return;
+	transfer_from_iov(t, (u64)msg.msg_iov, msg.msg_iovlen);
+}
+
+/* sendmmsg, recvmmsg: the first message with its bytes, the others by their lengths. */
+static __always_inline void transfer_from_batch(struct zsp_transfer *t, u64 address, u32 messages)
+{
+	const struct user_mmsghdr64 *batch = (void *)address;
+	u32 total = 0, length = 0;
+
+	for (u32 i = 0; i < ZSP_BATCH_MAX && i < messages; i++) {
+		bpf_probe_read_user(&length, sizeof(length), &batch[i].msg_len);
+		if (i == 0)
+			t->bytes = length;
+		total += length;
+	}
+	if (messages > ZSP_BATCH_MAX)
+		zsp_count(ZSP_COUNT_LOST_BATCH, messages - ZSP_BATCH_MAX);
+	t->follow = total - t->bytes;
+	transfer_from_msghdr(t, address);
+}
+
+/* Fill t from the call's registers. False: nothing of the stream was moved (MSG_PEEK and the like).
+ */
+static __always_inline bool transfer_describe(
+    struct zsp_transfer *t, u32 class, struct pt_regs *regs)
+{
+	u64 flags = 0, asked = ZSP_ARG2(regs);
+
+	switch (class) {
+	case ZSP_SYSCALL_RECVFROM:
+		flags = ZSP_ARG3(regs);
+		/* fall through */
+	case ZSP_SYSCALL_READ:
+	case ZSP_SYSCALL_WRITE:
+		t->buf = ZSP_ARG1(regs);
+		t->len = t->bytes;
+		break;
+	case ZSP_SYSCALL_READV:
+	case ZSP_SYSCALL_WRITEV:
+		transfer_from_iov(t, ZSP_ARG1(regs), ZSP_ARG2(regs));
+		break;
+	case ZSP_SYSCALL_RECVMSG:
+		flags = ZSP_ARG2(regs);
+		asked = 1;
+		/* fall through */
+	case ZSP_SYSCALL_SENDMSG:
+		transfer_from_msghdr(t, ZSP_ARG1(regs));
+		break;
+	case ZSP_SYSCALL_RECVMMSG:
+		flags = ZSP_ARG3(regs);
+		/* fall through */
+	case ZSP_SYSCALL_SENDMMSG:
+		transfer_from_batch(t, ZSP_ARG1(regs), t->bytes);
+		break;
+	default:
+		t->hidden = 1;
+	}
+	t->hidden |= !!(flags & ZSP_MSG_TRUNC);
+	if (t->bytes == 0 && (t->direction != ZSP_IN || !asked))
+		return false; /* not the end of the stream: nothing was written, or asked for */
+	return !(flags & (ZSP_MSG_PEEK | ZSP_MSG_ERRQUEUE | ZSP_MSG_OOB));
+}
+
+static __always_inline bool class_is_write(u32 class)
+{
+	return class >= ZSP_SYSCALL_WRITE && class <= ZSP_SYSCALL_SPLICE;
+}
+
+static __always_inline void handle_io(u32 class, struct pt_regs *regs, long moved)
+{
+	struct zsp_thread *thread = zsp_thread_get();
+	u32 fd = ZSP_ARG0(regs), other_fd = ZSP_ARG2(regs);
+	struct zsp_transfer *t;
+
+	if (!thread)
+		return;
+	t = &thread->transfer;
+	*t = (struct zsp_transfer){.now = bpf_ktime_get_ns(), .bytes = moved};
+	t->direction = class_is_write(class) ? ZSP_OUT : ZSP_IN;
+	if (!transfer_describe(t, class, regs))
+		return;
+	if (class == ZSP_SYSCALL_SPLICE) {
+		zsp_handle_transfer(other_fd);
+		t->direction = ZSP_IN;
+	}
+	zsp_handle_transfer(fd);
+	if (t->follow) {
+		t->bytes = t->follow;
+		t->follow = 0;
+		t->hidden = 1;
+		zsp_handle_transfer(fd);
+	}
+}
+
+/* accept and connect: remember which side the process is on and since when. */
+static __always_inline void handle_new_conn(u32 fd, u8 role)
+{
+	struct zsp_socket socket = {};
+
+	if (zsp_socket_of(fd, &socket) && !zsp_conn_find(&socket))
+		zsp_conn_make(&socket, role, bpf_ktime_get_ns());
+}
+
+/* Did this mmap() bring in code from a file? Then a library was loaded. */
+static __always_inline bool maps_code(struct pt_regs *regs, long ret)
+{
+	return (u64)ret < (u64)-4095 && (ZSP_ARG2(regs) & ZSP_PROT_EXEC) &&
+	    !(ZSP_ARG3(regs) & ZSP_MAP_ANONYMOUS);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(zsp_sys_exit, struct pt_regs *regs, long ret)
+{
+	u64 nr = zsp_syscall_nr(regs);
+	struct zsp_thread *thread;
+	u32 class;
+
+	if (nr >= ZSP_SYSCALL_NUMBERS)
+		return 0;
+	class = zsp_syscalls[nr];
+	if (class == ZSP_SYSCALL_IGNORED || !zsp_current_target() || zsp_syscall_is_32bit(regs))
+		return 0;
+
+	if (class == ZSP_SYSCALL_WAIT) {
+		thread = zsp_thread_get();
+		if (thread)
+			thread->slice++;
+	} else if (class == ZSP_SYSCALL_IO_URING) {
+		zsp_count(ZSP_COUNT_IO_URING, 1);
+	} else if (class == ZSP_SYSCALL_ACCEPT) {
+		if (ret >= 0)
+			handle_new_conn(ret, ZSP_ROLE_ACCEPTED);
+	} else if (class == ZSP_SYSCALL_CONNECT) {
+		if (ret == 0 || ret == -ZSP_EINPROGRESS)
+			handle_new_conn(ZSP_ARG0(regs), ZSP_ROLE_CONNECTED);
+	} else if (class == ZSP_SYSCALL_MMAP) {
+		if (maps_code(regs, ret))
+			zsp_emit_proc(ZSP_KIND_PROC_MAP, bpf_get_current_pid_tgid() >> 32, 0, 0);
+	} else if (ret >= 0) {
+		handle_io(class, regs, ret);
+	}
+	return 0;
+}
+
+/* The entries of the writing calls: when the first byte of a request or an answer set out. */
+static __always_inline int note_write_start(void)
+{
+	struct zsp_thread *thread;
+
+	if (!zsp_current_target())
+		return 0;
+	thread = zsp_thread_get();
+	if (thread)
+		thread->write_start_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+/* For kernels without typed system call tracepoints: the same by one program on every entry. */
+SEC("?tp_btf/sys_enter")
+int BPF_PROG(zsp_sys_enter, struct pt_regs *regs, long nr)
+{
+	u32 class;
+
+	if (nr < 0 || nr >= ZSP_SYSCALL_NUMBERS)
+		return 0;
+	class = zsp_syscalls[nr];
+	return class_is_write(class) ? note_write_start() : 0;
+}
+
+#define ZSP_ENTER_WRITE(call)                        \
+	SEC("?tracepoint/syscalls/sys_enter_" #call) \
+	int zsp_enter_##call(void *ctx)              \
+	{                                            \
+		return note_write_start();           \
+	}
+
+ZSP_ENTER_WRITE(write)
+ZSP_ENTER_WRITE(writev)
+ZSP_ENTER_WRITE(sendto)
+ZSP_ENTER_WRITE(sendmsg)
+ZSP_ENTER_WRITE(sendmmsg)
+ZSP_ENTER_WRITE(sendfile64)
+ZSP_ENTER_WRITE(splice)

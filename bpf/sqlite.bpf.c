@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * SQLite statement executions, folded: one record per execution however many rows it returns.
+ *
+ *	step entry    first one makes the execution, each one pushes a frame on the thread
+ *	step return   pops the frame; a row is counted, anything else ends the execution
+ *	reset,        end an execution that was abandoned after a row: its last moment is
+ *	finalize      the end of the last step, not this call
+ *
+ * uprobe programs are preemptible and may share their stack with each other on some kernels
+ *(private stacks of 64 bytes and more, Linux 6.13): keep each program's stack below 64 bytes, use
+ *no per-CPU scratch.
+ */
+#include "vmlinux.h"
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "compat.bpf.h"
+#include "emit.bpf.h"
+#include "maps.bpf.h"
+#include "thread.bpf.h"
+
+#define ZSP_SQLITE_ROW 100
+
+static const struct zsp_stmt zsp_stmt_zero;
+
+/* Index of the copy whose probe was hit: the link's cookie, or what the process has on older
+ * kernels. */
+static __always_inline u32 current_copy(void *ctx, const struct zsp_target *target)
+{
+	u64 cookie = 0;
+
+	if (ZSP_HAS_ATTACH_COOKIE)
+		cookie = bpf_get_attach_cookie(ctx);
+	return (cookie ? cookie : target->sqlite_copy) - 1;
+}
+
+/* Append the SQL text at its user address; false when the record has no room for it. */
+static __always_inline bool statement_text(
+    struct zsp_statement *s, const u64 room, const char *text)
+{
+	long n = text ? bpf_probe_read_user_str(s->text, room, text) : 0;
+
+	if (n < 0)
+		n = 0;
+	s->text_bytes = n > 0 ? n - 1 : 0;
+	s->text_truncated = n == (long)room;
+	return !s->text_truncated;
+}
+
+/* Everything but the text, which is there already; then hand it over. */
+static __always_inline void statement_submit(struct zsp_statement *s, const struct zsp_stmt *exec,
+    const struct zsp_stmt_key *key, u64 db, u64 end_ns, int result)
+{
+	zsp_header_init(&s->h, ZSP_KIND_STATEMENT, sizeof(*s) + s->text_bytes, bpf_ktime_get_ns(),
+	    exec->slice, 0);
+	s->h.tid = exec->tid;
+	s->stmt = key->stmt;
+	s->db = db;
+	s->start_ns = exec->start_ns;
+	s->end_ns = end_ns;
+	s->inside_ns = exec->inside_ns;
+	s->rows = exec->rows;
+	s->result = result;
+	__builtin_memset(s->reserved, 0, sizeof(s->reserved));
+	zsp_submit(s, false);
+}
+
+/* Small texts go into small records; the rare long one is read again into a large one. */
+static __always_inline struct zsp_statement *statement_reserve(
+    const u64 room, const char *text, bool force)
+{
+	struct zsp_statement *s =
+	    bpf_ringbuf_reserve(&zsp_ring, sizeof(struct zsp_statement) + room, 0);
+
+	if (!s) {
+		zsp_count(ZSP_COUNT_LOST_RING_OTHER, 1);
+		return NULL;
+	}
+	if (!statement_text(s, room, text) && !force) {
+		bpf_ringbuf_discard(s, BPF_RB_NO_WAKEUP);
+		return NULL;
+	}
+	return s;
+}
+
+static __always_inline void emit_statement(
+    const struct zsp_stmt *exec, const struct zsp_stmt_key *key, u64 end_ns, int result)
+{
+	u32 index = exec->copy;
+	const struct zsp_sqlite_copy *copy = bpf_map_lookup_elem(&zsp_sqlite_copies, &index);
+	struct zsp_statement *s;
+	const char *text = NULL;
+	u64 db = 0;
+
+	if (copy) {
+		bpf_probe_read_user(&text, sizeof(text), (void *)(key->stmt + copy->sql_offset));
+		bpf_probe_read_user(&db, sizeof(db), (void *)(key->stmt + copy->db_offset));
+	}
+	s = statement_reserve(408, text, false);
+	if (s) {
+		statement_submit(s, exec, key, db, end_ns, result);
+		return;
+	}
+	s = statement_reserve(ZSP_SQL_MAX, text, true);
+	if (s)
+		statement_submit(s, exec, key, db, end_ns, result);
+}
+
+/* Push a frame; frames at or below this stack pointer never returned (a longjmp) and are dropped.
+ */
+static __always_inline void push_frame(struct zsp_thread *thread, u64 stmt, u64 sp)
+{
+	u32 depth = thread->depth;
+
+	for (u32 i = 0; i < ZSP_SQLITE_DEPTH; i++) {
+		if (depth == 0 || depth > ZSP_SQLITE_DEPTH)
+			break;
+		if (thread->frames[(depth - 1) & (ZSP_SQLITE_DEPTH - 1)].sp > sp)
+			break;
+		depth--;
+	}
+	if (depth < ZSP_SQLITE_DEPTH) {
+		thread->frames[depth & (ZSP_SQLITE_DEPTH - 1)].stmt = stmt;
+		thread->frames[depth & (ZSP_SQLITE_DEPTH - 1)].sp = sp;
+	}
+	thread->depth = depth + 1;
+}
+
+/* The statement whose step returns now, 0 when unknown. */
+static __always_inline u64 pop_frame(struct zsp_thread *thread)
+{
+	if (thread->depth == 0)
+		return 0;
+	thread->depth--;
+	if (thread->depth >= ZSP_SQLITE_DEPTH)
+		return 0;
+	return thread->frames[thread->depth & (ZSP_SQLITE_DEPTH - 1)].stmt;
+}
+
+static __always_inline struct zsp_stmt *exec_begin(
+    const struct zsp_stmt_key *key, u32 copy, u32 slice, u64 now)
+{
+	struct zsp_stmt *exec;
+
+	bpf_map_update_elem(&zsp_stmts, key, &zsp_stmt_zero, BPF_ANY);
+	exec = bpf_map_lookup_elem(&zsp_stmts, key);
+	if (!exec) {
+		zsp_count(ZSP_COUNT_LOST_STMT_FULL, 1);
+		return NULL;
+	}
+	exec->start_ns = now;
+	exec->tid = (u32)bpf_get_current_pid_tgid();
+	exec->slice = slice;
+	exec->copy = copy;
+	return exec;
+}
+
+SEC("uprobe")
+int BPF_KPROBE(zsp_sqlite_step, u64 stmt)
+{
+	struct zsp_target *target = zsp_current_target();
+	struct zsp_stmt_key key = {.stmt = stmt, .tgid = bpf_get_current_pid_tgid() >> 32};
+	struct zsp_thread *thread;
+	struct zsp_stmt *exec;
+	u64 now;
+
+	if (!target || !stmt)
+		return 0;
+	thread = zsp_thread_get();
+	if (!thread)
+		return 0;
+	push_frame(thread, stmt, PT_REGS_SP(ctx));
+	now = bpf_ktime_get_ns();
+	exec = bpf_map_lookup_elem(&zsp_stmts, &key);
+	if (!exec)
+		exec = exec_begin(&key, current_copy(ctx, target), thread->slice, now);
+	if (exec)
+		exec->enter_ns = now;
+	return 0;
+}
+
+SEC("uretprobe")
+int BPF_KRETPROBE(zsp_sqlite_step_return, int result)
+{
+	struct zsp_thread *thread = zsp_current_target() ? zsp_thread_find() : NULL;
+	struct zsp_stmt_key key = {.tgid = bpf_get_current_pid_tgid() >> 32};
+	struct zsp_stmt *exec;
+
+	if (!thread)
+		return 0;
+	key.stmt = pop_frame(thread);
+	exec = key.stmt ? bpf_map_lookup_elem(&zsp_stmts, &key) : NULL;
+	if (!exec) {
+		zsp_count(ZSP_COUNT_LOST_STMT_RETURN, 1);
+		return 0;
+	}
+	exec->last_ns = bpf_ktime_get_ns();
+	exec->inside_ns += exec->last_ns - exec->enter_ns;
+	if (result == ZSP_SQLITE_ROW) {
+		exec->rows++;
+		return 0;
+	}
+	emit_statement(exec, &key, exec->last_ns, result);
+	bpf_map_delete_elem(&zsp_stmts, &key);
+	return 0;
+}
+
+/* sqlite3_reset and sqlite3_finalize: the program is done with an execution that had more rows to
+ * give. */
+SEC("uprobe")
+int BPF_KPROBE(zsp_sqlite_end, u64 stmt)
+{
+	struct zsp_stmt_key key = {.stmt = stmt, .tgid = bpf_get_current_pid_tgid() >> 32};
+	struct zsp_stmt *exec;
+
+	if (!zsp_current_target())
+		return 0;
+	exec = bpf_map_lookup_elem(&zsp_stmts, &key);
+	if (!exec)
+		return 0;
+	if (exec->last_ns)
+		emit_statement(exec, &key, exec->last_ns, ZSP_SQLITE_ROW);
+	bpf_map_delete_elem(&zsp_stmts, &key);
+	return 0;
+}

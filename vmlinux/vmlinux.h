@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The kernel types that zerospan's BPF programs read, and nothing else: written by hand from the
+ * kernel's headers, field names only. Offsets never come from here: every struct is
+ * preserve_access_index, so libbpf relocates each access against the running kernel's BTF (CO-RE).
+ * Order and completeness of the fields are therefore irrelevant, and a build needs no BTF of the
+ * build host.
+ *
+ * How to extend: add the field under its kernel name; when a kernel release moved or renamed it, do
+ * not touch this file but add a flavour (struct name___suffix) in bpf/compat.bpf.h.
+ */
+#ifndef __VMLINUX_H__
+#define __VMLINUX_H__
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+typedef __s32 s32;
+typedef __s64 s64;
+typedef _Bool bool;
+enum {
+	false = 0,
+	true = 1
+};
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+#if defined(__TARGET_ARCH_x86)
+struct pt_regs {
+	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di;
+	unsigned long orig_ax;
+	unsigned long ip, cs, flags, sp, ss;
+};
+struct thread_info {
+	u32 status; /* TS_COMPAT */
+};
+#elif defined(__TARGET_ARCH_arm64)
+struct user_pt_regs {
+	u64 regs[31];
+	u64 sp, pc, pstate;
+};
+struct pt_regs {
+	u64 regs[31];
+	u64 sp, pc, pstate;
+	u64 orig_x0;
+	s32 syscallno;
+};
+struct thread_info {
+	unsigned long flags;
+};
+#else
+#error "no register layout for this architecture"
+#endif
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	s64 counter;
+} atomic64_t;
+
+typedef atomic64_t atomic_long_t;
+
+struct inode {
+	unsigned short i_mode;
+	unsigned long i_ino;
+};
+
+struct file {
+	struct inode *f_inode;
+	void *private_data;
+	atomic_long_t f_count;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct signal_struct {
+	atomic_t live;
+};
+
+struct task_struct {
+	struct thread_info thread_info;
+	int pid, tgid;
+	int exit_code;
+	struct files_struct *files;
+	struct signal_struct *signal;
+};
+
+struct linux_binprm {
+	const char *filename;
+};
+
+struct ns_common {
+	unsigned int inum;
+};
+
+struct net {
+	struct ns_common ns;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct in6_addr {
+	union {
+		u8 u6_addr8[16];
+	} in6_u;
+};
+
+struct sock_common {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	u16 skc_num;
+	unsigned short skc_family;
+	unsigned char skc_state;
+	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+};
+
+struct socket {
+	struct file *file;
+	struct sock *sk;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	struct socket *sk_socket;
+	u16 sk_type;
+	u16 sk_protocol;
+	int sk_err;
+};
+
+struct tcp_sock {
+	u32 copied_seq;
+	u32 write_seq;
+};
+
+struct unix_sock {
+	struct sock *peer;
+};
+
+struct trace_entry {
+	unsigned short type;
+};
+
+struct trace_event_raw_sys_enter {
+	struct trace_entry ent;
+	long id;
+	unsigned long args[6];
+};
+
+#pragma clang attribute pop
+
+/* User ABI of the calls whose arguments are structures (include/uapi/linux/uio.h, socket.h). */
+struct user_iovec {
+	void *iov_base;
+	u64 iov_len;
+};
+
+struct user_msghdr64 {
+	void *msg_name;
+	int msg_namelen;
+	struct user_iovec *msg_iov;
+	u64 msg_iovlen;
+	void *msg_control;
+	u64 msg_controllen;
+	unsigned int msg_flags;
+};
+
+struct user_mmsghdr64 {
+	struct user_msghdr64 msg_hdr;
+	unsigned int msg_len;
+};
+
+#endif
