@@ -13,10 +13,10 @@
 #include "thread.bpf.h"
 
 #define ZSP_TCP_FIN_WAIT1  4
-#define ZSP_TCP_CLOSE	   7
+#define ZSP_TCP_CLOSE      7
 #define ZSP_TCP_CLOSE_WAIT 8
 #define ZSP_TCP_LAST_ACK   9
-#define ZSP_TCP_LISTEN	   10
+#define ZSP_TCP_LISTEN     10
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(zsp_inet_sock_set_state, struct sock *sk, int oldstate, int newstate)

@@ -17,16 +17,15 @@
 
 enum zsp_kind {
 	ZSP_KIND_INVALID = 0,
-	ZSP_KIND_CONN_OPEN =
-	    1, /* struct zsp_conn_open: first sight of a connection that speaks HTTP/1 */
-	ZSP_KIND_DATA = 2,	 /* struct zsp_data: one read or write on a socket */
+	ZSP_KIND_CONN_OPEN = 1,  /* struct zsp_conn_open: a connection that speaks HTTP/1 */
+	ZSP_KIND_DATA = 2,       /* struct zsp_data: one read or write on a socket */
 	ZSP_KIND_CONN_STATE = 3, /* struct zsp_conn_state: half-closed, closed, reset */
-	ZSP_KIND_PROC_FORK = 4,	 /* struct zsp_proc: a target has a child process */
-	ZSP_KIND_PROC_EXEC = 5,	 /* struct zsp_proc: a process runs a new program */
-	ZSP_KIND_PROC_EXIT = 6,	 /* struct zsp_proc: the last thread of a target ended */
-	ZSP_KIND_LISTEN = 7,	 /* struct zsp_proc: a process listens on TCP port .value */
-	ZSP_KIND_STATEMENT =
-	    8, /* struct zsp_statement: one SQLite statement execution, all steps folded */
+	ZSP_KIND_PROC_FORK = 4,  /* struct zsp_proc: a target has a child process */
+	ZSP_KIND_PROC_EXEC = 5,  /* struct zsp_proc: a process runs a new program */
+	ZSP_KIND_PROC_EXIT = 6,  /* struct zsp_proc: the last thread of a target ended */
+	ZSP_KIND_LISTEN = 7,     /* struct zsp_proc: a process listens on TCP port .value */
+	ZSP_KIND_STATEMENT = 8,  /* struct zsp_statement: one SQLite statement execution */
+	ZSP_KIND_PROC_MAP = 9,   /* struct zsp_proc: a target mapped code: a library was loaded */
 };
 
 /* Head of every record. 40 bytes. */
@@ -38,10 +37,10 @@ struct zsp_header {
 	__u32 pid;     /* process (tgid), 0 when the event has no process */
 	__u32 tid;     /* thread */
 	__u32 slice; /* how often this thread has come back from epoll_wait, poll or select: its run
-			number */
+	                number */
 	__u32 reserved;
 	__u64 conn; /* socket inode number: unique among the sockets of this boot that are alive; 0:
-		       none */
+	               none */
 };
 
 enum zsp_family {
@@ -61,12 +60,12 @@ enum zsp_role {
 struct zsp_conn_open {
 	struct zsp_header h;
 	__u64 peer_conn;   /* Unix sockets: inode number of the other end, 0 unknown */
-	__u64 first_ns;	   /* accept or connect; 0 when it was there before us */
-	__u32 netns;	   /* network namespace inode number */
+	__u64 first_ns;    /* accept or connect; 0 when it was there before us */
+	__u32 netns;       /* network namespace inode number */
 	__u16 local_port;  /* host byte order, as the kernel keeps it */
 	__u16 remote_port; /* network byte order, as the kernel keeps it */
-	__u8 family;	   /* enum zsp_family */
-	__u8 role;	   /* enum zsp_role */
+	__u8 family;       /* enum zsp_family */
+	__u8 role;         /* enum zsp_role */
 	__u8 reserved[6];
 	__u8 local[16]; /* IPv4: first 4 bytes */
 	__u8 remote[16];
@@ -89,8 +88,8 @@ struct zsp_data {
 	struct zsp_header h;
 	__u64 start_ns; /* ZSP_OUT: when the call began; ZSP_IN: time_ns */
 	__u32 seq; /* position of the first byte: TCP sequence number; Unix: bytes since first sight
-		    */
-	__u32 bytes;	/* moved by the call (return value) */
+	            */
+	__u32 bytes;    /* moved by the call (return value) */
 	__u32 captured; /* <= bytes: payload bytes that follow, the first of them */
 	__u8 direction; /* enum zsp_direction */
 	__u8 reserved[3];
@@ -101,7 +100,7 @@ enum zsp_conn_change {
 	ZSP_CHANGE_INVALID = 0,
 	ZSP_CHANGE_LOCAL_FIN = 1,  /* this side will send no more */
 	ZSP_CHANGE_REMOTE_FIN = 2, /* the other side will send no more */
-	ZSP_CHANGE_CLOSED = 3,	   /* gone; error tells how */
+	ZSP_CHANGE_CLOSED = 3,     /* gone; error tells how */
 };
 
 /* 48 bytes. h.pid and h.tid are 0: the change may come from a softirq. */
@@ -115,8 +114,8 @@ struct zsp_conn_state {
 struct zsp_proc {
 	struct zsp_header h;
 	__u32 parent_pid; /* FORK */
-	__u32 value;	  /* EXIT: wait status; LISTEN: port, host byte order */
-	__u8 comm[16];	  /* EXEC, FORK: NUL-terminated */
+	__u32 value;      /* EXIT: wait status; LISTEN: port, host byte order */
+	__u8 comm[16];    /* EXEC, FORK: NUL-terminated */
 };
 
 /*
@@ -125,15 +124,15 @@ struct zsp_proc {
  */
 struct zsp_statement {
 	struct zsp_header
-	    h;		 /* tid and slice of the first step; time_ns of the probe that ended it */
-	__u64 stmt;	 /* address of the sqlite3_stmt in the process */
-	__u64 db;	 /* address of its sqlite3, 0 unknown */
-	__u64 start_ns;	 /* entry of the first step */
-	__u64 end_ns;	 /* last moment SQLite worked on it */
+	    h;           /* tid and slice of the first step; time_ns of the probe that ended it */
+	__u64 stmt;      /* address of the sqlite3_stmt in the process */
+	__u64 db;        /* address of its sqlite3, 0 unknown */
+	__u64 start_ns;  /* entry of the first step */
+	__u64 end_ns;    /* last moment SQLite worked on it */
 	__u64 inside_ns; /* time inside sqlite3_step */
-	__u32 rows;	 /* steps that returned a row */
+	__u32 rows;      /* steps that returned a row */
 	__s32 result; /* last step's result: 101 done, 100 abandoned after a row, else an error code
-		       */
+	               */
 	__u32 text_bytes;    /* SQL text that follows, without NUL */
 	__u8 text_truncated; /* 1: longer than ZSP_SQL_MAX - 1 */
 	__u8 reserved[11];
@@ -148,20 +147,20 @@ struct zsp_statement {
 
 /* Counters, one array slot each, kept per CPU and never reset. */
 enum zsp_counter {
-	ZSP_COUNT_RECORDS = 0,		/* records put into the ring */
-	ZSP_COUNT_CAPTURED_BYTES = 1,	/* payload bytes in them */
-	ZSP_COUNT_LOST_RING_DATA = 2,	/* zsp_data records refused by a full ring */
-	ZSP_COUNT_LOST_RING_OTHER = 3,	/* all other records refused by a full ring */
-	ZSP_COUNT_LOST_CONN_FULL = 4,	/* messages of connections beyond the connection table */
+	ZSP_COUNT_RECORDS = 0,          /* records put into the ring */
+	ZSP_COUNT_CAPTURED_BYTES = 1,   /* payload bytes in them */
+	ZSP_COUNT_LOST_RING_DATA = 2,   /* zsp_data records refused by a full ring */
+	ZSP_COUNT_LOST_RING_OTHER = 3,  /* all other records refused by a full ring */
+	ZSP_COUNT_LOST_CONN_FULL = 4,   /* messages of connections beyond the connection table */
 	ZSP_COUNT_LOST_THREAD_FULL = 5, /* probe hits of threads beyond the thread table */
 	ZSP_COUNT_LOST_TARGET_FULL = 6, /* child processes beyond the target table */
-	ZSP_COUNT_LOST_STMT_FULL = 7,	/* executions beyond the statement table */
+	ZSP_COUNT_LOST_STMT_FULL = 7,   /* executions beyond the statement table */
 	ZSP_COUNT_LOST_STMT_RETURN =
 	    8, /* step returns whose beginning is unknown (attached in between) */
 	ZSP_COUNT_LOST_BATCH = 9, /* messages of one sendmmsg or recvmmsg beyond the first few */
-	ZSP_COUNT_FAULTS = 10,	  /* payloads that could not be read */
+	ZSP_COUNT_FAULTS = 10,    /* payloads that could not be read */
 	ZSP_COUNT_OPAQUE_MESSAGES = 11, /* messages on sockets that do not speak HTTP/1 */
-	ZSP_COUNT_IO_URING = 12,	/* io_uring_enter calls by targets: I/O that is not seen */
+	ZSP_COUNT_IO_URING = 12,        /* io_uring_enter calls by targets: I/O that is not seen */
 	ZSP_COUNT_MAX = 13,
 };
 
@@ -176,22 +175,22 @@ _Static_assert(sizeof(struct zsp_statement) == 104, "statement layout");
  * architecture. */
 enum zsp_syscall {
 	ZSP_SYSCALL_IGNORED = 0,
-	ZSP_SYSCALL_READ = 1,	   /* fd, buf, len: read */
-	ZSP_SYSCALL_READV = 2,	   /* fd, iov, n */
+	ZSP_SYSCALL_READ = 1,      /* fd, buf, len: read */
+	ZSP_SYSCALL_READV = 2,     /* fd, iov, n */
 	ZSP_SYSCALL_RECVFROM = 3,  /* fd, buf, len, flags */
 	ZSP_SYSCALL_RECVMSG = 4,   /* fd, msghdr, flags */
 	ZSP_SYSCALL_RECVMMSG = 5,  /* fd, mmsghdr, n, flags */
-	ZSP_SYSCALL_WRITE = 6,	   /* fd, buf, len: write, sendto */
-	ZSP_SYSCALL_WRITEV = 7,	   /* fd, iov, n */
+	ZSP_SYSCALL_WRITE = 6,     /* fd, buf, len: write, sendto */
+	ZSP_SYSCALL_WRITEV = 7,    /* fd, iov, n */
 	ZSP_SYSCALL_SENDMSG = 8,   /* fd, msghdr */
 	ZSP_SYSCALL_SENDMMSG = 9,  /* fd, mmsghdr, n */
 	ZSP_SYSCALL_SENDFILE = 10, /* out_fd, in_fd */
 	ZSP_SYSCALL_SPLICE = 11,   /* in_fd, off, out_fd */
 	ZSP_SYSCALL_ACCEPT = 12,   /* returns the descriptor */
 	ZSP_SYSCALL_CONNECT = 13,  /* fd */
-	ZSP_SYSCALL_WAIT = 14,	   /* epoll_wait, poll, select: a new slice begins */
+	ZSP_SYSCALL_WAIT = 14,     /* epoll_wait, poll, select: a new slice begins */
 	ZSP_SYSCALL_IO_URING = 15, /* io_uring_enter */
-	ZSP_SYSCALL_MMAP = 16,	   /* addr, len, prot, flags */
+	ZSP_SYSCALL_MMAP = 16,     /* addr, len, prot, flags */
 };
 
 /* System call numbers below this are looked up; x86-64 and arm64 end near 470. */
@@ -200,7 +199,7 @@ enum zsp_syscall {
 /* Value of the target map. */
 struct zsp_target {
 	__u32 sqlite_copy; /* index into the copies map + 1 for kernels without attach cookies; 0
-			      none */
+	                      none */
 };
 
 /* One attached copy of SQLite: where to find things in its objects, read from its own code. */

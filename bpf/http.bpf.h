@@ -18,7 +18,7 @@
 /* tchar of RFC 9110 section 5.6.2 as two 64-bit sets. */
 static __always_inline bool zsp_is_tchar(u8 c)
 {
-	const u64 low = 0x03ff6cfa00000000ULL;	/* ! # $ % & ' * + - . 0-9 */
+	const u64 low = 0x03ff6cfa00000000ULL;  /* ! # $ % & ' * + - . 0-9 */
 	const u64 high = 0x57ffffffc7fffffeULL; /* A-Z ^ _ ` a-z | ~ */
 
 	if (c >= 128)

@@ -48,8 +48,8 @@ struct zsp_transfer {
 /* What is known of a target's thread. Made at first need, removed when the thread exits. */
 struct zsp_thread {
 	u64 write_start_ns; /* entry of the write in progress */
-	u32 slice;	    /* returns from epoll_wait and its like */
-	u32 depth;	    /* sqlite frames in use */
+	u32 slice;          /* returns from epoll_wait and its like */
+	u32 depth;          /* sqlite frames in use */
 	struct zsp_sqlite_frame frames[ZSP_SQLITE_DEPTH];
 	struct zsp_transfer transfer;
 };

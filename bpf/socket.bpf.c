@@ -25,9 +25,9 @@
 #include "http.bpf.h"
 #include "thread.bpf.h"
 
-#define ZSP_MSG_OOB	 0x0001
-#define ZSP_MSG_PEEK	 0x0002
-#define ZSP_MSG_TRUNC	 0x0020
+#define ZSP_MSG_OOB      0x0001
+#define ZSP_MSG_PEEK     0x0002
+#define ZSP_MSG_TRUNC    0x0020
 #define ZSP_MSG_ERRQUEUE 0x2000
 
 /* Pieces of a scattered buffer that are gathered; what lies beyond is counted but not captured. */
@@ -37,7 +37,7 @@
 
 #define ZSP_EINPROGRESS 115
 
-#define ZSP_PROT_EXEC	  0x4
+#define ZSP_PROT_EXEC     0x4
 #define ZSP_MAP_ANONYMOUS 0x20
 
 /* Stream position of the first byte that the call moved. */

@@ -23,8 +23,8 @@ struct hnode {
 
 struct hmap {
 	struct hnode **buckets; /* NULL until the first insertion */
-	size_t mask;		/* number of buckets - 1 */
-	size_t count;		/* nodes in the map */
+	size_t mask;            /* number of buckets - 1 */
+	size_t count;           /* nodes in the map */
 };
 
 void hmap_init(struct hmap *map);
