@@ -69,9 +69,9 @@ struct attr {
 struct service {
 	atomic_int refs;
 	int pid;
-	const char *name;	 /* service.name */
+	const char *name;        /* service.name */
 	const char *instance_id; /* service.instance.id */
-	const char *exe;	 /* base name of the executable, for people */
+	const char *exe;         /* base name of the executable, for people */
 	struct attr *attrs;
 	size_t n_attrs;
 };
@@ -80,22 +80,22 @@ struct service *service_ref(struct service *service);
 void service_unref(struct service *service); /* NULL is fine */
 
 /* W3C trace flags and OTLP's own bits above them, as in Span.flags. */
-#define SPAN_FLAG_SAMPLED	   0x001u
-#define SPAN_FLAG_RANDOM	   0x002u
-#define SPAN_FLAG_REMOTE_KNOWN	   0x100u
+#define SPAN_FLAG_SAMPLED          0x001u
+#define SPAN_FLAG_RANDOM           0x002u
+#define SPAN_FLAG_REMOTE_KNOWN     0x100u
 #define SPAN_FLAG_PARENT_IS_REMOTE 0x200u
 
 struct span {
 	struct trace_id trace_id;
 	struct span_id span_id;
 	struct span_id parent_id; /* zero: root */
-	uint32_t flags;		  /* SPAN_FLAG_* */
+	uint32_t flags;           /* SPAN_FLAG_* */
 	enum span_kind kind;
 	enum span_status status;
 	enum parent_basis basis;
 	uint64_t start_ns;     /* CLOCK_MONOTONIC */
 	uint64_t end_ns;       /* >= start_ns */
-	struct sv name;	       /* not empty, valid UTF-8 */
+	struct sv name;        /* not empty, valid UTF-8 */
 	struct sv trace_state; /* tracestate header to carry on; usually empty */
 	struct service *service;
 	struct attr *attrs;

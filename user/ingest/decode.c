@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Checks every record before anything reads it; see decode.h. One function per kind, one table. */
+#include "ingest/decode.h"
+
+#include <errno.h>
+#include <stdbool.h>
+
+static bool check_open(const struct event *e)
+{
+	return e->open->family >= ZSP_FAMILY_IPV4 && e->open->family <= ZSP_FAMILY_UNIX &&
+	    e->open->role <= ZSP_ROLE_CONNECTED && e->h->conn != 0;
+}
+
+static bool check_data(const struct event *e)
+{
+	const struct zsp_data *d = e->data;
+
+	return d->captured == d->h.size - sizeof(*d) && d->captured <= d->bytes &&
+	    d->captured <= ZSP_CAPTURE_MAX && d->h.conn != 0 && d->start_ns <= d->h.time_ns &&
+	    (d->direction == ZSP_IN || d->direction == ZSP_OUT);
+}
+
+static bool check_state(const struct event *e)
+{
+	return e->state->change >= ZSP_CHANGE_LOCAL_FIN && e->state->change <= ZSP_CHANGE_CLOSED &&
+	    e->h->conn != 0;
+}
+
+static bool check_proc(const struct event *e)
+{
+	const __u8 *comm = e->proc->comm;
+
+	for (size_t i = 0; i < sizeof(e->proc->comm); i++)
+		if (comm[i] == 0)
+			return e->h->pid != 0;
+	return false;
+}
+
+static bool check_statement(const struct event *e)
+{
+	const struct zsp_statement *s = e->statement;
+
+	return s->text_bytes == s->h.size - sizeof(*s) && s->text_bytes < ZSP_SQL_MAX &&
+	    s->start_ns <= s->end_ns && s->end_ns <= s->h.time_ns;
+}
+
+int event_decode(const void *record, size_t size, struct event *ret_event)
+{
+	static const struct {
+		size_t min_size;
+		bool (*check)(const struct event *e);
+	} kinds[] = {
+	    [ZSP_KIND_CONN_OPEN] = {sizeof(struct zsp_conn_open), check_open},
+	    [ZSP_KIND_DATA] = {sizeof(struct zsp_data), check_data},
+	    [ZSP_KIND_CONN_STATE] = {sizeof(struct zsp_conn_state), check_state},
+	    [ZSP_KIND_PROC_FORK] = {sizeof(struct zsp_proc), check_proc},
+	    [ZSP_KIND_PROC_EXEC] = {sizeof(struct zsp_proc), check_proc},
+	    [ZSP_KIND_PROC_EXIT] = {sizeof(struct zsp_proc), check_proc},
+	    [ZSP_KIND_LISTEN] = {sizeof(struct zsp_proc), check_proc},
+	    [ZSP_KIND_STATEMENT] = {sizeof(struct zsp_statement), check_statement},
+	    [ZSP_KIND_PROC_MAP] = {sizeof(struct zsp_proc), check_proc},
+	};
+	struct event event = {.h = record};
+
+	if (size < sizeof(struct zsp_header) || event.h->size > size)
+		return -EBADMSG;
+	if (event.h->kind >= sizeof(kinds) / sizeof(kinds[0]) || !kinds[event.h->kind].check)
+		return -EBADMSG;
+	if (event.h->size < kinds[event.h->kind].min_size || !kinds[event.h->kind].check(&event))
+		return -EBADMSG;
+	*ret_event = event;
+	return 0;
+}

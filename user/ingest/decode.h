@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The trust boundary: bytes from the ring or from a recording become a checked event, or are
+ * refused. Behind this function every length and every enum of an event is valid.
+ */
+#ifndef ZS_INGEST_DECODE_H
+#define ZS_INGEST_DECODE_H
+
+#include <stddef.h>
+
+#include "event.h"
+
+/* A view of one record; borrowed from the bytes it was decoded from. */
+struct event {
+	union {
+		const struct zsp_header *h;
+		const struct zsp_conn_open *open;      /* ZSP_KIND_CONN_OPEN */
+		const struct zsp_data *data;           /* ZSP_KIND_DATA */
+		const struct zsp_conn_state *state;    /* ZSP_KIND_CONN_STATE */
+		const struct zsp_proc *proc;           /* ZSP_KIND_PROC_*, ZSP_KIND_LISTEN */
+		const struct zsp_statement *statement; /* ZSP_KIND_STATEMENT */
+	};
+};
+
+/*
+ * Check the record in size bytes at record (8-byte aligned; trailing bytes beyond the record's own
+ * size are ignored). Returns 0, or -EBADMSG for a record that no kernel side of this version
+ * writes.
+ */
+int event_decode(const void *record, size_t size, struct event *ret_event);
+
+#endif

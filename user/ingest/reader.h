@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads the kernel's ring. While records flow, the reader comes by every few milliseconds and the
+ * targets pay for no wake-up; when the ring stays empty it sleeps and the first record wakes it.
+ */
+#ifndef ZS_INGEST_READER_H
+#define ZS_INGEST_READER_H
+
+#include <stdint.h>
+
+#include "ingest/decode.h"
+
+struct reader;
+
+struct reader_options {
+	int ring_fd;              /* the ring's map */
+	volatile uint32_t *waits; /* the kernel side's "the reader sleeps" flag */
+	void (*event)(void *ctx, const struct event *event);
+	void *ctx;
+};
+
+/* NULL and errno on failure. Options are copied. */
+struct reader *reader_new(const struct reader_options *options);
+void reader_free(struct reader *reader); /* NULL is fine */
+
+/*
+ * Deliver what is in the ring, then wait for more, at most timeout_ms or until wake_fd (-1: none)
+ * is readable. Returns the number of records delivered.
+ */
+int reader_run(struct reader *reader, int timeout_ms, int wake_fd);
+
+/* Deliver what is in the ring now, without waiting. */
+int reader_drain(struct reader *reader);
+
+/* Records that event_decode() refused. */
+uint64_t reader_bad_records(const struct reader *reader);
+
+#endif

@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Pairing of requests and responses; see exchange.h.
+ *
+ *	        request bytes ──► request stream ──► begin/head/end ──► queue tail
+ *	conn ─┤                                                          │ │ │
+ *	        response bytes ─► response stream ─► begin/head/end ──► queue head ──► ended
+ *
+ * A server reads requests and writes responses, a client the reverse; that is the only difference.
+ */
+#include "span/exchange.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct exchanges {
+	const struct exchange_listener *listener;
+	void *ctx;
+	struct exchange_stats stats;
+};
+
+/* What a connection carries as conn->protocol. */
+struct http_conn {
+	struct exchanges *all;
+	struct conn *conn;
+	enum span_kind kind; /* INVALID until the first start of a message tells */
+	struct http1_stream request, response;
+	struct list queue; /* exchanges that await the end of their response, oldest first */
+	size_t queued;
+	struct exchange
+	    *receiving; /* whose request is being received; may have been answered: NULL then */
+	bool stray;     /* the response in progress answers nothing we saw */
+	bool given_up;
+	const struct piece *now;   /* the piece being fed, NULL while closing */
+	uint64_t last_response_ns; /* end of the last response piece */
+};
+
+const char *exchange_error_name(enum exchange_error error)
+{
+	static const char *const names[] = {
+	    [EXCHANGE_OK] = NULL,
+	    [EXCHANGE_CONNECTION_CLOSED] = "connection_closed",
+	    [EXCHANGE_CONNECTION_RESET] = "connection_reset",
+	    [EXCHANGE_INCOMPLETE_RESPONSE] = "incomplete_response",
+	    [EXCHANGE_MALFORMED] = "malformed_message",
+	};
+
+	return names[error];
+}
+
+/* --- life of an exchange
+ * --------------------------------------------------------------------------- */
+
+static struct exchange *http_oldest(const struct http_conn *http)
+{
+	return list_empty(&http->queue) ? NULL
+					: container_of(http->queue.next, struct exchange, link);
+}
+
+static void exchange_finish(
+    struct http_conn *http, struct exchange *exchange, enum exchange_error error, uint64_t end_ns)
+{
+	exchange->error = error;
+	exchange->end_ns = end_ns > exchange->start_ns ? end_ns : exchange->start_ns;
+	if (http->receiving == exchange)
+		http->receiving = NULL;
+	list_remove(&exchange->link);
+	http->queued--;
+	http->all->stats.open--;
+	http->all->listener->ended(http->all->ctx, exchange);
+	free(exchange->text);
+	free(exchange);
+}
+
+/* What is open ends here, as far as it was seen: which answer belongs to which request is unknown.
+ */
+static void http_abandon_queue(struct http_conn *http)
+{
+	struct exchange *exchange;
+
+	while ((exchange = http_oldest(http))) {
+		exchange->partial = true;
+		exchange_finish(http, exchange, EXCHANGE_OK, http->last_response_ns);
+	}
+}
+
+/* Nothing more can be known of this connection: follow it no longer. */
+static void http_give_up(struct http_conn *http)
+{
+	http->all->stats.given_up++;
+	http->given_up = true;
+	http_abandon_queue(http);
+	http1_stream_tunnel(&http->request);
+	http1_stream_tunnel(&http->response);
+}
+
+/* --- requests
+ * -------------------------------------------------------------------------------------- */
+
+static void request_begin(void *ctx)
+{
+	struct http_conn *http = ctx;
+	struct exchange *oldest = http_oldest(http), *exchange = NULL;
+
+	if (http->given_up)
+		return;
+	if (oldest && oldest->lingering)
+		exchange_finish(http, oldest, EXCHANGE_OK, http->last_response_ns);
+	if (http->queued < EXCHANGE_MAX_PIPELINE && http->all->stats.open < EXCHANGE_MAX)
+		exchange = calloc(1, sizeof(*exchange));
+	if (!exchange) {
+		http_give_up(http);
+		return;
+	}
+	exchange->kind = http->kind;
+	exchange->conn = http->conn;
+	exchange->position = http->now->position;
+	exchange->pid = http->now->pid;
+	exchange->tid = http->now->tid;
+	exchange->slice = http->now->slice;
+	exchange->start_ns = http->now->start_ns;
+	list_add_tail(&http->queue, &exchange->link);
+	http->queued++;
+	http->all->stats.open++;
+	http->receiving = exchange;
+	http->all->listener->began(http->all->ctx, exchange);
+}
+
+static struct sv text_add(char **at, struct sv s)
+{
+	struct sv copy = {.p = *at, .len = s.len};
+
+	if (s.len)
+		memcpy(*at, s.p, s.len);
+	*at += s.len;
+	return copy;
+}
+
+/* The incoming trace context, by the rules of W3C Trace Context for exactly one traceparent field.
+ */
+static void exchange_take_context(
+    struct exchange *exchange, const struct http1_head *head, struct buf *state)
+{
+	struct sv values[HTTP1_MAX_FIELDS], value;
+	size_t n = 0;
+
+	if (http1_field_find(head, SV("traceparent"), &value) != 1 ||
+	    traceparent_parse(value, &exchange->context))
+		return;
+	exchange->has_context = true;
+	for (size_t i = 0; i < head->n_fields; i++)
+		if (sv_eq_nocase(head->fields[i].name, SV("tracestate")))
+			values[n++] = head->fields[i].value;
+	if (n)
+		tracestate_parse(values, n, state);
+}
+
+static enum http1_answers request_head(void *ctx, const struct http1_head *head, size_t head_bytes)
+{
+	struct http_conn *http = ctx;
+	struct exchange *exchange = http->receiving;
+	struct sv host = {0}, user_agent = {0};
+	struct buf state;
+	char *at;
+
+	(void)head_bytes;
+	if (!exchange)
+		return HTTP1_ANSWERS_OTHER;
+	buf_init(&state);
+	http1_field_find(head, SV("host"), &host);
+	http1_field_find(head, SV("user-agent"), &user_agent);
+	exchange_take_context(exchange, head, &state);
+	at =
+	    malloc(head->method.len + head->target.len + host.len + user_agent.len + state.len + 1);
+	exchange->text = at;
+	if (at) {
+		exchange->method = text_add(&at, head->method);
+		exchange->target = text_add(&at, head->target);
+		exchange->host = text_add(&at, host);
+		exchange->user_agent = text_add(&at, user_agent);
+		exchange->trace_state = text_add(&at, buf_sv(&state));
+		exchange->version_minor = head->version_minor;
+		exchange->has_head = true;
+		http->all->stats.requests++;
+		http->all->listener->headed(http->all->ctx, exchange);
+	}
+	buf_release(&state);
+	return HTTP1_ANSWERS_OTHER;
+}
+
+static void request_body(void *ctx, struct sv data, uint64_t n)
+{
+	struct http_conn *http = ctx;
+
+	(void)data;
+	if (http->receiving)
+		http->receiving->request_body_bytes += n;
+}
+
+static void request_end(void *ctx, enum http1_end how)
+{
+	struct http_conn *http = ctx;
+	struct exchange *exchange = http->receiving;
+
+	http->receiving = NULL;
+	if (how == HTTP1_END_LOST)
+		http->losses++;
+	if (!exchange || how == HTTP1_END_COMPLETE)
+		return;
+	if (!exchange->has_head) /* never became a request: its answer, if any, is a stray */
+		exchange_finish(http, exchange, EXCHANGE_MALFORMED, exchange->start_ns);
+	else if (how == HTTP1_END_LOST)
+		exchange->partial = true;
+}
+
+/* --- responses
+ * ------------------------------------------------------------------------------------- */
+
+static void response_begin(void *ctx)
+{
+	struct http_conn *http = ctx;
+	struct exchange *oldest = http_oldest(http);
+
+	/* A lingering exchange was answered already; this is the answer to the one after it. */
+	if (oldest && oldest->lingering && http->queued > 1) {
+		exchange_finish(http, oldest, EXCHANGE_OK, http->last_response_ns);
+		oldest = http_oldest(http);
+	}
+	http->stray = !oldest || !oldest->has_head || oldest->lingering;
+	if (http->stray)
+		http->all->stats.strays++;
+}
+
+static enum http1_answers request_kind(struct sv method)
+{
+	if (sv_eq(method, SV("HEAD")))
+		return HTTP1_ANSWERS_HEAD;
+	return sv_eq(method, SV("CONNECT")) ? HTTP1_ANSWERS_CONNECT : HTTP1_ANSWERS_OTHER;
+}
+
+static enum http1_answers response_head(void *ctx, const struct http1_head *head, size_t head_bytes)
+{
+	struct http_conn *http = ctx;
+	struct exchange *exchange = http_oldest(http);
+	enum http1_answers answers;
+
+	(void)head_bytes;
+	if (http->stray || !exchange)
+		return HTTP1_ANSWERS_OTHER;
+	answers = request_kind(exchange->method);
+	exchange->interim = head->status >= 100 && head->status < 200 && head->status != 101;
+	if (!exchange->interim)
+		exchange->status = head->status;
+	if (http1_response_body(head, answers).framing == HTTP1_BODY_TUNNEL)
+		http1_stream_tunnel(&http->request);
+	return answers;
+}
+
+static void response_body(void *ctx, struct sv data, uint64_t n)
+{
+	struct http_conn *http = ctx;
+	struct exchange *exchange = http_oldest(http);
+
+	(void)data;
+	if (!http->stray && exchange)
+		exchange->response_body_bytes += n;
+}
+
+static void response_end(void *ctx, enum http1_end how)
+{
+	static const enum exchange_error errors[] = {
+	    [HTTP1_END_COMPLETE] = EXCHANGE_OK,
+	    [HTTP1_END_CLOSED] = EXCHANGE_INCOMPLETE_RESPONSE,
+	    [HTTP1_END_RESET] = EXCHANGE_CONNECTION_RESET,
+	    [HTTP1_END_LOST] = EXCHANGE_OK,
+	    [HTTP1_END_MALFORMED] = EXCHANGE_MALFORMED,
+	};
+	struct http_conn *http = ctx;
+	struct exchange *exchange = http_oldest(http);
+
+	if (how == HTTP1_END_LOST)
+		http->losses++;
+	if (http->stray || !exchange)
+		return;
+	if (exchange->interim && how == HTTP1_END_COMPLETE)
+		return;
+	if (how == HTTP1_END_LOST && !http->given_up) {
+		exchange->partial = true;
+		exchange->lingering = true;
+		return;
+	}
+	exchange_finish(http, exchange, errors[how], http->last_response_ns);
+}
+
+/* --- the connection's events
+ * ------------------------------------------------------------------------ */
+
+static const struct http1_handler request_handler = {
+    .begin = request_begin,
+    .head = request_head,
+    .body = request_body,
+    .end = request_end,
+};
+
+static const struct http1_handler response_handler = {
+    .begin = response_begin,
+    .head = response_head,
+    .body = response_body,
+    .end = response_end,
+};
+
+static void on_open(void *ctx, struct conn *conn)
+{
+	struct http_conn *http = calloc(1, sizeof(*http));
+	bool known = conn->role != ZSP_ROLE_UNKNOWN;
+
+	if (!http)
+		return;
+	http->all = ctx;
+	http->conn = conn;
+	list_init(&http->queue);
+	if (conn->role == ZSP_ROLE_ACCEPTED)
+		http->kind = SPAN_KIND_SERVER;
+	else if (conn->role == ZSP_ROLE_CONNECTED)
+		http->kind = SPAN_KIND_CLIENT;
+	http1_stream_init(&http->request, HTTP1_REQUEST, known, &request_handler, http);
+	http1_stream_init(&http->response, HTTP1_RESPONSE, known, &response_handler, http);
+	conn->protocol = http;
+}
+
+/* A connection that was there before us: the first message start tells which side the process is.
+ */
+static enum span_kind kind_from_start(const struct piece *piece)
+{
+	bool in = piece->direction == ZSP_IN;
+
+	if (piece->data.len == 0)
+		return SPAN_KIND_INVALID;
+	if (http1_plausible_start(HTTP1_RESPONSE, piece->data))
+		return in ? SPAN_KIND_CLIENT : SPAN_KIND_SERVER;
+	if (http1_plausible_start(HTTP1_REQUEST, piece->data))
+		return in ? SPAN_KIND_SERVER : SPAN_KIND_CLIENT;
+	return SPAN_KIND_INVALID;
+}
+
+static bool carries_requests(const struct http_conn *http, enum zsp_direction direction)
+{
+	return (http->kind == SPAN_KIND_SERVER) == (direction == ZSP_IN);
+}
+
+/* The request being received is served by the thread that reads it now. */
+static void request_follow_thread(struct http_conn *http, const struct piece *piece)
+{
+	struct exchange *exchange = http->receiving;
+	uint32_t old_tid;
+
+	if (!exchange || http->kind != SPAN_KIND_SERVER || exchange->tid == piece->tid)
+		return;
+	old_tid = exchange->tid;
+	exchange->pid = piece->pid;
+	exchange->tid = piece->tid;
+	exchange->slice = piece->slice;
+	http->all->listener->moved(http->all->ctx, exchange, old_tid);
+}
+
+/*
+ * A stream that got out of step between messages may have hidden a whole request or answer. Then
+ * the pairing of all that is open is unsure, and a gap is better than a wrong pair. Inside a
+ * message (the streams' end() told us) the pairing stands.
+ */
+static void http_check_sync(struct http_conn *http)
+{
+	uint32_t losses = http->request.losses + http->response.losses;
+
+	if (losses == http->losses)
+		return;
+	http->all->stats.losses += losses - http->losses;
+	http->losses = losses;
+	http_abandon_queue(http);
+}
+
+static void on_piece(void *ctx, struct conn *conn, const struct piece *piece)
+{
+	struct http_conn *http = conn->protocol;
+	struct http1_stream *stream;
+
+	(void)ctx;
+	if (!http || http->given_up)
+		return;
+	if (http->kind == SPAN_KIND_INVALID)
+		http->kind = kind_from_start(piece);
+	if (http->kind == SPAN_KIND_INVALID)
+		return;
+	http->now = piece;
+	if (carries_requests(http, piece->direction)) {
+		stream = &http->request;
+		request_follow_thread(http, piece);
+	} else {
+		stream = &http->response;
+		http->last_response_ns = piece->end_ns;
+	}
+	if (piece->data.len)
+		http1_stream_feed(stream, piece->data);
+	if (piece->bytes > piece->data.len)
+		http1_stream_gap(stream, piece->bytes - piece->data.len);
+	http_check_sync(http);
+	http->now = NULL;
+}
+
+static void on_gap(void *ctx, struct conn *conn, enum zsp_direction direction, uint32_t bytes)
+{
+	struct http_conn *http = conn->protocol;
+
+	(void)ctx;
+	if (!http || http->kind == SPAN_KIND_INVALID)
+		return;
+	http1_stream_gap(
+	    carries_requests(http, direction) ? &http->request : &http->response, bytes);
+}
+
+static void on_end(void *ctx, struct conn *conn, enum zsp_direction direction, uint64_t time_ns)
+{
+	struct http_conn *http = conn->protocol;
+
+	(void)ctx;
+	(void)time_ns;
+	if (!http || http->kind == SPAN_KIND_INVALID)
+		return;
+	http1_stream_close(
+	    carries_requests(http, direction) ? &http->request : &http->response, false);
+}
+
+static void on_close(void *ctx, struct conn *conn, uint64_t time_ns)
+{
+	struct http_conn *http = conn->protocol;
+	struct exchange *exchange;
+
+	(void)ctx;
+	if (!http)
+		return;
+	http1_stream_close(&http->request, conn->reset);
+	http1_stream_close(&http->response, conn->reset);
+	while ((exchange = http_oldest(http))) {
+		if (exchange->lingering)
+			exchange_finish(http, exchange, EXCHANGE_OK, http->last_response_ns);
+		else
+			exchange_finish(http, exchange,
+			    conn->reset ? EXCHANGE_CONNECTION_RESET : EXCHANGE_CONNECTION_CLOSED,
+			    time_ns);
+	}
+	http1_stream_release(&http->request);
+	http1_stream_release(&http->response);
+	free(http);
+	conn->protocol = NULL;
+}
+
+const struct conn_handler exchange_conn_handler = {
+    .open = on_open,
+    .piece = on_piece,
+    .gap = on_gap,
+    .end = on_end,
+    .close = on_close,
+};
+
+struct exchanges *exchanges_new(const struct exchange_listener *listener, void *ctx)
+{
+	struct exchanges *exchanges = calloc(1, sizeof(*exchanges));
+
+	if (!exchanges)
+		return NULL;
+	exchanges->listener = listener;
+	exchanges->ctx = ctx;
+	return exchanges;
+}
+
+void exchanges_free(struct exchanges *exchanges)
+{
+	free(exchanges);
+}
+
+void exchanges_stats(const struct exchanges *exchanges, struct exchange_stats *ret_stats)
+{
+	*ret_stats = exchanges->stats;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP/1 exchanges: requests and responses of a connection paired in order (specs: RFC 9112
+ * section 9.3), on either side. An exchange opens with the first byte of its request and ends with
+ * the last byte of its response. Who its parent is, is decided one storey up, by the listener.
+ */
+#ifndef ZS_SPAN_EXCHANGE_H
+#define ZS_SPAN_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "conn/conn.h"
+#include "proto/http1.h"
+#include "proto/trace_context.h"
+#include "span/span.h"
+
+/* Requests of one connection that wait for their answers; more is no HTTP client (specs/http1.md).
+ */
+#define EXCHANGE_MAX_PIPELINE 256
+/* Exchanges open at once over all connections. */
+#define EXCHANGE_MAX 65536
+
+enum exchange_error {
+	EXCHANGE_OK = 0,
+	EXCHANGE_CONNECTION_CLOSED = 1,   /* no answer before the connection ended */
+	EXCHANGE_CONNECTION_RESET = 2,    /* RST or a socket error */
+	EXCHANGE_INCOMPLETE_RESPONSE = 3, /* the answer was cut short */
+	EXCHANGE_MALFORMED = 4,           /* the answer is no HTTP */
+};
+
+/* Value of error.type, NULL for EXCHANGE_OK. */
+const char *exchange_error_name(enum exchange_error error);
+
+struct exchange {
+	struct list link;    /* in the connection's queue */
+	enum span_kind kind; /* SPAN_KIND_SERVER or SPAN_KIND_CLIENT */
+	const struct conn *conn;
+	uint32_t position; /* stream position of the request's first byte */
+	uint32_t pid,
+	    tid; /* process, and the thread that last read (server) or first wrote (client) it */
+	uint32_t slice;    /* that thread's slice then */
+	uint64_t start_ns; /* first byte of the request */
+	uint64_t end_ns;   /* last byte of the response; set when it ends */
+
+	/* From the request's head; all views point into text. */
+	bool has_head;
+	char *text;
+	struct sv method, target, host, user_agent;
+	struct sv trace_state; /* normalised, only with a valid context */
+	bool has_context;
+	struct trace_context context; /* from a valid traceparent */
+	int version_minor;            /* HTTP/1.x of the request */
+
+	int status; /* final status code, 0: none */
+	uint64_t request_body_bytes, response_body_bytes;
+	enum exchange_error error;
+	bool partial; /* bytes were missed: end and sizes are as far as seen */
+
+	/* Private to the pairing. */
+	bool interim;   /* the response in progress is 1xx */
+	bool lingering; /* response out of step: ends with the next request or the connection */
+
+	void *owner; /* the listener's own; NULL at begin */
+};
+
+/* Told in stream order. ended is the last call; exchanges without a head are no requests and make
+ * no span. */
+struct exchange_listener {
+	void (*began)(void *ctx, struct exchange *exchange);
+	void (*headed)(void *ctx, struct exchange *exchange);
+	/* Another thread went on reading the request (server): exchange->tid is the new one. */
+	void (*moved)(void *ctx, struct exchange *exchange, uint32_t old_tid);
+	void (*ended)(void *ctx, struct exchange *exchange);
+};
+
+struct exchange_stats {
+	uint64_t open;     /* now */
+	uint64_t requests; /* heads seen, ever */
+	uint64_t losses;   /* times a stream got out of step */
+	uint64_t
+	    given_up; /* connections abandoned: pipeline too long, too many exchanges, no memory */
+	uint64_t strays; /* responses without a request */
+};
+
+struct exchanges;
+
+struct exchanges *exchanges_new(
+    const struct exchange_listener *listener, void *ctx); /* NULL: no memory */
+void exchanges_free(struct exchanges *exchanges); /* after the connection table; NULL is fine */
+
+/* The handler to make the connection table with; its ctx is the struct exchanges. */
+extern const struct conn_handler exchange_conn_handler;
+
+void exchanges_stats(const struct exchanges *exchanges, struct exchange_stats *ret_stats);
+
+#endif

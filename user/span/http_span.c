@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+/* HTTP exchanges as spans (semantic conventions v1.44.0, HTTP spans); see http_span.h. */
+#include "span/http_span.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/utf8.h"
+#include "proto/url.h"
+#include "span/route_table.h"
+#include "span/semconv.h"
+
+/* What name, attributes and status are made from. */
+struct http_facts {
+	const struct exchange *exchange;
+	struct url_target target;
+	struct url_authority authority; /* of the target if it has one, else of Host */
+	struct sv method;               /* canonical, "_OTHER" for unknown ones */
+	const char *scheme;
+	char peer[ENDPOINT_TEXT];
+};
+
+/* RFC 9110 section 9, RFC 5789 PATCH, and QUERY. Case-sensitive. */
+static bool method_is_known(struct sv method)
+{
+	static const char *const known[] = {"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS",
+	    "PATCH", "CONNECT", "TRACE", "QUERY"};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (sv_eq(method, sv_cstr(known[i])))
+			return true;
+	return false;
+}
+
+static struct http_facts facts_take(const struct exchange *exchange)
+{
+	struct http_facts facts = {.exchange = exchange, .scheme = "http"};
+	bool connect = sv_eq(exchange->method, SV("CONNECT"));
+
+	facts.method = method_is_known(exchange->method) ? exchange->method : SV("_OTHER");
+	facts.target = url_target_parse(exchange->target, connect);
+	facts.authority = url_authority_parse(
+	    facts.target.authority.len ? facts.target.authority : exchange->host);
+	if (sv_eq_nocase(facts.target.scheme, SV("https")))
+		facts.scheme = "https";
+	endpoint_text(&exchange->conn->remote, facts.peer);
+	return facts;
+}
+
+static void add_method(struct span_builder *b, const struct http_facts *facts)
+{
+	span_builder_string(b, semconv_http_request_method, facts->method);
+	if (!sv_eq(facts->method, facts->exchange->method))
+		span_builder_string(
+		    b, semconv_http_request_method_original, facts->exchange->method);
+}
+
+static void add_server_address(struct span_builder *b, const struct http_facts *facts)
+{
+	int port = facts->authority.port;
+
+	if (facts->exchange->kind == SPAN_KIND_CLIENT && port == 0)
+		port = facts->exchange->conn->remote.port;
+	if (facts->authority.host.len)
+		span_builder_string(b, semconv_server_address, facts->authority.host);
+	else if (facts->exchange->kind == SPAN_KIND_CLIENT)
+		span_builder_string(b, semconv_server_address, sv_cstr(facts->peer));
+	else
+		return;
+	if (port)
+		span_builder_int(b, semconv_server_port, port);
+}
+
+static void add_peer(struct span_builder *b, const struct http_facts *facts)
+{
+	const struct conn *conn = facts->exchange->conn;
+
+	if (conn->remote.family == ZSP_FAMILY_UNIX) {
+		span_builder_string(b, semconv_network_transport, SV("unix"));
+		return;
+	}
+	if (facts->exchange->kind == SPAN_KIND_SERVER)
+		span_builder_string(b, semconv_client_address, sv_cstr(facts->peer));
+	span_builder_string(b, semconv_network_peer_address, sv_cstr(facts->peer));
+	span_builder_int(b, semconv_network_peer_port, conn->remote.port);
+}
+
+static void add_url_server(struct span_builder *b, const struct http_facts *facts)
+{
+	size_t at;
+
+	span_builder_string(b, semconv_url_scheme, sv_cstr(facts->scheme));
+	span_builder_string(b, semconv_url_path, facts->target.path);
+	if (!facts->target.has_query || facts->target.query.len == 0)
+		return;
+	at = b->text.len;
+	url_query_append_redacted(&b->text, facts->target.query);
+	span_builder_text(b, semconv_url_query, at);
+}
+
+/* The absolute URL without credentials (userinfo never gets into the authority's host). */
+static void add_url_client(struct span_builder *b, const struct http_facts *facts)
+{
+	const struct url_authority *authority = &facts->authority;
+	size_t at = b->text.len;
+	struct sv host = authority->host.len ? authority->host : sv_cstr(facts->peer);
+	bool ipv6 = sv_find(host, ':') != host.len;
+
+	buf_append_cstr(&b->text, facts->scheme);
+	buf_append_cstr(&b->text, ipv6 ? "://[" : "://");
+	utf8_append_repaired(&b->text, host);
+	if (ipv6)
+		buf_append_char(&b->text, ']');
+	if (authority->port)
+		buf_printf(&b->text, ":%d", authority->port);
+	utf8_append_repaired(&b->text, facts->target.path);
+	if (facts->target.has_query) {
+		buf_append_char(&b->text, '?');
+		url_query_append_redacted(&b->text, facts->target.query);
+	}
+	span_builder_text(b, semconv_url_full, at);
+}
+
+/* Is this outcome an error of the side that observed it, and which? NULL: no error. */
+static const char *error_type(const struct exchange *exchange, char text[16])
+{
+	int bad_from = exchange->kind == SPAN_KIND_SERVER ? 500 : 400;
+
+	if (exchange->error != EXCHANGE_OK)
+		return exchange_error_name(exchange->error);
+	if (exchange->status < bad_from)
+		return NULL;
+	snprintf(text, 16, "%d", exchange->status);
+	return text;
+}
+
+static void add_outcome(struct span_builder *b, const struct http_facts *facts, const char *error)
+{
+	const struct exchange *exchange = facts->exchange;
+
+	if (exchange->status)
+		span_builder_int(b, semconv_http_response_status_code, exchange->status);
+	if (error)
+		span_builder_string(b, semconv_error_type, sv_cstr(error));
+	if (exchange->version_minor == 0)
+		span_builder_string(b, semconv_network_protocol_version, SV("1.0"));
+	else
+		span_builder_string(b, semconv_network_protocol_version, SV("1.1"));
+	if (exchange->partial)
+		span_builder_string(b, semconv_zerospan_capture, SV("partial"));
+}
+
+/* "{method} {route}" for servers and, beyond the convention but by the same rule, clients; see
+ * README. */
+static struct sv span_name(struct buf *name, const struct http_facts *facts, struct sv route)
+{
+	bool other = sv_eq(facts->method, SV("_OTHER"));
+
+	buf_append_sv(name, other ? SV("HTTP") : facts->method);
+	if (route.len) {
+		buf_append_char(name, ' ');
+		buf_append_sv(name, route);
+	}
+	return buf_sv(name);
+}
+
+struct span *http_span_build(struct span_builder *b, struct route_table *routes,
+    const struct exchange *exchange, struct service *service, enum parent_basis basis)
+{
+	struct http_facts facts = facts_take(exchange);
+	struct sv route = route_table_route(routes, service, facts.target.path);
+	char status_text[16];
+	const char *error = error_type(exchange, status_text);
+	struct buf name;
+	struct span *span;
+
+	add_method(b, &facts);
+	if (exchange->kind == SPAN_KIND_SERVER) {
+		add_url_server(b, &facts);
+		span_builder_string(b, semconv_http_route, route);
+		span_builder_string(b, semconv_user_agent_original, exchange->user_agent);
+	} else {
+		add_url_client(b, &facts);
+	}
+	add_server_address(b, &facts);
+	add_peer(b, &facts);
+	add_outcome(b, &facts, error);
+	if (basis != PARENT_BASIS_NONE)
+		span_builder_string(
+		    b, semconv_zerospan_parent_basis, sv_cstr(parent_basis_name(basis)));
+	buf_init(&name);
+	span =
+	    span_builder_finish(b, service, span_name(&name, &facts, route), exchange->trace_state);
+	buf_release(&name);
+	if (!span)
+		return NULL;
+	span->kind = exchange->kind;
+	span->status = error ? SPAN_STATUS_ERROR : SPAN_STATUS_UNSET;
+	span->basis = basis;
+	span->start_ns = exchange->start_ns;
+	span->end_ns = exchange->end_ns;
+	return span;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A finished HTTP exchange as a span: names, attributes and status by the semantic conventions for
+ * HTTP. */
+#ifndef ZS_SPAN_HTTP_SPAN_H
+#define ZS_SPAN_HTTP_SPAN_H
+
+#include "span/builder.h"
+#include "span/exchange.h"
+#include "span/route_table.h"
+
+/*
+ * The span without ids, flags and parent; NULL without memory. exchange has a head. builder is
+ * clear before and after.
+ */
+struct span *http_span_build(struct span_builder *builder, struct route_table *routes,
+    const struct exchange *exchange, struct service *service, enum parent_basis basis);
+
+#endif

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The texts of the attribute keys; see semconv.h. */
+#include "span/semconv.h"
+
+const char semconv_client_address[] = "client.address";
+const char semconv_db_namespace[] = "db.namespace";
+const char semconv_db_query_summary[] = "db.query.summary";
+const char semconv_db_query_text[] = "db.query.text";
+const char semconv_db_response_returned_rows[] = "db.response.returned_rows";
+const char semconv_db_response_status_code[] = "db.response.status_code";
+const char semconv_db_system_name[] = "db.system.name";
+const char semconv_error_type[] = "error.type";
+const char semconv_http_request_method[] = "http.request.method";
+const char semconv_http_request_method_original[] = "http.request.method_original";
+const char semconv_http_response_status_code[] = "http.response.status_code";
+const char semconv_http_route[] = "http.route";
+const char semconv_network_peer_address[] = "network.peer.address";
+const char semconv_network_peer_port[] = "network.peer.port";
+const char semconv_network_protocol_version[] = "network.protocol.version";
+const char semconv_network_transport[] = "network.transport";
+const char semconv_server_address[] = "server.address";
+const char semconv_server_port[] = "server.port";
+const char semconv_url_full[] = "url.full";
+const char semconv_url_path[] = "url.path";
+const char semconv_url_query[] = "url.query";
+const char semconv_url_scheme[] = "url.scheme";
+const char semconv_user_agent_original[] = "user_agent.original";
+const char semconv_zerospan_capture[] = "zerospan.capture";
+const char semconv_zerospan_parent_basis[] = "zerospan.parent.basis";

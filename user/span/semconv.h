@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Attribute keys of OpenTelemetry's semantic conventions v1.44.0 as far as spans and metrics carry
+ * them. Compared by text at the edges, by address inside: each key is one object.
+ */
+#ifndef ZS_SPAN_SEMCONV_H
+#define ZS_SPAN_SEMCONV_H
+
+#define SEMCONV_SCHEMA_URL "https://opentelemetry.io/schemas/1.44.0"
+
+extern const char semconv_client_address[];
+extern const char semconv_db_namespace[];
+extern const char semconv_db_query_summary[];
+extern const char semconv_db_query_text[];
+extern const char semconv_db_response_returned_rows[];
+extern const char semconv_db_response_status_code[];
+extern const char semconv_db_system_name[];
+extern const char semconv_error_type[];
+extern const char semconv_http_request_method[];
+extern const char semconv_http_request_method_original[];
+extern const char semconv_http_response_status_code[];
+extern const char semconv_http_route[];
+extern const char semconv_network_peer_address[];
+extern const char semconv_network_peer_port[];
+extern const char semconv_network_protocol_version[];
+extern const char semconv_network_transport[];
+extern const char semconv_server_address[];
+extern const char semconv_server_port[];
+extern const char semconv_url_full[];
+extern const char semconv_url_path[];
+extern const char semconv_url_query[];
+extern const char semconv_url_scheme[];
+extern const char semconv_user_agent_original[];
+extern const char semconv_zerospan_capture[];
+extern const char semconv_zerospan_parent_basis[];
+
+#endif

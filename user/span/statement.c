@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+/* SQLite executions as spans (semantic conventions v1.44.0, database spans); see statement.h. */
+#include "span/statement.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/hmap.h"
+#include "base/list.h"
+#include "proto/sql.h"
+#include "span/semconv.h"
+
+/* https://www.sqlite.org/rescode.html: results that are no errors. */
+enum {
+	SQLITE_OK_CODE = 0,
+	SQLITE_ROW_CODE = 100,
+	SQLITE_DONE_CODE = 101,
+};
+
+struct statement_text {
+	struct hnode node;                 /* by raw text */
+	struct sv raw, sanitised, summary; /* point into bytes */
+	char bytes[];
+};
+
+struct statement_texts {
+	struct hmap by_raw;
+	struct buf sanitised,
+	    summary; /* scratch; also the answer when memory for an entry is short */
+};
+
+struct statement_texts *statement_texts_new(void)
+{
+	struct statement_texts *texts = calloc(1, sizeof(*texts));
+
+	if (!texts)
+		return NULL;
+	hmap_init(&texts->by_raw);
+	buf_init(&texts->sanitised);
+	buf_init(&texts->summary);
+	return texts;
+}
+
+static void texts_forget(struct statement_texts *texts)
+{
+	struct hnode *node;
+	size_t slot = 0;
+
+	while ((node = hmap_iterate(&texts->by_raw, &slot, NULL))) {
+		hmap_remove(&texts->by_raw, node);
+		free(container_of(node, struct statement_text, node));
+		slot--; /* the rest of the chain */
+	}
+}
+
+void statement_texts_free(struct statement_texts *texts)
+{
+	if (!texts)
+		return;
+	texts_forget(texts);
+	hmap_release(&texts->by_raw);
+	buf_release(&texts->sanitised);
+	buf_release(&texts->summary);
+	free(texts);
+}
+
+static struct statement_text *text_new(struct sv raw, struct sv sanitised, struct sv summary)
+{
+	struct statement_text *text =
+	    malloc(sizeof(*text) + raw.len + sanitised.len + summary.len + 1);
+	char *at;
+
+	if (!text)
+		return NULL;
+	at = text->bytes;
+	memcpy(at, raw.p, raw.len);
+	text->raw = sv_from(at, raw.len);
+	at += raw.len;
+	memcpy(at, sanitised.p, sanitised.len);
+	text->sanitised = sv_from(at, sanitised.len);
+	at += sanitised.len;
+	memcpy(at, summary.p, summary.len);
+	text->summary = sv_from(at, summary.len);
+	return text;
+}
+
+/* Sanitised form and summary of raw; borrowed until the next call. */
+static void texts_lookup(
+    struct statement_texts *texts, struct sv raw, struct sv *ret_sanitised, struct sv *ret_summary)
+{
+	uint64_t hash = hash_bytes(raw.p, raw.len);
+	struct statement_text *text;
+
+	hmap_for_each_hash (node, &texts->by_raw, hash) {
+		text = container_of(node, struct statement_text, node);
+		if (sv_eq(text->raw, raw)) {
+			*ret_sanitised = text->sanitised;
+			*ret_summary = text->summary;
+			return;
+		}
+	}
+	buf_clear(&texts->sanitised);
+	buf_clear(&texts->summary);
+	sql_sanitise(&texts->sanitised, raw);
+	sql_summary(&texts->summary, raw);
+	*ret_sanitised = buf_sv(&texts->sanitised);
+	*ret_summary = buf_sv(&texts->summary);
+	if (texts->by_raw.count >= STATEMENT_TEXTS_MAX)
+		texts_forget(texts);
+	text = raw.len ? text_new(raw, *ret_sanitised, *ret_summary) : NULL;
+	if (text && hmap_add(&texts->by_raw, hash, &text->node))
+		free(text);
+}
+
+struct span *statement_span_build(struct span_builder *builder, struct statement_texts *texts,
+    const struct zsp_statement *statement, struct sv database, struct service *service,
+    enum parent_basis basis)
+{
+	int result = statement->result;
+	bool failed =
+	    result != SQLITE_OK_CODE && result != SQLITE_ROW_CODE && result != SQLITE_DONE_CODE;
+	struct sv sanitised = {0}, summary = {0};
+	struct span *span;
+	char code[16];
+
+	texts_lookup(texts, sv_from(statement->text, statement->text_bytes), &sanitised, &summary);
+	span_builder_string(builder, semconv_db_system_name, SV("sqlite"));
+	span_builder_string(builder, semconv_db_namespace, database);
+	span_builder_string(builder, semconv_db_query_summary, summary);
+	span_builder_string(builder, semconv_db_query_text, sanitised);
+	span_builder_int(builder, semconv_db_response_returned_rows, statement->rows);
+	if (failed) {
+		snprintf(code, sizeof(code), "%d", result);
+		span_builder_string(builder, semconv_db_response_status_code, sv_cstr(code));
+		span_builder_string(builder, semconv_error_type, sv_cstr(code));
+	}
+	if (basis != PARENT_BASIS_NONE)
+		span_builder_string(
+		    builder, semconv_zerospan_parent_basis, sv_cstr(parent_basis_name(basis)));
+	span = span_builder_finish(
+	    builder, service, summary.len ? summary : SV("sqlite"), (struct sv){0});
+	if (!span)
+		return NULL;
+	span->kind = SPAN_KIND_CLIENT;
+	span->status = failed ? SPAN_STATUS_ERROR : SPAN_STATUS_UNSET;
+	span->basis = basis;
+	span->start_ns = statement->start_ns;
+	span->end_ns = statement->end_ns;
+	return span;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SQLite statement executions as spans: sanitised text, summary and result by the database
+ * conventions. */
+#ifndef ZS_SPAN_STATEMENT_H
+#define ZS_SPAN_STATEMENT_H
+
+#include "event.h"
+#include "span/builder.h"
+
+/* Distinct statement texts whose sanitised form is kept; when full, all are forgotten and made
+ * again. */
+#define STATEMENT_TEXTS_MAX 4096
+
+struct statement_texts; /* sanitised texts and summaries by raw text */
+
+struct statement_texts *statement_texts_new(void);        /* NULL: no memory */
+void statement_texts_free(struct statement_texts *texts); /* NULL is fine */
+
+/*
+ * The span of one execution without ids, flags and parent; NULL without memory. database is the
+ * path of the main database file, empty when it is unknown.
+ */
+struct span *statement_span_build(struct span_builder *builder, struct statement_texts *texts,
+    const struct zsp_statement *statement, struct sv database, struct service *service,
+    enum parent_basis basis);
+
+#endif
