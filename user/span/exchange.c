@@ -32,6 +32,7 @@ struct http_conn {
 	bool stray;     /* the response in progress answers nothing we saw */
 	bool given_up;
 	const struct piece *now;   /* the piece being fed, NULL while closing */
+	uint32_t losses;           /* of sync inside a message, as told by the streams' end() */
 	uint64_t last_response_ns; /* end of the last response piece */
 };
 

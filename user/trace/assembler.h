@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whose child is it, and when is a trace complete. Every exchange and statement becomes a node with
+ * a span id; evidence links nodes, links join groups, and a group whose nodes have all ended is
+ * published as a local trace.
+ *
+ * Evidence, first match wins (the span's zerospan.parent.basis says which):
+ *
+ *   header   the request carries a valid traceparent
+ *   socket   both ends of the connection are observed: same addresses mirrored, same stream
+ * position of the request's first byte thread   the thread that made the call was serving exactly
+ * one request. It serves a request from the first byte it reads of it to the last byte of the
+ * answer. A request is parked, and no candidate, while a call made for it is in flight and the
+ * thread has been back in epoll_wait, poll or select since: then a loop is serving others. Two
+ * candidates are no candidate.
+ */
+#ifndef ZS_TRACE_ASSEMBLER_H
+#define ZS_TRACE_ASSEMBLER_H
+
+#include "base/rng.h"
+#include "event.h"
+#include "span/exchange.h"
+#include "span/service.h"
+#include "span/span.h"
+
+/* Nodes kept at once, open and waiting for their trace; statements beyond are dropped and counted.
+ */
+#define ASSEMBLER_MAX_NODES 262144
+
+struct assembler_options {
+	struct rng rng;                 /* for ids */
+	struct service_table *services; /* borrowed */
+	/* A span ended. Before any sampling; borrowed for the call. */
+	void (*span)(void *ctx, const struct span *span);
+	/* A local trace is complete (or a part of a long one). Borrowed for the call: take a
+	 * reference. */
+	void (*trace)(void *ctx, struct trace *trace);
+	/* Path of the main file behind a database handle of a process, empty when unknown. Borrowed
+	 * by the call. */
+	struct sv (*database)(void *ctx, uint32_t pid, uint64_t db);
+	void *ctx;
+};
+
+struct assembler_stats {
+	uint64_t spans;       /* ended, by kind and basis below */
+	uint64_t by_basis[4]; /* indexed by enum parent_basis */
+	uint64_t traces;      /* published */
+	uint64_t dropped;     /* exchanges and statements for which there was no room */
+	uint64_t ambiguous; /* calls of a thread that was serving several requests: left orphans */
+	uint64_t open;      /* nodes now */
+};
+
+struct assembler;
+
+struct assembler *assembler_new(const struct assembler_options *options); /* NULL: no memory */
+
+/* Publishes what has ended, then frees. NULL is fine. */
+void assembler_free(struct assembler *assembler);
+
+/* The listener to make struct exchanges with; its ctx is the struct assembler. */
+extern const struct exchange_listener assembler_listener;
+
+/* Take a finished statement execution. */
+void assembler_statement(struct assembler *assembler, const struct zsp_statement *statement);
+
+/* A process ended: forget what is kept for its service. */
+void assembler_forget(struct assembler *assembler, const struct service *service);
+
+/* Publish the traces that are complete as of now_ns (monotonic). */
+void assembler_tick(struct assembler *assembler, uint64_t now_ns);
+
+void assembler_stats(const struct assembler *assembler, struct assembler_stats *ret_stats);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Client and server ends of one request, found by the mirrored addresses and the stream position of
+ * the request's first byte. TCP sequence numbers are the same on both ends, so this holds for
+ * connections that existed before us, for pipelining, and in whatever order the two ends are seen.
+ * Internal to trace/.
+ */
+#ifndef ZS_TRACE_PAIR_TABLE_H
+#define ZS_TRACE_PAIR_TABLE_H
+
+#include "trace/node.h"
+
+struct pair_table {
+	struct hmap nodes;
+};
+
+void pair_table_init(struct pair_table *table);
+void pair_table_release(struct pair_table *table);
+
+/* Enter the open node and return its other end if that is already here, else NULL. */
+struct node *pair_table_enter(struct pair_table *table, struct node *node);
+
+/* Take the node out; fine when it is not in. */
+void pair_table_leave(struct pair_table *table, struct node *node);
+
+#endif
