@@ -12,8 +12,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-/* --- system calls at their exit
- * ------------------------------------------------------------------- */
+/* --- system calls at their exit -------------------------------------------------------------- */
 /* The argument registers survive the call, so the exit probe alone sees arguments and result. */
 
 #if defined(__TARGET_ARCH_x86)
@@ -61,8 +60,7 @@ static __always_inline bool zsp_syscall_is_32bit(const struct pt_regs *regs)
 
 #endif
 
-/* --- struct file's reference count
- * ---------------------------------------------------------------- */
+/* --- struct file's reference count ----------------------------------------------------------- */
 /* Linux 6.13, commit 90ee6ed776c0 "fs: port files to file_ref": f_count became f_ref, which holds
  * the number of references minus one. */
 
@@ -82,8 +80,7 @@ static __always_inline bool zsp_file_is_last_ref(struct file *file)
 	return BPF_CORE_READ(file, f_count.counter) == 1;
 }
 
-/* --- bpf_get_attach_cookie
- * ------------------------------------------------------------------------ */
+/* --- bpf_get_attach_cookie ------------------------------------------------------------------- */
 /* Linux 5.15, commit 7adfc6c9b315 "bpf: Add bpf_get_attach_cookie() BPF helper". */
 
 #define ZSP_HAS_ATTACH_COOKIE \

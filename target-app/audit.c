@@ -3,10 +3,11 @@
  * Audits run in batches:
  *
  *   requesters    enter ──► wanted++ ─ wait ────────────────────────► true ─ UPDATE: BUSY ─ leave
- *   audit thread            BEGIN IMMEDIATE ─ batch = wanted ─ count ─ wait for all leaves ─ COMMIT ─ pause
+ *   audit thread            BEGIN IMMEDIATE ─ batch = wanted ─ count ─ wait for all leaves ─ COMMIT
+ * ─ pause
  *
- * A batch takes everybody who waits when the lock is won; later ones belong to the next. The hold is bounded by
- * HOLD_MAX_MS and a pause follows, so that other writers always get their turn.
+ * A batch takes everybody who waits when the lock is won; later ones belong to the next. The hold
+ * is bounded by HOLD_MAX_MS and a pause follows, so that other writers always get their turn.
  */
 #include "audit.h"
 
@@ -15,11 +16,14 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <time.h>
 
-#define HOLD_MAX_MS   250  /* a requester descheduled longer than this meets no conflict */
-#define PAUSE_MS      20   /* longer than the first steps of SQLite's back-off: waiting writers get in */
-#define ENTER_WAIT_MS 1000 /* bound of audit_enter(): beyond it the database is in trouble anyway */
+#define HOLD_MAX_MS 250 /* a requester descheduled longer than this meets no conflict */
+#define PAUSE_MS    5   /* other writers, who wait or poll, get in between */
+#define ENTER_WAIT_MS                                                               \
+	1000 /* bound of audit_enter(): beyond it the database is in trouble anyway \
+	      */
 
 static const char begin_text[] = "BEGIN IMMEDIATE";
 static const char count_text[] =
@@ -38,7 +42,7 @@ struct audit {
 	unsigned wanted;  /* requesters waiting for the next batch */
 	unsigned inside;  /* requesters of the running batch that have not left */
 	uint64_t batches; /* batches whose lock was won */
-	uint64_t tries;	  /* batches tried */
+	uint64_t tries;   /* batches tried */
 };
 
 static struct timespec deadline_in(unsigned ms)
@@ -66,6 +70,7 @@ static void run_batch(struct audit *audit, sqlite3 *db)
 	int rc;
 
 	pthread_mutex_unlock(&audit->lock);
+	turn_take(audit->config->write_turn);
 	rc = sqlite3_exec(db, begin_text, NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		rc = count_stock(db);
@@ -88,7 +93,9 @@ static void run_batch(struct audit *audit, sqlite3 *db)
 	pthread_mutex_unlock(&audit->lock);
 	if (!sqlite3_get_autocommit(db))
 		sqlite3_exec(db, commit_text, NULL, NULL, NULL);
-	clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = PAUSE_MS * 1000000L}, NULL);
+	turn_pass(audit->config->write_turn);
+	clock_nanosleep(
+	    CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = PAUSE_MS * 1000000L}, NULL);
 	pthread_mutex_lock(&audit->lock);
 }
 
@@ -98,7 +105,7 @@ static void *audit_main(void *arg)
 	sqlite3 *db = NULL;
 	int rc;
 
-	pthread_setname_np(pthread_self(), "stock-audit");
+	prctl(PR_SET_NAME, "stock-audit");
 	rc = store_connect(audit->config, &db);
 	if (rc < 0)
 		log_message("error", "opening database for the audit: %s", sqlite3_errstr(-rc));

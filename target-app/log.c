@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Formats log lines with jansson, so that any byte a client sends is escaped, and hands each line to the
- * kernel in one write: lines of several threads never mix and nothing waits in a buffer.
+ * Formats log lines with jansson, so that any byte a client sends is escaped, and hands each line
+ * to the kernel in one write: lines of several threads never mix and nothing waits in a buffer.
  */
 #include "log.h"
 
@@ -106,9 +106,9 @@ void log_listening(const char *address, int port, const char *model, int workers
 	char when[40];
 
 	format_time(when, sizeof(when));
-	emit(json_pack("{ss ss ss ss si ss si si}", "time", when, "level", "info", "msg", "listening",
-	    "address", address, "port", port, "model", model, "workers", workers, "pid",
-	    (int)getpid()));
+	emit(json_pack("{ss ss ss ss si ss si si}", "time", when, "level", "info", "msg",
+	    "listening", "address", address, "port", port, "model", model, "workers", workers,
+	    "pid", (int)getpid()));
 }
 
 void log_message(const char *level, const char *format, ...)
@@ -121,6 +121,5 @@ void log_message(const char *level, const char *format, ...)
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
 	format_time(when, sizeof(when));
-	emit(json_pack(
-	    "{ss ss so}", "time", when, "level", level, "msg", any_text(message)));
+	emit(json_pack("{ss ss so}", "time", when, "level", level, "msg", any_text(message)));
 }

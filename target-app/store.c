@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * SQLite behind the shop. All statements are autocommit and prepared when the connection opens; a run is
- * bind, step, reset, so no lock outlives the call that took it. Ordinary statements wait for other writers
- * (STORE_WAIT_MS); only the contested one gives up early.
+ * SQLite behind the shop. All statements are autocommit and prepared when the connection opens; a
+ * run is bind, step, reset, so no lock outlives the call that took it. Ordinary statements wait for
+ * other writers (STORE_WAIT_MS); only the contested one gives up early.
  */
 #include "store.h"
 
@@ -45,6 +45,8 @@ struct store {
 	sqlite3 *db;
 	sqlite3_stmt *query[QUERIES];
 	int contested_wait_ms;
+	struct turn *write_turn;
+	struct turn *read_turn; /* the same, or NULL where readers need not wait for writers */
 };
 
 int store_connect(const struct store_config *config, sqlite3 **ret_db)
@@ -85,10 +87,14 @@ struct store *store_new(const struct store_config *config)
 	if (!store)
 		goto out;
 	store->contested_wait_ms = config->contested_wait_ms;
+	store->write_turn = config->write_turn;
+	store->read_turn = config->wal ? NULL : config->write_turn;
+	turn_take(config->write_turn);
 	rc = -store_connect(config, &store->db);
 	for (int i = 0; i < QUERIES && rc == SQLITE_OK; i++)
 		rc = sqlite3_prepare_v3(store->db, query_text[i], -1, SQLITE_PREPARE_PERSISTENT,
 		    &store->query[i], NULL);
+	turn_pass(config->write_turn);
 out:
 	if (rc == SQLITE_OK)
 		return store;
@@ -117,6 +123,17 @@ static int run(sqlite3_stmt *query)
 	return rc == SQLITE_DONE ? 0 : -rc;
 }
 
+/* Runs a statement when it is this store's turn to write. */
+static int run_in_turn(struct store *store, sqlite3_stmt *query)
+{
+	int rc;
+
+	turn_take(store->write_turn);
+	rc = run(query);
+	turn_pass(store->write_turn);
+	return rc;
+}
+
 int store_insert_order(
     struct store *store, const char *item, int64_t quantity, double price, int64_t *ret_id)
 {
@@ -126,7 +143,7 @@ int store_insert_order(
 	sqlite3_bind_text(query, 1, item, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(query, 2, quantity);
 	sqlite3_bind_double(query, 3, price);
-	rc = run(query);
+	rc = run_in_turn(store, query);
 	if (rc == 0)
 		*ret_id = sqlite3_last_insert_rowid(store->db);
 	return rc;
@@ -135,48 +152,62 @@ int store_insert_order(
 int store_complete_order(struct store *store, int64_t id)
 {
 	sqlite3_bind_int64(store->query[COMPLETE_ORDER], 1, id);
-	return run(store->query[COMPLETE_ORDER]);
+	return run_in_turn(store, store->query[COMPLETE_ORDER]);
 }
 
 int store_fail_order(struct store *store, int64_t id)
 {
 	sqlite3_bind_int64(store->query[FAIL_ORDER], 1, id);
-	return run(store->query[FAIL_ORDER]);
+	return run_in_turn(store, store->query[FAIL_ORDER]);
+}
+
+/* Steps the stock query to its end. As store_read_stock(). */
+static int fetch_stock(sqlite3_stmt *query, int64_t *ret_quantity)
+{
+	int64_t quantity = 0;
+	int rc = sqlite3_step(query);
+
+	if (rc == SQLITE_DONE)
+		return -SQLITE_NOTFOUND;
+	if (rc != SQLITE_ROW)
+		return -rc;
+	quantity = sqlite3_column_int64(query, 0);
+	rc = sqlite3_step(query);
+	if (rc != SQLITE_DONE)
+		return -rc;
+	*ret_quantity = quantity;
+	return 0;
 }
 
 int store_read_stock(struct store *store, const char *item, int64_t *ret_quantity)
 {
 	sqlite3_stmt *query = store->query[READ_STOCK];
-	int64_t quantity = 0;
-	int result;
 	int rc;
 
 	sqlite3_bind_text(query, 1, item, -1, SQLITE_STATIC);
-	rc = sqlite3_step(query);
-	result = rc == SQLITE_DONE ? -SQLITE_NOTFOUND : -rc;
-	if (rc == SQLITE_ROW) {
-		quantity = sqlite3_column_int64(query, 0);
-		rc = sqlite3_step(query);
-		result = rc == SQLITE_DONE ? 0 : -rc;
-	}
+	if (store->read_turn)
+		turn_take(store->read_turn);
+	rc = fetch_stock(query, ret_quantity);
 	sqlite3_reset(query);
+	if (store->read_turn)
+		turn_pass(store->read_turn);
 	sqlite3_clear_bindings(query);
-	if (result == 0)
-		*ret_quantity = quantity;
-	return result;
+	return rc;
+}
+
+static void bind_stock(sqlite3_stmt *query, const char *item, int64_t quantity)
+{
+	sqlite3_bind_text(query, 1, item, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(query, 2, quantity);
 }
 
 int store_take_stock(struct store *store, const char *item, int64_t quantity)
 {
-	sqlite3_stmt *query = store->query[TAKE_STOCK];
 	int rc;
 
-	sqlite3_bind_text(query, 1, item, -1, SQLITE_STATIC);
-	sqlite3_bind_int64(query, 2, quantity);
-	rc = run(query);
-	if (rc < 0)
-		return rc;
-	return sqlite3_changes(store->db) > 0 ? 1 : 0;
+	bind_stock(store->query[TAKE_STOCK], item, quantity);
+	rc = run_in_turn(store, store->query[TAKE_STOCK]);
+	return rc < 0 ? rc : sqlite3_changes(store->db) > 0;
 }
 
 int store_take_stock_contested(struct store *store, const char *item, int64_t quantity)
@@ -184,9 +215,10 @@ int store_take_stock_contested(struct store *store, const char *item, int64_t qu
 	int rc;
 
 	sqlite3_busy_timeout(store->db, store->contested_wait_ms);
-	rc = store_take_stock(store, item, quantity);
+	bind_stock(store->query[TAKE_STOCK], item, quantity);
+	rc = run(store->query[TAKE_STOCK]);
 	sqlite3_busy_timeout(store->db, STORE_WAIT_MS);
-	return rc;
+	return rc < 0 ? rc : sqlite3_changes(store->db) > 0;
 }
 
 const char *store_error(struct store *store)

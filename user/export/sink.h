@@ -16,10 +16,10 @@
 
 struct sink;
 
-/* All functions run on the sink's own thread, except interrupt. */
+/* All functions run on the sink's own thread, except interrupt, and free after the thread ended. */
 struct sink_driver {
 	const char *name; /* for messages and as the exporter label of metrics: "otlp_http",
-			     "console", "file" */
+	                     "console", "file" */
 	/*
 	 * Deliver n traces, borrowed for the call. May block as long as it likes, but returns soon
 	 * after sink_stopping() is true. Returns the number of SPANS delivered; *ret_failed is set
@@ -27,26 +27,30 @@ struct sink_driver {
 	 */
 	size_t (*deliver)(void *driver, struct sink *sink, struct trace *const *traces, size_t n,
 	    size_t *ret_failed);
-	/* Write out what is buffered; called when the queue runs empty and at the end. May be NULL.
-	 */
+	/* Write out what is buffered; called when the queue has run empty, so also after the last
+	 * trace. May be NULL. */
 	void (*flush)(void *driver);
+	/* Make a blocked deliver look at sink_stopping() now. Called once at most, by another
+	 * thread, after sink_stopping() became true. May be NULL. */
+	void (*interrupt)(void *driver);
 	void (*free)(void *driver);
 };
 
 struct sink_options {
-	size_t max_queue_spans;	   /* beyond it new traces are refused and counted */
-	size_t max_batch_spans;	   /* deliver is called with at least one trace and about this many
-				      spans */
-	uint64_t linger_ns;	   /* wait this long for a batch to fill; 0: deliver at once */
+	size_t max_queue_spans;    /* waiting and in delivery; a trace that does not fit is refused
+	                              and counted; 0 acts as 1 */
+	size_t max_batch_spans;    /* deliver is called with at least one trace and about this many
+	                              spans */
+	uint64_t linger_ns;        /* wait this long for a batch to fill; 0: deliver at once */
 	uint64_t flush_timeout_ns; /* sink_free waits this long for the queue to drain */
 };
 
 struct sink_stats {
 	uint64_t delivered_spans; /* accepted by the destination */
 	uint64_t failed_spans; /* given up on after the last retry, or refused by the destination */
-	uint64_t dropped_spans;	 /* refused because the queue was full, or left at the end of the
-				    flush time */
-	uint64_t queued_spans;	 /* in the queue or being delivered now */
+	uint64_t dropped_spans;  /* refused because the queue was full, or left at the end of the
+	                            flush time */
+	uint64_t queued_spans;   /* in the queue or being delivered now */
 	uint64_t queue_capacity; /* spans */
 };
 
@@ -55,7 +59,9 @@ struct sink_stats {
 struct sink *sink_new(
     const struct sink_driver *ops, void *driver_data, const struct sink_options *options);
 
-/* Offer a trace; takes a reference when it is queued. Never blocks. */
+/* Offer a trace; takes a reference when it is queued. Never blocks; a trace without spans is
+ * ignored.
+ */
 void sink_publish(struct sink *sink, struct trace *trace);
 
 void sink_stats(struct sink *sink, struct sink_stats *ret_stats);
@@ -70,5 +76,8 @@ bool sink_sleep(struct sink *sink, uint64_t ns);
 
 /* Drain within flush_timeout_ns, count the rest as dropped, join the thread, free; NULL is fine. */
 void sink_free(struct sink *sink);
+
+/* sink_free() that also says how it ended: *ret_stats (if not NULL) are the final numbers. */
+void sink_close(struct sink *sink, struct sink_stats *ret_stats);
 
 #endif

@@ -2,7 +2,8 @@
 /*
  * The metric registry: instruments under OpenTelemetry names with bounded attribute sets,
  * cumulative since start. One writer side (the pipeline) and any number of readers (scrapes): every
- * public function takes the registry's lock itself and holds it for microseconds.
+ * public function takes the registry's lock itself; recording holds it for less than a microsecond,
+ * a snapshot for the copying of the numbers.
  */
 #ifndef ZS_METRIC_METRIC_H
 #define ZS_METRIC_METRIC_H
@@ -33,7 +34,7 @@ struct metric_desc {
 	size_t n_bounds;
 };
 
-struct metrics;	   /* the registry */
+struct metrics;    /* the registry */
 struct instrument; /* one metric in it; valid as long as the registry */
 
 struct metrics *metrics_new(void); /* NULL without memory */
@@ -45,10 +46,13 @@ struct instrument *metrics_add(struct metrics *metrics, const struct metric_desc
 
 /*
  * Record one value for (service, attrs). service may be NULL (zerospan's own metrics); otherwise
- * the set is dropped by metrics_forget_service(). Attribute values are copied at first sight of a
- * set. Counter: adds value (>= 0); gauge: sets it; histogram: counts it. trace_id and span_id (or
- * NULL) become the exemplar of the histogram bucket, time_ns (monotonic) its time. A set over the
- * bound counts as overflow.
+ * the registry keeps a reference until metrics_forget_service(). Attributes: unique keys in any
+ * order; key strings are borrowed for good (static), values are copied at first sight of a set.
+ * Counter: adds value; gauge: sets it; histogram: counts it. exemplar_of (or NULL), when its
+ * SAMPLED flag is set, becomes the exemplar of the histogram bucket with its end as the time; an
+ * older exemplar of that bucket gives way. A new set over the bound counts in the overflow set,
+ * which belongs to no service. A counter or histogram value that is negative or not finite, and a
+ * value for which memory is short, is lost and counted (metric_snapshot.lost_records).
  */
 void metric_record(struct instrument *instrument, struct service *service, const struct attr *attrs,
     size_t n_attrs, double value, const struct span *exemplar_of);
@@ -57,11 +61,11 @@ void metric_record(struct instrument *instrument, struct service *service, const
 void metric_set(
     struct instrument *instrument, const struct attr *attrs, size_t n_attrs, double value);
 
-/* Forget all sets of a service that ended, in every instrument. */
+/* Forget all sets of a service that ended, in every instrument. What it had put into an overflow
+ * set stays there. NULL is fine. */
 void metrics_forget_service(struct metrics *metrics, const struct service *service);
 
-/* --- reading
- * --------------------------------------------------------------------------------------- */
+/* --- reading --------------------------------------------------------------------------------- */
 
 struct metric_exemplar {
 	bool present;
@@ -73,12 +77,12 @@ struct metric_exemplar {
 
 /* One attribute set of one instrument, as copied for a reader. */
 struct metric_point {
-	struct service *service; /* reference held by the snapshot; may be NULL */
-	struct attr *attrs;
+	struct service *service; /* valid as long as the snapshot; may be NULL */
+	struct attr *attrs;      /* shared with the registry: read only */
 	size_t n_attrs;
-	double value;			   /* counter, gauge; histogram: sum */
-	uint64_t count;			   /* histogram */
-	uint64_t *buckets;		   /* histogram: n_bounds + 1 counts, not cumulative */
+	double value;                      /* counter, gauge; histogram: sum */
+	uint64_t count;                    /* histogram */
+	uint64_t *buckets;                 /* histogram: n_bounds + 1 counts, not cumulative */
 	struct metric_exemplar *exemplars; /* histogram: one per bucket */
 };
 
@@ -88,12 +92,14 @@ struct metric_family {
 	size_t n_points;
 };
 
-/* A consistent copy of everything, in order of creation; NULL without memory. */
+/* A consistent copy of everything; families and points in order of creation. */
 struct metric_snapshot {
 	struct metric_family *families;
 	size_t n_families;
+	uint64_t lost_records; /* values not recorded: out of memory, negative, not finite */
 };
 
+/* NULL without memory. The caller frees it. */
 struct metric_snapshot *metrics_snapshot(struct metrics *metrics);
 void metric_snapshot_free(struct metric_snapshot *snapshot);
 

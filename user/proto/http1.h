@@ -21,22 +21,25 @@ enum http1_kind {
 	HTTP1_RESPONSE = 2,
 };
 
-/* Limits of what is kept; a message beyond them is lost and counted, never allocated for. */
+/* Limits of what is kept; a message beyond them is lost and counted, never allocated for. Servers
+ * refuse more than 8 KiB of start line, 8 to 64 KiB of head or 100 fields. */
 #define HTTP1_MAX_START_LINE 16384
-#define HTTP1_MAX_HEAD	     65536
+#define HTTP1_MAX_HEAD       65536
 #define HTTP1_MAX_FIELDS     128
 
 struct http1_field {
-	struct sv name;	 /* token, as sent */
+	struct sv name;  /* token, as sent */
 	struct sv value; /* OWS removed at both ends; a folded value still holds its line breaks */
 };
 
 struct http1_head {
 	enum http1_kind kind;
 	int version_major, version_minor; /* "HTTP/1.1" is 1, 1 */
-	struct sv method, target;	  /* requests */
-	int status;			  /* responses: 100 to 999 */
-	bool malformed; /* a field was ignored: whitespace before colon, no colon, NUL ... */
+	struct sv method, target;         /* requests */
+	int status;                       /* responses: 100 to 999 */
+	/* A field was ignored (whitespace before the colon, no colon, NUL ...), or a value holds a
+	 * bare CR, which stands for SP. */
+	bool malformed;
 	size_t n_fields;
 	size_t dropped_fields; /* beyond HTTP1_MAX_FIELDS */
 	struct http1_field fields[HTTP1_MAX_FIELDS];
@@ -46,7 +49,8 @@ struct http1_head {
  * Parse one head (start line, fields, empty line) at the start of in; leading empty lines are
  * skipped. Returns the bytes consumed, 0 when the head is not complete yet, -EBADMSG when in cannot
  * be the start of such a head, -E2BIG over a limit. All views of *ret_head point into in. Lines end
- * by CRLF or LF.
+ * by CRLF or LF. Unless the result is positive *ret_head is scratch: filling it in place spares
+ * every message a copy of its 4 KiB.
  */
 long http1_parse_head(enum http1_kind kind, struct sv in, struct http1_head *ret_head);
 
@@ -62,20 +66,23 @@ size_t http1_field_find(const struct http1_head *head, struct sv name, struct sv
 /* Does the comma-separated list in all fields of this name hold token (case-insensitive)? */
 bool http1_field_has_token(const struct http1_head *head, struct sv name, struct sv token);
 
+/* Append a field's value with each line fold and bare CR, and the blanks around it, replaced by one
+ * SP (RFC 9112 section 5.2). */
+void http1_append_unfolded(struct buf *out, struct sv value);
+
 /* True when the connection is to be reused after this message by its own words (RFC 9112
  * section 9.3). */
 bool http1_keeps_alive(const struct http1_head *head);
 
-/* --- body framing (RFC 9112 section 6.3) ---------------------------------------------------------
- */
+/* --- body framing (RFC 9112 section 6.3) -------------------------------------------------------*/
 
 enum http1_framing {
 	HTTP1_BODY_NONE = 1,
 	HTTP1_BODY_LENGTH = 2,
 	HTTP1_BODY_CHUNKED = 3,
 	HTTP1_BODY_UNTIL_CLOSE = 4,
-	HTTP1_BODY_TUNNEL = 5,	/* 101, or 2xx to CONNECT: all further bytes are opaque */
-	HTTP1_BODY_UNKNOWN = 6, /* invalid framing: the direction is lost after this head */
+	HTTP1_BODY_TUNNEL = 5,  /* 101, or 2xx to CONNECT: all further bytes are opaque */
+	HTTP1_BODY_UNKNOWN = 6, /* invalid framing, or fields were dropped: lost after this head */
 };
 
 struct http1_body {
@@ -94,21 +101,26 @@ enum http1_answers {
 struct http1_body http1_request_body(const struct http1_head *head);
 struct http1_body http1_response_body(const struct http1_head *head, enum http1_answers answers);
 
-/* --- one direction of a connection
- * ----------------------------------------------------------------- */
+/* Parse a chunk-size line without its end; extensions are ignored. Returns 0 or -EBADMSG (no size,
+ * or 2^63 and more). */
+int http1_parse_chunk_size(struct sv line, uint64_t *ret_size);
+
+/* --- one direction of a connection -------------------------------------------------------------*/
 
 enum http1_end {
 	HTTP1_END_COMPLETE = 1,
-	HTTP1_END_CLOSED = 2,	 /* the stream ended inside the message */
-	HTTP1_END_RESET = 3,	 /* the connection was reset inside the message */
-	HTTP1_END_LOST = 4,	 /* framing lost: bytes were missed or the body cannot be framed */
+	HTTP1_END_CLOSED = 2, /* the stream ended inside the message */
+	HTTP1_END_RESET = 3,  /* the connection was reset inside the message */
+	HTTP1_END_LOST = 4,   /* bytes were missed, a limit was exceeded, or no framing is known */
 	HTTP1_END_MALFORMED = 5, /* the bytes are no valid body (bad chunk size ...) */
 };
 
 /*
- * Called in stream order from within feed, gap and close. begin..end brackets each message: begin
- * at its first byte, then head, body*, end exactly once. After begin, end may come without head
- * (closed or malformed inside the head). The head's views are valid during the call only.
+ * Called in stream order from within feed, gap, close and tunnel. begin..end brackets each message:
+ * begin at its first byte, then head, body*, end exactly once. After begin, end may come without
+ * head (closed, lost or malformed inside the head). The head's views are valid during the call
+ * only. The bytes of an HTTP/2 preface ("PRI * HTTP/2.0") are no message: the stream turns to
+ * HTTP1_STATE_TUNNEL without a call, and begin waits while the bytes could become one.
  */
 struct http1_handler {
 	void (*begin)(void *ctx);
@@ -140,8 +152,10 @@ struct http1_stream {
 	enum http1_kind kind;
 	enum http1_state state;
 	bool in_message;     /* begin was called, end not yet */
-	uint64_t left;	     /* bytes of body or chunk still to come */
-	struct buf held;     /* an incomplete head or chunk-size line; empty on the fast path */
+	bool body_untouched; /* the head is complete and no byte of its body has come yet */
+	bool body_optional;  /* see http1_stream_body_optional() */
+	uint64_t left;       /* bytes of body or chunk still to come, or that a trailer may have */
+	struct buf held;     /* an incomplete head, chunk-size or trailer line; usually empty */
 	uint64_t lost_bytes; /* bytes that passed while out of step, ever */
 	uint32_t losses;     /* times sync was lost, ever */
 };
@@ -164,7 +178,16 @@ void http1_stream_gap(struct http1_stream *s, uint64_t n);
 /* The stream has ended: by FIN or close (reset false), or by RST or an error. */
 void http1_stream_close(struct http1_stream *s, bool reset);
 
-/* From here on all bytes are opaque (told by the other direction: 101, 2xx to CONNECT). */
+/*
+ * The request being received was answered for good before its body (told by the other direction
+ * when the request had "Expect: 100-continue" and no 100 was sent): the body may never come. While
+ * none of it has, a piece that starts with a whole plausible start line ends this message as
+ * complete and begins the next. Does nothing when body bytes were seen or no body is awaited.
+ */
+void http1_stream_body_optional(struct http1_stream *s);
+
+/* From here on all bytes are opaque; an open message ends with HTTP1_END_LOST (told by the other
+ * direction: 101, 2xx to CONNECT). */
 void http1_stream_tunnel(struct http1_stream *s);
 
 #endif

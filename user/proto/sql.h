@@ -14,12 +14,20 @@
 #define SQL_SUMMARY_MAX 255
 
 /*
- * Append text with each literal (string, number, blob, date keyword values excluded) replaced by ?,
- * comments removed, runs of white space outside quotes collapsed to one space, trimmed; quoted
- * identifiers and placeholders (?, ?1, :a, @a, $a) stay. A text cut in the middle of a literal
+ * Append text with each literal (string, number, blob, TRUE, FALSE; not NULL) replaced by ?, a list
+ * of literals behind IN by one, comments removed, runs of white space outside quotes collapsed to
+ * one space, trimmed; quoted identifiers and placeholders (?, ?1, :a, @a, $a) stay, but "double
+ * quoted" tokens where a value may stand count as literals. A text cut in the middle of a literal
  * still leaks nothing. Output is valid UTF-8.
  */
 void sql_sanitise(struct buf *out, struct sv text);
+
+/*
+ * A text of several statements run by one call: append the sanitised statements joined by "; " and a
+ * summary ("BATCH " and the statements' own summary when all are the same, else "BATCH"). A single
+ * statement gives what sql_sanitise() and sql_summary() give. Returns the number of statements.
+ */
+size_t sql_batch(struct buf *out_text, struct buf *out_summary, struct sv text);
 
 /* Append the summary: operations and their targets in order, for example "SELECT orders customers".
  */

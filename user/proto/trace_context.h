@@ -27,7 +27,7 @@ struct span_id {
 struct trace_context {
 	struct trace_id trace_id; /* not zero */
 	struct span_id parent_id; /* not zero */
-	uint8_t flags;		  /* known bits only: TRACE_FLAG_* */
+	uint8_t flags;            /* known bits only: TRACE_FLAG_* */
 };
 
 bool trace_id_is_zero(const struct trace_id *id);

@@ -14,13 +14,13 @@
 
 struct url_authority {
 	struct sv host; /* IPv6 without brackets; may be empty */
-	int port;	/* 0: none given or not a port number */
+	int port;       /* 0: none given or not a port number */
 };
 
 struct url_target {
 	struct sv scheme;    /* absolute form only, as sent */
 	struct sv authority; /* absolute and authority form; userinfo removed */
-	struct sv path;	     /* "*" for the asterisk form; "/" for an absolute form without path */
+	struct sv path;      /* "*" for the asterisk form; "/" for an absolute form without path */
 	struct sv query;     /* without '?' */
 	bool has_query;
 };

@@ -49,8 +49,7 @@ const char *exchange_error_name(enum exchange_error error)
 	return names[error];
 }
 
-/* --- life of an exchange
- * --------------------------------------------------------------------------- */
+/* --- life of an exchange --------------------------------------------------------------------- */
 
 static struct exchange *http_oldest(const struct http_conn *http)
 {
@@ -95,8 +94,7 @@ static void http_give_up(struct http_conn *http)
 	http1_stream_tunnel(&http->response);
 }
 
-/* --- requests
- * -------------------------------------------------------------------------------------- */
+/* --- requests -------------------------------------------------------------------------------- */
 
 static void request_begin(void *ctx)
 {
@@ -214,8 +212,7 @@ static void request_end(void *ctx, enum http1_end how)
 		exchange->partial = true;
 }
 
-/* --- responses
- * ------------------------------------------------------------------------------------- */
+/* --- responses ------------------------------------------------------------------------------- */
 
 static void response_begin(void *ctx)
 {
@@ -293,8 +290,7 @@ static void response_end(void *ctx, enum http1_end how)
 	exchange_finish(http, exchange, errors[how], http->last_response_ns);
 }
 
-/* --- the connection's events
- * ------------------------------------------------------------------------ */
+/* --- the connection's events ----------------------------------------------------------------- */
 
 static const struct http1_handler request_handler = {
     .begin = request_begin,

@@ -34,8 +34,7 @@ struct assembler {
 	struct assembler_stats stats;
 };
 
-/* --- ids
- * ------------------------------------------------------------------------------------------- */
+/* --- ids ------------------------------------------------------------------------------------- */
 
 static struct span_id new_span_id(struct assembler *a)
 {
@@ -59,8 +58,7 @@ static struct trace_id new_trace_id(struct assembler *a)
 	return id;
 }
 
-/* --- groups
- * ---------------------------------------------------------------------------------------- */
+/* --- groups ---------------------------------------------------------------------------------- */
 
 static struct group *group_new(struct assembler *a)
 {
@@ -85,11 +83,16 @@ static void group_add(struct group *group, struct node *node)
 	list_remove(&group->flush);
 }
 
-/* Queue the group for publication when all of it has ended. */
+static void group_publish_some(struct assembler *a, struct group *group);
+
+/* Queue the group for publication when all of it has ended; a long one goes out in parts. */
 static void group_settle(struct assembler *a, struct group *group)
 {
-	if (group->n_open > 0)
+	if (group->n_open > 0) {
+		if (group->n_nodes - group->n_open >= TRACE_MAX_SPANS)
+			group_publish_some(a, group);
 		return;
+	}
 	group->flush_ns = a->now_ns + GROUP_LINGER_NS;
 	list_remove(&group->flush);
 	list_add_tail(&a->flush, &group->flush);
@@ -135,16 +138,18 @@ static struct span *node_take_span(struct node *node)
 	return span;
 }
 
-/* Publish up to TRACE_MAX_SPANS of the group's ended spans and free their nodes. */
+/* Publish up to TRACE_MAX_SPANS of the group's ended nodes and free them. */
 static void group_publish_some(struct assembler *a, struct group *group)
 {
-	size_t n = group->n_nodes < TRACE_MAX_SPANS ? group->n_nodes : TRACE_MAX_SPANS;
-	struct trace *trace = trace_new(n);
+	size_t ended = group->n_nodes - group->n_open, taken = 0;
+	struct trace *trace = trace_new(ended < TRACE_MAX_SPANS ? ended : TRACE_MAX_SPANS);
 
 	list_for_each (at, &group->nodes) {
 		struct node *node = container_of(at, struct node, member);
 
-		if (n-- == 0)
+		if (node->exchange)
+			continue;
+		if (taken++ == TRACE_MAX_SPANS)
 			break;
 		if (node->span && trace)
 			trace->spans[trace->n_spans++] = node_take_span(node);
@@ -162,6 +167,7 @@ static void group_publish_some(struct assembler *a, struct group *group)
 	trace_unref(trace);
 }
 
+/* Publish a group of which all has ended. */
 static void group_publish(struct assembler *a, struct group *group)
 {
 	while (group->n_nodes > 0)
@@ -170,8 +176,7 @@ static void group_publish(struct assembler *a, struct group *group)
 	free(group);
 }
 
-/* --- nodes
- * ----------------------------------------------------------------------------------------- */
+/* --- nodes ----------------------------------------------------------------------------------- */
 
 /* A node in the caller's group, or in a group of its own when caller is NULL. */
 static struct node *node_new(
@@ -201,10 +206,11 @@ static struct node *node_new(
 }
 
 /* The request that the thread is serving, as the parent of a call it makes now. */
-static struct node *caller_by_thread(struct assembler *a, uint32_t tid, uint32_t slice)
+static struct node *caller_by_thread(
+    struct assembler *a, uint32_t tid, uint32_t slice, uint64_t start_ns)
 {
 	bool ambiguous;
-	struct node *caller = thread_work_current(&a->threads, tid, slice, &ambiguous);
+	struct node *caller = thread_work_current(&a->threads, tid, slice, start_ns, &ambiguous);
 
 	a->stats.ambiguous += ambiguous;
 	return caller;
@@ -246,8 +252,7 @@ static void node_release_calls(struct node *node)
 	}
 }
 
-/* --- exchanges
- * ------------------------------------------------------------------------------------- */
+/* --- exchanges ------------------------------------------------------------------------------- */
 
 static void on_began(void *ctx, struct exchange *exchange)
 {
@@ -255,7 +260,7 @@ static void on_began(void *ctx, struct exchange *exchange)
 	struct node *caller = NULL, *node;
 
 	if (exchange->kind == SPAN_KIND_CLIENT)
-		caller = caller_by_thread(a, exchange->tid, exchange->slice);
+		caller = caller_by_thread(a, exchange->tid, exchange->slice, exchange->start_ns);
 	node = node_new(a, exchange->kind, exchange, caller);
 	exchange->owner = node;
 	if (!node) {
@@ -393,8 +398,7 @@ const struct exchange_listener assembler_listener = {
     .ended = on_ended,
 };
 
-/* --- statements
- * ------------------------------------------------------------------------------------ */
+/* --- statements ------------------------------------------------------------------------------ */
 
 void assembler_statement(struct assembler *a, const struct zsp_statement *statement)
 {
@@ -404,7 +408,7 @@ void assembler_statement(struct assembler *a, const struct zsp_statement *statem
 
 	if (!service)
 		return;
-	caller = caller_by_thread(a, statement->h.tid, statement->h.slice);
+	caller = caller_by_thread(a, statement->h.tid, statement->h.slice, statement->start_ns);
 	node = node_new(a, SPAN_KIND_CLIENT, NULL, caller);
 	if (!node) {
 		a->stats.dropped++;
@@ -417,8 +421,7 @@ void assembler_statement(struct assembler *a, const struct zsp_statement *statem
 	group_settle(a, node->group);
 }
 
-/* --- the whole
- * ------------------------------------------------------------------------------------- */
+/* --- the whole ------------------------------------------------------------------------------- */
 
 struct assembler *assembler_new(const struct assembler_options *options)
 {

@@ -67,8 +67,8 @@ static bool request_is_parked(const struct node *request, uint32_t slice)
 	return request->calls > 0 && request->call_slice != slice;
 }
 
-struct node *thread_work_current(
-    const struct thread_works *works, uint32_t tid, uint32_t slice, bool *ret_ambiguous)
+struct node *thread_work_current(const struct thread_works *works, uint32_t tid, uint32_t slice,
+    uint64_t start_ns, bool *ret_ambiguous)
 {
 	struct thread_work *work = work_find(works, tid);
 	struct node *current = NULL;
@@ -79,7 +79,7 @@ struct node *thread_work_current(
 	list_for_each (at, &work->requests) {
 		struct node *request = container_of(at, struct node, serving);
 
-		if (request_is_parked(request, slice))
+		if (request->exchange->start_ns > start_ns || request_is_parked(request, slice))
 			continue;
 		if (current) {
 			*ret_ambiguous = true;

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The scrape endpoint over a real socket: methods, paths, types, a taken port, several at once. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "export/exporters.h"
+#include "span_fixture.h"
+
+static struct metrics *sample_metrics(void)
+{
+	static const struct metric_desc desc = {
+	    .name = "zerospan.events", .unit = "{event}", .type = METRIC_COUNTER};
+	struct metrics *metrics = metrics_new();
+
+	metric_set(metrics_add(metrics, &desc), NULL, 0, 7);
+	return metrics;
+}
+
+/* Send a request that ends the connection and read the whole answer; caller frees. */
+static char *exchange(int port, const char *request)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+	    .sin_port = htons((uint16_t)port),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct buf answer;
+	char chunk[4096];
+	ssize_t n;
+
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(write(fd, request, strlen(request)), (ssize_t)strlen(request));
+	buf_init(&answer);
+	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
+		buf_append(&answer, chunk, (size_t)n);
+	close(fd);
+	assert_non_null(answer.data);
+	return answer.data;
+}
+
+static void expect_answer(
+    int port, const char *request, const char *status, const char *has, const char *hasnt)
+{
+	char *answer = exchange(port, request);
+
+	if (strncmp(answer, status, strlen(status)) != 0)
+		fail_msg("wanted \"%s\", got \"%s\"", status, answer);
+	if (has)
+		assert_non_null(strstr(answer, has));
+	if (hasnt)
+		assert_null(strstr(answer, hasnt));
+	free(answer);
+}
+
+#define END " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+static void count_refresh(void *ctx)
+{
+	atomic_fetch_add((atomic_int *)ctx, 1);
+}
+
+static void test_answers(void **state)
+{
+	atomic_int refreshes = 0;
+	struct http_listener_options options = {.address = "127.0.0.1",
+	    .metrics = sample_metrics(),
+	    .refresh = count_refresh,
+	    .refresh_ctx = &refreshes};
+	struct http_listener *listener = http_listener_new(&options);
+	int port;
+
+	(void)state;
+	assert_non_null(listener);
+	port = http_listener_port(listener);
+	assert_in_range(port, 1, 65535);
+	expect_answer(port, "GET /metrics" END, "HTTP/1.1 200", "\r\n\r\n# TYPE zerospan_ev", NULL);
+	expect_answer(port, "GET /metrics?x=1" END, "HTTP/1.1 200",
+	    "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n", NULL);
+	assert_int_equal(atomic_load(&refreshes), 2);
+	expect_answer(port, "HEAD /metrics" END, "HTTP/1.1 200", "Content-Length: ", "# TYPE");
+	expect_answer(port, "GET /" END, "HTTP/1.1 200", "/metrics\n", NULL);
+	expect_answer(port, "GET /other" END, "HTTP/1.1 404", NULL, NULL);
+	expect_answer(port, "DELETE /metrics" END, "HTTP/1.1 405", "Allow: GET, HEAD\r\n", NULL);
+	expect_answer(port,
+	    "POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc",
+	    "HTTP/1.1 405", NULL, "# TYPE");
+	expect_answer(port, "GARBAGE\r\n\r\n", "HTTP/1.", NULL, "# TYPE");
+	http_listener_free(listener);
+	metrics_free(options.metrics);
+}
+
+static void test_taken_port(void **state)
+{
+	struct http_listener_options options = {
+	    .address = "127.0.0.1", .metrics = sample_metrics()};
+	struct http_listener *listener = http_listener_new(&options);
+
+	(void)state;
+	assert_non_null(listener);
+	options.port = http_listener_port(listener);
+	errno = 0;
+	assert_null(http_listener_new(&options));
+	assert_int_equal(errno, EADDRINUSE);
+	options.address = "192.0.2.1"; /* documentation network, on no host */
+	assert_null(http_listener_new(&options));
+	assert_int_equal(errno, EADDRNOTAVAIL);
+	options.address = "no such address";
+	assert_null(http_listener_new(&options));
+	assert_int_equal(errno, EADDRNOTAVAIL);
+	http_listener_free(listener);
+	http_listener_free(NULL);
+	metrics_free(options.metrics);
+}
+
+static void *scrape_many(void *arg)
+{
+	for (int i = 0; i < 20; i++) {
+		char *answer = exchange(*(int *)arg, "GET /metrics" END);
+		bool ok = strstr(answer, "zerospan_events_total 7\n") != NULL;
+
+		free(answer);
+		if (!ok)
+			return arg;
+	}
+	return NULL;
+}
+
+static void test_concurrent_scrapes(void **state)
+{
+	struct http_listener_options options = {
+	    .address = "127.0.0.1", .metrics = sample_metrics()};
+	struct http_listener *listener = http_listener_new(&options);
+	int port = http_listener_port(listener);
+	pthread_t threads[4];
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, scrape_many, &port), 0);
+	for (size_t i = 0; i < 4; i++) {
+		void *failed;
+
+		pthread_join(threads[i], &failed);
+		assert_null(failed);
+	}
+	http_listener_free(listener);
+	metrics_free(options.metrics);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_answers),
+	    cmocka_unit_test(test_taken_port),
+	    cmocka_unit_test(test_concurrent_scrapes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

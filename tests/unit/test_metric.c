@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The metric registry: sets, buckets, exemplars, the bound, forgetting, concurrent readers. */
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+
+#include "metric/metric.h"
+#include "span_fixture.h"
+
+static const double bounds[] = {0.005, 0.1, 1};
+static const struct metric_desc duration = {.name = "http.server.request.duration",
+    .unit = "s",
+    .description = "Duration of HTTP server requests.",
+    .type = METRIC_HISTOGRAM,
+    .bounds = bounds,
+    .n_bounds = 3};
+static const struct metric_desc counter = {
+    .name = "zerospan.events", .unit = "{event}", .type = METRIC_COUNTER};
+static const struct metric_desc gauge = {
+    .name = "zerospan.queue", .unit = "{span}", .type = METRIC_GAUGE};
+
+static void test_counter_and_gauge(void **state)
+{
+	struct metrics *metrics = metrics_new();
+	struct instrument *c = metrics_add(metrics, &counter), *g = metrics_add(metrics, &gauge);
+	const struct attr a[] = {ATTR_S("kind", "read"), ATTR_I("code", 7)};
+	const struct attr swapped[] = {ATTR_I("code", 7), ATTR_S("kind", "read")};
+	const struct attr other[] = {ATTR_S("kind", "7"), ATTR_S("code", "read")};
+	struct metric_snapshot *s;
+
+	(void)state;
+	metric_record(c, NULL, a, 2, 1, NULL);
+	metric_record(c, NULL, swapped, 2, 2.5, NULL); /* order does not matter */
+	metric_record(c, NULL, other, 2, 1, NULL);
+	metric_record(g, NULL, NULL, 0, 5, NULL);
+	metric_record(g, NULL, NULL, 0, -3, NULL);
+	metric_set(c, other, 2, 40);
+	s = metrics_snapshot(metrics);
+	assert_int_equal(s->n_families, 2);
+	assert_string_equal(s->families[0].desc.name, "zerospan.events");
+	assert_int_equal(s->families[0].n_points, 2);
+	assert_true(s->families[0].points[0].value == 3.5);
+	assert_true(s->families[0].points[1].value == 40);
+	assert_int_equal(s->families[1].n_points, 1);
+	assert_true(s->families[1].points[0].value == -3);
+	assert_int_equal(s->lost_records, 0);
+	metrics_free(metrics); /* a snapshot lives on */
+	assert_true(sv_eq(s->families[0].points[0].attrs[0].string, SV("read")));
+	metric_snapshot_free(s);
+}
+
+static void test_values_are_copied(void **state)
+{
+	struct metrics *metrics = metrics_new();
+	struct instrument *c = metrics_add(metrics, &counter);
+	char text[] = "first";
+	const struct attr a = {.key = "k", .type = ATTR_STRING, .string = {text, 5}};
+	struct metric_snapshot *s;
+
+	(void)state;
+	metric_record(c, NULL, &a, 1, 1, NULL);
+	memcpy(text, "other", 5);
+	metric_record(c, NULL, &a, 1, 1, NULL);
+	s = metrics_snapshot(metrics);
+	assert_int_equal(s->families[0].n_points, 2);
+	assert_true(sv_eq(s->families[0].points[0].attrs[0].string, SV("first")));
+	metric_snapshot_free(s);
+	metrics_free(metrics);
+}
+
+static void test_histogram(void **state)
+{
+	struct metrics *metrics = metrics_new();
+	struct instrument *h = metrics_add(metrics, &duration);
+	const struct span_model model = {
+	    .name = "x", .id = 9, .flags = SPAN_FLAG_SAMPLED, .start_ns = 5, .end_ns = 77};
+	const struct span_model unsampled = {.name = "x", .id = 8, .flags = SPAN_FLAG_RANDOM};
+	struct span *yes = fixture_span(&model), *no = fixture_span(&unsampled);
+	struct metric_snapshot *s;
+	struct metric_point *p;
+
+	(void)state;
+	metric_record(h, NULL, NULL, 0, 0.005, yes); /* bounds are upper-inclusive */
+	metric_record(h, NULL, NULL, 0, 0.0050001, no);
+	metric_record(h, NULL, NULL, 0, 1, NULL);
+	metric_record(h, NULL, NULL, 0, 1000, yes);
+	metric_record(h, NULL, NULL, 0, 2000, no); /* keeps the exemplar it has */
+	s = metrics_snapshot(metrics);
+	p = &s->families[0].points[0];
+	assert_int_equal(p->count, 5);
+	assert_true(fabs(p->value - 3001.0100001) < 1e-9);
+	assert_int_equal(p->buckets[0], 1);
+	assert_int_equal(p->buckets[1], 1);
+	assert_int_equal(p->buckets[2], 1);
+	assert_int_equal(p->buckets[3], 2);
+	assert_true(p->exemplars[0].present);
+	assert_int_equal(p->exemplars[0].time_ns, 77);
+	assert_true(span_id_eq(&p->exemplars[0].span_id, &yes->span_id));
+	assert_false(p->exemplars[1].present);
+	assert_false(p->exemplars[2].present);
+	assert_true(p->exemplars[3].value == 1000);
+	metric_snapshot_free(s);
+	metrics_free(metrics);
+	span_free(yes);
+	span_free(no);
+}
+
+static void test_bad_values_are_lost_and_counted(void **state)
+{
+	struct metrics *metrics = metrics_new();
+	struct instrument *c = metrics_add(metrics, &counter), *h = metrics_add(metrics, &duration);
+	struct metric_snapshot *s;
+
+	(void)state;
+	metric_record(c, NULL, NULL, 0, -1, NULL);
+	metric_record(c, NULL, NULL, 0, (double)NAN, NULL);
+	metric_record(h, NULL, NULL, 0, (double)INFINITY, NULL);
+	s = metrics_snapshot(metrics);
+	assert_int_equal(s->lost_records, 3);
+	assert_int_equal(s->families[0].n_points, 0);
+	metric_snapshot_free(s);
+	metrics_free(metrics);
+}
+
+static void test_overflow(void **state)
+{
+	struct metrics *metrics = metrics_new();
+	struct instrument *c = metrics_add(metrics, &counter);
+	struct service *service = fixture_service("shop", 1);
+	struct metric_snapshot *s;
+	double total = 0;
+
+	(void)state;
+	for (int round = 0; round < 2; round++)
+		for (int i = 0; i < METRIC_MAX_SETS + 5; i++) {
+			const struct attr a = ATTR_I("n", i);
+
+			metric_record(c, service, &a, 1, 1, NULL);
+		}
+	s = metrics_snapshot(metrics);
+	assert_int_equal(s->families[0].n_points, METRIC_MAX_SETS + 1);
+	for (size_t i = 0; i < s->families[0].n_points; i++)
+		total += s->families[0].points[i].value;
+	assert_true(total == 2 * (METRIC_MAX_SETS + 5));
+	assert_string_equal(
+	    s->families[0].points[METRIC_MAX_SETS].attrs[0].key, "otel.metric.overflow");
+	assert_true(s->families[0].points[METRIC_MAX_SETS].value == 10);
+	assert_null(s->families[0].points[METRIC_MAX_SETS].service);
+	metric_snapshot_free(s);
+	metrics_forget_service(metrics, service);
+	s = metrics_snapshot(metrics);
+	assert_int_equal(s->families[0].n_points, 1); /* the overflow stays */
+	metric_snapshot_free(s);
+	metrics_free(metrics);
+	service_unref(service);
+}
+
+static void test_services(void **state)
+{
+	struct metrics *metrics = metrics_new();
+	struct instrument *c = metrics_add(metrics, &counter);
+	struct service *one = fixture_service("shop", 1), *two = fixture_service("shop", 2);
+	const struct attr a = ATTR_S("k", "v");
+	struct metric_snapshot *s;
+
+	(void)state;
+	metric_record(c, one, &a, 1, 1, NULL);
+	metric_record(c, two, &a, 1, 1, NULL);
+	metric_record(c, NULL, &a, 1, 1, NULL);
+	assert_int_equal(atomic_load(&one->refs), 2);
+	s = metrics_snapshot(metrics);
+	assert_int_equal(s->families[0].n_points, 3);
+	assert_ptr_equal(s->families[0].points[1].service, two);
+	metrics_forget_service(metrics, one);
+	metrics_forget_service(metrics, NULL);
+	assert_int_equal(atomic_load(&one->refs), 2); /* the snapshot's */
+	metric_snapshot_free(s);
+	assert_int_equal(atomic_load(&one->refs), 1);
+	s = metrics_snapshot(metrics);
+	assert_int_equal(s->families[0].n_points, 2);
+	assert_ptr_equal(s->families[0].points[0].service, two);
+	metric_snapshot_free(s);
+	metrics_free(metrics);
+	assert_int_equal(atomic_load(&two->refs), 1);
+	service_unref(one);
+	service_unref(two);
+}
+
+static void *record_many(void *arg)
+{
+	for (int i = 0; i < 20000; i++) {
+		const struct attr a = ATTR_I("n", i % 7);
+
+		metric_record(arg, NULL, &a, 1, 0.01, NULL);
+	}
+	return NULL;
+}
+
+/* Every snapshot taken meanwhile is consistent: buckets add up to the count. */
+static void test_concurrent_snapshots(void **state)
+{
+	struct metrics *metrics = metrics_new();
+	struct instrument *h = metrics_add(metrics, &duration);
+	uint64_t seen = 0;
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, record_many, h), 0);
+	while (seen < 20000) {
+		struct metric_snapshot *s = metrics_snapshot(metrics);
+		uint64_t total = 0;
+
+		for (size_t i = 0; i < s->families[0].n_points; i++) {
+			const struct metric_point *p = &s->families[0].points[i];
+
+			assert_int_equal(
+			    p->buckets[0] + p->buckets[1] + p->buckets[2] + p->buckets[3],
+			    p->count);
+			total += p->count;
+		}
+		assert_true(total >= seen);
+		seen = total;
+		metric_snapshot_free(s);
+	}
+	pthread_join(thread, NULL);
+	metrics_free(metrics);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_counter_and_gauge),
+	    cmocka_unit_test(test_values_are_copied),
+	    cmocka_unit_test(test_histogram),
+	    cmocka_unit_test(test_bad_values_are_lost_and_counted),
+	    cmocka_unit_test(test_overflow),
+	    cmocka_unit_test(test_services),
+	    cmocka_unit_test(test_concurrent_snapshots),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

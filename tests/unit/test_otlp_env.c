@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+/* OTLP settings from the environment, and the retry decisions. */
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "export/exporters.h"
+#include "export/otlp_retry.h"
+#include "support.h"
+
+#define E "OTEL_EXPORTER_OTLP_"
+
+/* The environment of the current case: name, value, name, value, NULL. */
+static const char *const *environment;
+
+static const char *fake_getenv(const char *name)
+{
+	for (const char *const *p = environment; *p; p += 2)
+		if (strcmp(p[0], name) == 0)
+			return p[1];
+	return NULL;
+}
+
+static int read_env(const char *const *env, struct otlp_options *ret_options)
+{
+	environment = env;
+	return otlp_options_from_env(ret_options, fake_getenv);
+}
+
+#define ENV(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void expect_url(const char *const *env, const char *want)
+{
+	struct otlp_options options;
+
+	assert_int_equal(read_env(env, &options), 0);
+	if (want)
+		assert_string_equal(options.traces_url, want);
+	else
+		assert_null(options.traces_url);
+	otlp_options_release(&options);
+}
+
+static void test_endpoint(void **state)
+{
+	(void)state;
+	expect_url(ENV("X", ""), NULL);
+	expect_url(ENV(E "ENDPOINT", ""), NULL);
+	expect_url(ENV(E "ENDPOINT", "http://c:4318"), "http://c:4318/v1/traces");
+	expect_url(ENV(E "ENDPOINT", "http://c:4318/"), "http://c:4318/v1/traces");
+	expect_url(ENV(E "ENDPOINT", "http://c:4318/my"), "http://c:4318/my/v1/traces");
+	expect_url(ENV(E "ENDPOINT", "https://c/my/"), "https://c/my/v1/traces");
+	expect_url(ENV(E "TRACES_ENDPOINT", "http://c:4318"), "http://c:4318/");
+	expect_url(ENV(E "TRACES_ENDPOINT", "https://x/v1/traces/"), "https://x/v1/traces/");
+	expect_url(ENV(E "ENDPOINT", "http://a", E "TRACES_ENDPOINT", "http://b/t"), "http://b/t");
+	expect_url(ENV(E "ENDPOINT", "http://a", E "TRACES_ENDPOINT", ""), "http://a/v1/traces");
+	expect_url(ENV(E "ENDPOINT", "http://[::1]:4318"), "http://[::1]:4318/v1/traces");
+}
+
+static void test_switches(void **state)
+{
+	(void)state;
+	expect_url(ENV(E "ENDPOINT", "http://a", "OTEL_SDK_DISABLED", "TRUE"), NULL);
+	expect_url(ENV(E "ENDPOINT", "http://a", "OTEL_SDK_DISABLED", "1"), "http://a/v1/traces");
+	expect_url(ENV(E "ENDPOINT", "http://a", "OTEL_TRACES_EXPORTER", "none"), NULL);
+	expect_url(ENV("OTEL_TRACES_EXPORTER", "otlp"), "http://localhost:4318/v1/traces");
+	expect_url(ENV("OTEL_TRACES_EXPORTER", "zipkin"), NULL);
+	expect_url(
+	    ENV(E "ENDPOINT", "http://a", E "PROTOCOL", "HTTP/protobuf", E "COMPRESSION", "gzip"),
+	    "http://a/v1/traces");
+}
+
+static void test_errors(void **state)
+{
+	const char *const *bad[] = {
+	    ENV(E "ENDPOINT", "localhost:4318"),
+	    ENV(E "ENDPOINT", "ftp://a"),
+	    ENV(E "ENDPOINT", "http://"),
+	    ENV(E "TRACES_ENDPOINT", "http://a b/"),
+	    ENV(E "PROTOCOL", "grpc"),
+	    ENV(E "PROTOCOL", "http/protobuf", E "TRACES_PROTOCOL", "http/json"),
+	    ENV(E "HEADERS", "novalue"),
+	    ENV(E "HEADERS", "a=1,=2"),
+	    ENV(E "HEADERS", "a b=1"),
+	    ENV(E "HEADERS", "a=%0d%0aEvil: 1"),
+	    ENV(E "HEADERS", "a=%zz"),
+	    ENV(E "HEADERS", "a=%4"),
+	};
+	struct otlp_options options = {.timeout_ms = 77};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(read_env(bad[i], &options), -EINVAL);
+		assert_int_equal(options.timeout_ms, 77); /* untouched on failure */
+	}
+}
+
+static void test_headers_and_timeout(void **state)
+{
+	struct otlp_options options;
+
+	(void)state;
+	assert_int_equal(
+	    read_env(ENV(E "ENDPOINT", "http://a", E "HEADERS",
+			 " api-key = a%20b%3D%2c , x=y=z,,empty=, sp=a b ", E "TIMEOUT", "250"),
+		&options),
+	    0);
+	assert_int_equal(options.n_headers, 4);
+	assert_string_equal(options.headers[0], "api-key: a b=,");
+	assert_string_equal(options.headers[1], "x: y=z");
+	assert_string_equal(options.headers[2], "empty: ");
+	assert_string_equal(options.headers[3], "sp: a b");
+	assert_int_equal(options.timeout_ms, 250);
+	otlp_options_release(&options);
+	assert_int_equal(read_env(ENV(E "HEADERS", "a=1", E "TRACES_HEADERS", "b=2", E "TIMEOUT",
+				      "0", E "TRACES_TIMEOUT", "-5"),
+			     &options),
+	    0);
+	assert_int_equal(options.n_headers, 1);
+	assert_string_equal(options.headers[0], "b: 2");
+	assert_int_equal(options.timeout_ms, 10000);
+	otlp_options_release(&options);
+	assert_int_equal(read_env(ENV(E "TIMEOUT", "0"), &options), 0);
+	assert_int_equal(options.timeout_ms, 0);
+	otlp_options_release(&options);
+	assert_int_equal(read_env(ENV(E "TIMEOUT", "10s"), &options), 0);
+	assert_int_equal(options.timeout_ms, 10000);
+	otlp_options_release(&options);
+}
+
+static int64_t retry_after(const char *text)
+{
+	struct edge edge = edge_copy(text, strlen(text));
+	/* Sun, 06 Nov 1994 08:49:37 GMT */
+	int64_t ms = otlp_retry_after_parse(sv_from(edge.p, edge.len), 784111777);
+
+	edge_free(&edge);
+	return ms;
+}
+
+static void test_retry_after(void **state)
+{
+	(void)state;
+	assert_int_equal(retry_after(" 2\t"), 2000);
+	assert_int_equal(retry_after("0"), 0);
+	assert_int_equal(retry_after("119"), 119000);
+	assert_int_equal(retry_after("1000000000000"), OTLP_RETRY_AFTER_MAX_MS);
+	assert_int_equal(
+	    retry_after("99999999999999999999999999999999999"), OTLP_RETRY_AFTER_MAX_MS);
+	assert_int_equal(retry_after("Sun, 06 Nov 1994 08:49:39 GMT"), 2000);
+	assert_int_equal(retry_after("Sunday, 06-Nov-94 08:49:39 GMT"), 2000);
+	assert_int_equal(retry_after("Sun Nov  6 08:49:39 1994"), 2000);
+	assert_int_equal(retry_after("Sun, 06 Nov 1994 08:00:00 GMT"), 0);
+	assert_int_equal(retry_after("Fri, 31 Dec 2100 23:59:59 GMT"), OTLP_RETRY_AFTER_MAX_MS);
+	assert_int_equal(retry_after(""), -1);
+	assert_int_equal(retry_after("-5"), -1);
+	assert_int_equal(retry_after("2.5"), -1);
+	assert_int_equal(retry_after("soon"), -1);
+	assert_int_equal(retry_after("2 seconds"), -1);
+}
+
+static void test_backoff(void **state)
+{
+	const struct otlp_retry_options options = {
+	    .initial_ms = 5000, .max_ms = 30000, .elapsed_ms = 300000};
+	static const uint64_t interval_ms[] = {5000, 7500, 11250, 16875, 25312, 30000, 30000};
+	struct otlp_retry retry;
+	uint64_t wait_ns, distinct = 0, before = 0;
+	struct rng rng;
+
+	(void)state;
+	rng_seed(&rng, 1);
+	otlp_retry_init(&retry, &options, 1000);
+	for (size_t i = 0; i < sizeof(interval_ms) / sizeof(interval_ms[0]); i++) {
+		assert_true(otlp_retry_next(&retry, &rng, 1000, -1, &wait_ns));
+		assert_in_range(
+		    wait_ns, interval_ms[i] * NS_PER_MS / 2, interval_ms[i] * NS_PER_MS * 3 / 2);
+		distinct += wait_ns != before;
+		before = wait_ns;
+	}
+	assert_int_equal(distinct, 7);
+	assert_true(otlp_retry_next(&retry, &rng, 1000, 1234, &wait_ns));
+	assert_int_equal(wait_ns, 1234 * NS_PER_MS);
+	assert_false(otlp_retry_next(&retry, &rng, 1000 + 300001 * NS_PER_MS, 0, &wait_ns));
+	assert_false(otlp_retry_next(&retry, &rng, 1000 + 299000 * NS_PER_MS, 2000, &wait_ns));
+}
+
+static void test_statuses(void **state)
+{
+	(void)state;
+	for (long status = 300; status < 600; status++)
+		assert_int_equal(otlp_http_status_retryable(status),
+		    status == 429 || status == 502 || status == 503 || status == 504);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_endpoint),
+	    cmocka_unit_test(test_switches),
+	    cmocka_unit_test(test_errors),
+	    cmocka_unit_test(test_headers_and_timeout),
+	    cmocka_unit_test(test_retry_after),
+	    cmocka_unit_test(test_backoff),
+	    cmocka_unit_test(test_statuses),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

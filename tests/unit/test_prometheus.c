@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The text exposition: names, labels, histograms, numbers, and what must not break a scrape. */
+#include <math.h>
+#include <stdio.h>
+
+#include "export/exporters.h"
+#include "export/prometheus_names.h"
+#include "export/put.h"
+#include "span_fixture.h"
+
+static void expect_text(struct metrics *metrics, const char *want)
+{
+	struct metric_snapshot *snapshot = metrics_snapshot(metrics);
+	struct buf out;
+
+	buf_init(&out);
+	encode_prometheus_text(&out, snapshot);
+	assert_false(out.failed);
+	assert_string_equal(out.data ? out.data : "", want);
+	buf_release(&out);
+	metric_snapshot_free(snapshot);
+}
+
+static void test_services_and_histogram(void **state)
+{
+	static const double bounds[] = {0.005, 1, 1e6};
+	static const struct metric_desc duration = {.name = "http.server.request.duration",
+	    .unit = "s",
+	    .description = "Duration\nof \"HTTP\" \\ requests.",
+	    .type = METRIC_HISTOGRAM,
+	    .bounds = bounds,
+	    .n_bounds = 3};
+	struct service *shop = fixture_service("sh\"op", 12);
+	struct metrics *metrics = metrics_new();
+	struct instrument *h = metrics_add(metrics, &duration);
+	const struct attr attrs[] = {ATTR_S("http.route", "/a\\b\"c\nd"),
+	    ATTR_I("http.response.status_code", 200), ATTR_S("error.type", ""), ATTR_B("ok", true)};
+
+	(void)state;
+	metric_record(h, shop, attrs, 4, 0.005, NULL);
+	metric_record(h, shop, attrs, 4, 0.3, NULL);
+	metric_record(h, shop, attrs, 4, 1e7, NULL);
+	expect_text(metrics,
+	    "# HELP target_info Resource attributes of the observed services.\n"
+	    "# TYPE target_info gauge\n"
+	    "target_info{job=\"sh\\\"op\",instance=\"0b6c-1\",process_pid=\"12\","
+	    "process_executable_name=\"shop\"} 1\n"
+	    "# HELP http_server_request_duration_seconds Duration\\nof \"HTTP\" \\\\ requests.\n"
+	    "# TYPE http_server_request_duration_seconds histogram\n"
+#define LABELS                                                                   \
+	"{job=\"sh\\\"op\",instance=\"0b6c-1\",http_route=\"/a\\\\b\\\"c\\nd\"," \
+	"http_response_status_code=\"200\",ok=\"true\""
+	    "http_server_request_duration_seconds_bucket" LABELS ",le=\"0.005\"} 1\n"
+	    "http_server_request_duration_seconds_bucket" LABELS ",le=\"1.0\"} 2\n"
+	    "http_server_request_duration_seconds_bucket" LABELS ",le=\"1e+06\"} 2\n"
+	    "http_server_request_duration_seconds_bucket" LABELS ",le=\"+Inf\"} 3\n"
+	    "http_server_request_duration_seconds_sum" LABELS "} 10000000.305\n"
+	    "http_server_request_duration_seconds_count" LABELS "} 3\n");
+	metrics_free(metrics);
+	service_unref(shop);
+}
+
+static void test_own_metrics(void **state)
+{
+	static const struct metric_desc descs[] = {
+	    {.name = "zerospan.events", .unit = "{event}", .type = METRIC_COUNTER},
+	    {.name = "zerospan.events.total", .unit = "", .type = METRIC_COUNTER}, /* same name */
+	    {.name = "zerospan.capture.coverage", .unit = "1", .type = METRIC_GAUGE},
+	    {.name = "zerospan.unused", .unit = "1", .type = METRIC_GAUGE},
+	    {.name = "...", .unit = "1", .type = METRIC_GAUGE},
+	    {.name = "target.info", .type = METRIC_GAUGE},
+	};
+	struct metrics *metrics = metrics_new();
+	const struct attr clash[] = {
+	    ATTR_S("a.b", "1"), ATTR_S("job", "x"), ATTR_S("a_b", "2"), ATTR_S("1st", "y")};
+	struct instrument *made[6];
+
+	(void)state;
+	for (size_t i = 0; i < 6; i++)
+		made[i] = metrics_add(metrics, &descs[i]);
+	metric_set(made[0], clash, 4, 12345678901234.0);
+	for (size_t i = 1; i < 6; i++)
+		if (i != 3)
+			metric_set(made[i], NULL, 0, i == 2 ? 0.875 : 1);
+	expect_text(metrics,
+	    "# TYPE zerospan_events_total counter\n"
+	    "zerospan_events_total{a_b=\"1;2\",exported_job=\"x\",key_1st=\"y\"} 12345678901234\n"
+	    "# TYPE zerospan_capture_coverage_ratio gauge\n"
+	    "zerospan_capture_coverage_ratio 0.875\n");
+	metrics_free(metrics);
+}
+
+static void test_overflow_set(void **state)
+{
+	static const struct metric_desc desc = {
+	    .name = "order.revenue", .unit = "USD", .type = METRIC_COUNTER};
+	struct metrics *metrics = metrics_new();
+	struct instrument *c = metrics_add(metrics, &desc);
+	struct metric_snapshot *snapshot;
+	struct buf out;
+
+	(void)state;
+	for (int i = 0; i <= METRIC_MAX_SETS; i++)
+		metric_record(c, NULL, &ATTR_I("n", i), 1, 1, NULL);
+	snapshot = metrics_snapshot(metrics);
+	buf_init(&out);
+	encode_prometheus_text(&out, snapshot);
+	assert_non_null(
+	    strstr(out.data, "\norder_revenue_USD_total{otel_metric_overflow=\"true\"} 1\n"));
+	buf_release(&out);
+	metric_snapshot_free(snapshot);
+	metrics_free(metrics);
+}
+
+static void test_names(void **state)
+{
+	static const struct {
+		const char *name, *unit, *want;
+		enum metric_type type;
+	} cases[] = {
+	    {"http.server.active_requests", "{request}", "http_server_active_requests",
+		METRIC_GAUGE},
+	    {"process.cpu.time", "s", "process_cpu_time_seconds_total", METRIC_COUNTER},
+	    {"process.memory.usage", "By", "process_memory_usage_bytes", METRIC_GAUGE},
+	    {"process.cpu.utilization", "1", "process_cpu_utilization_ratio", METRIC_GAUGE},
+	    {"hits", "1", "hits_total", METRIC_COUNTER},
+	    {"request.seconds", "s", "request_seconds", METRIC_HISTOGRAM},
+	    {"bytes.total", "By", "bytes_total", METRIC_COUNTER},
+	    {"foo_total", "By", "foo_bytes_total", METRIC_COUNTER},
+	    {"io", "By/s", "io_bytes_per_second", METRIC_GAUGE},
+	    {"io", "{op}/min", "io_per_minute", METRIC_GAUGE},
+	    {"_a..b--c_", "", "a_b_c", METRIC_GAUGE},
+	    {"9lives", NULL, "_9lives", METRIC_GAUGE},
+	    {"x", "weird.unit", "x_weird_unit", METRIC_GAUGE},
+	    {"total", "", "total", METRIC_COUNTER},
+	    {"a:b", "%", "a:b_percent", METRIC_GAUGE},
+	    {"é", "s", "", METRIC_GAUGE},
+	};
+	struct buf out;
+
+	(void)state;
+	buf_init(&out);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct metric_desc desc = {
+		    .name = cases[i].name, .unit = cases[i].unit, .type = cases[i].type};
+
+		buf_clear(&out);
+		prometheus_append_name(&out, &desc);
+		assert_string_equal(out.data ? out.data : "", cases[i].want);
+	}
+	buf_release(&out);
+}
+
+static void expect_double(double value, const char *want)
+{
+	char text[PUT_DOUBLE_MAX + 1];
+
+	*put_double(text, value) = '\0';
+	assert_string_equal(text, want);
+}
+
+static void test_numbers(void **state)
+{
+	uint64_t bits = 0x9e3779b97f4a7c15ULL;
+
+	(void)state;
+	expect_double(0, "0");
+	expect_double(-3, "-3");
+	expect_double(0.1, "0.1");
+	expect_double(0.1 + 0.2, "0.30000000000000004");
+	expect_double(1e15, "1e+15");
+	expect_double(999999999999999, "999999999999999");
+	expect_double(5e-324, "4.94065645841247e-324");
+	expect_double((double)NAN, "NaN");
+	expect_double((double)INFINITY, "+Inf");
+	expect_double(-(double)INFINITY, "-Inf");
+	for (int i = 0; i < 20000; i++) {
+		char text[PUT_DOUBLE_MAX + 1];
+		double value;
+
+		bits = bits * 6364136223846793005ULL + 1442695040888963407ULL;
+		memcpy(&value, &bits, sizeof(value));
+		if (!isfinite(value))
+			continue;
+		*put_double(text, value) = '\0';
+		assert_true(strlen(text) < PUT_DOUBLE_MAX);
+		assert_true(strtod(text, NULL) == value);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_services_and_histogram),
+	    cmocka_unit_test(test_own_metrics),
+	    cmocka_unit_test(test_overflow_set),
+	    cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_numbers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Command line parsing from one table; see options.h. */
+#include "config/options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+static const struct {
+	enum command command;
+	const char *name, *usage, *summary;
+} commands[] = {
+    {COMMAND_RUN, "run", "TARGET... [options]",
+	"observe: traces to OTLP if configured, else to the terminal; /metrics"},
+    {COMMAND_TRACE, "trace", "TARGET... [options]",
+	"live traces on the terminal, or machine-readable on stdout"},
+    {COMMAND_CHECK, "check", "[options]",
+	"what this host offers, what is degraded and why, which processes are traceable"},
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+/* --- setters: 0, or -EINVAL when the value is not allowed ---------------------------------------- */
+
+static int add_target(struct options *o, enum option_target kind, const char *value)
+{
+	if (o->n_targets == OPTIONS_MAX_TARGETS || !*value)
+		return -EINVAL;
+	o->targets[o->n_targets].kind = kind;
+	o->targets[o->n_targets++].text = value;
+	return 0;
+}
+
+static int set_pid(struct options *o, const char *value)
+{
+	return add_target(o, OPTION_TARGET_PID, value);
+}
+
+static int set_name(struct options *o, const char *value)
+{
+	return add_target(o, OPTION_TARGET_NAME, value);
+}
+
+static int set_exe(struct options *o, const char *value)
+{
+	return add_target(o, OPTION_TARGET_EXE, value);
+}
+
+static int set_port(struct options *o, const char *value)
+{
+	return add_target(o, OPTION_TARGET_PORT, value);
+}
+
+static int set_format(struct options *o, const char *value)
+{
+	if (strcmp(value, "tree") == 0)
+		o->format = FORMAT_TREE;
+	else if (strcmp(value, "otlp-json") == 0)
+		o->format = FORMAT_OTLP_JSON;
+	else if (strcmp(value, "none") == 0)
+		o->format = FORMAT_NONE;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static int set_output(struct options *o, const char *value)
+{
+	o->output = value;
+	return *value ? 0 : -EINVAL;
+}
+
+static int set_duration(struct options *o, const char *value)
+{
+	char *end;
+	double seconds = strtod(value, &end);
+
+	if (end == value || (*end && strcmp(end, "s") != 0) || !(seconds > 0 && seconds < 1e9))
+		return -EINVAL;
+	o->duration_ns = (uint64_t)(seconds * (double)NS_PER_S);
+	return 0;
+}
+
+/* ADDR:PORT, [V6]:PORT or :PORT. */
+static int set_listen(struct options *o, const char *value)
+{
+	size_t len = strlen(value);
+	char *colon, *end;
+	long port;
+
+	if (len >= sizeof(o->listen_text))
+		return -EINVAL;
+	memcpy(o->listen_text, value, len + 1);
+	colon = strrchr(o->listen_text, ':');
+	if (!colon)
+		return -EINVAL;
+	errno = 0;
+	port = strtol(colon + 1, &end, 10);
+	if (errno || end == colon + 1 || *end || port < 0 || port > 65535)
+		return -EINVAL;
+	*colon = '\0';
+	o->listen_port = (int)port;
+	o->listen_address = o->listen_text;
+	if (o->listen_text[0] == '[' && colon[-1] == ']') {
+		colon[-1] = '\0';
+		o->listen_address = o->listen_text + 1;
+	} else if (o->listen_text[0] == '\0') {
+		o->listen_address = "0.0.0.0";
+	}
+	return 0;
+}
+
+static int set_verbose(struct options *o, const char *value)
+{
+	(void)value;
+	o->verbose = true;
+	return 0;
+}
+
+static int set_quiet(struct options *o, const char *value)
+{
+	(void)value;
+	o->quiet = true;
+	return 0;
+}
+
+static int set_help(struct options *o, const char *value)
+{
+	(void)value;
+	o->help = true;
+	return 0;
+}
+
+static int set_version(struct options *o, const char *value)
+{
+	(void)value;
+	o->version = true;
+	return 0;
+}
+
+#define OBSERVE (COMMAND_RUN | COMMAND_TRACE)
+#define ALL     (OBSERVE | COMMAND_CHECK)
+
+static const struct option_row {
+	const char *section;        /* heading before this row */
+	char letter;                /* 0: none */
+	const char *name, *metavar; /* metavar NULL: a switch */
+	unsigned int of;            /* commands that take it */
+	int (*set)(struct options *o, const char *value);
+	const char *help;
+} rows[] = {
+    {"Targets (repeatable; children and re-executions are followed, later starts that match too)",
+	'p', "pid", "PID", OBSERVE, set_pid, "this process"},
+    {NULL, 'n', "name", "COMM", OBSERVE, set_name, "processes with this name"},
+    {NULL, 0, "exe", "GLOB", OBSERVE, set_exe, "processes whose executable's path matches"},
+    {NULL, 0, "port", "PORT", OBSERVE, set_port, "the process that listens on this TCP port"},
+    {"Output", 0, "format", "FORMAT", OBSERVE, set_format,
+	"tree, otlp-json (one TracesData object per line) or none"},
+    {NULL, 0, "output", "FILE", OBSERVE, set_output,
+	"write OTLP/JSON lines to FILE (with --format otlp-json: instead of stdout)"},
+    {NULL, 0, "listen", "ADDR:PORT", COMMAND_RUN, set_listen,
+	"where /metrics is served (default 127.0.0.1:9464)"},
+    {"General", 0, "duration", "SECONDS", OBSERVE, set_duration, "stop by itself after this time"},
+    {NULL, 'v', "verbose", NULL, ALL, set_verbose, "say more"},
+    {NULL, 'q', "quiet", NULL, OBSERVE, set_quiet, "only warnings and errors; no summary"},
+    {NULL, 'h', "help", NULL, ALL, set_help, "this text"},
+    {NULL, 'V', "version", NULL, ALL, set_version, "the version"},
+};
+
+#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static const struct option_row *row_find(const char *arg, size_t name_len)
+{
+	for (size_t i = 0; i < N_ROWS; i++) {
+		bool is_long = strncmp(arg, "--", 2) == 0;
+
+		if (is_long && strlen(rows[i].name) == name_len - 2 &&
+		    memcmp(arg + 2, rows[i].name, name_len - 2) == 0)
+			return &rows[i];
+		if (!is_long && rows[i].letter && arg[1] == rows[i].letter && !arg[2])
+			return &rows[i];
+	}
+	return NULL;
+}
+
+static const char *command_name(enum command command)
+{
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		if (commands[i].command == command)
+			return commands[i].name;
+	return "";
+}
+
+/* Take argv[*at] (and its value) as an option. */
+static int parse_option(int argc, char **argv, int *at, struct options *o, struct buf *message)
+{
+	const char *arg = argv[*at], *equals = strncmp(arg, "--", 2) == 0 ? strchr(arg, '=') : NULL;
+	size_t name_len = equals ? (size_t)(equals - arg) : strlen(arg);
+	const struct option_row *row = row_find(arg, name_len);
+	const char *value = equals ? equals + 1 : NULL;
+
+	if (!row) {
+		buf_printf(message, "unknown option '%s', see zerospan --help", arg);
+		return -EINVAL;
+	}
+	if (o->command && !(row->of & o->command)) {
+		buf_printf(message, "'zerospan %s' takes no option '%.*s'",
+		    command_name(o->command), (int)name_len, arg);
+		return -EINVAL;
+	}
+	if (!row->metavar && value) {
+		buf_printf(message, "option '--%s' takes no value", row->name);
+		return -EINVAL;
+	}
+	if (row->metavar && !value) {
+		if (*at + 1 >= argc) {
+			buf_printf(message, "option '%s' needs a value: %s", arg, row->metavar);
+			return -EINVAL;
+		}
+		value = argv[++*at];
+	}
+	if (row->set(o, value)) {
+		buf_printf(message, "bad value '%s' for '--%s': expected %s, %s", value, row->name,
+		    row->metavar, row->help);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int parse_command(const char *name, struct options *o, struct buf *message)
+{
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (strcmp(commands[i].name, name) == 0) {
+			o->command = commands[i].command;
+			return 0;
+		}
+	}
+	buf_printf(message, "unknown command '%s', see zerospan --help", name);
+	return -EINVAL;
+}
+
+static int check_complete(const struct options *o, struct buf *message)
+{
+	if (o->help || o->version)
+		return 0;
+	if (!o->command) {
+		buf_append_cstr(message, "no command given, see zerospan --help");
+		return -EINVAL;
+	}
+	if ((o->command & OBSERVE) && o->n_targets == 0 && !o->program) {
+		buf_printf(message,
+		    "'zerospan %s' needs a target: --pid, --name, --exe, --port or -- COMMAND",
+		    command_name(o->command));
+		return -EINVAL;
+	}
+	if (o->command == COMMAND_CHECK && o->program) {
+		buf_append_cstr(message, "'zerospan check' takes no command to run");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int options_parse(int argc, char **argv, struct options *ret_options, struct buf *message)
+{
+	struct options o = {.listen_port = 9464};
+	int err = 0;
+
+	for (int i = 1; i < argc && !err; i++) {
+		if (strcmp(argv[i], "--") == 0) {
+			if (i + 1 >= argc) {
+				buf_append_cstr(message, "a command is missing after '--'");
+				return -EINVAL;
+			}
+			o.program = argv + i + 1;
+			break;
+		}
+		if (argv[i][0] == '-' && argv[i][1])
+			err = parse_option(argc, argv, &i, &o, message);
+		else if (!o.command)
+			err = parse_command(argv[i], &o, message);
+		else {
+			buf_printf(message, "unexpected argument '%s', see zerospan %s --help",
+			    argv[i], command_name(o.command));
+			err = -EINVAL;
+		}
+	}
+	if (!err)
+		err = check_complete(&o, message);
+	if (err)
+		return err;
+	*ret_options = o;
+	if (!o.listen_address)
+		ret_options->listen_address = "127.0.0.1";
+	else if (o.listen_address >= o.listen_text &&
+	    o.listen_address < o.listen_text + sizeof(o.listen_text))
+		ret_options->listen_address =
+		    ret_options->listen_text + (o.listen_address - o.listen_text);
+	return 0;
+}
+
+static void help_row(struct buf *out, const struct option_row *row)
+{
+	size_t start;
+
+	if (row->section)
+		buf_printf(out, "\n%s:\n", row->section);
+	start = out->len;
+	if (row->letter)
+		buf_printf(out, "  -%c, --%s", row->letter, row->name);
+	else
+		buf_printf(out, "      --%s", row->name);
+	if (row->metavar)
+		buf_printf(out, " %s", row->metavar);
+	while (out->len - start < 28 && !out->failed)
+		buf_append_char(out, ' ');
+	buf_printf(out, " %s\n", row->help);
+}
+
+void options_help(struct buf *out, enum command command)
+{
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		if (!command || commands[i].command == command)
+			buf_printf(out, "%s zerospan %-6s%s%s\n      %s\n",
+			    i == 0 || command ? "usage:" : "      ", commands[i].name,
+			    commands[i].usage,
+			    commands[i].command & OBSERVE ? " [-- COMMAND ARG...]" : "",
+			    commands[i].summary);
+	for (size_t i = 0; i < N_ROWS; i++)
+		if (!command || (rows[i].of & command))
+			help_row(out, &rows[i]);
+	buf_append_cstr(out,
+	    "\nWith -- COMMAND the command is started and observed from its first instruction, and its exit\n"
+	    "status becomes zerospan's. OTLP goes to OTEL_EXPORTER_OTLP_ENDPOINT (HTTP/protobuf) when that is set.\n"
+	    "Exit status: 0 done, 1 failed while running, 2 wrong usage, 3 not permitted or not supported here.\n");
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command line: one table of options, from which parsing, checking and the help text come. Knows
+ * what was asked for, not what it means for processes or probes.
+ */
+#ifndef ZS_CONFIG_OPTIONS_H
+#define ZS_CONFIG_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+enum command {
+	COMMAND_INVALID = 0,
+	COMMAND_RUN = 1,
+	COMMAND_TRACE = 2,
+	COMMAND_CHECK = 4, /* bits: the table says which commands an option belongs to */
+};
+
+enum option_target {
+	OPTION_TARGET_INVALID = 0,
+	OPTION_TARGET_PID = 1,
+	OPTION_TARGET_NAME = 2,
+	OPTION_TARGET_EXE = 3,
+	OPTION_TARGET_PORT = 4,
+};
+
+enum output_format {
+	FORMAT_DEFAULT = 0, /* tree; run with an OTLP endpoint: none */
+	FORMAT_TREE = 1,
+	FORMAT_OTLP_JSON = 2,
+	FORMAT_NONE = 3,
+};
+
+#define OPTIONS_MAX_TARGETS 64
+
+struct options {
+	enum command command;
+	struct {
+		enum option_target kind;
+		const char *text; /* from argv */
+	} targets[OPTIONS_MAX_TARGETS];
+	size_t n_targets;
+	char **program; /* after "--": NULL-terminated, points into argv; NULL none */
+	enum output_format format;
+	const char *output;         /* file for OTLP/JSON lines, NULL none */
+	uint64_t duration_ns;       /* 0: until interrupted */
+	const char *listen_address; /* points into listen_text */
+	int listen_port;
+	char listen_text[64];
+	bool verbose, quiet;
+	bool help, version;
+};
+
+/*
+ * Parse argv (argv[0] is the program). Returns 0; -EINVAL with one sentence in message. With --help or
+ * --version nothing else is required.
+ */
+int options_parse(int argc, char **argv, struct options *ret_options, struct buf *message);
+
+/* Append the help text: of one command, or the overview for COMMAND_INVALID. */
+void options_help(struct buf *out, enum command command);
+
+#endif

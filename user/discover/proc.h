@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Facts of processes from /proc. Parsers are pure functions over text; readers put them on files.
+ * Every reader tolerates a process that vanishes: -ESRCH. Other failures are negative errnos
+ * (-EACCES without the right to look). Knows nothing of targets and probes.
+ */
+#ifndef ZS_DISCOVER_PROC_H
+#define ZS_DISCOVER_PROC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/sv.h"
+
+enum {
+	PROC_COMM_SIZE = 64, /* kernel threads' names go beyond TASK_COMM_LEN in /proc */
+};
+
+struct proc_stat {
+	pid_t pid;
+	pid_t ppid;
+	char comm[PROC_COMM_SIZE];
+	char state; /* 'R', 'S', 'Z', ... as proc(5) lists them */
+	bool kernel_thread;
+	uint64_t start_ticks; /* after boot, in units of sysconf(_SC_CLK_TCK) */
+};
+
+/* The text of /proc/PID/stat. Returns 0 or -EBADMSG. */
+int proc_parse_stat(struct sv text, struct proc_stat *ret_stat);
+
+/* One line of /proc/PID/maps. */
+struct proc_map {
+	uint64_t start, end; /* [start, end) */
+	uint64_t offset;     /* in the file */
+	bool executable;
+	unsigned dev_major, dev_minor;
+	uint64_t inode; /* 0: no file */
+	struct sv path; /* borrowed from the line, without " (deleted)" */
+	bool deleted;
+};
+
+/* Returns 0 or -EBADMSG. The line may end in a newline. */
+int proc_parse_maps_line(struct sv line, struct proc_map *ret_map);
+
+/* One line of /proc/net/tcp or tcp6. */
+struct proc_tcp {
+	uint16_t port; /* local */
+	bool listening;
+	uint64_t inode; /* of the socket */
+};
+
+/* Returns 0, or -EBADMSG (the headline too). */
+int proc_parse_tcp_line(struct sv line, struct proc_tcp *ret_tcp);
+
+/* The value of name in NUL-separated "NAME=value" text; false when it is not there. */
+bool proc_parse_environ(struct sv text, const char *name, struct sv *ret_value);
+
+/* A path as /proc's links and maps show it, without the " (deleted)" of a file that is gone. */
+struct sv proc_strip_deleted(struct sv path);
+
+int proc_read_stat(pid_t pid, struct proc_stat *ret_stat);
+
+/* Target of /proc/PID/exe without " (deleted)". Kernel threads have none: -ENOENT. -ENAMETOOLONG
+ * when it does not fit len bytes. */
+int proc_exe(pid_t pid, char *ret_path, size_t len);
+
+/* The first argument. -ENOENT when the process has none, -ENAMETOOLONG as above. */
+int proc_argv0(pid_t pid, char *ret_text, size_t len);
+
+/* A variable of the environment the process was started with. -ENOENT when it is not set. */
+int proc_environ(pid_t pid, const char *name, char *ret_value, size_t len);
+
+/* 32 or 64: class of the running program. -ENOEXEC when it is no ELF file. */
+int proc_elf_bits(pid_t pid);
+
+/* Inode of a namespace: kind is "pid", "net", "mnt", ... */
+int proc_namespace(pid_t pid, const char *kind, uint64_t *ret_inode);
+
+/* The process a thread belongs to; pid itself for a process. */
+int proc_thread_group(pid_t pid, pid_t *ret_pid);
+
+/* Visit every process until visit returns non-zero, which is returned. 0 at the end. */
+int proc_each(int (*visit)(pid_t pid, void *arg), void *arg);
+
+/* Visit every mapping of a process; the map's path lives until visit returns. As proc_each. */
+int proc_each_map(pid_t pid, int (*visit)(const struct proc_map *map, void *arg), void *arg);
+
+/* Append a file's text to out. -EFBIG beyond max bytes; -ESRCH when it is not there. */
+int proc_read_file(const char *path, size_t max, struct buf *out);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Finds the copies of SQLite that a process runs, or that a program about to start will run, and
+ * says for each where to put probes and how to read its statements. A copy is a file: the shared
+ * library, or a program with SQLite linked in. Each is opened through /proc/PID/map_files, which
+ * reaches files in other mount namespaces and deleted ones. What cannot be proved is reported with
+ * its reason and not traced. Attaches nothing.
+ */
+#ifndef ZS_DISCOVER_SQLITE_COPY_H
+#define ZS_DISCOVER_SQLITE_COPY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum sqlite_copy_state {
+	SQLITE_COPY_INVALID = 0,
+	SQLITE_COPY_TRACEABLE = 1,
+	SQLITE_COPY_REFUSED = 2,  /* has symbols, but see reason */
+	SQLITE_COPY_STRIPPED = 3, /* linked in without symbols, known by its source id */
+};
+
+/* The functions of interest. Step, reset and finalize exist in every traceable copy. */
+enum sqlite_function {
+	SQLITE_FN_STEP = 0,
+	SQLITE_FN_RESET = 1,
+	SQLITE_FN_FINALIZE = 2,
+	SQLITE_FN_PREPARE_V2 = 3,
+	SQLITE_FN_PREPARE_V3 = 4,
+	SQLITE_FN_EXEC = 5,
+	SQLITE_FN_OPEN_V2 = 6,
+	SQLITE_FN_COUNT = 7,
+};
+
+/* Where to probe one function; offsets in the file, as uprobes take them. */
+struct sqlite_probe {
+	uint64_t entry;    /* first byte; 0: the copy lacks this function. Return probes go here */
+	uint64_t cheapest; /* entry probes go here: the first three arguments still stand */
+	bool entry_cheap;  /* the kernel emulates the instruction at entry ... */
+	bool cheapest_cheap; /* ... and at cheapest */
+};
+
+struct sqlite_copy {
+	enum sqlite_copy_state state;
+	uint64_t dev, inode; /* as stat() of the open file says */
+	char *path;          /* as the process sees it, for messages */
+	char *attach_path;   /* opens the same file from here; a map_files link lives as long as the
+	                      * mapping */
+	struct sqlite_probe probe[SQLITE_FN_COUNT];
+	uint32_t sql_offset; /* of the SQL text's pointer in a statement (sqlite3_stmt) */
+	uint32_t db_offset;  /* of the connection's pointer (sqlite3 *) in a statement */
+	const char *reason;  /* static text: why not traceable; NULL when it is */
+};
+
+struct sqlite_copies {
+	struct sqlite_copy *items;
+	size_t n;
+	size_t unreadable; /* mapped files that could not be opened, so nothing is known of them */
+};
+
+/* Flags of sqlite_copy_scan(). */
+enum {
+	/* Also search files without symbols for SQLite's source id: reads up to 256 MiB of each
+	 * executable mapped file, for `zerospan check`. */
+	SQLITE_COPY_SEARCH_STRIPPED = 1,
+};
+
+/*
+ * The copies mapped executable by pid now. Returns 0 (maybe with none), -ESRCH, -EACCES, -ENOMEM.
+ * The caller releases the result.
+ */
+int sqlite_copy_scan(pid_t pid, unsigned flags, struct sqlite_copies *ret_copies);
+
+/*
+ * The copies that the program at path will map when it starts: itself, the shared library it needs,
+ * and always the system's library, for programs that load it by dlopen. Run paths and
+ * LD_LIBRARY_PATH are not followed: scan the process after its start for those. Returns 0 or what
+ * open() of path says; a script is no error.
+ */
+int sqlite_copy_for_program(const char *path, struct sqlite_copies *ret_copies);
+
+void sqlite_copies_release(struct sqlite_copies *copies);
+
+/* "sqlite3_step", ... */
+const char *sqlite_function_name(enum sqlite_function function);
+
+#endif

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+/* State of the symbolic machine; see sqlite_sim.h. */
+#include "discover/sqlite_sim.h"
+
+#include <errno.h>
+
+/* A stack frame of an accessor is tiny; offsets beyond this are nonsense. */
+enum {
+	SIM_STACK_MAX = 4096
+};
+
+void sim_init(struct sim *sim, int argument, int sp, bool null_argument)
+{
+	*sim = (struct sim){.null_argument = null_argument, .sp = sp};
+	for (int i = 0; i < SIM_REGISTERS; i++)
+		sim->reg[i] = (struct sim_value){.kind = SIM_ENTRY, .n = i};
+	sim->reg[argument] = (struct sim_value){.kind = SIM_ARGUMENT};
+	sim->reg[sp] = (struct sim_value){.kind = SIM_STACK};
+}
+
+static bool stack_address(struct sim_value base, int64_t disp, int64_t *ret_at)
+{
+	if (base.kind != SIM_STACK || disp < -SIM_STACK_MAX || disp > SIM_STACK_MAX)
+		return false;
+	*ret_at = base.n + disp;
+	return true;
+}
+
+int sim_load(
+    struct sim *sim, struct sim_value base, int64_t disp, size_t size, struct sim_value *ret_value)
+{
+	struct sim_value value = {.kind = SIM_UNKNOWN};
+	int64_t at;
+
+	if (base.kind == SIM_ZERO || (base.kind == SIM_ARGUMENT && sim->null_argument))
+		return -ENOTSUP;
+	if (base.kind == SIM_ARGUMENT && size == 8)
+		value = (struct sim_value){.kind = SIM_FIELD, .n = disp};
+	if (stack_address(base, disp, &at))
+		for (size_t i = 0; i < sim->n_slots; i++)
+			if (sim->slot[i].at == at && size == 8)
+				value = sim->slot[i].value;
+	*ret_value = value;
+	return 0;
+}
+
+int sim_store(
+    struct sim *sim, struct sim_value base, int64_t disp, size_t size, struct sim_value value)
+{
+	int64_t at, width = (int64_t)size;
+
+	if (!stack_address(base, disp, &at) || at > -width || at < -SIM_STACK_MAX)
+		return -ENOTSUP;
+	for (size_t i = 0; i < sim->n_slots;) {
+		if (sim->slot[i].at < at + width && at < sim->slot[i].at + 8)
+			sim->slot[i] = sim->slot[--sim->n_slots];
+		else
+			i++;
+	}
+	if (size != 8)
+		return 0;
+	if (sim->n_slots == SIM_SLOTS)
+		return -ENOTSUP;
+	sim->slot[sim->n_slots].at = at;
+	sim->slot[sim->n_slots++].value = value;
+	return 0;
+}
+
+void sim_compare_zero(struct sim *sim, struct sim_value value)
+{
+	if (value.kind == SIM_ZERO || (value.kind == SIM_ARGUMENT && sim->null_argument))
+		sim->flag = SIM_FLAG_EQUAL;
+	else if (value.kind == SIM_ARGUMENT || value.kind == SIM_STACK)
+		sim->flag = SIM_FLAG_DIFFER;
+	else
+		sim->flag = SIM_FLAG_UNKNOWN;
+}
+
+struct sim_value sim_add(struct sim_value value, int64_t n)
+{
+	if (value.kind != SIM_STACK || n < -SIM_STACK_MAX || n > SIM_STACK_MAX)
+		return (struct sim_value){.kind = SIM_UNKNOWN};
+	value.n += n;
+	return value;
+}
+
+int sim_branch(struct sim *sim, bool taken, size_t next, int64_t distance, size_t len)
+{
+	int64_t target = (int64_t)next + (taken ? distance : 0);
+
+	if (target < 0 || target >= (int64_t)len)
+		return -ENOTSUP;
+	sim->pc = (size_t)target;
+	return 0;
+}

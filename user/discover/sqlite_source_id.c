@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Search for SQLite's source id; see sqlite_source_id.h. */
+#include "discover/sqlite_source_id.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#define SOURCE_ID_DATE "20dd-dd-dd dd:dd:dd " /* d: a digit */
+
+enum {
+	CHUNK_BYTES = 1 << 20,
+	OVERLAP_BYTES = 128,        /* longer than a source id */
+	FILE_BYTES_MAX = 256 << 20, /* larger than any program with SQLite linked in */
+};
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+bool sqlite_source_id_at(struct sv s)
+{
+	static const char date[] = SOURCE_ID_DATE;
+	size_t date_len = sizeof(date) - 1, hex = 0;
+
+	if (s.len < date_len)
+		return false;
+	for (size_t i = 0; i < date_len; i++)
+		if (date[i] == 'd' ? !is_digit(s.p[i]) : s.p[i] != date[i])
+			return false;
+	s = sv_skip(s, date_len);
+	while (hex < s.len && (is_digit(s.p[hex]) || (s.p[hex] >= 'a' && s.p[hex] <= 'f')))
+		hex++;
+	/* An edited tree ends its hash in "alt1" or "alt2" instead of the last four digits. */
+	return hex == 64 || hex == 40 || hex == 61 || hex == 37;
+}
+
+static bool has_source_id(struct sv s)
+{
+	while (s.len) {
+		s = sv_skip(s, sv_find(s, '2'));
+		if (sqlite_source_id_at(s))
+			return true;
+		s = sv_skip(s, 1);
+	}
+	return false;
+}
+
+static bool has_file_head(struct sv s)
+{
+	static const char head[] = "SQLite format 3"; /* with its NUL */
+
+	return s.len && memmem(s.p, s.len, head, sizeof(head));
+}
+
+int sqlite_source_id_in_file(int fd)
+{
+	char *chunk = malloc(CHUNK_BYTES);
+	bool id = false, head = false;
+	off_t at = 0;
+	int result = 0;
+
+	if (!chunk)
+		return -ENOMEM;
+	while (at < FILE_BYTES_MAX && !(id && head)) {
+		ssize_t n = pread(fd, chunk, CHUNK_BYTES, at);
+		struct sv s;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			result = -errno;
+		if (n <= 0)
+			break;
+		s = sv_from(chunk, (size_t)n);
+		id = id || has_source_id(s);
+		head = head || has_file_head(s);
+		at += n > OVERLAP_BYTES ? n - OVERLAP_BYTES : n;
+	}
+	free(chunk);
+	return result ? result : id && head;
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * OTLP/JSON (opentelemetry-proto v1.11.0, docs/specification.md "JSON Protobuf Encoding"):
+ * lowerCamelCase names, ids as hex, enums as integers, 64-bit integers as strings. Pure; every
+ * record reserves its worst case once and is then written without checks.
+ */
+#include <math.h>
+
+#include "export/exporters.h"
+#include "export/otlp_batch.h"
+#include "export/put.h"
+
+/* Upper bounds of the fixed text around one attribute and one span (the longest forms below). */
+#define ATTR_FIXED_MAX (64 + PUT_DOUBLE_MAX)
+#define SPAN_FIXED_MAX 512
+
+static size_t attrs_bound(const struct attr *attrs, size_t n)
+{
+	size_t bound = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bound += ATTR_FIXED_MAX + PUT_JSON_FACTOR * strlen(attrs[i].key);
+		if (attrs[i].type == ATTR_STRING)
+			bound += PUT_JSON_FACTOR * attrs[i].string.len;
+	}
+	return bound;
+}
+
+static char *put_json_double(char *p, double value)
+{
+	if (isnan(value))
+		return PUT_LIT(p, "\"NaN\"");
+	if (isinf(value))
+		return value > 0 ? PUT_LIT(p, "\"Infinity\"") : PUT_LIT(p, "\"-Infinity\"");
+	return put_double(p, value);
+}
+
+static char *put_attr(char *p, const struct attr *attr)
+{
+	p = PUT_LIT(p, "{\"key\":\"");
+	p = put_json_escaped(p, sv_cstr(attr->key));
+	switch (attr->type) {
+	case ATTR_STRING:
+		p = PUT_LIT(p, "\",\"value\":{\"stringValue\":\"");
+		p = put_json_escaped(p, attr->string);
+		return PUT_LIT(p, "\"}}");
+	case ATTR_INT:
+		p = PUT_LIT(p, "\",\"value\":{\"intValue\":\"");
+		p = put_i64(p, attr->integer);
+		return PUT_LIT(p, "\"}}");
+	case ATTR_DOUBLE:
+		p = PUT_LIT(p, "\",\"value\":{\"doubleValue\":");
+		p = put_json_double(p, attr->real);
+		return PUT_LIT(p, "}}");
+	case ATTR_BOOL:
+		p = PUT_LIT(p, "\",\"value\":{\"boolValue\":");
+		p = attr->boolean ? PUT_LIT(p, "true") : PUT_LIT(p, "false");
+		return PUT_LIT(p, "}}");
+	case ATTR_INVALID:
+		break;
+	}
+	return PUT_LIT(p, "\",\"value\":{}}");
+}
+
+static char *put_attrs(char *p, const struct attr *attrs, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			*p++ = ',';
+		p = put_attr(p, &attrs[i]);
+	}
+	return p;
+}
+
+static char *put_ids(char *p, const struct span *span)
+{
+	p = PUT_LIT(p, "{\"traceId\":\"");
+	p = put_hex(p, span->trace_id.b, sizeof(span->trace_id.b));
+	p = PUT_LIT(p, "\",\"spanId\":\"");
+	p = put_hex(p, span->span_id.b, sizeof(span->span_id.b));
+	if (span->trace_state.len) {
+		p = PUT_LIT(p, "\",\"traceState\":\"");
+		p = put_json_escaped(p, span->trace_state);
+	}
+	if (!span_id_is_zero(&span->parent_id)) {
+		p = PUT_LIT(p, "\",\"parentSpanId\":\"");
+		p = put_hex(p, span->parent_id.b, sizeof(span->parent_id.b));
+	}
+	return PUT_LIT(p, "\",");
+}
+
+static char *put_span(char *p, const struct span *span, const struct clock_base *clock)
+{
+	p = put_ids(p, span);
+	p = PUT_LIT(p, "\"flags\":");
+	p = put_u64(p, span->flags);
+	p = PUT_LIT(p, ",\"name\":\"");
+	p = put_json_escaped(p, span->name);
+	p = PUT_LIT(p, "\",\"kind\":");
+	p = put_u64(p, span->kind);
+	p = PUT_LIT(p, ",\"startTimeUnixNano\":\"");
+	p = put_u64(p, clock_wall_ns(clock, span->start_ns));
+	p = PUT_LIT(p, "\",\"endTimeUnixNano\":\"");
+	p = put_u64(p, clock_wall_ns(clock, span->end_ns));
+	p = PUT_LIT(p, "\",\"attributes\":[");
+	p = put_attrs(p, span->attrs, span->n_attrs);
+	*p++ = ']';
+	if (span->dropped_attrs) {
+		p = PUT_LIT(p, ",\"droppedAttributesCount\":");
+		p = put_u64(p, span->dropped_attrs);
+	}
+	p = PUT_LIT(p, ",\"status\":{");
+	if (span->status != SPAN_STATUS_UNSET) {
+		p = PUT_LIT(p, "\"code\":");
+		p = put_u64(p, span->status);
+	}
+	return PUT_LIT(p, "}}");
+}
+
+static void append_span(struct buf *out, const struct span *span, const struct clock_base *clock)
+{
+	size_t bound = SPAN_FIXED_MAX + PUT_JSON_FACTOR * (span->name.len + span->trace_state.len) +
+	    attrs_bound(span->attrs, span->n_attrs);
+
+	if (buf_reserve(out, bound))
+		return;
+	out->len = (size_t)(put_span(out->data + out->len, span, clock) - out->data);
+	out->data[out->len] = '\0';
+}
+
+static void append_resource(struct buf *out, const struct service *service)
+{
+	size_t n = service ? service->n_attrs : 0;
+	size_t bound = SPAN_FIXED_MAX + attrs_bound(otlp_sdk_attrs, OTLP_N_SDK_ATTRS) +
+	    (n ? attrs_bound(service->attrs, n) : 0);
+	char *p;
+
+	if (buf_reserve(out, bound))
+		return;
+	p = PUT_LIT(out->data + out->len, "{\"resource\":{\"attributes\":[");
+	if (n) {
+		p = put_attrs(p, service->attrs, n);
+		*p++ = ',';
+	}
+	p = put_attrs(p, otlp_sdk_attrs, OTLP_N_SDK_ATTRS);
+	p = PUT_LIT(p,
+	    "]},\"scopeSpans\":[{\"scope\":{\"name\":\"" OTLP_SCOPE_NAME
+	    "\",\"version\":\"" ZEROSPAN_VERSION "\"},\"spans\":[");
+	out->len = (size_t)(p - out->data);
+	out->data[out->len] = '\0';
+}
+
+void encode_otlp_json(
+    struct buf *out, struct trace *const *traces, size_t n, const struct clock_base *clock)
+{
+	struct otlp_batch batch;
+
+	if (otlp_batch_init(&batch, traces, n)) {
+		out->failed = true;
+		return;
+	}
+	buf_append_cstr(out, "{\"resourceSpans\":[");
+	for (size_t g = 0; g < batch.n_groups; g++) {
+		const struct otlp_group *group = &batch.groups[g];
+
+		if (g)
+			buf_append_char(out, ',');
+		append_resource(out, group->service);
+		for (size_t i = 0; i < group->n_spans; i++) {
+			if (i)
+				buf_append_char(out, ',');
+			append_span(out, batch.spans[group->first + i], clock);
+		}
+		buf_append_cstr(out,
+		    "],\"schemaUrl\":\"" OTLP_SCHEMA_URL "\"}],\"schemaUrl\":\"" OTLP_SCHEMA_URL
+		    "\"}");
+	}
+	buf_append_cstr(out, "]}");
+	otlp_batch_release(&batch);
+}

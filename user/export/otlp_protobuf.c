@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * OTLP in protobuf (opentelemetry-proto v1.11.0). Pure.
+ *
+ * protobuf-c packs a tree of message structs. They are laid out in one arena whose size is known
+ * from the numbers of spans and attributes, so nothing is allocated per span. Attributes, the bulk
+ * of it, enter the tree already packed (see otlp_trace.proto). The size of the result is bounded
+ * from above instead of being computed by protobuf_c_message_get_packed_size(), which costs as much
+ * as the packing itself.
+ */
+#include <stdlib.h>
+
+#include "export/exporters.h"
+#include "export/otlp_batch.h"
+#include "otlp_trace.pb-c.h"
+
+typedef Opentelemetry__Proto__Status pb_status;
+typedef Opentelemetry__Proto__Span pb_span;
+typedef Opentelemetry__Proto__Resource pb_resource;
+typedef Opentelemetry__Proto__InstrumentationScope pb_scope;
+typedef Opentelemetry__Proto__ScopeSpans pb_scope_spans;
+typedef Opentelemetry__Proto__ResourceSpans pb_resource_spans;
+typedef Opentelemetry__Proto__ExportTraceServiceRequest pb_request;
+typedef ProtobufCBinaryData pb_bytes;
+
+enum {
+	/* Upper bounds of tags, lengths and numbers: an attribute has at most five lengths and tags
+	 * and one ten-byte varint; the fields of a span come to 133 bytes; a ResourceSpans with its
+	 * scope and URLs to less than 300. */
+	ATTR_FIXED_MAX = 40,
+	SPAN_FIXED_MAX = 192,
+	GROUP_FIXED_MAX = 512,
+	VARINT_MAX = 10,
+};
+
+/* What all groups share, borrowed by the messages. */
+struct shared {
+	const struct clock_base *clock;
+	pb_scope scope;
+	pb_status ok, error;
+};
+
+struct group_cells {
+	pb_resource_spans resource_spans;
+	pb_resource resource;
+	pb_scope_spans scope_spans;
+	pb_scope_spans *scope_spans_list[1];
+};
+
+/* One block of memory; the typed pointers point at what is still free of each kind. */
+struct arena {
+	void *memory;
+	struct group_cells *groups;
+	pb_span *spans;
+	pb_resource_spans **group_list;
+	pb_span **span_list;
+	pb_bytes *attrs;
+	uint8_t *bytes; /* packed attributes */
+	size_t bound;   /* of the packed request */
+};
+
+/* --- attributes: KeyValue{key=1, value=2}, AnyValue{string=1, bool=2, int=3, double=4} ------- */
+
+static size_t attrs_bound(const struct attr *attrs, size_t n)
+{
+	size_t bound = n * ATTR_FIXED_MAX;
+
+	for (size_t i = 0; i < n; i++) {
+		bound += strlen(attrs[i].key);
+		if (attrs[i].type == ATTR_STRING)
+			bound += attrs[i].string.len;
+	}
+	return bound;
+}
+
+static uint8_t *put_varint(uint8_t *p, uint64_t value)
+{
+	while (value >= 0x80) {
+		*p++ = (uint8_t)(value | 0x80);
+		value >>= 7;
+	}
+	*p++ = (uint8_t)value;
+	return p;
+}
+
+static size_t varint_len(uint64_t value)
+{
+	size_t len = 1;
+
+	while (value >>= 7)
+		len++;
+	return len;
+}
+
+/* A length-delimited field: tag, length, bytes. Field numbers here are below 16. */
+static uint8_t *put_field(uint8_t *p, unsigned field, const void *bytes, size_t len)
+{
+	*p++ = (uint8_t)(field << 3 | 2);
+	p = put_varint(p, len);
+	if (len)
+		memcpy(p, bytes, len);
+	return p + len;
+}
+
+static uint8_t *put_any_value(uint8_t *p, const struct attr *attr)
+{
+	uint8_t number[1 + VARINT_MAX], *end = number;
+	uint64_t bits;
+
+	switch (attr->type) {
+	case ATTR_STRING:
+		*p++ = 2 << 3 | 2;
+		p = put_varint(p, 1 + varint_len(attr->string.len) + attr->string.len);
+		return put_field(p, 1, attr->string.p, attr->string.len);
+	case ATTR_BOOL:
+		*end++ = 2 << 3 | 0;
+		*end++ = attr->boolean;
+		break;
+	case ATTR_INT:
+		*end++ = 3 << 3 | 0;
+		end = put_varint(end, (uint64_t)attr->integer);
+		break;
+	case ATTR_DOUBLE:
+		*end++ = 4 << 3 | 1;
+		memcpy(&bits, &attr->real, sizeof(bits));
+		for (unsigned shift = 0; shift < 64; shift += 8)
+			*end++ = (uint8_t)(bits >> shift); /* little-endian */
+		break;
+	case ATTR_INVALID:
+		break;
+	}
+	return put_field(p, 2, number, (size_t)(end - number));
+}
+
+/* Pack n attributes and add them to the list that the caller has begun at arena->attrs. */
+static void add_attrs(struct arena *arena, const struct attr *attrs, size_t n)
+{
+	uint8_t *p = arena->bytes;
+
+	for (size_t i = 0; i < n; i++) {
+		uint8_t *begin = p;
+
+		p = put_field(p, 1, attrs[i].key, strlen(attrs[i].key));
+		p = put_any_value(p, &attrs[i]);
+		*arena->attrs++ = (pb_bytes){.len = (size_t)(p - begin), .data = begin};
+	}
+	arena->bytes = p;
+}
+
+/* --- messages -------------------------------------------------------------------------------- */
+
+static int arena_init(struct arena *arena, const struct otlp_batch *batch)
+{
+	size_t groups = batch->n_groups, spans = batch->n_spans, attrs = batch->n_attrs;
+	size_t bytes = 0, names = 0;
+
+	for (size_t g = 0; g < groups; g++) {
+		const struct service *service = batch->groups[g].service;
+
+		attrs += OTLP_N_SDK_ATTRS + (service ? service->n_attrs : 0);
+		bytes += attrs_bound(otlp_sdk_attrs, OTLP_N_SDK_ATTRS);
+		bytes += service ? attrs_bound(service->attrs, service->n_attrs) : 0;
+	}
+	for (size_t i = 0; i < spans; i++) {
+		bytes += attrs_bound(batch->spans[i]->attrs, batch->spans[i]->n_attrs);
+		names += batch->spans[i]->name.len + batch->spans[i]->trace_state.len;
+	}
+	arena->bound = bytes + names + spans * SPAN_FIXED_MAX + groups * GROUP_FIXED_MAX;
+	arena->memory = malloc(groups * (sizeof(*arena->groups) + sizeof(*arena->group_list)) +
+	    spans * (sizeof(*arena->spans) + sizeof(*arena->span_list)) +
+	    attrs * sizeof(*arena->attrs) + bytes + 1);
+	if (!arena->memory)
+		return -1;
+	arena->groups = arena->memory;
+	arena->spans = (pb_span *)(arena->groups + groups);
+	arena->group_list = (pb_resource_spans **)(arena->spans + spans);
+	arena->span_list = (pb_span **)(arena->group_list + groups);
+	arena->attrs = (pb_bytes *)(arena->span_list + spans);
+	arena->bytes = (uint8_t *)(arena->attrs + attrs);
+	return 0;
+}
+
+static pb_bytes to_bytes(const void *p, size_t len)
+{
+	return (pb_bytes){.len = len, .data = (uint8_t *)(uintptr_t)p};
+}
+
+static void add_span(struct arena *arena, const struct span *span, struct shared *shared)
+{
+	static const pb_span init = OPENTELEMETRY__PROTO__SPAN__INIT;
+	pb_span *to = arena->spans++;
+
+	*to = init;
+	to->trace_id = to_bytes(span->trace_id.b, sizeof(span->trace_id.b));
+	to->span_id = to_bytes(span->span_id.b, sizeof(span->span_id.b));
+	to->trace_state = to_bytes(span->trace_state.p, span->trace_state.len);
+	if (!span_id_is_zero(&span->parent_id))
+		to->parent_span_id = to_bytes(span->parent_id.b, sizeof(span->parent_id.b));
+	to->name = to_bytes(span->name.p, span->name.len);
+	to->kind = span->kind;
+	to->start_time_unix_nano = clock_wall_ns(shared->clock, span->start_ns);
+	to->end_time_unix_nano = clock_wall_ns(shared->clock, span->end_ns);
+	to->n_attributes = span->n_attrs;
+	to->attributes = arena->attrs;
+	add_attrs(arena, span->attrs, span->n_attrs);
+	to->dropped_attributes_count = span->dropped_attrs;
+	if (span->status != SPAN_STATUS_UNSET)
+		to->status = span->status == SPAN_STATUS_ERROR ? &shared->error : &shared->ok;
+	to->flags = span->flags;
+	*arena->span_list++ = to;
+}
+
+static void add_group(struct arena *arena, const struct otlp_batch *batch,
+    const struct otlp_group *group, struct shared *shared)
+{
+	struct group_cells *to = arena->groups++;
+
+	opentelemetry__proto__resource_spans__init(&to->resource_spans);
+	opentelemetry__proto__resource__init(&to->resource);
+	opentelemetry__proto__scope_spans__init(&to->scope_spans);
+	to->resource.attributes = arena->attrs;
+	if (group->service)
+		add_attrs(arena, group->service->attrs, group->service->n_attrs);
+	add_attrs(arena, otlp_sdk_attrs, OTLP_N_SDK_ATTRS);
+	to->resource.n_attributes = (size_t)(arena->attrs - to->resource.attributes);
+	to->scope_spans.scope = &shared->scope;
+	to->scope_spans.schema_url = (char *)(uintptr_t)OTLP_SCHEMA_URL;
+	to->scope_spans.n_spans = group->n_spans;
+	to->scope_spans.spans = arena->span_list;
+	for (size_t i = 0; i < group->n_spans; i++)
+		add_span(arena, batch->spans[group->first + i], shared);
+	to->scope_spans_list[0] = &to->scope_spans;
+	to->resource_spans.resource = &to->resource;
+	to->resource_spans.n_scope_spans = 1;
+	to->resource_spans.scope_spans = to->scope_spans_list;
+	to->resource_spans.schema_url = (char *)(uintptr_t)OTLP_SCHEMA_URL;
+	*arena->group_list++ = &to->resource_spans;
+}
+
+static size_t encode_batch(
+    struct buf *out, const struct otlp_batch *batch, const struct clock_base *clock)
+{
+	pb_request request = OPENTELEMETRY__PROTO__EXPORT_TRACE_SERVICE_REQUEST__INIT;
+	struct shared shared = {.clock = clock,
+	    .scope = OPENTELEMETRY__PROTO__INSTRUMENTATION_SCOPE__INIT,
+	    .ok = OPENTELEMETRY__PROTO__STATUS__INIT,
+	    .error = OPENTELEMETRY__PROTO__STATUS__INIT};
+	struct arena arena;
+	size_t n = 0;
+
+	if (arena_init(&arena, batch)) {
+		out->failed = true;
+		return 0;
+	}
+	shared.scope.name = (char *)(uintptr_t)OTLP_SCOPE_NAME;
+	shared.scope.version = (char *)(uintptr_t)ZEROSPAN_VERSION;
+	shared.ok.code = SPAN_STATUS_OK;
+	shared.error.code = SPAN_STATUS_ERROR;
+	request.n_resource_spans = batch->n_groups;
+	request.resource_spans = arena.group_list;
+	for (size_t g = 0; g < batch->n_groups; g++)
+		add_group(&arena, batch, &batch->groups[g], &shared);
+	if (buf_reserve(out, arena.bound) == 0) {
+		out->len += protobuf_c_message_pack(&request.base, (uint8_t *)out->data + out->len);
+		out->data[out->len] = '\0';
+		n = batch->n_spans;
+	}
+	free(arena.memory);
+	return n;
+}
+
+size_t encode_otlp_protobuf(
+    struct buf *out, struct trace *const *traces, size_t n, const struct clock_base *clock)
+{
+	struct otlp_batch batch;
+	size_t n_spans;
+
+	if (otlp_batch_init(&batch, traces, n)) {
+		out->failed = true;
+		return 0;
+	}
+	n_spans = encode_batch(out, &batch, clock);
+	otlp_batch_release(&batch);
+	return n_spans;
+}

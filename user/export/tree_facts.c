@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the terminal view tells about one span: the peer, the database, the outcome, and whatever
+ * attributes a rule has added. It reads attributes by name only and knows nothing of protocols.
+ */
+#include "export/tree.h"
+
+#include "base/clock.h"
+#include "export/put.h"
+
+enum {
+	FACT_MAX_WIDTH = 60, /* characters of one value; paths and rule values may be long */
+};
+
+size_t tree_append_text(struct buf *out, struct sv s, size_t max_width)
+{
+	size_t width = 0;
+
+	for (size_t i = 0; i < s.len; width++) {
+		unsigned char c = (unsigned char)s.p[i];
+		size_t len = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+		bool c1 = c == 0xc2 && i + 1 < s.len && (unsigned char)s.p[i + 1] < 0xa0;
+
+		if (len > s.len - i)
+			len = s.len - i;
+		if (width + 1 == max_width && i + len < s.len) {
+			buf_append_cstr(out, "…");
+			return width + 1;
+		}
+		if (c < 0x20 || c == 0x7f || c1)
+			buf_append_char(out, '?');
+		else
+			buf_append(out, s.p + i, len);
+		i += len;
+	}
+	return width;
+}
+
+size_t tree_append_duration(struct buf *out, uint64_t ns)
+{
+	size_t before = out->len;
+	size_t two_byte = 0; /* the micro sign takes two bytes and one column */
+
+	if (ns < 99500) {
+		buf_printf(out, "%llu µs", (unsigned long long)(ns + 500) / 1000);
+		two_byte = 1;
+	} else if (ns < 99950 * NS_PER_US) {
+		buf_printf(out, "%.1f ms", (double)ns / 1e6);
+	} else if (ns < 999500 * NS_PER_US) {
+		buf_printf(out, "%.0f ms", (double)ns / 1e6);
+	} else if (ns < 59995 * NS_PER_MS) {
+		buf_printf(out, "%.2f s", (double)ns / 1e9);
+	} else {
+		uint64_t s = (ns + NS_PER_S / 2) / NS_PER_S;
+
+		buf_printf(
+		    out, "%llu m %02llu s", (unsigned long long)s / 60, (unsigned long long)s % 60);
+	}
+	return out->len - before - two_byte;
+}
+
+/* --- values ---------------------------------------------------------------------------------- */
+
+static struct sv attr_string(const struct span *span, const char *key)
+{
+	const struct attr *attr = span_attr(span, key);
+
+	return attr && attr->type == ATTR_STRING ? attr->string : (struct sv){0};
+}
+
+/* False when the attribute is missing or no integer. */
+static bool attr_int(const struct span *span, const char *key, int64_t *ret_value)
+{
+	const struct attr *attr = span_attr(span, key);
+
+	if (!attr || attr->type != ATTR_INT)
+		return false;
+	*ret_value = attr->integer;
+	return true;
+}
+
+static void append_value(struct buf *out, const struct attr *attr)
+{
+	char text[PUT_DOUBLE_MAX];
+
+	switch (attr->type) {
+	case ATTR_STRING:
+		tree_append_text(out, attr->string, FACT_MAX_WIDTH);
+		break;
+	case ATTR_INT:
+		buf_append(out, text, (size_t)(put_i64(text, attr->integer) - text));
+		break;
+	case ATTR_DOUBLE:
+		buf_append(out, text, (size_t)(put_double(text, attr->real) - text));
+		break;
+	case ATTR_BOOL:
+		buf_append_cstr(out, attr->boolean ? "true" : "false");
+		break;
+	case ATTR_INVALID:
+		break;
+	}
+}
+
+static struct sv base_name(struct sv path)
+{
+	size_t i = path.len;
+
+	while (i && path.p[i - 1] != '/')
+		i--;
+	return i < path.len ? sv_skip(path, i) : path;
+}
+
+/* Names of SQLite's primary result codes that people meet (sqlite.org/rescode.html). */
+static const char *sqlite_code_name(struct sv code)
+{
+	static const char *const names[] = {[1] = "ERROR",
+	    [5] = "BUSY",
+	    [6] = "LOCKED",
+	    [7] = "NOMEM",
+	    [8] = "READONLY",
+	    [9] = "INTERRUPT",
+	    [10] = "IOERR",
+	    [11] = "CORRUPT",
+	    [13] = "FULL",
+	    [14] = "CANTOPEN",
+	    [17] = "SCHEMA",
+	    [19] = "CONSTRAINT",
+	    [20] = "MISMATCH",
+	    [21] = "MISUSE",
+	    [26] = "NOTADB"};
+	unsigned value = 0;
+
+	for (size_t i = 0; i < code.len && i < 6; i++) {
+		if (code.p[i] < '0' || code.p[i] > '9')
+			return NULL;
+		value = value * 10 + (unsigned)(code.p[i] - '0');
+	}
+	value &= 0xff; /* an extended code carries its primary code in the low byte */
+	return value < sizeof(names) / sizeof(names[0]) ? names[value] : NULL;
+}
+
+/* --- facts ----------------------------------------------------------------------------------- */
+
+static void append_peer(struct buf *out, const struct span *span)
+{
+	struct sv host = attr_string(span, "server.address");
+	bool ipv6 = sv_find(host, ':') < host.len;
+	int64_t port;
+
+	if (!host.len)
+		return;
+	buf_append_cstr(out, ipv6 ? " → [" : " → ");
+	tree_append_text(out, host, FACT_MAX_WIDTH);
+	if (ipv6)
+		buf_append_char(out, ']');
+	if (attr_int(span, "server.port", &port))
+		buf_printf(out, ":%lld", (long long)port);
+}
+
+/* The path, where a pattern or a bare method stands in the name. */
+static void append_path(struct buf *out, const struct span *span)
+{
+	struct sv path = attr_string(span, "url.path");
+
+	if (!path.len ||
+	    (span->name.len >= path.len &&
+		sv_eq(sv_skip(span->name, span->name.len - path.len), path)))
+		return;
+	buf_append_char(out, ' ');
+	tree_append_text(out, path, FACT_MAX_WIDTH);
+}
+
+static void append_database(struct buf *out, const struct span *span)
+{
+	struct sv system = attr_string(span, "db.system.name");
+	struct sv name = base_name(attr_string(span, "db.namespace"));
+	int64_t rows;
+
+	if (!system.len)
+		return;
+	buf_append_char(out, ' ');
+	tree_append_text(out, system, FACT_MAX_WIDTH);
+	if (name.len) {
+		buf_append_char(out, ' ');
+		tree_append_text(out, name, FACT_MAX_WIDTH);
+	}
+	if (attr_int(span, "db.response.returned_rows", &rows))
+		buf_printf(out, " rows=%lld", (long long)rows);
+}
+
+/* " 500", " error timeout", " error 5 BUSY", " failed"; an error is named once. */
+static void append_outcome_text(struct buf *out, const struct span *span)
+{
+	struct sv code = attr_string(span, "db.response.status_code");
+	struct sv error = attr_string(span, "error.type");
+	const char *name = sqlite_code_name(code);
+	char number[PUT_INT_MAX];
+	size_t before = out->len;
+	int64_t status;
+
+	if (attr_int(span, "http.response.status_code", &status)) {
+		struct sv text = sv_from(number, (size_t)(put_i64(number, status) - number));
+
+		buf_append_char(out, ' ');
+		buf_append_sv(out, text);
+		if (sv_eq(error, text))
+			error.len = 0;
+	}
+	if (error.len) {
+		buf_append_cstr(out, " error ");
+		tree_append_text(out, error, FACT_MAX_WIDTH);
+	}
+	if (name)
+		buf_printf(out, " %s", name);
+	if (out->len == before && span->status == SPAN_STATUS_ERROR)
+		buf_append_cstr(out, " failed");
+}
+
+static void append_outcome(struct buf *out, const struct span *span, bool colour)
+{
+	bool red = colour && span->status == SPAN_STATUS_ERROR;
+
+	if (red)
+		buf_append_cstr(out, ANSI_RED);
+	append_outcome_text(out, span);
+	if (red)
+		buf_append_cstr(out, ANSI_RESET);
+}
+
+/* Attributes outside the namespaces of the conventions come from a rule: show them all. */
+static bool is_rule_attr(const char *key)
+{
+	static const char *const own[] = {"http.", "url.", "network.", "server.", "client.",
+	    "user_agent.", "db.", "error.", "zerospan.", "thread.", "process.", "code."};
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (strncmp(key, own[i], strlen(own[i])) == 0)
+			return false;
+	return true;
+}
+
+void tree_append_facts(struct buf *out, const struct span *span, bool colour)
+{
+	if (span->kind == SPAN_KIND_CLIENT)
+		append_peer(out, span);
+	if (span->kind == SPAN_KIND_SERVER)
+		append_path(out, span);
+	append_database(out, span);
+	append_outcome(out, span, colour);
+	for (size_t i = 0; i < span->n_attrs; i++) {
+		if (!is_rule_attr(span->attrs[i].key))
+			continue;
+		buf_printf(out, " %s=", span->attrs[i].key);
+		append_value(out, &span->attrs[i]);
+	}
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The reading side of the metric registry: one consistent copy of all numbers, made under the lock
+ * with one allocation per instrument; keys are shared by reference. See metric.h.
+ */
+#include "metric/registry.h"
+
+#include <stdlib.h>
+
+static size_t count_sets(const struct instrument *instrument)
+{
+	return instrument->sets.count + (instrument->overflow ? 1 : 0);
+}
+
+/*
+ * One block per family: n points, then for histograms all exemplars, then all buckets. Returns 0,
+ * or -1 without memory.
+ */
+static int copy_family(const struct instrument *instrument, struct metric_family *family)
+{
+	bool histogram = instrument->desc.type == METRIC_HISTOGRAM;
+	size_t width = histogram ? instrument->desc.n_bounds + 1 : 0;
+	size_t n = count_sets(instrument);
+	size_t point_bytes = sizeof(struct metric_point) +
+	    width * (sizeof(struct metric_exemplar) + sizeof(uint64_t));
+	struct metric_point *point = malloc(n ? n * point_bytes : 1);
+	struct metric_exemplar *exemplars = (struct metric_exemplar *)(point + n);
+	uint64_t *buckets = (uint64_t *)(exemplars + n * width);
+
+	if (!point)
+		return -1;
+	family->desc = instrument->desc;
+	family->points = point;
+	list_for_each (link, &instrument->order) {
+		const struct metric_set *set = container_of(link, struct metric_set, link);
+		struct metric_key *key = metric_key_ref(set->key);
+
+		*point = (struct metric_point){.service = key->service,
+		    .attrs = key->attrs,
+		    .n_attrs = key->n_attrs,
+		    .value = set->value,
+		    .count = set->count};
+		if (histogram) {
+			point->exemplars =
+			    memcpy(exemplars, set->exemplars, width * sizeof(*exemplars));
+			point->buckets = memcpy(buckets, set->buckets, width * sizeof(*buckets));
+			exemplars += width;
+			buckets += width;
+		}
+		point++;
+		family->n_points++;
+	}
+	return 0;
+}
+
+struct metric_snapshot *metrics_snapshot(struct metrics *metrics)
+{
+	struct metric_snapshot *snapshot = calloc(1, sizeof(*snapshot));
+	int err = 0;
+
+	if (!snapshot)
+		return NULL;
+	pthread_mutex_lock(&metrics->lock);
+	snapshot->lost_records = metrics->lost_records;
+	snapshot->families = calloc(metrics->n_instruments + 1, sizeof(*snapshot->families));
+	if (!snapshot->families)
+		err = -1;
+	list_for_each (link, &metrics->instruments) {
+		if (err)
+			break;
+		err = copy_family(container_of(link, struct instrument, link),
+		    &snapshot->families[snapshot->n_families]);
+		if (!err)
+			snapshot->n_families++;
+	}
+	pthread_mutex_unlock(&metrics->lock);
+	if (err) {
+		metric_snapshot_free(snapshot);
+		return NULL;
+	}
+	return snapshot;
+}
+
+void metric_snapshot_free(struct metric_snapshot *snapshot)
+{
+	if (!snapshot)
+		return;
+	for (size_t i = 0; i < snapshot->n_families; i++) {
+		struct metric_family *family = &snapshot->families[i];
+
+		for (size_t k = 0; k < family->n_points; k++)
+			metric_key_unref(
+			    (struct metric_key *)(void *)((char *)family->points[k].attrs -
+				offsetof(struct metric_key, attrs)));
+		free(family->points);
+	}
+	free(snapshot->families);
+	free(snapshot);
+}

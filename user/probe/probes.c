@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Loading, attaching and talking to the kernel side; see probes.h. */
+#include "probe/probes.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "probe/syscalls.h"
+#include "probe/tracefs.h"
+#include "zerospan.skel.h"
+
+enum {
+	PROBES_MAX_LINKS = 32,
+};
+
+/* Programs on the entry of single system calls, attached by tracepoint number. */
+static const struct {
+	const char *event, *program;
+} entries[] = {
+    {"syscalls/sys_enter_write", "zsp_enter_write"},
+    {"syscalls/sys_enter_writev", "zsp_enter_writev"},
+    {"syscalls/sys_enter_sendto", "zsp_enter_sendto"},
+    {"syscalls/sys_enter_sendmsg", "zsp_enter_sendmsg"},
+    {"syscalls/sys_enter_sendmmsg", "zsp_enter_sendmmsg"},
+    {"syscalls/sys_enter_sendfile64", "zsp_enter_sendfile64"},
+    {"syscalls/sys_enter_splice", "zsp_enter_splice"},
+    {"syscalls/sys_enter_close", "zsp_enter_close"},
+};
+
+#define N_ENTRIES (sizeof(entries) / sizeof(entries[0]))
+
+struct probes {
+	struct zerospan_bpf *skel;
+	struct bpf_link *links[PROBES_MAX_LINKS];
+	size_t n_links;
+	int entry_ids[N_ENTRIES];
+	bool typed_entries;
+	bool cookies;
+	int n_cpus;
+};
+
+static int forward_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	char text[1024];
+	int n;
+
+	(void)level;
+	if (!log_enabled(LOG_LEVEL_DEBUG))
+		return 0;
+	n = vsnprintf(text, sizeof(text), fmt, ap);
+	if (n > 0 && (size_t)n < sizeof(text) && text[n - 1] == '\n')
+		text[n - 1] = '\0';
+	log_debug("%s", text);
+	return n;
+}
+
+static void explain(struct buf *message, int err, const char *what)
+{
+	if (err == -EPERM || err == -EACCES)
+		buf_printf(message,
+		    "cannot %s: not permitted, run as root (needs CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE, or CAP_SYS_ADMIN)",
+		    what);
+	else
+		buf_printf(message,
+		    "cannot %s: %s, see 'zerospan check' for what this kernel lacks", what,
+		    strerror(-err));
+}
+
+static int add_link(struct probes *p, struct bpf_link *link)
+{
+	if (!link)
+		return -errno;
+	if (p->n_links == PROBES_MAX_LINKS) {
+		bpf_link__destroy(link);
+		return -E2BIG;
+	}
+	p->links[p->n_links++] = link;
+	return 0;
+}
+
+/* By number rather than through libbpf's own lookup, which wants tracefs mounted. */
+static int attach_tracepoint(struct probes *p, struct bpf_program *program, int id)
+{
+	struct perf_event_attr attr = {
+	    .type = PERF_TYPE_TRACEPOINT,
+	    .size = sizeof(attr),
+	    .config = (unsigned)id,
+	};
+	struct bpf_link *link;
+	int fd = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	link = bpf_program__attach_perf_event(program, fd);
+	if (!link) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	return add_link(p, link);
+}
+
+static struct bpf_program *find_program(const struct probes *p, const char *name)
+{
+	return bpf_object__find_program_by_name(p->skel->obj, name);
+}
+
+/* Typed entry tracepoints where the kernel has them all; else the one program on every entry. */
+static void choose_entries(struct probes *p)
+{
+	const char *names[N_ENTRIES];
+
+	for (size_t i = 0; i < N_ENTRIES; i++)
+		names[i] = entries[i].event;
+	p->typed_entries = tracefs_event_ids(names, N_ENTRIES, p->entry_ids) != TRACEFS_NONE;
+	for (size_t i = 0; i < N_ENTRIES; i++)
+		p->typed_entries = p->typed_entries && p->entry_ids[i] != 0;
+	for (size_t i = 0; i < N_ENTRIES; i++)
+		bpf_program__set_autoload(find_program(p, entries[i].program), p->typed_entries);
+	bpf_program__set_autoload(p->skel->progs.zsp_sys_enter, !p->typed_entries);
+}
+
+static int load(struct probes *p, const struct probes_options *options)
+{
+	p->skel->rodata->zsp_watch_exec = options->watch_exec;
+	p->skel->rodata->zsp_watch_listen = options->watch_listen;
+	/* The skeleton's table is const for its users after load; before load it is ours to fill. */
+	syscalls_fill((unsigned char *)p->skel->rodata->zsp_syscalls);
+	bpf_map__set_max_entries(
+	    p->skel->maps.zsp_ring, options->ring_bytes ? options->ring_bytes : PROBES_RING_BYTES);
+	p->cookies =
+	    libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie, NULL) == 1;
+	return zerospan_bpf__load(p->skel);
+}
+
+static int attach(struct probes *p)
+{
+	struct bpf_program *everywhere[] = {
+	    p->skel->progs.zsp_sched_process_fork,
+	    p->skel->progs.zsp_sched_process_exec,
+	    p->skel->progs.zsp_sched_process_exit,
+	    p->skel->progs.zsp_inet_sock_set_state,
+	    p->skel->progs.zsp_sys_exit,
+	};
+	int err = 0;
+
+	for (size_t i = 0; i < N_ENTRIES && p->typed_entries && !err; i++)
+		err = attach_tracepoint(p, find_program(p, entries[i].program), p->entry_ids[i]);
+	if (!err && !p->typed_entries)
+		err = add_link(p, bpf_program__attach(p->skel->progs.zsp_sys_enter));
+	for (size_t i = 0; i < sizeof(everywhere) / sizeof(everywhere[0]) && !err; i++)
+		err = add_link(p, bpf_program__attach(everywhere[i]));
+	return err;
+}
+
+int probes_open(
+    const struct probes_options *options, struct probes **ret_probes, struct buf *message)
+{
+	struct probes *p = calloc(1, sizeof(*p));
+	int err;
+
+	if (!p)
+		return -ENOMEM;
+	libbpf_set_print(forward_libbpf);
+	p->n_cpus = libbpf_num_possible_cpus();
+	p->skel = zerospan_bpf__open();
+	if (!p->skel) {
+		err = -errno;
+		explain(message, err, "open the BPF programs");
+		goto out;
+	}
+	choose_entries(p);
+	err = load(p, options);
+	if (err) {
+		explain(message, err, "load the BPF programs");
+		goto out;
+	}
+	err = attach(p);
+	if (err)
+		explain(message, err, "attach the BPF programs");
+out:
+	if (err) {
+		probes_close(p);
+		return err;
+	}
+	*ret_probes = p;
+	return 0;
+}
+
+void probes_detach(struct probes *p)
+{
+	while (p->n_links > 0)
+		bpf_link__destroy(p->links[--p->n_links]);
+}
+
+void probes_close(struct probes *p)
+{
+	if (!p)
+		return;
+	probes_detach(p);
+	zerospan_bpf__destroy(p->skel);
+	free(p);
+}
+
+int probes_target_add(struct probes *p, uint32_t pid)
+{
+	struct zsp_target target = {0};
+
+	return bpf_map__update_elem(
+	    p->skel->maps.zsp_targets, &pid, sizeof(pid), &target, sizeof(target), BPF_NOEXIST);
+}
+
+int probes_target_remove(struct probes *p, uint32_t pid)
+{
+	return bpf_map__delete_elem(p->skel->maps.zsp_targets, &pid, sizeof(pid), 0);
+}
+
+int probes_target_set_copy(struct probes *p, uint32_t pid, uint32_t copy)
+{
+	struct zsp_target target = {.sqlite_copy = copy + 1};
+
+	return bpf_map__update_elem(
+	    p->skel->maps.zsp_targets, &pid, sizeof(pid), &target, sizeof(target), BPF_EXIST);
+}
+
+int probes_set_copy(struct probes *p, uint32_t index, const struct zsp_sqlite_copy *copy)
+{
+	return bpf_map__update_elem(
+	    p->skel->maps.zsp_sqlite_copies, &index, sizeof(index), copy, sizeof(*copy), BPF_ANY);
+}
+
+bool probes_have_cookies(const struct probes *p)
+{
+	return p->cookies;
+}
+
+int probes_ring_fd(const struct probes *p)
+{
+	return bpf_map__fd(p->skel->maps.zsp_ring);
+}
+
+volatile uint32_t *probes_reader_waits(struct probes *p)
+{
+	return &p->skel->bss->zsp_reader_waits;
+}
+
+void probes_counters(const struct probes *p, uint64_t ret_counters[ZSP_COUNT_MAX])
+{
+	uint64_t *per_cpu = calloc((size_t)p->n_cpus, sizeof(*per_cpu));
+	int fd = bpf_map__fd(p->skel->maps.zsp_counters);
+
+	memset(ret_counters, 0, ZSP_COUNT_MAX * sizeof(*ret_counters));
+	for (uint32_t i = 0; per_cpu && i < ZSP_COUNT_MAX; i++) {
+		if (bpf_map_lookup_elem(fd, &i, per_cpu))
+			continue;
+		for (int cpu = 0; cpu < p->n_cpus; cpu++)
+			ret_counters[i] += per_cpu[cpu];
+	}
+	free(per_cpu);
+}
+
+struct bpf_program *probes_program(struct probes *p, enum probes_program which)
+{
+	struct bpf_program *programs[] = {
+	    [PROBES_SQLITE_STEP] = p->skel->progs.zsp_sqlite_step,
+	    [PROBES_SQLITE_STEP_RETURN] = p->skel->progs.zsp_sqlite_step_return,
+	    [PROBES_SQLITE_END] = p->skel->progs.zsp_sqlite_end,
+	};
+
+	return programs[which];
+}
+
+const char *probes_write_entry_note(const struct probes *p)
+{
+	return p->typed_entries
+	    ? NULL
+	    : "no typed system call tracepoints: a raw one on every system call's entry takes their place";
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernel side, loaded and attached: which processes it observes, its ring, its counters. All of it
+ * hangs on this process' descriptors, so that nothing stays behind however the process ends.
+ */
+#ifndef ZS_PROBE_PROBES_H
+#define ZS_PROBE_PROBES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "event.h"
+
+/* Ring size by default; at the highest rate measured it holds about 150 ms. Power of two pages. */
+#define PROBES_RING_BYTES (8u << 20)
+
+struct probes_options {
+	bool watch_exec;     /* report every exec of the host */
+	bool watch_listen;   /* report every new TCP listener of the host */
+	uint32_t ring_bytes; /* 0: PROBES_RING_BYTES */
+};
+
+struct probes;
+
+/*
+ * Load and attach what serves all processes. Returns 0; -EPERM when privileges are missing, -ENOTSUP when the
+ * kernel lacks something that is required, other negative errno; message then says it in one sentence
+ * with the remedy.
+ */
+int probes_open(
+    const struct probes_options *options, struct probes **ret_probes, struct buf *message);
+
+/* Detach and unload; NULL is fine. */
+void probes_close(struct probes *probes);
+
+/* Detach from the system calls, so that the ring gets no more records; it can still be drained. */
+void probes_detach(struct probes *probes);
+
+/* Observe a process, or stop. 0 or negative errno (-E2BIG: too many). */
+int probes_target_add(struct probes *probes, uint32_t pid);
+int probes_target_remove(struct probes *probes, uint32_t pid);
+
+/* For kernels without attach cookies: the copy (index into the copies) whose probes the process hits. */
+int probes_target_set_copy(struct probes *probes, uint32_t pid, uint32_t copy);
+
+/* Tell the kernel side where copy number index keeps things. */
+int probes_set_copy(struct probes *probes, uint32_t index, const struct zsp_sqlite_copy *copy);
+
+/* Does the kernel give attach cookies (Linux 5.15)? */
+bool probes_have_cookies(const struct probes *probes);
+
+int probes_ring_fd(const struct probes *probes);
+volatile uint32_t *probes_reader_waits(struct probes *probes);
+
+/* Sums over all CPUs of the kernel side's counters. */
+void probes_counters(const struct probes *probes, uint64_t ret_counters[ZSP_COUNT_MAX]);
+
+/* The programs that are attached per process; for probe/sqlite_probes.c. */
+enum probes_program {
+	PROBES_SQLITE_STEP = 0,
+	PROBES_SQLITE_STEP_RETURN = 1,
+	PROBES_SQLITE_END = 2,
+};
+
+struct bpf_program;
+struct bpf_program *probes_program(struct probes *probes, enum probes_program which);
+
+/* Facts found while attaching, in words; for check and -v. NULL: nothing is degraded. */
+const char *probes_write_entry_note(const struct probes *probes);
+
+#endif

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Attaching SQLite probes; see sqlite_probes.h. */
+#include "probe/sqlite_probes.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hmap.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "discover/sqlite_copy.h"
+
+/* One attachment: a copy in a process. */
+struct attachment {
+	struct list link;
+	uint32_t pid;
+	uint64_t dev, inode;
+	struct bpf_link *links[4];
+	size_t n_links;
+};
+
+struct known_copy {
+	uint64_t dev, inode;
+};
+
+struct sqlite_probes {
+	struct probes *probes;
+	struct list attachments;
+	struct known_copy copies[ZSP_SQLITE_COPIES_MAX]; /* index as in the kernel side's map */
+	uint32_t n_copies;
+	uint64_t refused;
+};
+
+struct sqlite_probes *sqlite_probes_new(struct probes *probes)
+{
+	struct sqlite_probes *sqlite = calloc(1, sizeof(*sqlite));
+
+	if (!sqlite)
+		return NULL;
+	sqlite->probes = probes;
+	list_init(&sqlite->attachments);
+	return sqlite;
+}
+
+static void attachment_free(struct attachment *attachment)
+{
+	list_remove(&attachment->link);
+	while (attachment->n_links > 0)
+		bpf_link__destroy(attachment->links[--attachment->n_links]);
+	free(attachment);
+}
+
+void sqlite_probes_free(struct sqlite_probes *sqlite)
+{
+	if (!sqlite)
+		return;
+	list_for_each (at, &sqlite->attachments) {
+		attachment_free(container_of(at, struct attachment, link));
+	}
+	free(sqlite);
+}
+
+static bool is_attached(
+    const struct sqlite_probes *sqlite, uint32_t pid, const struct sqlite_copy *copy)
+{
+	list_for_each (at, &sqlite->attachments) {
+		const struct attachment *a = container_of(at, struct attachment, link);
+
+		if (a->pid == pid && a->dev == copy->dev && a->inode == copy->inode)
+			return true;
+	}
+	return false;
+}
+
+/* The copy's number; a new one is told to the kernel side first. */
+static int copy_index(struct sqlite_probes *sqlite, const struct sqlite_copy *copy)
+{
+	struct zsp_sqlite_copy offsets = {
+	    .sql_offset = copy->sql_offset,
+	    .db_offset = copy->db_offset,
+	};
+	uint32_t i;
+	int err;
+
+	for (i = 0; i < sqlite->n_copies; i++)
+		if (sqlite->copies[i].dev == copy->dev && sqlite->copies[i].inode == copy->inode)
+			return (int)i;
+	if (i == ZSP_SQLITE_COPIES_MAX)
+		return -E2BIG;
+	err = probes_set_copy(sqlite->probes, i, &offsets);
+	if (err)
+		return err;
+	sqlite->copies[i] = (struct known_copy){.dev = copy->dev, .inode = copy->inode};
+	sqlite->n_copies++;
+	return (int)i;
+}
+
+static int attach_one(struct sqlite_probes *sqlite, struct attachment *a,
+    const struct sqlite_copy *copy, uint32_t index, enum probes_program program, uint64_t offset,
+    bool on_return)
+{
+	LIBBPF_OPTS(bpf_uprobe_opts, opts, .retprobe = on_return);
+	struct bpf_link *link;
+
+	if (probes_have_cookies(sqlite->probes))
+		opts.bpf_cookie = index + 1;
+	link = bpf_program__attach_uprobe_opts(probes_program(sqlite->probes, program),
+	    (pid_t)a->pid, copy->attach_path, offset, &opts);
+	if (!link)
+		return -errno;
+	a->links[a->n_links++] = link;
+	return 0;
+}
+
+static int attach_copy(struct sqlite_probes *sqlite, uint32_t pid, const struct sqlite_copy *copy)
+{
+	const struct {
+		enum probes_program program;
+		uint64_t offset;
+		bool on_return;
+	} plan[] = {
+	    {PROBES_SQLITE_STEP, copy->probe[SQLITE_FN_STEP].cheapest, false},
+	    {PROBES_SQLITE_STEP_RETURN, copy->probe[SQLITE_FN_STEP].entry, true},
+	    {PROBES_SQLITE_END, copy->probe[SQLITE_FN_RESET].cheapest, false},
+	    {PROBES_SQLITE_END, copy->probe[SQLITE_FN_FINALIZE].cheapest, false},
+	};
+	struct attachment *a;
+	int index = copy_index(sqlite, copy), err = 0;
+
+	if (index < 0)
+		return index;
+	a = calloc(1, sizeof(*a));
+	if (!a)
+		return -ENOMEM;
+	a->pid = pid;
+	a->dev = copy->dev;
+	a->inode = copy->inode;
+	list_add_tail(&sqlite->attachments, &a->link);
+	if (!probes_have_cookies(sqlite->probes))
+		err = probes_target_set_copy(sqlite->probes, pid, (uint32_t)index);
+	for (size_t i = 0; i < sizeof(plan) / sizeof(plan[0]) && !err; i++)
+		err = attach_one(sqlite, a, copy, (uint32_t)index, plan[i].program, plan[i].offset,
+		    plan[i].on_return);
+	if (err)
+		attachment_free(a);
+	return err;
+}
+
+static void attach_copies(
+    struct sqlite_probes *sqlite, uint32_t pid, const struct sqlite_copies *copies)
+{
+	for (size_t i = 0; i < copies->n; i++) {
+		const struct sqlite_copy *copy = &copies->items[i];
+		int err;
+
+		if (is_attached(sqlite, pid, copy))
+			continue;
+		if (copy->state != SQLITE_COPY_TRACEABLE) {
+			sqlite->refused++;
+			log_warn("SQLite in '%s' (pid %u) is not traced: %s", copy->path, pid,
+			    copy->reason);
+			continue;
+		}
+		err = attach_copy(sqlite, pid, copy);
+		if (err == -ESRCH) /* ended meanwhile */
+			continue;
+		if (err) {
+			sqlite->refused++;
+			log_warn("cannot attach to SQLite in '%s' (pid %u): %s", copy->path, pid,
+			    strerror(-err));
+		} else {
+			log_debug("attached to SQLite in '%s' (pid %u)", copy->path, pid);
+		}
+	}
+}
+
+void sqlite_probes_scan(struct sqlite_probes *sqlite, uint32_t pid)
+{
+	struct sqlite_copies copies;
+
+	if (sqlite_copy_scan((pid_t)pid, 0, &copies))
+		return;
+	attach_copies(sqlite, pid, &copies);
+	sqlite_copies_release(&copies);
+}
+
+void sqlite_probes_expect(struct sqlite_probes *sqlite, uint32_t pid, const char *path)
+{
+	struct sqlite_copies copies;
+
+	if (sqlite_copy_for_program(path, &copies))
+		return;
+	attach_copies(sqlite, pid, &copies);
+	sqlite_copies_release(&copies);
+}
+
+void sqlite_probes_forget(struct sqlite_probes *sqlite, uint32_t pid)
+{
+	list_for_each (at, &sqlite->attachments) {
+		struct attachment *a = container_of(at, struct attachment, link);
+
+		if (a->pid == pid)
+			attachment_free(a);
+	}
+}
+
+void sqlite_probes_stats(const struct sqlite_probes *sqlite, struct sqlite_probes_stats *ret_stats)
+{
+	*ret_stats = (struct sqlite_probes_stats){
+	    .copies = sqlite->n_copies,
+	    .refused = sqlite->refused,
+	};
+	list_for_each (at, &sqlite->attachments) {
+		ret_stats->processes++;
+	}
+}
