@@ -18,7 +18,15 @@ struct recorder {
 	const char *answers; /* per final response: 'H' to HEAD, 'C' to CONNECT, else other */
 	size_t captured;     /* body bytes that came with data */
 	bool open;
+	struct http1_stream *stop; /* turn this stream into a tunnel ... */
+	char stop_at;              /* ... in this callback: B, H, D or E */
 };
+
+static void stop_if(struct recorder *r, char callback)
+{
+	if (r->stop && r->stop_at == callback)
+		http1_stream_tunnel(r->stop);
+}
 
 static void flush_body(struct recorder *r)
 {
@@ -34,6 +42,7 @@ static void on_begin(void *ctx)
 	assert_false(r->open);
 	r->open = true;
 	buf_append_cstr(&r->log, "B ");
+	stop_if(r, 'B');
 }
 
 static enum http1_answers on_head(void *ctx, const struct http1_head *head, size_t head_bytes)
@@ -48,6 +57,10 @@ static enum http1_answers on_head(void *ctx, const struct http1_head *head, size
 	else
 		buf_printf(&r->log, "H(%d,%d.%d) ", head->status, head->version_major,
 		    head->version_minor);
+	if (r->stop && r->stop_at == 'H') {
+		http1_stream_tunnel(r->stop);
+		return HTTP1_ANSWERS_OTHER;
+	}
 	if (head->kind == HTTP1_REQUEST || head->status < 200 || !r->answers || !*r->answers)
 		return HTTP1_ANSWERS_OTHER;
 	switch (*r->answers++) {
@@ -69,6 +82,8 @@ static void on_body(void *ctx, struct sv data, uint64_t n)
 	assert_true(data.len == n || data.len == 0);
 	r->body += n;
 	r->captured += data.len;
+	if (r->body > 1)
+		stop_if(r, 'D');
 }
 
 static void on_end(void *ctx, enum http1_end how)
@@ -80,6 +95,7 @@ static void on_end(void *ctx, enum http1_end how)
 	r->open = false;
 	flush_body(r);
 	buf_printf(&r->log, how == HTTP1_END_COMPLETE ? "E " : "E%c ", letters[how]);
+	stop_if(r, 'E');
 }
 
 static const struct http1_handler handler = {on_begin, on_head, on_body, on_end};
@@ -529,6 +545,65 @@ static void test_tunnel_told_by_the_other_direction(void **state)
 	fixture_release(&f);
 }
 
+/* Whichever callback gives up, the calls stay bracketed and nothing follows. */
+static void test_tunnel_from_within_a_callback(void **state)
+{
+	static const char text[] = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+				   "2\r\nab\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n";
+	static const struct {
+		char stop_at;
+		const char *calls;
+	} rows[] = {
+	    {'B', "B El"},
+	    {'H', "B H(POST /,1.1) El"},
+	    {'D', "B H(POST /,1.1) D2 El"},
+	    {'E', "B H(POST /,1.1) D2 E"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (size_t step = 2; step < 2 * sizeof(text); step++) {
+			struct sv rest = sv_cstr(text);
+			struct fixture f;
+
+			fixture_init(&f, HTTP1_REQUEST, true);
+			f.r.stop = &f.s;
+			f.r.stop_at = rows[i].stop_at;
+			for (; rest.len; rest = sv_skip(rest, step))
+				feed_edge(&f.s, sv_from(rest.p, rest.len < step ? rest.len : step));
+			http1_stream_gap(&f.s, 3);
+			http1_stream_close(&f.s, true);
+			check_calls(&f, rows[i].calls);
+			assert_int_equal(f.s.state, HTTP1_STATE_TUNNEL);
+			assert_int_equal(f.s.losses, rows[i].stop_at != 'E');
+			fixture_release(&f);
+		}
+	}
+}
+
+static void test_tunnel_from_within_other_paths(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f, HTTP1_REQUEST, true);
+	f.r.stop = &f.s;
+	f.r.stop_at = 'B';
+	fixture_feed(&f, "get / http/1.1\r\n\r\n");
+	check_calls(&f, "B El");
+	assert_int_equal(f.s.state, HTTP1_STATE_TUNNEL);
+	fixture_release(&f);
+
+	fixture_init(&f, HTTP1_REQUEST, true);
+	fixture_feed(&f, "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n");
+	f.r.stop = &f.s;
+	f.r.stop_at = 'D';
+	http1_stream_gap(&f.s, 20);
+	check_calls(&f, "B H(POST /,1.1) D5 El");
+	assert_int_equal(f.s.state, HTTP1_STATE_TUNNEL);
+	fixture_release(&f);
+}
+
 static void test_a_body_that_was_refused_may_never_come(void **state)
 {
 	static const char post[] =
@@ -661,6 +736,8 @@ int main(void)
 	    cmocka_unit_test(test_late_attach_joins_at_a_piece_that_starts_a_message),
 	    cmocka_unit_test(test_lost_inside_a_piece_stays_lost_to_its_end),
 	    cmocka_unit_test(test_tunnel_told_by_the_other_direction),
+	    cmocka_unit_test(test_tunnel_from_within_a_callback),
+	    cmocka_unit_test(test_tunnel_from_within_other_paths),
 	    cmocka_unit_test(test_a_body_that_was_refused_may_never_come),
 	    cmocka_unit_test(test_limits),
 	    cmocka_unit_test(test_memory_of_a_long_head_is_given_back),

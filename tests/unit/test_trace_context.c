@@ -300,7 +300,7 @@ static void test_behind_four_kilobytes(void **state)
 	(void)state;
 	buf_init(&before);
 	for (int i = 0; before.len < 4 << 10; i++)
-		buf_printf(&before, "Cookie-%d: traceparent=%s; session=%0200d\r\n", i, VALID, i);
+		buf_printf(&before, "Cookie-%d: traceparent=%s; cart=%0200d\r\n", i, VALID, i);
 	assert_true(request_has_parent(before.data, "TraceParent:" VALID "\r\n", &ctx));
 	assert_false(request_has_parent(before.data, "", &ctx));
 	buf_release(&before);

@@ -186,8 +186,11 @@ void http1_stream_close(struct http1_stream *s, bool reset);
  */
 void http1_stream_body_optional(struct http1_stream *s);
 
-/* From here on all bytes are opaque; an open message ends with HTTP1_END_LOST (told by the other
- * direction: 101, 2xx to CONNECT). */
+/*
+ * From here on all bytes are opaque (told by the other direction: 101, 2xx to CONNECT). An open
+ * message ends with HTTP1_END_LOST and counts as a loss. A handler may call it for its own stream:
+ * then end is called from within, no further call follows, and a head's views are no longer valid.
+ */
 void http1_stream_tunnel(struct http1_stream *s);
 
 #endif

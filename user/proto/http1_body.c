@@ -110,9 +110,9 @@ static bool parse_length(struct sv s, uint64_t *ret_length)
 enum verdict {
 	VERDICT_ABSENT = 0,
 	VERDICT_BAD,
-	VERDICT_LENGTH,	 /* one valid length, perhaps repeated */
+	VERDICT_LENGTH,  /* one valid length, perhaps repeated */
 	VERDICT_CHUNKED, /* chunked is the last coding */
-	VERDICT_CODED,	 /* other codings only, or chunked not last */
+	VERDICT_CODED,   /* other codings only, or chunked not last */
 };
 
 static enum verdict content_length(const struct http1_head *head, uint64_t *ret_length)
@@ -182,7 +182,7 @@ static struct http1_body body_by_fields(
 		return (struct http1_body){.framing = HTTP1_BODY_UNKNOWN};
 	if (encoding != VERDICT_ABSENT) {
 		body.framing = encoding == VERDICT_CHUNKED ? HTTP1_BODY_CHUNKED
-		    : encoding == VERDICT_CODED		   ? coded
+		    : encoding == VERDICT_CODED            ? coded
 							   : HTTP1_BODY_UNKNOWN;
 		body.suspicious = length != VERDICT_ABSENT || head->version_minor == 0;
 		body.length = 0;

@@ -141,7 +141,7 @@ static bool start_line_possible(enum http1_kind kind, struct sv in)
 	}
 	for (size_t i = 0; pattern[i] && at < in.len; i++) {
 		bool fits = pattern[i] == '0' ? is_digit(in.p[at])
-		    : pattern[i] == ' '	      ? is_space(in.p[at])
+		    : pattern[i] == ' '       ? is_space(in.p[at])
 					      : in.p[at] == pattern[i];
 
 		if (!fits)
@@ -290,7 +290,7 @@ static bool matches(struct sv in, struct sv pattern)
 {
 	for (size_t i = 0; i < in.len && i < pattern.len; i++) {
 		bool fits = pattern.p[i] == '0' ? is_digit(in.p[i])
-		    : pattern.p[i] == '#'	? in.p[i] >= '1' && in.p[i] <= '5'
+		    : pattern.p[i] == '#'       ? in.p[i] >= '1' && in.p[i] <= '5'
 						: in.p[i] == pattern.p[i];
 
 		if (!fits)

@@ -74,13 +74,20 @@ static void deliver_body(struct http1_stream *s, const char *p, uint64_t n)
 		s->handler->body(s->ctx, sv_from(p, p ? (size_t)n : 0), n);
 }
 
-/* A complete head of n bytes: tell the handler, then choose how the body is framed. */
+/* A complete head of n bytes: tell the handler, then choose how the body is framed. Does nothing when
+ * begin already turned the stream into a tunnel. */
 static void deliver_head(struct http1_stream *s, const struct http1_head *head, size_t n)
 {
-	enum http1_answers answers = s->handler->head(s->ctx, head, n);
-	struct http1_body body = s->kind == HTTP1_REQUEST ? http1_request_body(head)
-							  : http1_response_body(head, answers);
+	enum http1_answers answers;
+	struct http1_body body;
 
+	if (!s->in_message)
+		return;
+	answers = s->handler->head(s->ctx, head, n);
+	if (!s->in_message)
+		return;
+	body = s->kind == HTTP1_REQUEST ? http1_request_body(head)
+					: http1_response_body(head, answers);
 	if (s->held.len)
 		drop_held(s);
 	s->left = body.length;
@@ -134,6 +141,8 @@ static size_t refuse_start(struct http1_stream *s, struct sv start, long err, si
 	}
 	if (!s->in_message && http1_parse_head(s->kind, sv_from(start.p, 1), NULL) == 0)
 		begin_message(s);
+	if (s->state == HTTP1_STATE_TUNNEL)
+		return used;
 	return lose(s, err == -E2BIG ? HTTP1_END_LOST : HTTP1_END_MALFORMED, used);
 }
 
@@ -243,7 +252,7 @@ static uint64_t take_known(struct http1_stream *s, const char *p, uint64_t n)
 	deliver_body(s, p, n);
 	if (s->left == 0 && s->state == HTTP1_STATE_LENGTH)
 		end_message(s, HTTP1_END_COMPLETE, HTTP1_STATE_START);
-	else if (s->left == 0)
+	else if (s->left == 0 && s->state == HTTP1_STATE_CHUNK_DATA)
 		s->state = HTTP1_STATE_CHUNK_END;
 	return n;
 }
@@ -407,7 +416,7 @@ void http1_stream_gap(struct http1_stream *s, uint64_t n)
 	}
 	if (s->state == HTTP1_STATE_LENGTH || s->state == HTTP1_STATE_CHUNK_DATA)
 		n -= take_known(s, NULL, n);
-	if (n == 0)
+	if (n == 0 || s->state == HTTP1_STATE_TUNNEL)
 		return;
 	s->lost_bytes += n;
 	if (s->state != HTTP1_STATE_LOST)
@@ -416,7 +425,7 @@ void http1_stream_gap(struct http1_stream *s, uint64_t n)
 
 void http1_stream_close(struct http1_stream *s, bool reset)
 {
-	enum http1_end how = reset		  ? HTTP1_END_RESET
+	enum http1_end how = reset                ? HTTP1_END_RESET
 	    : s->state == HTTP1_STATE_UNTIL_CLOSE ? HTTP1_END_COMPLETE
 						  : HTTP1_END_CLOSED;
 
@@ -430,5 +439,6 @@ void http1_stream_body_optional(struct http1_stream *s)
 
 void http1_stream_tunnel(struct http1_stream *s)
 {
+	s->losses += s->in_message;
 	end_message(s, HTTP1_END_LOST, HTTP1_STATE_TUNNEL);
 }

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The duration histograms that every ended span feeds, before any sampling: HTTP servers, HTTP clients
+ * and database calls, with the attributes that the conventions name for each (v1.44.0).
+ */
+#ifndef ZS_METRIC_OPERATION_H
+#define ZS_METRIC_OPERATION_H
+
+#include "metric/metric.h"
+
+struct operation_metrics {
+	struct instrument *http_server, *http_client, *database;
+};
+
+/* Create the instruments. Returns 0 or -ENOMEM. */
+int operation_metrics_init(struct operation_metrics *operations, struct metrics *metrics);
+
+/* Count an ended span; its ids are set, so that it can be an exemplar. */
+void operation_metrics_span(struct operation_metrics *operations, const struct span *span);
+
+#endif

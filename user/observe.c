@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The observing program. Setting up and taking down are two lists in opposite order; between them one
+ * thread reads the ring and runs the pipeline, while sinks and listener have threads of their own.
+ */
+#include "observe.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "child.h"
+#include "discover/sqlite_db.h"
+#include "exit_status.h"
+#include "ingest/reader.h"
+#include "outputs.h"
+#include "pipeline.h"
+#include "privileges.h"
+#include "probe/probes.h"
+#include "probe/sqlite_probes.h"
+#include "self_metrics.h"
+#include "summary.h"
+#include "watch.h"
+
+/* How often own metrics are brought up to date, and losses looked at. */
+#define UPDATE_NS (500 * NS_PER_MS)
+/* Longest sleep while traces wait for completion, and while nothing does. */
+#define TICK_BUSY_MS 50
+#define TICK_IDLE_MS 500
+
+struct observation {
+	const struct options *options;
+	struct metrics *metrics;
+	struct self_metrics *self;
+	struct outputs outputs;
+	struct pipeline *pipeline;
+	struct probes *probes;
+	struct sqlite_probes *sqlite;
+	struct watch *watch;
+	struct reader *reader;
+	struct child child;
+	int signal_fd;
+	uint64_t start_ns, next_update_ns;
+	uint64_t lost; /* as last reported */
+	struct log_limit loss_limit;
+};
+
+static void on_event(void *ctx, const struct event *event)
+{
+	struct observation *o = ctx;
+
+	if (event->h->kind >= ZSP_KIND_PROC_FORK && event->h->kind != ZSP_KIND_STATEMENT)
+		watch_event(o->watch, event);
+	else
+		pipeline_event(o->pipeline, event);
+}
+
+static int on_database_path(void *ctx, uint32_t pid, uint64_t db, char *ret_path, size_t len)
+{
+	(void)ctx;
+	return sqlite_db_path((pid_t)pid, db, ret_path, len);
+}
+
+/* --- setting up ---------------------------------------------------------------------------------- */
+
+/* Block the signals that end us before any thread starts, so that only the main loop sees them. */
+static int open_signals(void)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int open_pipeline(struct observation *o)
+{
+	struct pipeline_options options = {.database_path = on_database_path, .ctx = o};
+
+	rng_seed_random(&options.rng);
+	options.metrics = o->metrics;
+	o->pipeline = pipeline_new(&options);
+	for (size_t i = 0; o->pipeline && i < o->outputs.n_sinks; i++)
+		pipeline_add_sink(o->pipeline, o->outputs.sinks[i]);
+	return o->pipeline ? 0 : -ENOMEM;
+}
+
+static int open_reader(struct observation *o)
+{
+	struct reader_options options = {
+	    .ring_fd = probes_ring_fd(o->probes),
+	    .waits = probes_reader_waits(o->probes),
+	    .event = on_event,
+	    .ctx = o,
+	};
+
+	o->reader = reader_new(&options);
+	return o->reader ? 0 : -errno;
+}
+
+static int set_up(struct observation *o, struct buf *message)
+{
+	struct probes_options probes = watch_probes_options(o->options);
+	int err = o->options->program ? child_start(&o->child, o->options->program, message) : 0;
+
+	if (err)
+		return err;
+	o->signal_fd = open_signals();
+	o->metrics = metrics_new();
+	o->self = o->metrics ? self_metrics_new(o->metrics) : NULL;
+	if (o->signal_fd < 0 || !o->self)
+		return -ENOMEM;
+	err = probes_open(&probes, &o->probes, message);
+	if (!err)
+		err = outputs_open(&o->outputs, o->options, o->metrics, message);
+	if (!err)
+		err = open_pipeline(o);
+	if (!err)
+		err = open_reader(o);
+	if (err)
+		return err;
+	o->sqlite = sqlite_probes_new(o->probes);
+	if (!o->sqlite)
+		return -ENOMEM;
+	return watch_new(o->options, o->probes, o->sqlite, o->pipeline, (uint32_t)o->child.pid,
+	    o->child.path, &o->watch, message);
+}
+
+/* --- running ------------------------------------------------------------------------------------- */
+
+static void announce(const struct observation *o)
+{
+	struct buf who;
+
+	buf_init(&who);
+	watch_describe(o->watch, &who);
+	log_info("observing %s%s%s", who.data ? who.data : "",
+	    o->outputs.otlp_url ? ", traces to " : "",
+	    o->outputs.otlp_url ? o->outputs.otlp_url : "");
+	if (o->outputs.listener)
+		log_info("metrics at http://%s:%d/metrics", o->options->listen_address,
+		    http_listener_port(o->outputs.listener));
+	buf_release(&who);
+}
+
+static void take_counts(const struct observation *o, struct self_counts *counts)
+{
+	memset(counts, 0, sizeof(*counts));
+	probes_counters(o->probes, counts->kernel);
+	pipeline_stats(o->pipeline, &counts->pipeline);
+	sqlite_probes_stats(o->sqlite, &counts->sqlite);
+	counts->bad_records = reader_bad_records(o->reader);
+	counts->processes = watch_count(o->watch);
+	self_counts_take_cost(counts);
+}
+
+static void update(struct observation *o, uint64_t now_ns)
+{
+	struct self_counts counts;
+	uint64_t lost, suppressed;
+
+	o->next_update_ns = now_ns + UPDATE_NS;
+	take_counts(o, &counts);
+	self_metrics_update(o->self, &counts, o->outputs.sinks, o->outputs.n_sinks);
+	lost = self_counts_lost(&counts);
+	if (lost > o->lost && log_limit_pass(&o->loss_limit, now_ns, &suppressed))
+		log_warn("%llu events lost so far, see zerospan_lost_total for the causes",
+		    (unsigned long long)lost);
+	o->lost = lost;
+}
+
+/* True when a signal asks for the end. SIGCHLD only wakes the loop. */
+static bool asked_to_end(const struct observation *o)
+{
+	struct signalfd_siginfo info;
+	bool end = false;
+
+	while (read(o->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		end |= info.ssi_signo != SIGCHLD;
+	return end;
+}
+
+static bool is_over(const struct observation *o, uint64_t now_ns)
+{
+	return o->options->duration_ns && now_ns - o->start_ns >= o->options->duration_ns;
+}
+
+static int wait_ms(const struct observation *o, uint64_t now_ns)
+{
+	struct pipeline_stats stats;
+	uint64_t left_ms, ms;
+
+	pipeline_stats(o->pipeline, &stats);
+	ms = stats.assembler.open ? TICK_BUSY_MS : TICK_IDLE_MS;
+	if (o->options->duration_ns) {
+		left_ms = (o->start_ns + o->options->duration_ns - now_ns) / NS_PER_MS + 1;
+		ms = left_ms < ms ? left_ms : ms;
+	}
+	return (int)ms;
+}
+
+static void loop(struct observation *o)
+{
+	uint64_t now = clock_monotonic_ns();
+
+	while (!asked_to_end(o) && !is_over(o, now) && !child_poll(&o->child)) {
+		reader_run(o->reader, wait_ms(o, now), o->signal_fd);
+		now = clock_monotonic_ns();
+		watch_settle(o->watch);
+		pipeline_tick(o->pipeline, now);
+		if (now >= o->next_update_ns)
+			update(o, now);
+	}
+}
+
+static int run(struct observation *o, struct buf *message)
+{
+	int err = 0;
+
+	o->start_ns = clock_monotonic_ns();
+	announce(o);
+	if (o->child.pid)
+		err = child_go(&o->child, o->options->program[0], message);
+	if (!err)
+		loop(o);
+	return err;
+}
+
+/* --- taking down --------------------------------------------------------------------------------- */
+
+/*
+ * Let go of the targets first, then read what they left in the ring while the pipeline still lives, then
+ * end what is open, and give the sinks their time.
+ */
+static void take_down(struct observation *o, bool ran)
+{
+	struct self_counts counts;
+	uint64_t end_ns;
+
+	child_stop(&o->child);
+	if (ran) {
+		sqlite_probes_free(o->sqlite);
+		o->sqlite = sqlite_probes_new(o->probes);
+		probes_detach(o->probes);
+		end_ns = clock_monotonic_ns();
+		while (reader_drain(o->reader) > 0)
+			;
+		pipeline_tick(o->pipeline, UINT64_MAX);
+		take_counts(o, &counts);
+	}
+	pipeline_free(o->pipeline, clock_monotonic_ns());
+	outputs_close(&o->outputs);
+	if (ran && !o->options->quiet)
+		summary_print(&counts, watch_total(o->watch), end_ns - o->start_ns);
+	watch_free(o->watch);
+	reader_free(o->reader);
+	sqlite_probes_free(o->sqlite);
+	probes_close(o->probes);
+	self_metrics_free(o->self);
+	metrics_free(o->metrics);
+	if (o->signal_fd > 0)
+		close(o->signal_fd);
+}
+
+static int status_of(const struct observation *o, int err, bool ran)
+{
+	if (err == -EPERM || err == -EACCES || err == -ENOTSUP)
+		return EXIT_UNSUPPORTED;
+	if (err == -ESRCH || err == -EINVAL || err == -ENOENT)
+		return EXIT_USAGE;
+	if (err)
+		return EXIT_FAILED;
+	return ran && o->child.pid ? child_exit_status(&o->child) : EXIT_DONE;
+}
+
+int observe_main(const struct options *options)
+{
+	struct observation o = {.options = options};
+	struct buf message;
+	bool ran = false;
+	int err;
+
+	buf_init(&message);
+	err = privileges_check(&message);
+	if (!err)
+		err = set_up(&o, &message);
+	if (!err) {
+		err = run(&o, &message);
+		ran = !err;
+	}
+	if (err)
+		log_error("%s", message.len ? message.data : strerror(-err));
+	take_down(&o, ran);
+	buf_release(&message);
+	return status_of(&o, err, ran);
+}

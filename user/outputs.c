@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Opening and closing of destinations; see outputs.h. */
+#include "outputs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *env(const char *name)
+{
+	return getenv(name);
+}
+
+static int add(struct outputs *o, struct sink *sink, const char *what, struct buf *message)
+{
+	if (!sink) {
+		int err = errno ? -errno : -ENOMEM;
+
+		buf_printf(message, "cannot start the output to %s: %s", what, strerror(-err));
+		return err;
+	}
+	o->sinks[o->n_sinks++] = sink;
+	return 0;
+}
+
+static int open_file(struct outputs *o, const char *path, struct buf *message)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	if (fd < 0) {
+		int err = -errno;
+
+		buf_printf(message, "cannot write '%s': %s", path, strerror(-err));
+		return err;
+	}
+	return add(o, export_json_new(fd, true, &o->clock), path, message);
+}
+
+/* The terminal shows trees unless something else is asked for or the traces go elsewhere. */
+static enum output_format terminal_format(const struct options *options, bool otlp)
+{
+	if (options->format == FORMAT_OTLP_JSON && options->output)
+		return FORMAT_NONE;
+	if (options->format != FORMAT_DEFAULT)
+		return options->format;
+	return options->command == COMMAND_RUN && otlp ? FORMAT_NONE : FORMAT_TREE;
+}
+
+static int open_terminal(struct outputs *o, const struct options *options, struct buf *message)
+{
+	bool colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+
+	switch (terminal_format(options, o->otlp_url != NULL)) {
+	case FORMAT_TREE:
+		return add(o, export_tree_new(STDOUT_FILENO, colour, &o->clock), "stdout", message);
+	case FORMAT_OTLP_JSON:
+		return add(o, export_json_new(STDOUT_FILENO, false, &o->clock), "stdout", message);
+	default:
+		return 0;
+	}
+}
+
+static int open_otlp(struct outputs *o, struct buf *message)
+{
+	int err = otlp_options_from_env(&o->otlp, env);
+
+	if (err) {
+		buf_append_cstr(message, "the OTEL_* environment cannot be used as it is");
+		return err;
+	}
+	if (!o->otlp.traces_url)
+		return 0;
+	o->otlp_url = o->otlp.traces_url;
+	return add(o, export_otlp_new(&o->otlp, &o->clock), o->otlp_url, message);
+}
+
+static int open_listener(
+    struct outputs *o, const struct options *options, struct metrics *metrics, struct buf *message)
+{
+	struct http_listener_options listener = {
+	    .address = options->listen_address,
+	    .port = options->listen_port,
+	    .metrics = metrics,
+	};
+
+	o->listener = http_listener_new(&listener);
+	if (o->listener)
+		return 0;
+	buf_printf(message, "cannot listen on %s:%d: %s, choose another address with --listen",
+	    options->listen_address, options->listen_port, strerror(errno));
+	return errno ? -errno : -EIO;
+}
+
+int outputs_open(struct outputs *ret_outputs, const struct options *options,
+    struct metrics *metrics, struct buf *message)
+{
+	struct outputs o = {.clock = clock_base_now()};
+	int err = 0;
+
+	if (options->command == COMMAND_RUN)
+		err = open_otlp(&o, message);
+	if (!err && options->command == COMMAND_RUN)
+		err = open_listener(&o, options, metrics, message);
+	if (!err && options->output)
+		err = open_file(&o, options->output, message);
+	if (!err)
+		err = open_terminal(&o, options, message);
+	if (err)
+		outputs_close(&o);
+	else
+		*ret_outputs = o;
+	return err;
+}
+
+void outputs_close(struct outputs *o)
+{
+	http_listener_free(o->listener);
+	o->listener = NULL;
+	while (o->n_sinks > 0)
+		sink_free(o->sinks[--o->n_sinks]);
+	otlp_options_release(&o->otlp);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The destinations that the command line and the environment ask for, opened and closed together. */
+#ifndef ZS_OUTPUTS_H
+#define ZS_OUTPUTS_H
+
+#include "base/buf.h"
+#include "config/options.h"
+#include "export/exporters.h"
+
+#define OUTPUTS_MAX 4
+
+struct outputs {
+	struct clock_base clock;
+	struct sink *sinks[OUTPUTS_MAX];
+	size_t n_sinks;
+	struct http_listener *listener; /* NULL: none */
+	const char *otlp_url;           /* NULL: none; owned by otlp */
+	struct otlp_options otlp;
+};
+
+/* Returns 0, or negative errno with a message. On failure what was opened is closed. */
+int outputs_open(struct outputs *ret_outputs, const struct options *options,
+    struct metrics *metrics, struct buf *message);
+
+/* Drain the sinks, each within its own time, and free everything. */
+void outputs_close(struct outputs *outputs);
+
+#endif

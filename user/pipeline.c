@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Composition of the stages between events and sinks; see pipeline.h. */
+#include "pipeline.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hmap.h"
+#include "base/list.h"
+#include "metric/operation.h"
+
+/* Database handles whose path is remembered; when full, all are forgotten and asked for again. */
+#define DATABASES_MAX 4096
+
+/* Connections of an ended process close, and are reported, after its end. */
+#define AFTERLIFE_NS (5 * NS_PER_S)
+
+struct ended_process {
+	struct list link; /* in the order of ending */
+	uint64_t forget_ns;
+	uint32_t pid;
+	const struct service *service; /* as it was; the pid may be another's by then */
+};
+
+struct database {
+	struct hnode node; /* by pid and handle */
+	uint32_t pid;
+	uint64_t db;
+	size_t len;
+	char path[];
+};
+
+struct pipeline {
+	struct pipeline_options options;
+	struct operation_metrics operations;
+	struct service_table *services;
+	struct exchanges *exchanges;
+	struct conn_table *conns;
+	struct assembler *assembler;
+	struct hmap databases;
+	struct list ended;
+	struct sink *sinks[PIPELINE_MAX_SINKS];
+	size_t n_sinks;
+	uint64_t events;
+};
+
+static void on_span(void *ctx, const struct span *span)
+{
+	struct pipeline *p = ctx;
+
+	operation_metrics_span(&p->operations, span);
+}
+
+static void on_trace(void *ctx, struct trace *trace)
+{
+	struct pipeline *p = ctx;
+
+	for (size_t i = 0; i < p->n_sinks; i++)
+		sink_publish(p->sinks[i], trace);
+}
+
+/* --- database paths ------------------------------------------------------------------------------ */
+
+static void databases_forget(struct pipeline *p, uint32_t pid)
+{
+	struct hnode *node, *next;
+	size_t slot = 0;
+
+	for (node = hmap_iterate(&p->databases, &slot, NULL); node; node = next) {
+		struct database *database = container_of(node, struct database, node);
+
+		next = hmap_iterate(&p->databases, &slot, node);
+		if (pid == 0 || database->pid == pid) {
+			hmap_remove(&p->databases, node);
+			free(database);
+		}
+	}
+}
+
+static struct database *database_find(
+    const struct pipeline *p, uint64_t hash, uint32_t pid, uint64_t db)
+{
+	hmap_for_each_hash (node, &p->databases, hash) {
+		struct database *database = container_of(node, struct database, node);
+
+		if (database->pid == pid && database->db == db)
+			return database;
+	}
+	return NULL;
+}
+
+static struct sv on_database(void *ctx, uint32_t pid, uint64_t db)
+{
+	struct pipeline *p = ctx;
+	uint64_t hash = hash_combine(pid, db);
+	struct database *database = database_find(p, hash, pid, db);
+	char path[4096];
+	size_t len;
+
+	if (database)
+		return sv_from(database->path, database->len);
+	if (!db || !p->options.database_path ||
+	    p->options.database_path(p->options.ctx, pid, db, path, sizeof(path)))
+		return (struct sv){0};
+	len = strlen(path);
+	if (p->databases.count >= DATABASES_MAX)
+		databases_forget(p, 0);
+	database = malloc(sizeof(*database) + len);
+	if (!database)
+		return (struct sv){0};
+	database->pid = pid;
+	database->db = db;
+	database->len = len;
+	memcpy(database->path, path, len);
+	if (hmap_add(&p->databases, hash, &database->node)) {
+		free(database);
+		return (struct sv){0};
+	}
+	return sv_from(database->path, database->len);
+}
+
+static void ended_free(struct ended_process *ended)
+{
+	list_remove(&ended->link);
+	free(ended);
+}
+
+/* --- life cycle ---------------------------------------------------------------------------------- */
+
+struct pipeline *pipeline_new(const struct pipeline_options *options)
+{
+	struct pipeline *p = calloc(1, sizeof(*p));
+	struct assembler_options assembler = {
+	    .rng = options->rng,
+	    .span = on_span,
+	    .trace = on_trace,
+	    .database = on_database,
+	    .ctx = p,
+	};
+
+	if (!p)
+		return NULL;
+	p->options = *options;
+	hmap_init(&p->databases);
+	list_init(&p->ended);
+	p->services = service_table_new();
+	assembler.services = p->services;
+	p->assembler = assembler_new(&assembler);
+	p->exchanges = exchanges_new(&assembler_listener, p->assembler);
+	p->conns = conn_table_new(&exchange_conn_handler, p->exchanges);
+	if (!p->services || !p->assembler || !p->exchanges || !p->conns ||
+	    operation_metrics_init(&p->operations, options->metrics)) {
+		pipeline_free(p, 0);
+		return NULL;
+	}
+	return p;
+}
+
+void pipeline_free(struct pipeline *p, uint64_t time_ns)
+{
+	if (!p)
+		return;
+	conn_table_free(p->conns, time_ns);
+	exchanges_free(p->exchanges);
+	assembler_free(p->assembler);
+	databases_forget(p, 0);
+	hmap_release(&p->databases);
+	list_for_each (at, &p->ended) {
+		ended_free(container_of(at, struct ended_process, link));
+	}
+	service_table_free(p->services);
+	free(p);
+}
+
+int pipeline_add_sink(struct pipeline *p, struct sink *sink)
+{
+	if (p->n_sinks == PIPELINE_MAX_SINKS)
+		return -E2BIG;
+	p->sinks[p->n_sinks++] = sink;
+	return 0;
+}
+
+int pipeline_process(struct pipeline *p, const struct service_facts *facts)
+{
+	databases_forget(p, facts->pid);
+	return service_table_put(p->services, facts);
+}
+
+void pipeline_process_end(struct pipeline *p, uint32_t pid, uint64_t now_ns)
+{
+	struct ended_process *ended = calloc(1, sizeof(*ended));
+
+	if (!ended) /* its service stays in the table: a few hundred bytes */
+		return;
+	ended->pid = pid;
+	ended->service = service_table_get(p->services, pid);
+	ended->forget_ns = now_ns + AFTERLIFE_NS;
+	list_add_tail(&p->ended, &ended->link);
+}
+
+static void process_forget(struct pipeline *p, const struct ended_process *ended)
+{
+	struct service *service;
+
+	if (!ended->service || service_table_get(p->services, ended->pid) != ended->service)
+		return;
+	service_table_remove(p->services, ended->pid, &service);
+	databases_forget(p, ended->pid);
+	assembler_forget(p->assembler, service);
+	metrics_forget_service(p->options.metrics, service);
+	service_unref(service);
+}
+
+void pipeline_event(struct pipeline *p, const struct event *event)
+{
+	p->events++;
+	if (event->h->kind == ZSP_KIND_STATEMENT)
+		assembler_statement(p->assembler, event->statement);
+	else
+		conn_table_event(p->conns, event);
+}
+
+void pipeline_tick(struct pipeline *p, uint64_t now_ns)
+{
+	assembler_tick(p->assembler, now_ns);
+	list_for_each (at, &p->ended) {
+		struct ended_process *ended = container_of(at, struct ended_process, link);
+
+		if (ended->forget_ns > now_ns)
+			break;
+		process_forget(p, ended);
+		ended_free(ended);
+	}
+}
+
+void pipeline_stats(const struct pipeline *p, struct pipeline_stats *ret_stats)
+{
+	conn_table_stats(p->conns, &ret_stats->conns);
+	exchanges_stats(p->exchanges, &ret_stats->exchanges);
+	assembler_stats(p->assembler, &ret_stats->assembler);
+	ret_stats->events = p->events;
+}

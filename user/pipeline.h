@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The stages from event to sinks, put together: connections, exchanges, traces, metrics. No privileges,
+ * no kernel, no threads of its own: what feeds it events may as well be a test. Facts that only a live
+ * process can tell come in from outside, so that they can be recorded with the events.
+ */
+#ifndef ZS_PIPELINE_H
+#define ZS_PIPELINE_H
+
+#include <stdint.h>
+
+#include "base/rng.h"
+#include "conn/conn.h"
+#include "export/sink.h"
+#include "ingest/decode.h"
+#include "metric/metric.h"
+#include "span/exchange.h"
+#include "span/service.h"
+#include "trace/assembler.h"
+
+#define PIPELINE_MAX_SINKS 8
+
+struct pipeline_options {
+	struct rng rng;          /* for ids */
+	struct metrics *metrics; /* borrowed */
+	/* Path behind a database handle, asked once per handle; 0 or negative errno. May be NULL. */
+	int (*database_path)(void *ctx, uint32_t pid, uint64_t db, char *ret_path, size_t len);
+	void *ctx;
+};
+
+struct pipeline_stats {
+	struct conn_stats conns;
+	struct exchange_stats exchanges;
+	struct assembler_stats assembler;
+	uint64_t events;
+};
+
+struct pipeline;
+
+struct pipeline *pipeline_new(const struct pipeline_options *options); /* NULL: no memory */
+
+/* Ends what is open as of time_ns, publishes everything, frees; NULL is fine. Sinks stay the caller's. */
+void pipeline_free(struct pipeline *pipeline, uint64_t time_ns);
+
+/* Publish traces to this sink from now on; borrowed. -E2BIG beyond PIPELINE_MAX_SINKS. */
+int pipeline_add_sink(struct pipeline *pipeline, struct sink *sink);
+
+/* A process is observed from now on, or runs another program. 0 or -ENOMEM. */
+int pipeline_process(struct pipeline *pipeline, const struct service_facts *facts);
+
+/* The process ended. What its sockets still have to say is awaited for a few seconds, then it is forgotten. */
+void pipeline_process_end(struct pipeline *pipeline, uint32_t pid, uint64_t now_ns);
+
+/* Take an event of a connection or a statement; others are ignored. */
+void pipeline_event(struct pipeline *pipeline, const struct event *event);
+
+/* Time passes: publish what is complete. */
+void pipeline_tick(struct pipeline *pipeline, uint64_t now_ns);
+
+void pipeline_stats(const struct pipeline *pipeline, struct pipeline_stats *ret_stats);
+
+#endif

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+/* zerospan's own metrics from one table; see self_metrics.h. */
+#include "self_metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum self_metric {
+	SELF_RECORDS,
+	SELF_LOST,
+	SELF_CAPTURED,
+	SELF_COVERAGE,
+	SELF_UNSEEN_BYTES,
+	SELF_SPANS,
+	SELF_TRACES,
+	SELF_OPEN,
+	SELF_SYNC_LOSSES,
+	SELF_OPAQUE,
+	SELF_PROCESSES,
+	SELF_EXPORTED,
+	SELF_QUEUE,
+	SELF_QUEUE_CAPACITY,
+	SELF_CPU,
+	SELF_RSS,
+	SELF_N,
+};
+
+static const struct metric_desc descs[SELF_N] = {
+    [SELF_RECORDS] = {"zerospan.records", "{record}", "Records that came from the kernel.",
+	METRIC_COUNTER, NULL, 0},
+    [SELF_LOST] = {"zerospan.lost", "{event}", "Events lost, by cause.", METRIC_COUNTER, NULL, 0},
+    [SELF_CAPTURED] = {"zerospan.captured", "By", "Payload bytes copied from observed processes.",
+	METRIC_COUNTER, NULL, 0},
+    [SELF_COVERAGE] = {"zerospan.capture.coverage", "1",
+	"Share of the bytes on followed connections that were accounted for: seen by a probe, captured or not.",
+	METRIC_GAUGE, NULL, 0},
+    [SELF_UNSEEN_BYTES] = {"zerospan.unseen", "By",
+	"Bytes on followed connections that no probe saw.", METRIC_COUNTER, NULL, 0},
+    [SELF_SPANS] = {"zerospan.spans", "{span}", "Spans built, by what their parent rests on.",
+	METRIC_COUNTER, NULL, 0},
+    [SELF_TRACES] = {"zerospan.traces", "{trace}", "Local traces published.", METRIC_COUNTER, NULL,
+	0},
+    [SELF_OPEN] = {"zerospan.requests.open", "{request}", "Exchanges in flight.", METRIC_GAUGE,
+	NULL, 0},
+    [SELF_SYNC_LOSSES] = {"zerospan.sync.losses", "{loss}", "Times a stream got out of step.",
+	METRIC_COUNTER, NULL, 0},
+    [SELF_OPAQUE] = {"zerospan.opaque.messages", "{message}",
+	"Messages on sockets of observed processes that do not speak HTTP/1.", METRIC_COUNTER, NULL,
+	0},
+    [SELF_PROCESSES] = {"zerospan.processes", "{process}", "Processes observed.", METRIC_GAUGE,
+	NULL, 0},
+    [SELF_EXPORTED] = {"zerospan.exporter.spans", "{span}", "Spans by exporter and outcome.",
+	METRIC_COUNTER, NULL, 0},
+    [SELF_QUEUE] = {"zerospan.exporter.queue.size", "{span}",
+	"Spans waiting in an exporter's queue.", METRIC_GAUGE, NULL, 0},
+    [SELF_QUEUE_CAPACITY] = {"zerospan.exporter.queue.capacity", "{span}",
+	"Spans an exporter's queue holds.", METRIC_GAUGE, NULL, 0},
+    [SELF_CPU] = {"process.cpu.time", "s", "CPU time used by zerospan.", METRIC_COUNTER, NULL, 0},
+    [SELF_RSS] = {"process.memory.usage", "By", "Resident memory of zerospan.", METRIC_GAUGE, NULL,
+	0},
+};
+
+/* Kernel-side counters that mean a loss, by the cause they are shown under. */
+static const struct {
+	enum zsp_counter counter;
+	const char *cause;
+} losses[] = {
+    {ZSP_COUNT_LOST_RING_DATA, "ring_full_data"},
+    {ZSP_COUNT_LOST_RING_OTHER, "ring_full_other"},
+    {ZSP_COUNT_LOST_CONN_FULL, "connection_table_full"},
+    {ZSP_COUNT_LOST_THREAD_FULL, "thread_table_full"},
+    {ZSP_COUNT_LOST_TARGET_FULL, "process_table_full"},
+    {ZSP_COUNT_LOST_STMT_FULL, "statement_table_full"},
+    {ZSP_COUNT_LOST_STMT_RETURN, "statement_begin_unseen"},
+    {ZSP_COUNT_LOST_BATCH, "message_batch_too_long"},
+    {ZSP_COUNT_FAULTS, "payload_unreadable"},
+    {ZSP_COUNT_IO_URING, "io_uring_calls_unseen"},
+};
+
+#define N_LOSSES (sizeof(losses) / sizeof(losses[0]))
+
+struct self_metrics {
+	struct instrument *of[SELF_N];
+};
+
+uint64_t self_counts_lost(const struct self_counts *counts)
+{
+	uint64_t lost = counts->bad_records + counts->pipeline.assembler.dropped +
+	    counts->pipeline.conns.refused + counts->pipeline.conns.disordered;
+
+	for (size_t i = 0; i < N_LOSSES; i++)
+		lost += counts->kernel[losses[i].counter];
+	return lost;
+}
+
+double self_counts_coverage(const struct self_counts *counts)
+{
+	double seen = (double)counts->pipeline.conns.seen_bytes;
+	double unseen = (double)counts->pipeline.conns.gap_bytes;
+
+	return seen + unseen > 0 ? seen / (seen + unseen) : 1;
+}
+
+static uint64_t resident_bytes(void)
+{
+	unsigned long size, resident = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%lu %lu", &size, &resident) != 2)
+		resident = 0;
+	fclose(f);
+	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+void self_counts_take_cost(struct self_counts *counts)
+{
+	struct timespec ts = {0};
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	counts->cpu_ns = (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+	counts->rss_bytes = resident_bytes();
+}
+
+struct self_metrics *self_metrics_new(struct metrics *metrics)
+{
+	struct self_metrics *self = calloc(1, sizeof(*self));
+
+	if (!self)
+		return NULL;
+	for (size_t i = 0; i < SELF_N; i++) {
+		self->of[i] = metrics_add(metrics, &descs[i]);
+		if (!self->of[i]) {
+			free(self);
+			return NULL;
+		}
+	}
+	return self;
+}
+
+void self_metrics_free(struct self_metrics *self)
+{
+	free(self);
+}
+
+static void set(const struct self_metrics *self, enum self_metric which, double value)
+{
+	if (descs[which].type == METRIC_GAUGE)
+		metric_record(self->of[which], NULL, NULL, 0, value, NULL);
+	else
+		metric_set(self->of[which], NULL, 0, value);
+}
+
+static void set_labelled(const struct self_metrics *self, enum self_metric which, const char *key,
+    const char *label, uint64_t value)
+{
+	struct attr attr = {.key = key, .type = ATTR_STRING, .string = sv_cstr(label)};
+
+	metric_set(self->of[which], &attr, 1, (double)value);
+}
+
+static void update_losses(const struct self_metrics *self, const struct self_counts *counts)
+{
+	for (size_t i = 0; i < N_LOSSES; i++)
+		set_labelled(
+		    self, SELF_LOST, "cause", losses[i].cause, counts->kernel[losses[i].counter]);
+	set_labelled(self, SELF_LOST, "cause", "bad_record", counts->bad_records);
+	set_labelled(
+	    self, SELF_LOST, "cause", "span_table_full", counts->pipeline.assembler.dropped);
+	set_labelled(
+	    self, SELF_LOST, "cause", "connections_refused", counts->pipeline.conns.refused);
+	set_labelled(self, SELF_LOST, "cause", "disordered", counts->pipeline.conns.disordered);
+}
+
+static void update_sink(const struct self_metrics *self, struct sink *sink)
+{
+	struct sink_stats stats;
+	struct attr attrs[2] = {
+	    {.key = "exporter", .type = ATTR_STRING, .string = sv_cstr(sink_name(sink))},
+	    {.key = "outcome", .type = ATTR_STRING},
+	};
+
+	sink_stats(sink, &stats);
+	attrs[1].string = SV("delivered");
+	metric_set(self->of[SELF_EXPORTED], attrs, 2, (double)stats.delivered_spans);
+	attrs[1].string = SV("failed");
+	metric_set(self->of[SELF_EXPORTED], attrs, 2, (double)stats.failed_spans);
+	attrs[1].string = SV("dropped");
+	metric_set(self->of[SELF_EXPORTED], attrs, 2, (double)stats.dropped_spans);
+	metric_record(self->of[SELF_QUEUE], NULL, attrs, 1, (double)stats.queued_spans, NULL);
+	metric_record(
+	    self->of[SELF_QUEUE_CAPACITY], NULL, attrs, 1, (double)stats.queue_capacity, NULL);
+}
+
+void self_metrics_update(struct self_metrics *self, const struct self_counts *counts,
+    struct sink *const *sinks, size_t n_sinks)
+{
+	const struct assembler_stats *spans = &counts->pipeline.assembler;
+
+	set(self, SELF_RECORDS, (double)counts->kernel[ZSP_COUNT_RECORDS]);
+	update_losses(self, counts);
+	set(self, SELF_CAPTURED, (double)counts->kernel[ZSP_COUNT_CAPTURED_BYTES]);
+	set(self, SELF_COVERAGE, self_counts_coverage(counts));
+	set(self, SELF_UNSEEN_BYTES, (double)counts->pipeline.conns.gap_bytes);
+	for (int basis = PARENT_BASIS_NONE; basis <= PARENT_BASIS_THREAD; basis++)
+		set_labelled(self, SELF_SPANS, "basis",
+		    basis == PARENT_BASIS_NONE ? "none" : parent_basis_name(basis),
+		    spans->by_basis[basis]);
+	set(self, SELF_TRACES, (double)spans->traces);
+	set(self, SELF_OPEN, (double)counts->pipeline.exchanges.open);
+	set(self, SELF_SYNC_LOSSES, (double)counts->pipeline.exchanges.losses);
+	set(self, SELF_OPAQUE, (double)counts->kernel[ZSP_COUNT_OPAQUE_MESSAGES]);
+	set(self, SELF_PROCESSES, (double)counts->processes);
+	set(self, SELF_CPU, (double)counts->cpu_ns / 1e9);
+	set(self, SELF_RSS, (double)counts->rss_bytes);
+	for (size_t i = 0; i < n_sinks; i++)
+		update_sink(self, sinks[i]);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What zerospan says of itself: events seen and lost by cause, coverage, exporters, own cost. */
+#ifndef ZS_SELF_METRICS_H
+#define ZS_SELF_METRICS_H
+
+#include "export/sink.h"
+#include "pipeline.h"
+#include "probe/probes.h"
+#include "probe/sqlite_probes.h"
+
+/* Everything that is counted anywhere, read at one moment. */
+struct self_counts {
+	uint64_t kernel[ZSP_COUNT_MAX];
+	struct pipeline_stats pipeline;
+	struct sqlite_probes_stats sqlite;
+	uint64_t bad_records;
+	size_t processes;
+	uint64_t cpu_ns;    /* of this process, all threads */
+	uint64_t rss_bytes; /* resident now */
+};
+
+/* Records that the kernel side could not hand over. */
+uint64_t self_counts_lost(const struct self_counts *counts);
+
+/* Captured share of the bytes that passed on followed connections while they were followed, 0 to 1; 1 without any. */
+double self_counts_coverage(const struct self_counts *counts);
+
+/* CPU time and memory of this process, into counts. */
+void self_counts_take_cost(struct self_counts *counts);
+
+struct self_metrics;
+
+/* Create the instruments; NULL: no memory. */
+struct self_metrics *self_metrics_new(struct metrics *metrics);
+void self_metrics_free(struct self_metrics *self); /* NULL is fine */
+
+/* Set them to the counts and to the sinks' own figures. */
+void self_metrics_update(struct self_metrics *self, const struct self_counts *counts,
+    struct sink *const *sinks, size_t n_sinks);
+
+#endif

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The summary at the end; see summary.h. */
+#include "summary.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+void summary_print(const struct self_counts *counts, size_t processes, uint64_t elapsed_ns)
+{
+	const struct assembler_stats *spans = &counts->pipeline.assembler;
+	double seconds = (double)elapsed_ns / (double)NS_PER_S;
+	double cpu_s = (double)counts->cpu_ns / (double)NS_PER_S;
+
+	log_info("%llu spans in %llu traces from %zu process%s in %.1f s",
+	    (unsigned long long)spans->spans, (unsigned long long)spans->traces, processes,
+	    processes == 1 ? "" : "es", seconds);
+	log_info("parents: %llu by header, %llu by socket, %llu by thread, %llu roots",
+	    (unsigned long long)spans->by_basis[PARENT_BASIS_HEADER],
+	    (unsigned long long)spans->by_basis[PARENT_BASIS_SOCKET],
+	    (unsigned long long)spans->by_basis[PARENT_BASIS_THREAD],
+	    (unsigned long long)spans->by_basis[PARENT_BASIS_NONE]);
+	log_info("proof: %llu events, %llu lost; %.4g %% of %llu HTTP bytes seen",
+	    (unsigned long long)counts->pipeline.events,
+	    (unsigned long long)self_counts_lost(counts), 100 * self_counts_coverage(counts),
+	    (unsigned long long)(counts->pipeline.conns.seen_bytes +
+		counts->pipeline.conns.gap_bytes));
+	log_info("cost: %.2f s CPU (%.2g %% of one), %.1f MB resident", cpu_s,
+	    seconds > 0 ? 100 * cpu_s / seconds : 0, (double)counts->rss_bytes / 1e6);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The last words of an observation: what was seen, what was lost, what it cost. */
+#ifndef ZS_SUMMARY_H
+#define ZS_SUMMARY_H
+
+#include "self_metrics.h"
+
+/* Print on stderr. processes: observed ever; elapsed_ns: how long. */
+void summary_print(const struct self_counts *counts, size_t processes, uint64_t elapsed_ns);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keeps the set of observed processes true while processes fork, exec, load libraries and end: the
+ * kernel side's targets, the SQLite probes and the pipeline's services move together here.
+ */
+#ifndef ZS_WATCH_H
+#define ZS_WATCH_H
+
+#include "base/buf.h"
+#include "config/options.h"
+#include "pipeline.h"
+#include "probe/probes.h"
+#include "probe/sqlite_probes.h"
+
+struct watch;
+
+/* What the kernel side must be told before load: which events the selectors need. */
+struct probes_options watch_probes_options(const struct options *options);
+
+/*
+ * Resolve the selectors of the command line and observe what they mean; program_pid and program_path (0, NULL: none)
+ * are the held child. Returns 0; -ESRCH with a message when a selector means no process; other
+ * negative errno.
+ */
+int watch_new(const struct options *options, struct probes *probes, struct sqlite_probes *sqlite,
+    struct pipeline *pipeline, uint32_t program_pid, const char *program_path,
+    struct watch **ret_watch, struct buf *message);
+void watch_free(struct watch *watch); /* NULL is fine */
+
+/* Take a ZSP_KIND_PROC_* or ZSP_KIND_LISTEN event. */
+void watch_event(struct watch *watch, const struct event *event);
+
+/* Do what events asked for and what is cheaper done once for many of them. */
+void watch_settle(struct watch *watch);
+
+/* Observed processes now, and ever. */
+size_t watch_count(const struct watch *watch);
+size_t watch_total(const struct watch *watch);
+
+/* Append "nginx (pid 17, 18), shop (pid 20)" of the processes observed now, cut after a few. */
+void watch_describe(const struct watch *watch, struct buf *out);
+
+#endif
