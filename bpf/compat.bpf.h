@@ -80,6 +80,28 @@ static __always_inline bool zsp_file_is_last_ref(struct file *file)
 	return BPF_CORE_READ(file, f_count.counter) == 1;
 }
 
+/* --- the current task's descriptor table ---------------------------------------------------------- */
+/* Linux 5.11, commit 3ca1032ab7ab "bpf: Implement get_current_task_btf and RET_PTR_TO_BTF_ID": its result
+ * is followed by plain loads, an older kernel's by helper calls. */
+
+static __always_inline struct file **zsp_current_files(void)
+{
+	struct task_struct *task;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
+		return bpf_get_current_task_btf()->files->fdt->fd;
+	task = (void *)bpf_get_current_task();
+	return BPF_CORE_READ(task, files, fdt, fd);
+}
+
+/* Number of entries in it. */
+static __always_inline u32 zsp_current_files_max(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return BPF_CORE_READ(task, files, fdt, max_fds);
+}
+
 /* --- bpf_get_attach_cookie ------------------------------------------------------------------- */
 /* Linux 5.15, commit 7adfc6c9b315 "bpf: Add bpf_get_attach_cookie() BPF helper". */
 

@@ -53,7 +53,9 @@ int zsp_enter_close(struct trace_event_raw_sys_enter *ctx)
 	struct file *file;
 	u64 key;
 
-	if (!zsp_current_target() || !zsp_socket_of(ctx->args[0], &socket))
+	/* Unlike at the exit of a call, the descriptor may be any number here. */
+	if (!zsp_current_thread() || ctx->args[0] >= zsp_current_files_max() ||
+	    !zsp_socket_of(ctx->args[0], &socket))
 		return 0;
 	conn = zsp_conn_find(&socket);
 	if (!conn || conn->family != ZSP_FAMILY_UNIX)

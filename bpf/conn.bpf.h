@@ -32,15 +32,11 @@ struct zsp_socket {
 	u64 id; /* inode number */
 };
 
+/* The open file behind a descriptor that a system call just used, so that it is within the table. */
 static __always_inline struct file *zsp_file_of(u32 fd)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
-	struct file **table, *file = NULL;
+	struct file **table = zsp_current_files(), *file = NULL;
 
-	if (fd >= BPF_CORE_READ(fdt, max_fds))
-		return NULL;
-	table = BPF_CORE_READ(fdt, fd);
 	bpf_probe_read_kernel(&file, sizeof(file), table + fd);
 	return file;
 }
@@ -61,6 +57,13 @@ static __always_inline bool zsp_socket_of(u32 fd, struct zsp_socket *ret)
 	ret->id = BPF_CORE_READ(inode, i_ino);
 	ret->sk = BPF_CORE_READ(sock, sk);
 	return ret->sk != NULL;
+}
+
+static __always_inline bool zsp_is_socket(u32 fd)
+{
+	struct zsp_socket ignored;
+
+	return zsp_socket_of(fd, &ignored);
 }
 
 /* enum zsp_family of a TCP or Unix stream socket, else 0. */

@@ -51,7 +51,6 @@ static __always_inline void zsp_submit(void *record, bool urgent)
 		zsp_reader_waits = 0;
 		flags = BPF_RB_FORCE_WAKEUP;
 	}
-	zsp_count(ZSP_COUNT_RECORDS, 1);
 	bpf_ringbuf_submit(record, flags);
 }
 

@@ -147,21 +147,18 @@ struct zsp_statement {
 
 /* Counters, one array slot each, kept per CPU and never reset. */
 enum zsp_counter {
-	ZSP_COUNT_RECORDS = 0,          /* records put into the ring */
-	ZSP_COUNT_CAPTURED_BYTES = 1,   /* payload bytes in them */
-	ZSP_COUNT_LOST_RING_DATA = 2,   /* zsp_data records refused by a full ring */
-	ZSP_COUNT_LOST_RING_OTHER = 3,  /* all other records refused by a full ring */
-	ZSP_COUNT_LOST_CONN_FULL = 4,   /* messages of connections beyond the connection table */
-	ZSP_COUNT_LOST_THREAD_FULL = 5, /* probe hits of threads beyond the thread table */
-	ZSP_COUNT_LOST_TARGET_FULL = 6, /* child processes beyond the target table */
-	ZSP_COUNT_LOST_STMT_FULL = 7,   /* executions beyond the statement table */
+	ZSP_COUNT_LOST_RING_DATA = 0,   /* zsp_data records refused by a full ring */
+	ZSP_COUNT_LOST_RING_OTHER = 1,  /* all other records refused by a full ring */
+	ZSP_COUNT_LOST_CONN_FULL = 2,   /* messages of connections beyond the connection table */
+	ZSP_COUNT_LOST_THREAD_FULL = 3, /* threads beyond the thread table: not observed */
+	ZSP_COUNT_LOST_STMT_FULL = 4,   /* executions beyond the statement table */
 	ZSP_COUNT_LOST_STMT_RETURN =
-	    8, /* step returns whose beginning is unknown (attached in between) */
-	ZSP_COUNT_LOST_BATCH = 9, /* messages of one sendmmsg or recvmmsg beyond the first few */
-	ZSP_COUNT_FAULTS = 10,    /* payloads that could not be read */
-	ZSP_COUNT_OPAQUE_MESSAGES = 11, /* messages on sockets that do not speak HTTP/1 */
-	ZSP_COUNT_IO_URING = 12,        /* io_uring_enter calls by targets: I/O that is not seen */
-	ZSP_COUNT_MAX = 13,
+	    5, /* step returns whose beginning is unknown (attached in between) */
+	ZSP_COUNT_LOST_BATCH = 6, /* messages of one sendmmsg or recvmmsg beyond the first few */
+	ZSP_COUNT_FAULTS = 7,     /* payloads that could not be read */
+	ZSP_COUNT_OPAQUE_MESSAGES = 8, /* messages on sockets that do not speak HTTP/1 */
+	ZSP_COUNT_IO_URING = 9,        /* io_uring_enter calls by targets: I/O that is not seen */
+	ZSP_COUNT_MAX = 10,
 };
 
 _Static_assert(sizeof(struct zsp_header) == 40, "header layout");
@@ -195,12 +192,6 @@ enum zsp_syscall {
 
 /* System call numbers below this are looked up; x86-64 and arm64 end near 470. */
 #define ZSP_SYSCALL_NUMBERS 512
-
-/* Value of the target map. */
-struct zsp_target {
-	__u32 sqlite_copy; /* index into the copies map + 1 for kernels without attach cookies; 0
-	                      none */
-};
 
 /* One attached copy of SQLite: where to find things in its objects, read from its own code. */
 struct zsp_sqlite_copy {

@@ -13,14 +13,6 @@
 
 #include "event.h"
 
-/* Observed processes. Written by user space, by fork (children) and removed at exit. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
-	__type(key, u32); /* tgid */
-	__type(value, struct zsp_target);
-} zsp_targets __weak SEC(".maps");
-
 /* SQLite calls that a thread is inside of, innermost last. */
 struct zsp_sqlite_frame {
 	u64 stmt;
@@ -45,7 +37,12 @@ struct zsp_transfer {
 	u64 gathered;  /* bytes copied so far from the pieces */
 };
 
-/* What is known of a target's thread. Made at first need, removed when the thread exits. */
+/*
+ * A thread of an observed process. The entry is the observation: a thread without one is nobody's
+ * business, and every program's first question is this one look-up. Made by user space for the threads
+ * that are there when a process is chosen, by the kernel side inside clone and fork from then on;
+ * removed when the thread exits.
+ */
 struct zsp_thread {
 	u64 write_start_ns; /* entry of the write in progress */
 	u32 slice;          /* returns from epoll_wait and its like */
@@ -107,6 +104,14 @@ struct {
 	__type(key, struct zsp_stmt_key);
 	__type(value, struct zsp_stmt);
 } zsp_stmts __weak SEC(".maps");
+
+/* For kernels without attach cookies: number of the copy whose probes a process hits. Written and removed by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, u32); /* tgid */
+	__type(value, u32);
+} zsp_copy_of_process __weak SEC(".maps");
 
 /* Attached copies of SQLite. Written by user space before it attaches the copy's probes. */
 struct {

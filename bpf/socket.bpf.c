@@ -78,8 +78,6 @@ static __always_inline void data_submit(struct zsp_data *data, long fault)
 		data->h.size = sizeof(*data);
 		data->captured = 0;
 		zsp_count(ZSP_COUNT_FAULTS, 1);
-	} else {
-		zsp_count(ZSP_COUNT_CAPTURED_BYTES, data->captured);
 	}
 	zsp_submit(data, false);
 }
@@ -178,51 +176,43 @@ static __always_inline u64 take_budget(
 	return want;
 }
 
-/* A read that found the end of the stream, on a connection that speaks HTTP/1. */
-static __always_inline void handle_end_of_stream(
-    struct zsp_thread *thread, struct zsp_conn *conn, struct sock *sk)
+/* Messages of a batch after the first one: counted, not captured. */
+static __always_inline void emit_follow(
+    struct zsp_thread *thread, const struct zsp_conn *conn, struct sock *sk)
 {
-	if (conn && conn->announced)
-		emit_flat(0, 0, thread, conn, sk);
+	struct zsp_transfer *t = &thread->transfer;
+
+	if (t->follow == 0)
+		return;
+	t->bytes = t->follow;
+	t->follow = 0;
+	emit_flat(0, 0, thread, conn, sk);
 }
 
-/*
- * The transfer described in the current thread's entry, on descriptor fd. A global function, so
- * that the verifier checks it once and not once per caller; such functions take numbers only
- * (Linux 5.10).
- */
-__weak int zsp_handle_transfer(u32 fd)
+/* The transfer described in the thread's entry moved bytes on descriptor fd, or found the stream's end. */
+static __always_inline void handle_transfer(u32 fd, struct zsp_thread *thread)
 {
-	struct zsp_thread *thread = zsp_thread_find();
+	struct zsp_transfer *t = &thread->transfer;
+	u64 moved = (u64)t->bytes + t->follow;
 	struct zsp_socket socket = {};
-	struct zsp_transfer *t;
 	struct zsp_conn *conn;
 	bool starts;
-	u64 want;
 
-	if (!thread || !zsp_socket_of(fd, &socket))
-		return 0;
-	t = &thread->transfer;
+	if (!zsp_socket_of(fd, &socket))
+		return;
 	conn = zsp_conn_find(&socket);
-	if (t->bytes == 0) {
-		handle_end_of_stream(thread, conn, socket.sk);
-		return 0;
-	}
 	starts = !t->hidden && zsp_starts_http(t->buf, t->len < t->bytes ? t->len : t->bytes);
 	if (!conn && starts)
 		conn = zsp_conn_make(&socket, ZSP_ROLE_UNKNOWN, t->now);
 	if (!conn || (!conn->http && !starts)) {
-		zsp_count(ZSP_COUNT_OPAQUE_MESSAGES, 1);
-		if (conn)
-			__sync_fetch_and_add(&conn->bytes[(t->direction - 1) & 1], t->bytes);
-		return 0;
+		zsp_count(ZSP_COUNT_OPAQUE_MESSAGES, moved != 0);
+		return;
 	}
 	conn->http = 1;
 	zsp_conn_announce(conn, socket.sk, t->now);
-	want = take_budget(conn, t, starts);
-	emit_transfer(want, thread, conn, socket.sk);
-	__sync_fetch_and_add(&conn->bytes[(t->direction - 1) & 1], t->bytes);
-	return 0;
+	emit_transfer(take_budget(conn, t, starts), thread, conn, socket.sk);
+	emit_follow(thread, conn, socket.sk);
+	__sync_fetch_and_add(&conn->bytes[(t->direction - 1) & 1], moved);
 }
 
 /* Describe the user buffer of an iovec array. */
@@ -312,30 +302,22 @@ static __always_inline bool class_is_write(u32 class)
 	return class >= ZSP_SYSCALL_WRITE && class <= ZSP_SYSCALL_SPLICE;
 }
 
-static __always_inline void handle_io(u32 class, struct pt_regs *regs, long moved)
+static __always_inline void handle_io(
+    struct zsp_thread *thread, u32 class, struct pt_regs *regs, long moved)
 {
-	struct zsp_thread *thread = zsp_thread_get();
-	u32 fd = ZSP_ARG0(regs), other_fd = ZSP_ARG2(regs);
-	struct zsp_transfer *t;
+	struct zsp_transfer *t = &thread->transfer;
+	u32 fd = ZSP_ARG0(regs);
 
-	if (!thread)
-		return;
-	t = &thread->transfer;
 	*t = (struct zsp_transfer){.now = bpf_ktime_get_ns(), .bytes = moved};
 	t->direction = class_is_write(class) ? ZSP_OUT : ZSP_IN;
 	if (!transfer_describe(t, class, regs))
 		return;
-	if (class == ZSP_SYSCALL_SPLICE) {
-		zsp_handle_transfer(other_fd);
+	/* One end of a splice is a pipe: the other one is the socket, if any. */
+	if (class == ZSP_SYSCALL_SPLICE && !zsp_is_socket(fd))
+		fd = ZSP_ARG2(regs);
+	else if (class == ZSP_SYSCALL_SPLICE)
 		t->direction = ZSP_IN;
-	}
-	zsp_handle_transfer(fd);
-	if (t->follow) {
-		t->bytes = t->follow;
-		t->follow = 0;
-		t->hidden = 1;
-		zsp_handle_transfer(fd);
-	}
+	handle_transfer(fd, thread);
 }
 
 /* accept and connect: remember which side the process is on and since when. */
@@ -364,13 +346,14 @@ int BPF_PROG(zsp_sys_exit, struct pt_regs *regs, long ret)
 	if (nr >= ZSP_SYSCALL_NUMBERS)
 		return 0;
 	class = zsp_syscalls[nr];
-	if (class == ZSP_SYSCALL_IGNORED || !zsp_current_target() || zsp_syscall_is_32bit(regs))
+	if (class == ZSP_SYSCALL_IGNORED)
+		return 0;
+	thread = zsp_current_thread();
+	if (!thread || zsp_syscall_is_32bit(regs))
 		return 0;
 
 	if (class == ZSP_SYSCALL_WAIT) {
-		thread = zsp_thread_get();
-		if (thread)
-			thread->slice++;
+		thread->slice++;
 	} else if (class == ZSP_SYSCALL_IO_URING) {
 		zsp_count(ZSP_COUNT_IO_URING, 1);
 	} else if (class == ZSP_SYSCALL_ACCEPT) {
@@ -383,7 +366,7 @@ int BPF_PROG(zsp_sys_exit, struct pt_regs *regs, long ret)
 		if (maps_code(regs, ret))
 			zsp_emit_proc(ZSP_KIND_PROC_MAP, bpf_get_current_pid_tgid() >> 32, 0, 0);
 	} else if (ret >= 0) {
-		handle_io(class, regs, ret);
+		handle_io(thread, class, regs, ret);
 	}
 	return 0;
 }
@@ -391,11 +374,8 @@ int BPF_PROG(zsp_sys_exit, struct pt_regs *regs, long ret)
 /* The entries of the writing calls: when the first byte of a request or an answer set out. */
 static __always_inline int note_write_start(void)
 {
-	struct zsp_thread *thread;
+	struct zsp_thread *thread = zsp_current_thread();
 
-	if (!zsp_current_target())
-		return 0;
-	thread = zsp_thread_get();
 	if (thread)
 		thread->write_start_ns = bpf_ktime_get_ns();
 	return 0;

@@ -27,13 +27,15 @@ static const struct zsp_stmt zsp_stmt_zero;
 
 /* Index of the copy whose probe was hit: the link's cookie, or what the process has on older
  * kernels. */
-static __always_inline u32 current_copy(void *ctx, const struct zsp_target *target)
+static __always_inline u32 current_copy(void *ctx)
 {
-	u64 cookie = 0;
+	u32 tgid, *copy;
 
 	if (ZSP_HAS_ATTACH_COOKIE)
-		cookie = bpf_get_attach_cookie(ctx);
-	return (cookie ? cookie : target->sqlite_copy) - 1;
+		return bpf_get_attach_cookie(ctx);
+	tgid = bpf_get_current_pid_tgid() >> 32;
+	copy = bpf_map_lookup_elem(&zsp_copy_of_process, &tgid);
+	return copy ? *copy : ZSP_SQLITE_COPIES_MAX;
 }
 
 /* Append the SQL text at its user address; false when the record has no room for it. */
@@ -160,22 +162,18 @@ static __always_inline struct zsp_stmt *exec_begin(
 SEC("uprobe")
 int BPF_KPROBE(zsp_sqlite_step, u64 stmt)
 {
-	struct zsp_target *target = zsp_current_target();
 	struct zsp_stmt_key key = {.stmt = stmt, .tgid = bpf_get_current_pid_tgid() >> 32};
-	struct zsp_thread *thread;
+	struct zsp_thread *thread = zsp_current_thread();
 	struct zsp_stmt *exec;
 	u64 now;
 
-	if (!target || !stmt)
-		return 0;
-	thread = zsp_thread_get();
-	if (!thread)
+	if (!thread || !stmt)
 		return 0;
 	push_frame(thread, stmt, PT_REGS_SP(ctx));
 	now = bpf_ktime_get_ns();
 	exec = bpf_map_lookup_elem(&zsp_stmts, &key);
 	if (!exec)
-		exec = exec_begin(&key, current_copy(ctx, target), thread->slice, now);
+		exec = exec_begin(&key, current_copy(ctx), thread->slice, now);
 	if (exec)
 		exec->enter_ns = now;
 	return 0;
@@ -184,7 +182,7 @@ int BPF_KPROBE(zsp_sqlite_step, u64 stmt)
 SEC("uretprobe")
 int BPF_KRETPROBE(zsp_sqlite_step_return, int result)
 {
-	struct zsp_thread *thread = zsp_current_target() ? zsp_thread_find() : NULL;
+	struct zsp_thread *thread = zsp_current_thread();
 	struct zsp_stmt_key key = {.tgid = bpf_get_current_pid_tgid() >> 32};
 	struct zsp_stmt *exec;
 
@@ -215,7 +213,7 @@ int BPF_KPROBE(zsp_sqlite_end, u64 stmt)
 	struct zsp_stmt_key key = {.stmt = stmt, .tgid = bpf_get_current_pid_tgid() >> 32};
 	struct zsp_stmt *exec;
 
-	if (!zsp_current_target())
+	if (!zsp_current_thread())
 		return 0;
 	exec = bpf_map_lookup_elem(&zsp_stmts, &key);
 	if (!exec)

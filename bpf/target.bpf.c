@@ -12,40 +12,33 @@
 
 #include "emit.bpf.h"
 #include "maps.bpf.h"
+#include "thread.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(zsp_sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
-	u32 parent_tgid = parent->tgid, child_tgid = child->tgid;
-	struct zsp_target *target;
-
-	if (child_tgid == parent_tgid) /* a thread */
+	if (!zsp_current_thread())
 		return 0;
-	target = bpf_map_lookup_elem(&zsp_targets, &parent_tgid);
-	if (!target)
-		return 0;
-	if (bpf_map_update_elem(&zsp_targets, &child_tgid, target, BPF_ANY))
-		zsp_count(ZSP_COUNT_LOST_TARGET_FULL, 1);
-	zsp_emit_proc(ZSP_KIND_PROC_FORK, child_tgid, parent_tgid, 0);
+	zsp_thread_observe(child->pid);
+	if (child->tgid != parent->tgid)
+		zsp_emit_proc(ZSP_KIND_PROC_FORK, child->tgid, parent->tgid, 0);
 	return 0;
 }
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(zsp_sched_process_exec, struct task_struct *task, int old_pid)
 {
-	u32 tgid = task->tgid, tid = old_pid;
-	struct zsp_target *target = bpf_map_lookup_elem(&zsp_targets, &tgid);
+	u32 tgid = task->tgid, old_tid = old_pid;
+	bool observed = bpf_map_lookup_elem(&zsp_threads, &old_tid) != NULL;
 
-	if (target) {
-		/* The thread that called exec becomes the leader; what was known of either is void.
-		 */
-		bpf_map_delete_elem(&zsp_threads, &tid);
-		bpf_map_delete_elem(&zsp_threads, &tgid);
-		target->sqlite_copy = 0;
+	if (observed) {
+		/* The thread that called exec becomes the leader; what was known of either is void. */
+		bpf_map_delete_elem(&zsp_threads, &old_tid);
+		zsp_thread_observe(tgid);
 	}
-	if (target || zsp_watch_exec)
+	if (observed || zsp_watch_exec)
 		zsp_emit_proc(ZSP_KIND_PROC_EXEC, tgid, 0, 0);
 	return 0;
 }
@@ -53,14 +46,11 @@ int BPF_PROG(zsp_sched_process_exec, struct task_struct *task, int old_pid)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(zsp_sched_process_exit, struct task_struct *task)
 {
-	u32 tgid = task->tgid, tid = task->pid;
+	u32 tid = task->pid;
 
-	if (!bpf_map_lookup_elem(&zsp_targets, &tgid))
+	if (bpf_map_delete_elem(&zsp_threads, &tid))
 		return 0;
-	bpf_map_delete_elem(&zsp_threads, &tid);
-	if (task->signal->live.counter != 0)
-		return 0;
-	bpf_map_delete_elem(&zsp_targets, &tgid);
-	zsp_emit_proc(ZSP_KIND_PROC_EXIT, tgid, 0, task->exit_code);
+	if (task->signal->live.counter == 0) /* the last thread */
+		zsp_emit_proc(ZSP_KIND_PROC_EXIT, task->tgid, 0, task->exit_code);
 	return 0;
 }

@@ -73,7 +73,6 @@ static const struct {
     {ZSP_COUNT_LOST_RING_OTHER, "ring_full_other"},
     {ZSP_COUNT_LOST_CONN_FULL, "connection_table_full"},
     {ZSP_COUNT_LOST_THREAD_FULL, "thread_table_full"},
-    {ZSP_COUNT_LOST_TARGET_FULL, "process_table_full"},
     {ZSP_COUNT_LOST_STMT_FULL, "statement_table_full"},
     {ZSP_COUNT_LOST_STMT_RETURN, "statement_begin_unseen"},
     {ZSP_COUNT_LOST_BATCH, "message_batch_too_long"},
@@ -202,9 +201,9 @@ void self_metrics_update(struct self_metrics *self, const struct self_counts *co
 {
 	const struct assembler_stats *spans = &counts->pipeline.assembler;
 
-	set(self, SELF_RECORDS, (double)counts->kernel[ZSP_COUNT_RECORDS]);
+	set(self, SELF_RECORDS, (double)counts->pipeline.events);
 	update_losses(self, counts);
-	set(self, SELF_CAPTURED, (double)counts->kernel[ZSP_COUNT_CAPTURED_BYTES]);
+	set(self, SELF_CAPTURED, (double)counts->pipeline.conns.captured_bytes);
 	set(self, SELF_COVERAGE, self_counts_coverage(counts));
 	set(self, SELF_UNSEEN_BYTES, (double)counts->pipeline.conns.gap_bytes);
 	for (int basis = PARENT_BASIS_NONE; basis <= PARENT_BASIS_THREAD; basis++)

@@ -4,8 +4,10 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -43,6 +45,8 @@ struct probes {
 	int entry_ids[N_ENTRIES];
 	bool typed_entries;
 	bool cookies;
+	void *
+	    new_thread; /* a zeroed entry of the thread table, whose layout is the kernel side's own */
 	int n_cpus;
 };
 
@@ -177,6 +181,11 @@ int probes_open(
 		explain(message, err, "open the BPF programs");
 		goto out;
 	}
+	p->new_thread = calloc(1, bpf_map__value_size(p->skel->maps.zsp_threads));
+	if (!p->new_thread) {
+		err = -ENOMEM;
+		goto out;
+	}
 	choose_entries(p);
 	err = load(p, options);
 	if (err) {
@@ -207,28 +216,78 @@ void probes_close(struct probes *p)
 		return;
 	probes_detach(p);
 	zerospan_bpf__destroy(p->skel);
+	free(p->new_thread);
 	free(p);
 }
 
-int probes_target_add(struct probes *p, uint32_t pid)
-{
-	struct zsp_target target = {0};
+/* --- targets ------------------------------------------------------------------------------------- */
 
-	return bpf_map__update_elem(
-	    p->skel->maps.zsp_targets, &pid, sizeof(pid), &target, sizeof(target), BPF_NOEXIST);
+/* Visit the process' threads as they are now; visit returns negative errno to stop. */
+static int each_thread(uint32_t pid, int (*visit)(struct probes *p, uint32_t tid), struct probes *p,
+    size_t *ret_visited)
+{
+	char path[64];
+	struct dirent *entry;
+	int err = 0;
+	DIR *dir;
+
+	*ret_visited = 0;
+	snprintf(path, sizeof(path), "/proc/%u/task", pid);
+	dir = opendir(path);
+	if (!dir)
+		return -ESRCH;
+	while (!err && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		err = visit(p, (uint32_t)strtoul(entry->d_name, NULL, 10));
+		if (err == 0)
+			++*ret_visited;
+		else if (err == -EEXIST)
+			err = 0;
+	}
+	closedir(dir);
+	return err;
 }
 
-int probes_target_remove(struct probes *p, uint32_t pid)
+static int thread_add(struct probes *p, uint32_t tid)
 {
-	return bpf_map__delete_elem(p->skel->maps.zsp_targets, &pid, sizeof(pid), 0);
+	return bpf_map_update_elem(
+	    bpf_map__fd(p->skel->maps.zsp_threads), &tid, p->new_thread, BPF_NOEXIST);
+}
+
+static int thread_remove(struct probes *p, uint32_t tid)
+{
+	return bpf_map__delete_elem(p->skel->maps.zsp_threads, &tid, sizeof(tid), 0);
+}
+
+/*
+ * A thread that is started by one not yet entered escapes the kernel side's clone hook, so look again
+ * until nothing new turns up.
+ */
+int probes_target_add(struct probes *p, uint32_t pid)
+{
+	size_t added;
+	int err;
+
+	do
+		err = each_thread(pid, thread_add, p, &added);
+	while (!err && added > 0);
+	if (err)
+		probes_target_remove(p, pid);
+	return err;
+}
+
+void probes_target_remove(struct probes *p, uint32_t pid)
+{
+	size_t removed;
+
+	each_thread(pid, thread_remove, p, &removed);
 }
 
 int probes_target_set_copy(struct probes *p, uint32_t pid, uint32_t copy)
 {
-	struct zsp_target target = {.sqlite_copy = copy + 1};
-
 	return bpf_map__update_elem(
-	    p->skel->maps.zsp_targets, &pid, sizeof(pid), &target, sizeof(target), BPF_EXIST);
+	    p->skel->maps.zsp_copy_of_process, &pid, sizeof(pid), &copy, sizeof(copy), BPF_ANY);
 }
 
 int probes_set_copy(struct probes *p, uint32_t index, const struct zsp_sqlite_copy *copy)

@@ -37,9 +37,14 @@ void probes_close(struct probes *probes);
 /* Detach from the system calls, so that the ring gets no more records; it can still be drained. */
 void probes_detach(struct probes *probes);
 
-/* Observe a process, or stop. 0 or negative errno (-E2BIG: too many). */
+/*
+ * Observe a process with all its threads; what they start is observed by itself. Returns 0, -ESRCH when
+ * it is gone, -E2BIG when the thread table is full (then it is not observed at all).
+ */
 int probes_target_add(struct probes *probes, uint32_t pid);
-int probes_target_remove(struct probes *probes, uint32_t pid);
+
+/* Observe it no more. */
+void probes_target_remove(struct probes *probes, uint32_t pid);
 
 /* For kernels without attach cookies: the copy (index into the copies) whose probes the process hits. */
 int probes_target_set_copy(struct probes *probes, uint32_t pid, uint32_t copy);

@@ -105,7 +105,7 @@ static int attach_one(struct sqlite_probes *sqlite, struct attachment *a,
 	struct bpf_link *link;
 
 	if (probes_have_cookies(sqlite->probes))
-		opts.bpf_cookie = index + 1;
+		opts.bpf_cookie = index;
 	link = bpf_program__attach_uprobe_opts(probes_program(sqlite->probes, program),
 	    (pid_t)a->pid, copy->attach_path, offset, &opts);
 	if (!link)
