@@ -4,6 +4,9 @@
 .DELETE_ON_ERROR:
 .SECONDARY:
 MAKEFLAGS += --no-builtin-rules
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc) # -jN on the command line beats it
+endif
 
 VERSION := 0.1.0
 B       := build
@@ -107,6 +110,8 @@ $(B)/san/gen/%.o: $(B)/gen/%.c $(PROTO_H)
 	@mkdir -p $(@D)
 	$(call msg,CC-SAN,$<)$(CC) $(CSTD) $(SAN) -I$(B)/gen $(DEPGEN) -c $< -o $@
 
+$(UNIT_SRCS:%.c=$(B)/san/%.o) $(B)/san/tests/unit/support.o: | $(TEST_TOOLS_OK)
+
 $(B)/san/libuser.a: $(SAN_OBJS)
 	$(call msg,AR,$@)rm -f $@; ar rcs $@ $^
 
@@ -118,25 +123,41 @@ $(B)/unit/%: $(B)/san/tests/unit/%.o $(B)/san/tests/unit/support.o $(B)/san/libu
 
 # --- what people run ------------------------------------------------------------------------------
 
+demo: ## the shop observed, live, until Ctrl-C (root); DEMO_SECONDS=20 ends it by itself
+	+$(Q)target-app/demo
+
+test: ## everything: packages, build, lint, unit and end-to-end tests (root)
+	$(Q)tools/install-deps
+	$(Q)$(MAKE) --no-print-directory all unit-programs
+	$(Q)tests/run lint unit e2e
+
+check: all unit-programs ## lint and unit tests; no root, under a minute
+	$(Q)tests/run lint unit
+
+lint: $(B)/zerospan.bpf.o $(B)/shop $(B)/traffic $(GENERATED) ## only lint
+	$(Q)tests/run lint
+
+unit: unit-programs ## only the unit tests
+	$(Q)tests/run unit
+
+unit-programs: $(UNIT_TESTS)
+
 deps: ## install every Debian package that building and testing needs (root)
 	$(Q)tools/install-deps
 
-unit: $(UNIT_TESTS)
-	$(Q)tests/run unit
-
-lint:
-	$(Q)tests/run lint
-
-check: all $(UNIT_TESTS) ## lint and unit tests; no root, under a minute
-	$(Q)tests/run lint unit
-
-format: ## rewrite the sources with clang-format
-	$(Q)git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
+format: ## rewrite the C sources with clang-format
+	$(Q)tests/lint/format --fix
 
 clean: ## remove everything generated
 	rm -rf $(B)
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@echo 'zerospan $(VERSION)'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
-.PHONY: all deps unit lint check format clean help
+# How C is compiled here, for tests/lint/headers.
+show-flags:
+	@echo '$(CC) $(CSTD) $(WARN) $(DEFINES) $(UNIT_DEFS) $(INCLUDES) $(PKG_CFLAGS)'
+	@echo '$(CLANG) $(BPF_CFLAGS)'
+
+.PHONY: all demo test check lint unit unit-programs deps format clean help show-flags

@@ -100,6 +100,8 @@ static __always_inline void emit_statement(
 		bpf_probe_read_user(&text, sizeof(text), (void *)(key->stmt + copy->sql_offset));
 		bpf_probe_read_user(&db, sizeof(db), (void *)(key->stmt + copy->db_offset));
 	}
+	if (!text) /* SQLite's own reading of the schema: nobody's statement */
+		return;
 	s = statement_reserve(408, text, false);
 	if (s) {
 		statement_submit(s, exec, key, db, end_ns, result);
@@ -139,6 +141,20 @@ static __always_inline u64 pop_frame(struct zsp_thread *thread)
 	if (thread->depth >= ZSP_SQLITE_DEPTH)
 		return 0;
 	return thread->frames[thread->depth & (ZSP_SQLITE_DEPTH - 1)].stmt;
+}
+
+/*
+ * Is the thread inside a step of this statement now? SQLite resets a statement itself in the middle of a
+ * step: when it was done before, and when the schema changed and it prepares anew.
+ */
+static __always_inline bool inside_step(const struct zsp_thread *thread, u64 stmt, u64 sp)
+{
+	const struct zsp_sqlite_frame *top;
+
+	if (thread->depth == 0 || thread->depth > ZSP_SQLITE_DEPTH)
+		return false;
+	top = &thread->frames[(thread->depth - 1) & (ZSP_SQLITE_DEPTH - 1)];
+	return top->stmt == stmt && top->sp > sp;
 }
 
 static __always_inline struct zsp_stmt *exec_begin(
@@ -205,15 +221,15 @@ int BPF_KRETPROBE(zsp_sqlite_step_return, int result)
 	return 0;
 }
 
-/* sqlite3_reset and sqlite3_finalize: the program is done with an execution that had more rows to
- * give. */
+/* sqlite3_reset and sqlite3_finalize: the program is done with an execution that had more rows to give. */
 SEC("uprobe")
 int BPF_KPROBE(zsp_sqlite_end, u64 stmt)
 {
 	struct zsp_stmt_key key = {.stmt = stmt, .tgid = bpf_get_current_pid_tgid() >> 32};
+	const struct zsp_thread *thread = zsp_current_thread();
 	struct zsp_stmt *exec;
 
-	if (!zsp_current_thread())
+	if (!thread || inside_step(thread, stmt, PT_REGS_SP(ctx)))
 		return 0;
 	exec = bpf_map_lookup_elem(&zsp_stmts, &key);
 	if (!exec)

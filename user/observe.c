@@ -167,14 +167,18 @@ static void update(struct observation *o, uint64_t now_ns)
 {
 	struct self_counts counts;
 	uint64_t lost, suppressed;
+	struct buf causes;
 
 	o->next_update_ns = now_ns + UPDATE_NS;
 	take_counts(o, &counts);
 	self_metrics_update(o->self, &counts, o->outputs.sinks, o->outputs.n_sinks);
 	lost = self_counts_lost(&counts);
-	if (lost > o->lost && log_limit_pass(&o->loss_limit, now_ns, &suppressed))
-		log_warn("%llu events lost so far, see zerospan_lost_total for the causes",
-		    (unsigned long long)lost);
+	if (lost > o->lost && log_limit_pass(&o->loss_limit, now_ns, &suppressed)) {
+		buf_init(&causes);
+		self_counts_describe_losses(&counts, &causes);
+		log_warn("events lost so far: %s", causes.data ? causes.data : "");
+		buf_release(&causes);
+	}
 	o->lost = lost;
 }
 
@@ -248,8 +252,7 @@ static void take_down(struct observation *o, bool ran)
 
 	child_stop(&o->child);
 	if (ran) {
-		sqlite_probes_free(o->sqlite);
-		o->sqlite = sqlite_probes_new(o->probes);
+		sqlite_probes_detach(o->sqlite);
 		probes_detach(o->probes);
 		end_ns = clock_monotonic_ns();
 		while (reader_drain(o->reader) > 0)

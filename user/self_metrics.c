@@ -2,8 +2,10 @@
 /* zerospan's own metrics from one table; see self_metrics.h. */
 #include "self_metrics.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -64,20 +66,26 @@ static const struct metric_desc descs[SELF_N] = {
 	0},
 };
 
-/* Kernel-side counters that mean a loss, by the cause they are shown under. */
+/* Everything that counts as a loss, by the cause it is shown under; where is an offset in self_counts. */
+#define KERNEL_COUNT(which) offsetof(struct self_counts, kernel) + (which) * sizeof(uint64_t)
+
 static const struct {
-	enum zsp_counter counter;
+	size_t where;
 	const char *cause;
 } losses[] = {
-    {ZSP_COUNT_LOST_RING_DATA, "ring_full_data"},
-    {ZSP_COUNT_LOST_RING_OTHER, "ring_full_other"},
-    {ZSP_COUNT_LOST_CONN_FULL, "connection_table_full"},
-    {ZSP_COUNT_LOST_THREAD_FULL, "thread_table_full"},
-    {ZSP_COUNT_LOST_STMT_FULL, "statement_table_full"},
-    {ZSP_COUNT_LOST_STMT_RETURN, "statement_begin_unseen"},
-    {ZSP_COUNT_LOST_BATCH, "message_batch_too_long"},
-    {ZSP_COUNT_FAULTS, "payload_unreadable"},
-    {ZSP_COUNT_IO_URING, "io_uring_calls_unseen"},
+    {KERNEL_COUNT(ZSP_COUNT_LOST_RING_DATA), "ring_full_data"},
+    {KERNEL_COUNT(ZSP_COUNT_LOST_RING_OTHER), "ring_full_other"},
+    {KERNEL_COUNT(ZSP_COUNT_LOST_CONN_FULL), "connection_table_full"},
+    {KERNEL_COUNT(ZSP_COUNT_LOST_THREAD_FULL), "thread_table_full"},
+    {KERNEL_COUNT(ZSP_COUNT_LOST_STMT_FULL), "statement_table_full"},
+    {KERNEL_COUNT(ZSP_COUNT_LOST_STMT_RETURN), "statement_begin_unseen"},
+    {KERNEL_COUNT(ZSP_COUNT_LOST_BATCH), "message_batch_too_long"},
+    {KERNEL_COUNT(ZSP_COUNT_FAULTS), "payload_unreadable"},
+    {KERNEL_COUNT(ZSP_COUNT_IO_URING), "io_uring_call_unseen"},
+    {offsetof(struct self_counts, bad_records), "bad_record"},
+    {offsetof(struct self_counts, pipeline.assembler.dropped), "span_table_full"},
+    {offsetof(struct self_counts, pipeline.conns.refused), "connections_refused"},
+    {offsetof(struct self_counts, pipeline.conns.disordered), "disordered"},
 };
 
 #define N_LOSSES (sizeof(losses) / sizeof(losses[0]))
@@ -86,14 +94,32 @@ struct self_metrics {
 	struct instrument *of[SELF_N];
 };
 
+static uint64_t loss_value(const struct self_counts *counts, size_t i)
+{
+	uint64_t value;
+
+	memcpy(&value, (const char *)counts + losses[i].where, sizeof(value));
+	return value;
+}
+
 uint64_t self_counts_lost(const struct self_counts *counts)
 {
-	uint64_t lost = counts->bad_records + counts->pipeline.assembler.dropped +
-	    counts->pipeline.conns.refused + counts->pipeline.conns.disordered;
+	uint64_t lost = 0;
 
 	for (size_t i = 0; i < N_LOSSES; i++)
-		lost += counts->kernel[losses[i].counter];
+		lost += loss_value(counts, i);
 	return lost;
+}
+
+void self_counts_describe_losses(const struct self_counts *counts, struct buf *out)
+{
+	for (size_t i = 0; i < N_LOSSES; i++) {
+		uint64_t value = loss_value(counts, i);
+
+		if (value)
+			buf_printf(out, "%s%llu %s", out->len ? ", " : "",
+			    (unsigned long long)value, losses[i].cause);
+	}
 }
 
 double self_counts_coverage(const struct self_counts *counts)
@@ -166,14 +192,7 @@ static void set_labelled(const struct self_metrics *self, enum self_metric which
 static void update_losses(const struct self_metrics *self, const struct self_counts *counts)
 {
 	for (size_t i = 0; i < N_LOSSES; i++)
-		set_labelled(
-		    self, SELF_LOST, "cause", losses[i].cause, counts->kernel[losses[i].counter]);
-	set_labelled(self, SELF_LOST, "cause", "bad_record", counts->bad_records);
-	set_labelled(
-	    self, SELF_LOST, "cause", "span_table_full", counts->pipeline.assembler.dropped);
-	set_labelled(
-	    self, SELF_LOST, "cause", "connections_refused", counts->pipeline.conns.refused);
-	set_labelled(self, SELF_LOST, "cause", "disordered", counts->pipeline.conns.disordered);
+		set_labelled(self, SELF_LOST, "cause", losses[i].cause, loss_value(counts, i));
 }
 
 static void update_sink(const struct self_metrics *self, struct sink *sink)

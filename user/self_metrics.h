@@ -22,6 +22,9 @@ struct self_counts {
 /* Records that the kernel side could not hand over. */
 uint64_t self_counts_lost(const struct self_counts *counts);
 
+/* Append the causes of losses that happened, "12 ring_full_data, 1 disordered"; nothing without any. */
+void self_counts_describe_losses(const struct self_counts *counts, struct buf *out);
+
 /* Captured share of the bytes that passed on followed connections while they were followed, 0 to 1; 1 without any. */
 double self_counts_coverage(const struct self_counts *counts);
 

@@ -8,6 +8,7 @@
 void summary_print(const struct self_counts *counts, size_t processes, uint64_t elapsed_ns)
 {
 	const struct assembler_stats *spans = &counts->pipeline.assembler;
+	struct buf causes;
 	double seconds = (double)elapsed_ns / (double)NS_PER_S;
 	double cpu_s = (double)counts->cpu_ns / (double)NS_PER_S;
 
@@ -19,11 +20,16 @@ void summary_print(const struct self_counts *counts, size_t processes, uint64_t 
 	    (unsigned long long)spans->by_basis[PARENT_BASIS_SOCKET],
 	    (unsigned long long)spans->by_basis[PARENT_BASIS_THREAD],
 	    (unsigned long long)spans->by_basis[PARENT_BASIS_NONE]);
-	log_info("proof: %llu events, %llu lost; %.4g %% of %llu HTTP bytes seen",
+	buf_init(&causes);
+	self_counts_describe_losses(counts, &causes);
+	log_info("proof: %llu events, %llu lost%s%s%s; %.4g %% of %llu HTTP bytes seen",
 	    (unsigned long long)counts->pipeline.events,
-	    (unsigned long long)self_counts_lost(counts), 100 * self_counts_coverage(counts),
+	    (unsigned long long)self_counts_lost(counts), causes.len ? " (" : "",
+	    causes.len ? causes.data : "", causes.len ? ")" : "",
+	    100 * self_counts_coverage(counts),
 	    (unsigned long long)(counts->pipeline.conns.seen_bytes +
 		counts->pipeline.conns.gap_bytes));
+	buf_release(&causes);
 	log_info("cost: %.2f s CPU (%.2g %% of one), %.1f MB resident", cpu_s,
 	    seconds > 0 ? 100 * cpu_s / seconds : 0, (double)counts->rss_bytes / 1e6);
 }

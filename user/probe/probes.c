@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "probe/reaper.h"
 #include "probe/syscalls.h"
 #include "probe/tracefs.h"
 #include "zerospan.skel.h"
@@ -40,6 +41,7 @@ static const struct {
 
 struct probes {
 	struct zerospan_bpf *skel;
+	struct reaper *reaper;
 	struct bpf_link *links[PROBES_MAX_LINKS];
 	size_t n_links;
 	int entry_ids[N_ENTRIES];
@@ -175,7 +177,8 @@ int probes_open(
 		return -ENOMEM;
 	libbpf_set_print(forward_libbpf);
 	p->n_cpus = libbpf_num_possible_cpus();
-	p->skel = zerospan_bpf__open();
+	p->reaper = reaper_new();
+	p->skel = p->reaper ? zerospan_bpf__open() : NULL;
 	if (!p->skel) {
 		err = -errno;
 		explain(message, err, "open the BPF programs");
@@ -207,14 +210,22 @@ out:
 void probes_detach(struct probes *p)
 {
 	while (p->n_links > 0)
-		bpf_link__destroy(p->links[--p->n_links]);
+		reaper_take(p->reaper, p->links[--p->n_links]);
+	reaper_wait(p->reaper);
+}
+
+void probes_drop_link(struct probes *p, struct bpf_link *link)
+{
+	reaper_take(p->reaper, link);
 }
 
 void probes_close(struct probes *p)
 {
 	if (!p)
 		return;
-	probes_detach(p);
+	if (p->reaper)
+		probes_detach(p);
+	reaper_free(p->reaper);
 	zerospan_bpf__destroy(p->skel);
 	free(p->new_thread);
 	free(p);

@@ -34,7 +34,7 @@ int probes_open(
 /* Detach and unload; NULL is fine. */
 void probes_close(struct probes *probes);
 
-/* Detach from the system calls, so that the ring gets no more records; it can still be drained. */
+/* Detach everything, so that the ring gets no more records; it can still be drained. Waits until it is so. */
 void probes_detach(struct probes *probes);
 
 /*
@@ -68,7 +68,12 @@ enum probes_program {
 	PROBES_SQLITE_END = 2,
 };
 
+struct bpf_link;
 struct bpf_program;
+
+/* Detach a link and free it, without waiting. */
+void probes_drop_link(struct probes *probes, struct bpf_link *link);
+
 struct bpf_program *probes_program(struct probes *probes, enum probes_program which);
 
 /* Facts found while attaching, in words; for check and -v. NULL: nothing is degraded. */

@@ -44,22 +44,27 @@ struct sqlite_probes *sqlite_probes_new(struct probes *probes)
 	return sqlite;
 }
 
-static void attachment_free(struct attachment *attachment)
+static void attachment_free(struct sqlite_probes *sqlite, struct attachment *attachment)
 {
 	list_remove(&attachment->link);
 	while (attachment->n_links > 0)
-		bpf_link__destroy(attachment->links[--attachment->n_links]);
+		probes_drop_link(sqlite->probes, attachment->links[--attachment->n_links]);
 	free(attachment);
 }
 
 void sqlite_probes_free(struct sqlite_probes *sqlite)
 {
-	if (!sqlite)
-		return;
-	list_for_each (at, &sqlite->attachments) {
-		attachment_free(container_of(at, struct attachment, link));
-	}
+	if (sqlite)
+		sqlite_probes_detach(sqlite);
 	free(sqlite);
+}
+
+void sqlite_probes_detach(struct sqlite_probes *sqlite)
+{
+	list_for_each(at, &sqlite->attachments)
+	{
+		attachment_free(sqlite, container_of(at, struct attachment, link));
+	}
 }
 
 static bool is_attached(
@@ -144,7 +149,7 @@ static int attach_copy(struct sqlite_probes *sqlite, uint32_t pid, const struct 
 		err = attach_one(sqlite, a, copy, (uint32_t)index, plan[i].program, plan[i].offset,
 		    plan[i].on_return);
 	if (err)
-		attachment_free(a);
+		attachment_free(sqlite, a);
 	return err;
 }
 
@@ -202,7 +207,7 @@ void sqlite_probes_forget(struct sqlite_probes *sqlite, uint32_t pid)
 		struct attachment *a = container_of(at, struct attachment, link);
 
 		if (a->pid == pid)
-			attachment_free(a);
+			attachment_free(sqlite, a);
 	}
 }
 

@@ -21,6 +21,9 @@ struct sqlite_probes;
 struct sqlite_probes *sqlite_probes_new(struct probes *probes); /* NULL: no memory */
 void sqlite_probes_free(struct sqlite_probes *sqlite);          /* detaches all; NULL is fine */
 
+/* Detach from all processes. */
+void sqlite_probes_detach(struct sqlite_probes *sqlite);
+
 /* Attach to the copies that the process has mapped now and that are not attached yet. */
 void sqlite_probes_scan(struct sqlite_probes *sqlite, uint32_t pid);
 

@@ -10,6 +10,7 @@
  */
 #include "span/exchange.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@ struct exchanges {
 	const struct exchange_listener *listener;
 	void *ctx;
 	struct exchange_stats stats;
+	struct buf scratch; /* the texts of the head being read */
 };
 
 /* What a connection carries as conn->protocol. */
@@ -125,18 +127,7 @@ static void request_begin(void *ctx)
 	http->all->listener->began(http->all->ctx, exchange);
 }
 
-static struct sv text_add(char **at, struct sv s)
-{
-	struct sv copy = {.p = *at, .len = s.len};
-
-	if (s.len)
-		memcpy(*at, s.p, s.len);
-	*at += s.len;
-	return copy;
-}
-
-/* The incoming trace context, by the rules of W3C Trace Context for exactly one traceparent field.
- */
+/* The incoming trace context, by the rules of W3C Trace Context for exactly one traceparent field. */
 static void exchange_take_context(
     struct exchange *exchange, const struct http1_head *head, struct buf *state)
 {
@@ -154,36 +145,60 @@ static void exchange_take_context(
 		tracestate_parse(values, n, state);
 }
 
+static struct sv take(char **at, size_t len)
+{
+	struct sv taken = {.p = *at, .len = len};
+
+	*at += len;
+	return taken;
+}
+
+/* Keep the head's texts, which live until the head's call returns only. */
+static int exchange_take_head(
+    struct exchange *exchange, const struct http1_head *head, struct buf *scratch)
+{
+	struct sv host = {0}, user_agent = {0};
+	size_t state_len, host_len;
+	char *at;
+
+	http1_field_find(head, SV("host"), &host);
+	http1_field_find(head, SV("user-agent"), &user_agent);
+	buf_clear(scratch);
+	exchange_take_context(exchange, head, scratch);
+	state_len = scratch->len;
+	buf_append_sv(scratch, head->method);
+	buf_append_sv(scratch, head->target);
+	host_len = scratch->len;
+	http1_append_unfolded(scratch, host);
+	host_len = scratch->len - host_len;
+	http1_append_unfolded(scratch, user_agent);
+	at = scratch->failed ? NULL : malloc(scratch->len);
+	if (!at)
+		return -ENOMEM;
+	memcpy(at, scratch->data, scratch->len);
+	exchange->text = at;
+	exchange->trace_state = take(&at, state_len);
+	exchange->method = take(&at, head->method.len);
+	exchange->target = take(&at, head->target.len);
+	exchange->host = take(&at, host_len);
+	exchange->user_agent = take(&at, (size_t)(exchange->text + scratch->len - at));
+	exchange->version_minor = head->version_minor;
+	exchange->expects_continue = head->version_minor > 0 &&
+	    http1_field_has_token(head, SV("expect"), SV("100-continue"));
+	exchange->has_head = true;
+	return 0;
+}
+
 static enum http1_answers request_head(void *ctx, const struct http1_head *head, size_t head_bytes)
 {
 	struct http_conn *http = ctx;
 	struct exchange *exchange = http->receiving;
-	struct sv host = {0}, user_agent = {0};
-	struct buf state;
-	char *at;
 
 	(void)head_bytes;
-	if (!exchange)
-		return HTTP1_ANSWERS_OTHER;
-	buf_init(&state);
-	http1_field_find(head, SV("host"), &host);
-	http1_field_find(head, SV("user-agent"), &user_agent);
-	exchange_take_context(exchange, head, &state);
-	at =
-	    malloc(head->method.len + head->target.len + host.len + user_agent.len + state.len + 1);
-	exchange->text = at;
-	if (at) {
-		exchange->method = text_add(&at, head->method);
-		exchange->target = text_add(&at, head->target);
-		exchange->host = text_add(&at, host);
-		exchange->user_agent = text_add(&at, user_agent);
-		exchange->trace_state = text_add(&at, buf_sv(&state));
-		exchange->version_minor = head->version_minor;
-		exchange->has_head = true;
+	if (exchange && exchange_take_head(exchange, head, &http->all->scratch) == 0) {
 		http->all->stats.requests++;
 		http->all->listener->headed(http->all->ctx, exchange);
 	}
-	buf_release(&state);
 	return HTTP1_ANSWERS_OTHER;
 }
 
@@ -202,7 +217,7 @@ static void request_end(void *ctx, enum http1_end how)
 	struct exchange *exchange = http->receiving;
 
 	http->receiving = NULL;
-	if (how == HTTP1_END_LOST)
+	if (how == HTTP1_END_LOST || how == HTTP1_END_MALFORMED)
 		http->losses++;
 	if (!exchange || how == HTTP1_END_COMPLETE)
 		return;
@@ -247,8 +262,13 @@ static enum http1_answers response_head(void *ctx, const struct http1_head *head
 		return HTTP1_ANSWERS_OTHER;
 	answers = request_kind(exchange->method);
 	exchange->interim = head->status >= 100 && head->status < 200 && head->status != 101;
+	if (head->status == 100)
+		exchange->expects_continue = false;
 	if (!exchange->interim)
 		exchange->status = head->status;
+	/* A final answer instead of 100: the next request may come where the body was due. */
+	if (!exchange->interim && exchange->expects_continue && exchange == http->receiving)
+		http1_stream_body_optional(&http->request);
 	if (http1_response_body(head, answers).framing == HTTP1_BODY_TUNNEL)
 		http1_stream_tunnel(&http->request);
 	return answers;
@@ -276,7 +296,7 @@ static void response_end(void *ctx, enum http1_end how)
 	struct http_conn *http = ctx;
 	struct exchange *exchange = http_oldest(http);
 
-	if (how == HTTP1_END_LOST)
+	if (how == HTTP1_END_LOST || how == HTTP1_END_MALFORMED)
 		http->losses++;
 	if (http->stray || !exchange)
 		return;
@@ -331,7 +351,7 @@ static enum span_kind kind_from_start(const struct piece *piece)
 {
 	bool in = piece->direction == ZSP_IN;
 
-	if (piece->data.len == 0)
+	if (sv_find(piece->data, '\n') == piece->data.len) /* not a whole start line */
 		return SPAN_KIND_INVALID;
 	if (http1_plausible_start(HTTP1_RESPONSE, piece->data))
 		return in ? SPAN_KIND_CLIENT : SPAN_KIND_SERVER;
@@ -467,11 +487,14 @@ struct exchanges *exchanges_new(const struct exchange_listener *listener, void *
 		return NULL;
 	exchanges->listener = listener;
 	exchanges->ctx = ctx;
+	buf_init(&exchanges->scratch);
 	return exchanges;
 }
 
 void exchanges_free(struct exchanges *exchanges)
 {
+	if (exchanges)
+		buf_release(&exchanges->scratch);
 	free(exchanges);
 }
 

@@ -59,7 +59,8 @@ struct exchange {
 	bool partial; /* bytes were missed: end and sizes are as far as seen */
 
 	/* Private to the pairing. */
-	bool interim;   /* the response in progress is 1xx */
+	bool expects_continue; /* the body may never come: Expect: 100-continue, no 100 seen yet */
+	bool interim;          /* the response in progress is 1xx */
 	bool lingering; /* response out of step: ends with the next request or the connection */
 
 	void *owner; /* the listener's own; NULL at begin */
