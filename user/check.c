@@ -182,7 +182,7 @@ static int show_process(pid_t pid, void *arg)
 
 	if (target_facts_read(pid, true, &facts) || facts.kernel_thread || pid == getpid())
 		return 0;
-	sqlite_copy_scan(pid, SQLITE_COPY_SEARCH_STRIPPED, &copies);
+	sqlite_copy_scan(NULL, pid, SQLITE_COPY_SEARCH_STRIPPED, &copies);
 	if (facts.n_ports || copies.n) {
 		printf("  %-8d %-16s", (int)pid, facts.comm);
 		for (size_t i = 0; i < facts.n_ports; i++)

@@ -23,6 +23,7 @@ struct watched {
 	struct hnode node; /* by pid, which is its own hash */
 	struct list link;
 	uint32_t pid;
+	bool born;   /* observed since its first instruction */
 	bool rescan; /* mapped code since the last look for SQLite */
 	char exe[TARGET_PATH_SIZE];
 };
@@ -112,7 +113,7 @@ static int observe(struct watch *watch, uint32_t pid)
 		return -ENOMEM;
 	}
 	tell_pipeline(watch, w, NULL);
-	sqlite_probes_scan(watch->sqlite, pid);
+	sqlite_probes_scan(watch->sqlite, pid, false);
 	log_debug("observing pid %u, '%s'", pid, w->exe);
 	return 0;
 }
@@ -157,8 +158,9 @@ static void process_forks(struct watch *watch, const struct zsp_proc *proc)
 		log_warn("no memory to observe pid %u", proc->h.pid);
 		return;
 	}
+	w->born = true;
+	sqlite_probes_inherit(watch->sqlite, proc->parent_pid, w->pid);
 	tell_pipeline(watch, w, parent ? parent->exe : NULL);
-	sqlite_probes_scan(watch->sqlite, w->pid);
 }
 
 static void process_execs(struct watch *watch, const struct zsp_proc *proc)
@@ -168,7 +170,6 @@ static void process_execs(struct watch *watch, const struct zsp_proc *proc)
 	struct target_facts facts;
 
 	if (w) {
-		sqlite_probes_forget(watch->sqlite, w->pid);
 		tell_pipeline(watch, w, (const char *)proc->comm);
 		sqlite_probes_expect(watch->sqlite, w->pid, w->exe);
 		return;
@@ -240,7 +241,7 @@ void watch_settle(struct watch *watch)
 		struct watched *w = container_of(at, struct watched, link);
 
 		if (w->rescan)
-			sqlite_probes_scan(watch->sqlite, w->pid);
+			sqlite_probes_scan(watch->sqlite, w->pid, w->born);
 		w->rescan = false;
 	}
 }
@@ -303,7 +304,8 @@ static int observe_program(struct watch *watch, uint32_t pid, const char *path)
 		return err ? err : -ENOMEM;
 	tell_pipeline(watch, w, NULL);
 	snprintf(w->exe, sizeof(w->exe), "%s", path);
-	sqlite_probes_expect(watch->sqlite, pid, path);
+	w->born = true;
+	sqlite_probes_expect_family(watch->sqlite, path);
 	return 0;
 }
 

@@ -69,7 +69,7 @@ static void finds_the_shared_library(void **state)
 	char real[4096];
 
 	(void)state;
-	assert_int_equal(sqlite_copy_scan(getpid(), 0, &copies), 0);
+	assert_int_equal(sqlite_copy_scan(NULL, getpid(), 0, &copies), 0);
 	assert_int_equal(copies.n, 1);
 	copy = copy_of(&copies, library_path(&s));
 	check_traceable(copy);
@@ -85,11 +85,11 @@ static void finds_nothing_without_sqlite(void **state)
 	struct sqlite_copies copies;
 
 	(void)state;
-	assert_int_equal(sqlite_copy_scan(getpid(), 0, &copies), 0);
+	assert_int_equal(sqlite_copy_scan(NULL, getpid(), 0, &copies), 0);
 	assert_int_equal(copies.n, 0);
 	assert_int_equal(copies.unreadable, 0);
 	sqlite_copies_release(&copies);
-	assert_int_equal(sqlite_copy_scan(2147483647, 0, &copies), -ESRCH);
+	assert_int_equal(sqlite_copy_scan(NULL, 2147483647, 0, &copies), -ESRCH);
 }
 
 static void copy_file(const char *from, const char *to)
@@ -118,14 +118,14 @@ static void finds_two_copies_and_a_deleted_one(void **state)
 	copy_file(library_path(&s), path);
 	second = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	assert_non_null(second);
-	assert_int_equal(sqlite_copy_scan(getpid(), 0, &copies), 0);
+	assert_int_equal(sqlite_copy_scan(NULL, getpid(), 0, &copies), 0);
 	assert_int_equal(copies.n, 2);
 	check_traceable(copy_of(&copies, path));
 	check_traceable(copy_of(&copies, library_path(&s)));
 	sqlite_copies_release(&copies);
 
 	assert_int_equal(unlink(path), 0);
-	assert_int_equal(sqlite_copy_scan(getpid(), 0, &copies), 0);
+	assert_int_equal(sqlite_copy_scan(NULL, getpid(), 0, &copies), 0);
 	if (geteuid() == 0) {
 		assert_int_equal(copies.n, 2);
 		for (size_t i = 0; i < 2; i++)
@@ -164,7 +164,7 @@ static void refuses_an_accessor_it_does_not_understand(void **state)
 	close(mkstemp(path));
 	copy_file(library_path(&s), path);
 	patch(path, "sqlite3_sql", unknown, sizeof(unknown));
-	assert_int_equal(sqlite_copy_for_program(path, &copies), 0);
+	assert_int_equal(sqlite_copy_for_program(NULL, path, &copies), 0);
 	copy = copy_of(&copies, path);
 	assert_non_null(copy);
 	assert_int_equal(copy->state, SQLITE_COPY_REFUSED);
@@ -181,18 +181,18 @@ static void knows_what_a_program_will_map(void **state)
 
 	(void)state;
 	/* Needs no SQLite, but might load it. */
-	assert_int_equal(sqlite_copy_for_program("/bin/true", &copies), 0);
+	assert_int_equal(sqlite_copy_for_program(NULL, "/bin/true", &copies), 0);
 	assert_int_equal(copies.n, 1);
 	check_traceable(copy_of(&copies, library_path(&s)));
 	assert_true(strncmp(copies.items[0].attach_path, "/proc", 5) != 0);
 	sqlite_copies_release(&copies);
 	/* The program is the copy; it is listed once. */
-	assert_int_equal(sqlite_copy_for_program(library_path(&s), &copies), 0);
+	assert_int_equal(sqlite_copy_for_program(NULL, library_path(&s), &copies), 0);
 	assert_int_equal(copies.n, 1);
 	sqlite_copies_release(&copies);
-	assert_int_equal(sqlite_copy_for_program("/no/such/program", &copies), -ENOENT);
+	assert_int_equal(sqlite_copy_for_program(NULL, "/no/such/program", &copies), -ENOENT);
 	/* A script. */
-	assert_int_equal(sqlite_copy_for_program("/proc/self/stat", &copies), 0);
+	assert_int_equal(sqlite_copy_for_program(NULL, "/proc/self/stat", &copies), 0);
 	sqlite_copies_release(&copies);
 	dlclose(s.library);
 }
@@ -269,9 +269,9 @@ static void reports_stripped_copies_when_asked(void **state)
 		print_message("skipped: an executable memfd is only reached by root\n");
 		skip();
 	}
-	assert_int_equal(sqlite_copy_scan(getpid(), 0, &copies), 0);
+	assert_int_equal(sqlite_copy_scan(NULL, getpid(), 0, &copies), 0);
 	assert_int_equal(copies.n, 0);
-	assert_int_equal(sqlite_copy_scan(getpid(), SQLITE_COPY_SEARCH_STRIPPED, &copies), 0);
+	assert_int_equal(sqlite_copy_scan(NULL, getpid(), SQLITE_COPY_SEARCH_STRIPPED, &copies), 0);
 	/* This program holds both texts for its other cases and is reported too. */
 	assert_int_equal(copies.n, 2);
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);

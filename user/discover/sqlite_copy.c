@@ -13,6 +13,7 @@
 #include "discover/elf.h"
 #include "discover/proc.h"
 #include "discover/sqlite_code.h"
+#include "discover/sqlite_copy_cache.h"
 #include "discover/sqlite_source_id.h"
 
 enum {
@@ -155,9 +156,32 @@ static int describe(int fd, struct sqlite_copy *copy)
 	return 0;
 }
 
+/* The copies found so far, and how files are looked at. */
+struct search {
+	struct sqlite_copies copies;
+	struct sqlite_copy_cache *cache;
+	unsigned flags;
+};
+
+/* describe(), or what the cache knows; state SQLITE_COPY_INVALID when there is no SQLite with symbols. */
+static int describe_once(
+    const struct search *search, int fd, const struct stat *st, struct sqlite_copy *copy)
+{
+	int err;
+
+	if (sqlite_copy_cache_get(search->cache, st, copy))
+		return 0;
+	copy->dev = st->st_dev;
+	copy->inode = st->st_ino;
+	err = describe(fd, copy);
+	if (err && err != -ENOENT)
+		return err;
+	sqlite_copy_cache_put(search->cache, st, copy);
+	return 0;
+}
+
 /* Look at one open file and add it when it is a copy. */
-static int examine(
-    struct sqlite_copies *copies, int fd, unsigned flags, const char *path, const char *attach_path)
+static int examine(struct search *search, int fd, const char *path, const char *attach_path)
 {
 	struct sqlite_copy copy = {0};
 	struct stat st;
@@ -165,26 +189,25 @@ static int examine(
 
 	if (fstat(fd, &st) != 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode) || copies_have(copies, &st))
+	if (!S_ISREG(st.st_mode) || copies_have(&search->copies, &st))
 		return 0;
-	copy.dev = st.st_dev;
-	copy.inode = st.st_ino;
-	err = describe(fd, &copy);
-	if (err == -ENOENT) {
-		if (!(flags & SQLITE_COPY_SEARCH_STRIPPED) || sqlite_source_id_in_file(fd) <= 0)
+	err = describe_once(search, fd, &st, &copy);
+	if (err)
+		return err;
+	if (copy.state == SQLITE_COPY_INVALID) {
+		if (!(search->flags & SQLITE_COPY_SEARCH_STRIPPED) ||
+		    sqlite_source_id_in_file(fd) <= 0)
 			return 0;
 		copy.state = SQLITE_COPY_STRIPPED;
 		copy.reason = "linked in without symbols";
-		err = 0;
 	}
-	return err ? err : copies_add(copies, &copy, path, attach_path);
+	return copies_add(&search->copies, &copy, path, attach_path);
 }
 
 /* State of a walk over the mappings of one process. */
 struct scan {
 	pid_t pid;
-	unsigned flags;
-	struct sqlite_copies copies;
+	struct search search;
 	struct seen {
 		unsigned dev_major, dev_minor;
 		uint64_t inode;
@@ -202,7 +225,7 @@ static bool first_sight(struct scan *scan, const struct proc_map *map)
 			return false;
 	}
 	if (scan->n_seen == FILES_MAX) {
-		scan->copies.unreadable++;
+		scan->search.copies.unreadable++;
 		return false;
 	}
 	scan->seen[scan->n_seen++] = (struct seen){
@@ -245,16 +268,17 @@ static int visit_map(const struct proc_map *map, void *arg)
 		return 0;
 	fd = open_mapped(scan, map, path, sizeof(path));
 	if (fd < 0) {
-		scan->copies.unreadable++;
+		scan->search.copies.unreadable++;
 		return 0;
 	}
 	snprintf(shown, sizeof(shown), "%.*s", SV_ARG(map->path));
-	err = examine(&scan->copies, fd, scan->flags, shown, path);
+	err = examine(&scan->search, fd, shown, path);
 	close(fd);
 	return err;
 }
 
-int sqlite_copy_scan(pid_t pid, unsigned flags, struct sqlite_copies *ret_copies)
+int sqlite_copy_scan(
+    struct sqlite_copy_cache *cache, pid_t pid, unsigned flags, struct sqlite_copies *ret_copies)
 {
 	struct scan *scan = calloc(1, sizeof(*scan));
 	int err;
@@ -262,12 +286,12 @@ int sqlite_copy_scan(pid_t pid, unsigned flags, struct sqlite_copies *ret_copies
 	if (!scan)
 		return -ENOMEM;
 	scan->pid = pid;
-	scan->flags = flags;
+	scan->search = (struct search){.cache = cache, .flags = flags};
 	err = proc_each_map(pid, visit_map, scan);
 	if (err)
-		sqlite_copies_release(&scan->copies);
+		sqlite_copies_release(&scan->search.copies);
 	else
-		*ret_copies = scan->copies;
+		*ret_copies = scan->search.copies;
 	free(scan);
 	return err;
 }
@@ -289,7 +313,7 @@ static const char *const library_dirs[] = {
 };
 
 /* Examine the first library of this name that the directories have. */
-static int examine_library(struct sqlite_copies *copies, const char *name)
+static int examine_library(struct search *search, const char *name)
 {
 	for (size_t i = 0; i < sizeof(library_dirs) / sizeof(library_dirs[0]); i++) {
 		char path[512];
@@ -301,14 +325,14 @@ static int examine_library(struct sqlite_copies *copies, const char *name)
 		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 		if (fd < 0)
 			continue;
-		err = examine(copies, fd, 0, path, path);
+		err = examine(search, fd, path, path);
 		close(fd);
 		return err;
 	}
 	return 0;
 }
 
-static int examine_needed(struct sqlite_copies *copies, int fd)
+static int examine_needed(struct search *search, int fd)
 {
 	struct elf_file *file;
 	const char *name;
@@ -318,27 +342,28 @@ static int examine_needed(struct sqlite_copies *copies, int fd)
 		return err == -ENOMEM ? err : 0;
 	for (size_t i = 0; !err && (name = elf_file_needed(file, i)); i++)
 		if (sv_starts(sv_cstr(name), SV("libsqlite3.so")) && !strchr(name, '/'))
-			err = examine_library(copies, name);
+			err = examine_library(search, name);
 	elf_file_close(file);
 	return err;
 }
 
-int sqlite_copy_for_program(const char *path, struct sqlite_copies *ret_copies)
+int sqlite_copy_for_program(
+    struct sqlite_copy_cache *cache, const char *path, struct sqlite_copies *ret_copies)
 {
-	struct sqlite_copies copies = {0};
+	struct search search = {.cache = cache};
 	int err, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
 		return -errno;
-	err = examine(&copies, fd, 0, path, path);
+	err = examine(&search, fd, path, path);
 	if (!err)
-		err = examine_needed(&copies, fd);
+		err = examine_needed(&search, fd);
 	if (!err)
-		err = examine_library(&copies, "libsqlite3.so.0");
+		err = examine_library(&search, "libsqlite3.so.0");
 	close(fd);
 	if (err)
-		sqlite_copies_release(&copies);
+		sqlite_copies_release(&search.copies);
 	else
-		*ret_copies = copies;
+		*ret_copies = search.copies;
 	return err;
 }

@@ -66,11 +66,15 @@ enum {
 	SQLITE_COPY_SEARCH_STRIPPED = 1,
 };
 
+struct sqlite_copy_cache;
+
 /*
- * The copies mapped executable by pid now. Returns 0 (maybe with none), -ESRCH, -EACCES, -ENOMEM.
+ * The copies mapped executable by pid now. cache (may be NULL, see sqlite_copy_cache.h) saves reading
+ * known files again. Returns 0 (maybe with none), -ESRCH, -EACCES, -ENOMEM.
  * The caller releases the result.
  */
-int sqlite_copy_scan(pid_t pid, unsigned flags, struct sqlite_copies *ret_copies);
+int sqlite_copy_scan(
+    struct sqlite_copy_cache *cache, pid_t pid, unsigned flags, struct sqlite_copies *ret_copies);
 
 /*
  * The copies that the program at path will map when it starts: itself, the shared library it needs,
@@ -78,7 +82,8 @@ int sqlite_copy_scan(pid_t pid, unsigned flags, struct sqlite_copies *ret_copies
  * LD_LIBRARY_PATH are not followed: scan the process after its start for those. Returns 0 or what
  * open() of path says; a script is no error.
  */
-int sqlite_copy_for_program(const char *path, struct sqlite_copies *ret_copies);
+int sqlite_copy_for_program(
+    struct sqlite_copy_cache *cache, const char *path, struct sqlite_copies *ret_copies);
 
 void sqlite_copies_release(struct sqlite_copies *copies);
 

@@ -10,13 +10,15 @@
 #include "base/hmap.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "discover/proc.h"
 #include "discover/sqlite_copy.h"
+#include "discover/sqlite_copy_cache.h"
 
-/* One attachment: a copy in a process. */
+/* One attachment: a copy in a process, or in every process. */
 struct attachment {
 	struct list link;
-	uint32_t pid;
-	uint64_t dev, inode;
+	uint32_t pid;            /* 0: every process */
+	struct sqlite_copy copy; /* with paths of its own */
 	struct bpf_link *links[4];
 	size_t n_links;
 };
@@ -30,7 +32,8 @@ struct sqlite_probes {
 	struct list attachments;
 	struct known_copy copies[ZSP_SQLITE_COPIES_MAX]; /* index as in the kernel side's map */
 	uint32_t n_copies;
-	uint64_t refused;
+	uint64_t refused, late;
+	struct sqlite_copy_cache *cache; /* NULL without memory: files are read again */
 };
 
 struct sqlite_probes *sqlite_probes_new(struct probes *probes)
@@ -40,6 +43,7 @@ struct sqlite_probes *sqlite_probes_new(struct probes *probes)
 	if (!sqlite)
 		return NULL;
 	sqlite->probes = probes;
+	sqlite->cache = sqlite_copy_cache_new();
 	list_init(&sqlite->attachments);
 	return sqlite;
 }
@@ -49,20 +53,23 @@ static void attachment_free(struct sqlite_probes *sqlite, struct attachment *att
 	list_remove(&attachment->link);
 	while (attachment->n_links > 0)
 		probes_drop_link(sqlite->probes, attachment->links[--attachment->n_links]);
+	free(attachment->copy.path);
+	free(attachment->copy.attach_path);
 	free(attachment);
 }
 
 void sqlite_probes_free(struct sqlite_probes *sqlite)
 {
-	if (sqlite)
-		sqlite_probes_detach(sqlite);
+	if (!sqlite)
+		return;
+	sqlite_probes_detach(sqlite);
+	sqlite_copy_cache_free(sqlite->cache);
 	free(sqlite);
 }
 
 void sqlite_probes_detach(struct sqlite_probes *sqlite)
 {
-	list_for_each(at, &sqlite->attachments)
-	{
+	list_for_each (at, &sqlite->attachments) {
 		attachment_free(sqlite, container_of(at, struct attachment, link));
 	}
 }
@@ -73,7 +80,8 @@ static bool is_attached(
 	list_for_each (at, &sqlite->attachments) {
 		const struct attachment *a = container_of(at, struct attachment, link);
 
-		if (a->pid == pid && a->dev == copy->dev && a->inode == copy->inode)
+		if ((a->pid == pid || a->pid == 0) && a->copy.dev == copy->dev &&
+		    a->copy.inode == copy->inode)
 			return true;
 	}
 	return false;
@@ -112,7 +120,7 @@ static int attach_one(struct sqlite_probes *sqlite, struct attachment *a,
 	if (probes_have_cookies(sqlite->probes))
 		opts.bpf_cookie = index;
 	link = bpf_program__attach_uprobe_opts(probes_program(sqlite->probes, program),
-	    (pid_t)a->pid, copy->attach_path, offset, &opts);
+	    a->pid ? (pid_t)a->pid : -1, copy->attach_path, offset, &opts);
 	if (!link)
 		return -errno;
 	a->links[a->n_links++] = link;
@@ -140,10 +148,13 @@ static int attach_copy(struct sqlite_probes *sqlite, uint32_t pid, const struct 
 	if (!a)
 		return -ENOMEM;
 	a->pid = pid;
-	a->dev = copy->dev;
-	a->inode = copy->inode;
+	a->copy = *copy;
+	a->copy.path = strdup(copy->path);
+	a->copy.attach_path = strdup(copy->attach_path);
 	list_add_tail(&sqlite->attachments, &a->link);
-	if (!probes_have_cookies(sqlite->probes))
+	if (!a->copy.path || !a->copy.attach_path)
+		err = -ENOMEM;
+	if (!err && pid && !probes_have_cookies(sqlite->probes))
 		err = probes_target_set_copy(sqlite->probes, pid, (uint32_t)index);
 	for (size_t i = 0; i < sizeof(plan) / sizeof(plan[0]) && !err; i++)
 		err = attach_one(sqlite, a, copy, (uint32_t)index, plan[i].program, plan[i].offset,
@@ -153,41 +164,72 @@ static int attach_copy(struct sqlite_probes *sqlite, uint32_t pid, const struct 
 	return err;
 }
 
-static void attach_copies(
-    struct sqlite_probes *sqlite, uint32_t pid, const struct sqlite_copies *copies)
-{
-	for (size_t i = 0; i < copies->n; i++) {
-		const struct sqlite_copy *copy = &copies->items[i];
-		int err;
+/* What is known of the process at the time of an attachment. */
+enum moment {
+	MOMENT_RUNNING, /* it ran before it was observed, or shares its parent's past */
+	MOMENT_AHEAD,   /* observed from its first instruction, and expected to map the copy */
+	MOMENT_MAPPED,  /* observed from its first instruction, and has mapped the copy already */
+};
 
-		if (is_attached(sqlite, pid, copy))
-			continue;
-		if (copy->state != SQLITE_COPY_TRACEABLE) {
-			sqlite->refused++;
-			log_warn("SQLite in '%s' (pid %u) is not traced: %s", copy->path, pid,
-			    copy->reason);
-			continue;
-		}
-		err = attach_copy(sqlite, pid, copy);
-		if (err == -ESRCH) /* ended meanwhile */
-			continue;
-		if (err) {
-			sqlite->refused++;
-			log_warn("cannot attach to SQLite in '%s' (pid %u): %s", copy->path, pid,
-			    strerror(-err));
-		} else {
-			log_debug("attached to SQLite in '%s' (pid %u)", copy->path, pid);
-		}
+static int map_is_copy(const struct proc_map *map, void *arg)
+{
+	const struct sqlite_copy *copy = arg;
+
+	return map->executable && map->inode == copy->inode;
+}
+
+/* Attached, but were we in time? */
+static bool is_late(uint32_t pid, struct sqlite_copy *copy, enum moment moment)
+{
+	if (moment == MOMENT_AHEAD && pid)
+		return proc_each_map((pid_t)pid, map_is_copy, copy) > 0;
+	return moment == MOMENT_MAPPED;
+}
+
+/* Attach unless it is so already; say what cannot be done. */
+static void attach_if_new(
+    struct sqlite_probes *sqlite, uint32_t pid, const struct sqlite_copy *copy, enum moment moment)
+{
+	struct sqlite_copy wanted = *copy;
+	int err;
+
+	if (is_attached(sqlite, pid, copy))
+		return;
+	if (copy->state != SQLITE_COPY_TRACEABLE) {
+		sqlite->refused++;
+		log_warn(
+		    "SQLite in '%s' (pid %u) is not traced: %s", copy->path, pid, copy->reason);
+		return;
+	}
+	err = attach_copy(sqlite, pid, copy);
+	if (err == -ESRCH) { /* ended meanwhile */
+		sqlite->late += moment == MOMENT_MAPPED;
+		return;
+	}
+	sqlite->late += is_late(pid, &wanted, moment);
+	if (err) {
+		sqlite->refused++;
+		log_warn("cannot attach to SQLite in '%s' (pid %u): %s", copy->path, pid,
+		    strerror(-err));
+	} else {
+		log_debug("attached to SQLite in '%s' (pid %u)", copy->path, pid);
 	}
 }
 
-void sqlite_probes_scan(struct sqlite_probes *sqlite, uint32_t pid)
+static void attach_copies(struct sqlite_probes *sqlite, uint32_t pid,
+    const struct sqlite_copies *copies, enum moment moment)
+{
+	for (size_t i = 0; i < copies->n; i++)
+		attach_if_new(sqlite, pid, &copies->items[i], moment);
+}
+
+void sqlite_probes_scan(struct sqlite_probes *sqlite, uint32_t pid, bool born)
 {
 	struct sqlite_copies copies;
 
-	if (sqlite_copy_scan((pid_t)pid, 0, &copies))
+	if (sqlite_copy_scan(sqlite->cache, (pid_t)pid, 0, &copies))
 		return;
-	attach_copies(sqlite, pid, &copies);
+	attach_copies(sqlite, pid, &copies, born ? MOMENT_MAPPED : MOMENT_RUNNING);
 	sqlite_copies_release(&copies);
 }
 
@@ -195,10 +237,26 @@ void sqlite_probes_expect(struct sqlite_probes *sqlite, uint32_t pid, const char
 {
 	struct sqlite_copies copies;
 
-	if (sqlite_copy_for_program(path, &copies))
+	if (sqlite_copy_for_program(sqlite->cache, path, &copies))
 		return;
-	attach_copies(sqlite, pid, &copies);
+	attach_copies(sqlite, pid, &copies, MOMENT_AHEAD);
 	sqlite_copies_release(&copies);
+}
+
+void sqlite_probes_expect_family(struct sqlite_probes *sqlite, const char *path)
+{
+	sqlite_probes_expect(sqlite, 0, path);
+}
+
+void sqlite_probes_inherit(struct sqlite_probes *sqlite, uint32_t parent_pid, uint32_t pid)
+{
+	/* New attachments go to the list's tail and are not of the parent: the walk ends. */
+	list_for_each (at, &sqlite->attachments) {
+		const struct attachment *a = container_of(at, struct attachment, link);
+
+		if (a->pid == parent_pid)
+			attach_if_new(sqlite, pid, &a->copy, MOMENT_RUNNING);
+	}
 }
 
 void sqlite_probes_forget(struct sqlite_probes *sqlite, uint32_t pid)
@@ -216,6 +274,7 @@ void sqlite_probes_stats(const struct sqlite_probes *sqlite, struct sqlite_probe
 	*ret_stats = (struct sqlite_probes_stats){
 	    .copies = sqlite->n_copies,
 	    .refused = sqlite->refused,
+	    .late = sqlite->late,
 	};
 	list_for_each (at, &sqlite->attachments) {
 		ret_stats->processes++;

@@ -6,6 +6,7 @@
 #ifndef ZS_PROBE_SQLITE_PROBES_H
 #define ZS_PROBE_SQLITE_PROBES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "probe/probes.h"
@@ -14,6 +15,8 @@ struct sqlite_probes_stats {
 	uint64_t processes; /* with at least one attached copy, now */
 	uint64_t copies;    /* distinct files seen */
 	uint64_t refused;   /* copies that could not be traced, with a reason logged */
+	uint64_t late;      /* copies attached when a process born under observation had them mapped
+	                     * already: its first statements may have gone unseen */
 };
 
 struct sqlite_probes;
@@ -24,13 +27,33 @@ void sqlite_probes_free(struct sqlite_probes *sqlite);          /* detaches all;
 /* Detach from all processes. */
 void sqlite_probes_detach(struct sqlite_probes *sqlite);
 
-/* Attach to the copies that the process has mapped now and that are not attached yet. */
-void sqlite_probes_scan(struct sqlite_probes *sqlite, uint32_t pid);
+/*
+ * Attach to the copies that the process has mapped now and that are not attached yet. born: the process
+ * was observed from its first instruction on, so that a new copy means that we are late.
+ */
+void sqlite_probes_scan(struct sqlite_probes *sqlite, uint32_t pid, bool born);
 
-/* Attach ahead to the copies that a process which starts the program at path will map. */
+/*
+ * Attach ahead to the copies that a process which starts the program at path will map. Attachments follow
+ * the process through exec and stay: a file it maps no more costs nothing, and detaching takes so long
+ * that the same file, attached again, would be hit twice meanwhile.
+ */
 void sqlite_probes_expect(struct sqlite_probes *sqlite, uint32_t pid, const char *path);
 
-/* The process ended, or runs another program now. */
+/*
+ * The same for a command that is observed from its first instruction, with all it starts: for every
+ * process of the host, since its children may come and go faster than anyone attaches to them. The
+ * kernel side tells who is observed; others that run these copies pay for a hit.
+ */
+void sqlite_probes_expect_family(struct sqlite_probes *sqlite, const char *path);
+
+/*
+ * A child was forked: attach to the copies that its parent is attached to. Nothing is read or examined,
+ * since the child may run to its first statement, or through exec into another program, at once.
+ */
+void sqlite_probes_inherit(struct sqlite_probes *sqlite, uint32_t parent_pid, uint32_t pid);
+
+/* The process ended. */
 void sqlite_probes_forget(struct sqlite_probes *sqlite, uint32_t pid);
 
 void sqlite_probes_stats(const struct sqlite_probes *sqlite, struct sqlite_probes_stats *ret_stats);
