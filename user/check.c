@@ -24,6 +24,7 @@ enum fact_state {
 	FACT_DEGRADED = 2, /* works without, named how */
 	FACT_MISSING = 3,  /* required */
 	FACT_INFO = 4,     /* present or not, nothing depends on it */
+	FACT_UNKNOWN = 5,  /* cannot be told without privileges */
 };
 
 struct fact {
@@ -154,17 +155,18 @@ static void fact_io_uring(struct fact *fact)
 
 static const struct {
 	const char *name;
+	bool privileged; /* cannot be told without privileges */
 	void (*probe)(struct fact *fact);
 } rows[] = {
-    {"kernel", fact_kernel},
-    {"privileges", fact_privileges},
-    {"type information", fact_btf},
-    {"ring buffer", fact_ring},
-    {"tracepoints", fact_tracefs},
-    {"uprobes", fact_uprobes},
-    {"attach cookies", fact_cookies},
-    {"probes", fact_probes},
-    {"io_uring", fact_io_uring},
+    {"kernel", false, fact_kernel},
+    {"privileges", false, fact_privileges},
+    {"type information", false, fact_btf},
+    {"ring buffer", true, fact_ring},
+    {"tracepoints", true, fact_tracefs},
+    {"uprobes", false, fact_uprobes},
+    {"attach cookies", true, fact_cookies},
+    {"probes", true, fact_probes},
+    {"io_uring", false, fact_io_uring},
 };
 
 /* --- the processes ------------------------------------------------------------------------------- */
@@ -204,15 +206,25 @@ int check_main(const struct options *options)
 	static const char *const marks[] = {[FACT_OK] = "ok",
 	    [FACT_DEGRADED] = "degraded",
 	    [FACT_MISSING] = "MISSING",
-	    [FACT_INFO] = "-"};
+	    [FACT_INFO] = "-",
+	    [FACT_UNKNOWN] = "?"};
 	int status = EXIT_DONE;
 	size_t shown = 0;
 
+	bool privileged;
+	struct buf message;
+
 	(void)options;
+	buf_init(&message);
+	privileged = privileges_check(&message) == 0;
+	buf_release(&message);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct fact fact;
 
-		rows[i].probe(&fact);
+		if (rows[i].privileged && !privileged)
+			fact_set(&fact, FACT_UNKNOWN, "cannot be told without privileges");
+		else
+			rows[i].probe(&fact);
 		printf("%-18s %-9s %s\n", rows[i].name, marks[fact.state], fact.text);
 		if (fact.state == FACT_MISSING)
 			status = EXIT_UNSUPPORTED;

@@ -180,6 +180,26 @@ static int describe_once(
 	return 0;
 }
 
+static bool is_sqlite_library(const char *name)
+{
+	return sv_starts(sv_cstr(name), SV("libsqlite3.so"));
+}
+
+/* A program that loads the shared library names its source id too, to compare the two. */
+static bool loads_library(int fd)
+{
+	struct elf_file *file;
+	const char *name;
+	bool loads = false;
+
+	if (elf_file_open_fd(fd, &file))
+		return false;
+	for (size_t i = 0; !loads && (name = elf_file_needed(file, i)); i++)
+		loads = is_sqlite_library(name);
+	elf_file_close(file);
+	return loads;
+}
+
 /* Look at one open file and add it when it is a copy. */
 static int examine(struct search *search, int fd, const char *path, const char *attach_path)
 {
@@ -196,7 +216,7 @@ static int examine(struct search *search, int fd, const char *path, const char *
 		return err;
 	if (copy.state == SQLITE_COPY_INVALID) {
 		if (!(search->flags & SQLITE_COPY_SEARCH_STRIPPED) ||
-		    sqlite_source_id_in_file(fd) <= 0)
+		    sqlite_source_id_in_file(fd) <= 0 || loads_library(fd))
 			return 0;
 		copy.state = SQLITE_COPY_STRIPPED;
 		copy.reason = "linked in without symbols";
@@ -341,7 +361,7 @@ static int examine_needed(struct search *search, int fd)
 	if (err)
 		return err == -ENOMEM ? err : 0;
 	for (size_t i = 0; !err && (name = elf_file_needed(file, i)); i++)
-		if (sv_starts(sv_cstr(name), SV("libsqlite3.so")) && !strchr(name, '/'))
+		if (is_sqlite_library(name) && !strchr(name, '/'))
 			err = examine_library(search, name);
 	elf_file_close(file);
 	return err;

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,6 +199,7 @@ int probes_open(
 	err = attach(p);
 	if (err)
 		explain(message, err, "attach the BPF programs");
+	malloc_trim(0); /* loading parses the kernel's type information: 10 MB that are not needed again */
 out:
 	if (err) {
 		probes_close(p);

@@ -406,8 +406,10 @@ void assembler_statement(struct assembler *a, const struct zsp_statement *statem
 	struct node *caller, *node;
 	struct sv database;
 
-	if (!service)
+	if (!service) {
+		a->stats.dropped++;
 		return;
+	}
 	caller = caller_by_thread(a, statement->h.tid, statement->h.slice, statement->start_ns);
 	node = node_new(a, SPAN_KIND_CLIENT, NULL, caller);
 	if (!node) {
