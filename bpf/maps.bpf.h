@@ -109,7 +109,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 8192);
-	__type(key, u32); /* tgid */
+	__type(key, u32); /* tgid; 0: every other process */
 	__type(value, u32);
 } zsp_copy_of_process __weak SEC(".maps");
 

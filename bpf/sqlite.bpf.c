@@ -35,6 +35,10 @@ static __always_inline u32 current_copy(void *ctx)
 		return bpf_get_attach_cookie(ctx);
 	tgid = bpf_get_current_pid_tgid() >> 32;
 	copy = bpf_map_lookup_elem(&zsp_copy_of_process, &tgid);
+	if (!copy) {
+		tgid = 0;
+		copy = bpf_map_lookup_elem(&zsp_copy_of_process, &tgid);
+	}
 	return copy ? *copy : ZSP_SQLITE_COPIES_MAX;
 }
 

@@ -46,7 +46,8 @@ int probes_target_add(struct probes *probes, uint32_t pid);
 /* Observe it no more. */
 void probes_target_remove(struct probes *probes, uint32_t pid);
 
-/* For kernels without attach cookies: the copy (index into the copies) whose probes the process hits. */
+/* For kernels without attach cookies: the copy (index into the copies) whose probes the process hits; pid 0
+ * speaks for all that nothing else is said of. */
 int probes_target_set_copy(struct probes *probes, uint32_t pid, uint32_t copy);
 
 /* Tell the kernel side where copy number index keeps things. */

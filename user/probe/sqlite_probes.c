@@ -154,7 +154,7 @@ static int attach_copy(struct sqlite_probes *sqlite, uint32_t pid, const struct 
 	list_add_tail(&sqlite->attachments, &a->link);
 	if (!a->copy.path || !a->copy.attach_path)
 		err = -ENOMEM;
-	if (!err && pid && !probes_have_cookies(sqlite->probes))
+	if (!err && !probes_have_cookies(sqlite->probes))
 		err = probes_target_set_copy(sqlite->probes, pid, (uint32_t)index);
 	for (size_t i = 0; i < sizeof(plan) / sizeof(plan[0]) && !err; i++)
 		err = attach_one(sqlite, a, copy, (uint32_t)index, plan[i].program, plan[i].offset,

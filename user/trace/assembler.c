@@ -116,6 +116,8 @@ static void group_merge(struct assembler *a, struct group *to, struct group *fro
 static void node_free(struct assembler *a, struct node *node)
 {
 	pair_table_leave(&a->pairs, node);
+	if (node->other_end)
+		node->other_end->other_end = NULL;
 	list_remove(&node->member);
 	span_free(node->span);
 	free(node);
@@ -338,6 +340,8 @@ static void link_ends(struct assembler *a, struct node *client, struct node *ser
 {
 	struct group *group = client->group;
 
+	client->other_end = server;
+	server->other_end = client;
 	if (server->basis == PARENT_BASIS_NONE) {
 		server->basis = PARENT_BASIS_SOCKET;
 		server->parent_id = client->span_id;
@@ -369,6 +373,26 @@ static void on_headed(void *ctx, struct exchange *exchange)
 		link_ends(a, other, node);
 }
 
+/*
+ * The server's last byte was on its way before the client had it, however long the server's write then
+ * took to return: what the client saw bounds the server's end. Whichever end is told first waits for the
+ * other in its group.
+ */
+static void bound_by_client(struct node *node, struct exchange *exchange)
+{
+	struct node *other = node->other_end;
+
+	node->end_ns = exchange->end_ns;
+	if (!other || other->end_ns == 0 || exchange->error != EXCHANGE_OK)
+		return;
+	if (node->kind == SPAN_KIND_SERVER && other->end_ns < exchange->end_ns &&
+	    other->end_ns > exchange->start_ns)
+		exchange->end_ns = other->end_ns;
+	else if (node->kind == SPAN_KIND_CLIENT && other->span &&
+	    other->span->end_ns > exchange->end_ns && other->span->start_ns < exchange->end_ns)
+		other->span->end_ns = exchange->end_ns;
+}
+
 static void on_ended(void *ctx, struct exchange *exchange)
 {
 	struct assembler *a = ctx;
@@ -377,6 +401,7 @@ static void on_ended(void *ctx, struct exchange *exchange)
 
 	if (!node)
 		return;
+	bound_by_client(node, exchange);
 	if (exchange->has_head && service)
 		node->span =
 		    http_span_build(&a->builder, a->routes, exchange, service, node->basis);

@@ -38,6 +38,8 @@ struct node {
 	uint32_t call_slice; /* requests: slice of the thread at the last call */
 
 	/* The two ends of a connection find each other here. */
+	struct node *other_end; /* NULL until found, and when it is freed */
+	uint64_t end_ns;        /* 0 while open */
 	struct hnode pair;
 	bool paired;                     /* in the pair table */
 	struct endpoint from, to;        /* of the request bytes */
