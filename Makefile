@@ -127,6 +127,7 @@ demo: ## the shop observed, live, until Ctrl-C (root); DEMO_SECONDS=20 ends it b
 	+$(Q)target-app/demo
 
 test: ## everything: packages, build, lint, unit and end-to-end tests (root)
+	@[ "$$(id -u)" = 0 ] || { echo 'end-to-end tests need root: sudo make test; without: make check' >&2; exit 1; }
 	$(Q)tools/install-deps
 	$(Q)$(MAKE) --no-print-directory all unit-programs
 	$(Q)tests/run lint unit e2e
@@ -157,7 +158,7 @@ help: ## this list
 
 # How C is compiled here, for tests/lint/headers.
 show-flags:
-	@echo '$(CC) $(CSTD) $(WARN) $(DEFINES) $(UNIT_DEFS) $(INCLUDES) $(PKG_CFLAGS)'
-	@echo '$(CLANG) $(BPF_CFLAGS)'
+	@:$(info $(CC) $(CSTD) $(WARN) $(DEFINES) $(UNIT_DEFS) $(INCLUDES) $(PKG_CFLAGS))
+	@:$(info $(CLANG) $(BPF_CFLAGS))
 
 .PHONY: all demo test check lint unit unit-programs deps format clean help show-flags

@@ -87,6 +87,8 @@ static const struct {
     {offsetof(struct self_counts, pipeline.assembler.dropped), "span_table_full"},
     {offsetof(struct self_counts, pipeline.conns.refused), "connections_refused"},
     {offsetof(struct self_counts, pipeline.conns.disordered), "disordered"},
+    {offsetof(struct self_counts, pipeline.conns.unknown_pieces), "connection_unknown"},
+    {offsetof(struct self_counts, pipeline.exchanges.given_up), "connection_given_up"},
 };
 
 #define N_LOSSES (sizeof(losses) / sizeof(losses[0]))

@@ -30,6 +30,14 @@ void summary_print(const struct self_counts *counts, size_t processes, uint64_t 
 	    (unsigned long long)(counts->pipeline.conns.seen_bytes +
 		counts->pipeline.conns.gap_bytes));
 	buf_release(&causes);
+	log_debug(
+	    "connections: %llu opened, %llu open, %llu requests, %llu open, %llu stray answers, %llu times out of step",
+	    (unsigned long long)counts->pipeline.conns.opened,
+	    (unsigned long long)counts->pipeline.conns.open,
+	    (unsigned long long)counts->pipeline.exchanges.requests,
+	    (unsigned long long)counts->pipeline.exchanges.open,
+	    (unsigned long long)counts->pipeline.exchanges.strays,
+	    (unsigned long long)counts->pipeline.exchanges.losses);
 	log_info("cost: %.2f s CPU (%.2g %% of one), %.1f MB resident", cpu_s,
 	    seconds > 0 ? 100 * cpu_s / seconds : 0, (double)counts->rss_bytes / 1e6);
 }

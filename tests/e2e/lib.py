@@ -124,9 +124,9 @@ def _die_with_parent():
 
 
 class Process:
-    """A program of ours, its output in files."""
+    """A program of ours, its output in files; stdout may be a descriptor instead."""
 
-    def __init__(self, test, argv, env=None, stdin=subprocess.DEVNULL, cwd=None):
+    def __init__(self, test, argv, env=None, stdin=subprocess.DEVNULL, stdout=None, cwd=None):
         self.argv = [str(arg) for arg in argv]
         self.name = f"{len(test.processes):02d}-{os.path.basename(self.argv[0])}"
         self.out_path = os.path.join(test.dir, self.name + ".out")
@@ -135,7 +135,8 @@ class Process:
         environment.update(env or {})
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
             self.popen = subprocess.Popen(
-                self.argv, stdin=stdin, stdout=out, stderr=err, env=environment,
+                self.argv, stdin=stdin, stdout=out if stdout is None else stdout, stderr=err,
+                env=environment,
                 cwd=cwd or test.dir, preexec_fn=_die_with_parent)
 
     @property

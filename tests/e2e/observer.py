@@ -92,7 +92,7 @@ class Metrics:
     def __init__(self, text):
         self.samples = []  # (name, labels, value)
         self.types = {}
-        check(text.endswith("\n"), "/metrics does not end with a line end")
+        check(not text or text.endswith("\n"), "/metrics does not end with a line end")
         for line in text.splitlines():
             if line.startswith("# TYPE "):
                 _, _, name, kind = line.split(" ")

@@ -38,6 +38,7 @@ struct sock {
 	struct feed *feed;
 	struct zsp_conn_open open; /* as it will be announced; h.conn is its id */
 	uint32_t seq[2];           /* position of the next byte, by direction - 1 */
+	size_t records[2];         /* sent so far, by direction - 1 */
 };
 
 static inline void feed_init(
@@ -158,6 +159,7 @@ static inline void sock_move_cut(struct sock *sock, const struct actor *actor,
 	if (data.len)
 		memcpy(record->payload, data.p, data.len);
 	sock->seq[direction - 1] += bytes;
+	sock->records[direction - 1]++;
 	feed_record(sock->feed, record, len);
 	free(record);
 }

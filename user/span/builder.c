@@ -69,11 +69,12 @@ struct span *span_builder_finish(
 	state_at = builder->text.len;
 	buf_append_sv(&builder->text, trace_state);
 	if (!builder->text.failed)
-		span = calloc(1, sizeof(*span) + n * sizeof(span->attrs[0]) + builder->text.len);
+		span =
+		    calloc(1, sizeof(*span) + (n + 1) * sizeof(span->attrs[0]) + builder->text.len);
 	if (span) {
 		span->attrs = (struct attr *)(span + 1);
 		span->n_attrs = n;
-		text = (char *)(span->attrs + n);
+		text = (char *)(span->attrs + n + 1);
 		memcpy(text, builder->text.data, builder->text.len);
 		for (size_t i = 0; i < n; i++) {
 			span->attrs[i] = builder->attrs[i].attr;

@@ -165,7 +165,7 @@ static struct sv span_name(struct buf *name, const struct http_facts *facts, str
 }
 
 struct span *http_span_build(struct span_builder *b, struct route_table *routes,
-    const struct exchange *exchange, struct service *service, enum parent_basis basis)
+    const struct exchange *exchange, struct service *service)
 {
 	struct http_facts facts = facts_take(exchange);
 	struct sv route = route_table_route(routes, service, facts.target.path);
@@ -185,9 +185,6 @@ struct span *http_span_build(struct span_builder *b, struct route_table *routes,
 	add_server_address(b, &facts);
 	add_peer(b, &facts);
 	add_outcome(b, &facts, error);
-	if (basis != PARENT_BASIS_NONE)
-		span_builder_string(
-		    b, semconv_zerospan_parent_basis, sv_cstr(parent_basis_name(basis)));
 	buf_init(&name);
 	span =
 	    span_builder_finish(b, service, span_name(&name, &facts, route), exchange->trace_state);
@@ -196,7 +193,6 @@ struct span *http_span_build(struct span_builder *b, struct route_table *routes,
 		return NULL;
 	span->kind = exchange->kind;
 	span->status = error ? SPAN_STATUS_ERROR : SPAN_STATUS_UNSET;
-	span->basis = basis;
 	span->start_ns = exchange->start_ns;
 	span->end_ns = exchange->end_ns;
 	return span;

@@ -13,6 +13,6 @@
  * clear before and after.
  */
 struct span *http_span_build(struct span_builder *builder, struct route_table *routes,
-    const struct exchange *exchange, struct service *service, enum parent_basis basis);
+    const struct exchange *exchange, struct service *service);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "span/semconv.h"
+
 const char *parent_basis_name(enum parent_basis basis)
 {
 	static const char *const names[] = {
@@ -34,6 +36,20 @@ const struct attr *span_attr(const struct span *span, const char *key)
 		if (strcmp(span->attrs[i].key, key) == 0)
 			return &span->attrs[i];
 	return NULL;
+}
+
+void span_set_basis(struct span *span, enum parent_basis basis)
+{
+	const char *name = parent_basis_name(basis);
+
+	span->basis = basis;
+	if (!name)
+		return;
+	span->attrs[span->n_attrs++] = (struct attr){
+	    .key = semconv_zerospan_parent_basis,
+	    .type = ATTR_STRING,
+	    .string = sv_cstr(name),
+	};
 }
 
 void span_free(struct span *span)

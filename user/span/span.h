@@ -106,6 +106,12 @@ struct span {
 /* The attribute with this key, or NULL. Linear: for people's views and tests, not for hot paths. */
 const struct attr *span_attr(const struct span *span, const char *key);
 
+/*
+ * Say what the parent link rests on, in the span and as its last attribute. Once per span, before it is
+ * published: evidence may come after the end.
+ */
+void span_set_basis(struct span *span, enum parent_basis basis);
+
 /* Frees the span and its reference on the service; NULL is fine. The span is one allocation. */
 void span_free(struct span *span);
 

@@ -113,8 +113,7 @@ static void texts_lookup(
 }
 
 struct span *statement_span_build(struct span_builder *builder, struct statement_texts *texts,
-    const struct zsp_statement *statement, struct sv database, struct service *service,
-    enum parent_basis basis)
+    const struct zsp_statement *statement, struct sv database, struct service *service)
 {
 	int result = statement->result;
 	bool failed =
@@ -134,16 +133,12 @@ struct span *statement_span_build(struct span_builder *builder, struct statement
 		span_builder_string(builder, semconv_db_response_status_code, sv_cstr(code));
 		span_builder_string(builder, semconv_error_type, sv_cstr(code));
 	}
-	if (basis != PARENT_BASIS_NONE)
-		span_builder_string(
-		    builder, semconv_zerospan_parent_basis, sv_cstr(parent_basis_name(basis)));
 	span = span_builder_finish(
 	    builder, service, summary.len ? summary : SV("sqlite"), (struct sv){0});
 	if (!span)
 		return NULL;
 	span->kind = SPAN_KIND_CLIENT;
 	span->status = failed ? SPAN_STATUS_ERROR : SPAN_STATUS_UNSET;
-	span->basis = basis;
 	span->start_ns = statement->start_ns;
 	span->end_ns = statement->end_ns;
 	return span;

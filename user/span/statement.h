@@ -21,7 +21,6 @@ void statement_texts_free(struct statement_texts *texts); /* NULL is fine */
  * path of the main database file, empty when it is unknown.
  */
 struct span *statement_span_build(struct span_builder *builder, struct statement_texts *texts,
-    const struct zsp_statement *statement, struct sv database, struct service *service,
-    enum parent_basis basis);
+    const struct zsp_statement *statement, struct sv database, struct service *service);
 
 #endif

@@ -125,16 +125,18 @@ static void node_free(struct assembler *a, struct node *node)
 }
 
 /* The span of an ended node with the ids of its group; the node keeps none. */
-static struct span *node_take_span(struct node *node)
+static struct span *node_take_span(struct assembler *a, struct node *node)
 {
 	const struct group *group = node->group;
 	struct span *span = node->span;
 
 	node->span = NULL;
+	a->stats.by_basis[node->basis]++;
 	span->trace_id = group->trace_id;
 	span->span_id = node->span_id;
 	span->parent_id = node->parent_id;
 	span->flags = group->flags | SPAN_FLAG_REMOTE_KNOWN;
+	span_set_basis(span, node->basis);
 	if (node->parent_remote)
 		span->flags |= SPAN_FLAG_PARENT_IS_REMOTE;
 	return span;
@@ -154,7 +156,7 @@ static void group_publish_some(struct assembler *a, struct group *group)
 		if (taken++ == TRACE_MAX_SPANS)
 			break;
 		if (node->span && trace)
-			trace->spans[trace->n_spans++] = node_take_span(node);
+			trace->spans[trace->n_spans++] = node_take_span(a, node);
 		else if (node->span)
 			a->stats.dropped++;
 		group->n_nodes--;
@@ -226,7 +228,6 @@ static void node_ended(struct assembler *a, struct node *node)
 		return;
 	}
 	a->stats.spans++;
-	a->stats.by_basis[node->basis]++;
 	node->span->trace_id = node->group->trace_id;
 	node->span->span_id = node->span_id;
 	node->span->flags = node->group->flags;
@@ -403,8 +404,7 @@ static void on_ended(void *ctx, struct exchange *exchange)
 		return;
 	bound_by_client(node, exchange);
 	if (exchange->has_head && service)
-		node->span =
-		    http_span_build(&a->builder, a->routes, exchange, service, node->basis);
+		node->span = http_span_build(&a->builder, a->routes, exchange, service);
 	if (exchange->has_head)
 		node_ended(a, node);
 	node->exchange = NULL;
@@ -442,8 +442,7 @@ void assembler_statement(struct assembler *a, const struct zsp_statement *statem
 		return;
 	}
 	database = a->options.database(a->options.ctx, statement->h.pid, statement->db);
-	node->span =
-	    statement_span_build(&a->builder, a->texts, statement, database, service, node->basis);
+	node->span = statement_span_build(&a->builder, a->texts, statement, database, service);
 	node_ended(a, node);
 	group_settle(a, node->group);
 }

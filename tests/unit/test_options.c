@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The command line: what each option does, what is refused with which words, and the help text. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "config/options.h"
+#include "support.h"
+
+enum {
+	ARGS_MAX = 80,
+};
+
+/* Parse the words of line (separated by single blanks), "zerospan" before them. */
+struct parsed {
+	char text[4096];
+	char *argv[ARGS_MAX];
+	int argc;
+	struct options options;
+	struct buf message;
+	int err;
+};
+
+static void parse(struct parsed *p, const char *line)
+{
+	memset(p, 0, sizeof(*p));
+	buf_init(&p->message);
+	snprintf(p->text, sizeof(p->text), "zerospan%s%s", *line ? " " : "", line);
+	for (char *word = p->text; word;) {
+		char *next = strchr(word, ' ');
+
+		if (next)
+			*next++ = '\0';
+		assert_true(p->argc < ARGS_MAX - 1);
+		p->argv[p->argc++] = word;
+		word = next;
+	}
+	p->err = options_parse(p->argc, p->argv, &p->options, &p->message);
+	if (p->err == 0 && p->message.len)
+		fail_msg("'%s': %s", line, p->message.data);
+}
+
+static void parsed_release(struct parsed *p)
+{
+	buf_release(&p->message);
+}
+
+static void take(struct parsed *p, const char *line)
+{
+	parse(p, line);
+	if (p->err)
+		fail_msg("'%s' is refused: %s", line, p->message.data);
+}
+
+/* Refused, in these words; part of them is enough. */
+static void refuse(const char *line, const char *words)
+{
+	struct parsed p;
+
+	parse(&p, line);
+	if (p.err != -EINVAL)
+		fail_msg("'%s' is taken", line);
+	if (p.message.len == 0 || !strstr(p.message.data, words))
+		fail_msg("'%s': says '%s', not '%s'", line, p.message.data, words);
+	/* One sentence, lower case, without a full stop. */
+	assert_null(strchr(p.message.data, '\n'));
+	assert_true(p.message.data[p.message.len - 1] != '.');
+	parsed_release(&p);
+}
+
+static void commands(void **state)
+{
+	struct parsed p;
+
+	(void)state;
+	take(&p, "run -p 1");
+	assert_int_equal(p.options.command, COMMAND_RUN);
+	parsed_release(&p);
+	take(&p, "trace -p 1");
+	assert_int_equal(p.options.command, COMMAND_TRACE);
+	parsed_release(&p);
+	take(&p, "check");
+	assert_int_equal(p.options.command, COMMAND_CHECK);
+	parsed_release(&p);
+	refuse("", "no command given");
+	refuse("watch", "unknown command 'watch'");
+	refuse("ru", "unknown command 'ru'");
+	refuse("-", "unknown command '-'");
+	refuse("run trace -p 1", "unexpected argument 'trace'");
+}
+
+static void defaults(void **state)
+{
+	struct parsed p;
+
+	(void)state;
+	take(&p, "run -p 1");
+	assert_int_equal(p.options.format, FORMAT_DEFAULT);
+	assert_null(p.options.output);
+	assert_null(p.options.program);
+	assert_int_equal(p.options.duration_ns, 0);
+	assert_string_equal(p.options.listen_address, "127.0.0.1");
+	assert_int_equal(p.options.listen_port, 9464);
+	assert_false(p.options.verbose);
+	assert_false(p.options.quiet);
+	assert_false(p.options.help);
+	assert_false(p.options.version);
+	parsed_release(&p);
+}
+
+static void targets(void **state)
+{
+	static const char *const texts[] = {"1", "2", "shop", "nginx", "/usr/*", "8000"};
+	static const enum option_target kinds[] = {OPTION_TARGET_PID, OPTION_TARGET_PID,
+	    OPTION_TARGET_NAME, OPTION_TARGET_NAME, OPTION_TARGET_EXE, OPTION_TARGET_PORT};
+	struct parsed p;
+
+	(void)state;
+	take(&p, "trace -p 1 --pid=2 -n shop --name nginx --exe /usr/* --port 8000");
+	assert_int_equal(p.options.n_targets, 6);
+	for (size_t i = 0; i < 6; i++) {
+		assert_int_equal(p.options.targets[i].kind, kinds[i]);
+		assert_string_equal(p.options.targets[i].text, texts[i]);
+	}
+	parsed_release(&p);
+	take(&p, "--pid 1 trace"); /* before the command */
+	assert_int_equal(p.options.n_targets, 1);
+	parsed_release(&p);
+	take(&p, "trace --name=a=b");
+	assert_string_equal(p.options.targets[0].text, "a=b");
+	parsed_release(&p);
+	refuse("run", "needs a target: --pid, --name, --exe, --port or -- COMMAND");
+	refuse("trace -v", "'zerospan trace' needs a target");
+	refuse("trace --pid=", "bad value '' for '--pid': expected PID");
+	refuse("trace --pid", "option '--pid' needs a value: PID");
+	refuse("trace -p", "option '-p' needs a value: PID");
+	refuse("check -p 1", "'zerospan check' takes no option '-p'");
+}
+
+static void as_many_targets_as_fit(void **state)
+{
+	char line[2048] = "run";
+	struct parsed p;
+
+	(void)state;
+	for (int i = 0; i < OPTIONS_MAX_TARGETS; i++)
+		strcat(line, " --pid=7");
+	take(&p, line);
+	assert_int_equal(p.options.n_targets, OPTIONS_MAX_TARGETS);
+	parsed_release(&p);
+	strcat(line, " --pid=7");
+	parse(&p, line);
+	assert_int_equal(p.err, -EINVAL);
+	parsed_release(&p);
+}
+
+/* The remedy for too many is not another value. */
+static void too_many_targets_are_called_so(void **state)
+{
+	char line[2048] = "run";
+
+	(void)state;
+	for (int i = 0; i <= OPTIONS_MAX_TARGETS; i++)
+		strcat(line, " --pid=7");
+	refuse(line, "64");
+}
+
+static void program(void **state)
+{
+	struct parsed p;
+
+	(void)state;
+	take(&p, "trace -- shop --port 1 -- -x");
+	assert_string_equal(p.options.program[0], "shop");
+	assert_string_equal(p.options.program[1], "--port");
+	assert_string_equal(p.options.program[3], "--");
+	assert_string_equal(p.options.program[4], "-x");
+	assert_null(p.options.program[5]);
+	assert_int_equal(p.options.n_targets, 0);
+	parsed_release(&p);
+	refuse("trace --", "a command is missing after '--'");
+	refuse("check -- shop", "'zerospan check' takes no command");
+	refuse("-- shop", "no command given");
+}
+
+static void formats(void **state)
+{
+	struct parsed p;
+
+	(void)state;
+	take(&p, "trace -p 1 --format tree");
+	assert_int_equal(p.options.format, FORMAT_TREE);
+	parsed_release(&p);
+	take(&p, "trace -p 1 --format=otlp-json");
+	assert_int_equal(p.options.format, FORMAT_OTLP_JSON);
+	parsed_release(&p);
+	take(&p, "trace -p 1 --format tree --format none"); /* the last one counts */
+	assert_int_equal(p.options.format, FORMAT_NONE);
+	parsed_release(&p);
+	refuse("trace -p 1 --format json",
+	    "bad value 'json' for '--format': expected FORMAT, tree, otlp-json");
+	refuse("trace -p 1 --format=", "bad value ''");
+	refuse("trace -p 1 --format", "needs a value: FORMAT");
+	refuse("check --format tree", "takes no option '--format'");
+}
+
+static void output(void **state)
+{
+	struct parsed p;
+
+	(void)state;
+	take(&p, "trace -p 1 --output /tmp/x");
+	assert_string_equal(p.options.output, "/tmp/x");
+	parsed_release(&p);
+	refuse("trace -p 1 --output=", "bad value '' for '--output': expected FILE");
+	refuse("trace -p 1 --output", "needs a value: FILE");
+}
+
+static void duration(void **state)
+{
+	static const char *const bad[] = {
+	    "0", "-1", "x", "1x", "1m", "nan", "inf", "1e300", "", "1ss", "s"};
+	struct parsed p;
+	char line[64];
+
+	(void)state;
+	take(&p, "trace -p 1 --duration 2");
+	assert_int_equal(p.options.duration_ns, 2 * NS_PER_S);
+	parsed_release(&p);
+	take(&p, "trace -p 1 --duration=0.5s");
+	assert_int_equal(p.options.duration_ns, NS_PER_S / 2);
+	parsed_release(&p);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(line, sizeof(line), "trace -p 1 --duration=%s", bad[i]);
+		refuse(line, "for '--duration': expected SECONDS");
+	}
+	refuse("check --duration 1", "takes no option '--duration'");
+}
+
+/* 0 nanoseconds mean "until interrupted"; no positive duration may become that. */
+static void shortest_duration(void **state)
+{
+	struct parsed p;
+
+	(void)state;
+	parse(&p, "trace -p 1 --duration 1e-12");
+	assert_true(p.err == -EINVAL || p.options.duration_ns > 0);
+	parsed_release(&p);
+}
+
+static void listen_forms(void **state)
+{
+	static const struct {
+		const char *value, *address;
+		int port;
+	} rows[] = {
+	    {"127.0.0.1:1", "127.0.0.1", 1},
+	    {"0.0.0.0:65535", "0.0.0.0", 65535},
+	    {":9464", "0.0.0.0", 9464},
+	    {"[::1]:80", "::1", 80},
+	    {"[::]:0", "::", 0},
+	    {"localhost:8080", "localhost", 8080},
+	};
+	static const char *const bad[] = {"9464", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x",
+	    "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:1x", ":", "", "[::1]", "[::1]80",
+	    "a-name-that-is-so-long-that-it-can-be-no-address-at-all-whatever-is-meant:1"};
+	struct parsed p;
+	char line[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(line, sizeof(line), "run -p 1 --listen %s", rows[i].value);
+		take(&p, line);
+		assert_string_equal(p.options.listen_address, rows[i].address);
+		assert_int_equal(p.options.listen_port, rows[i].port);
+		parsed_release(&p);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(line, sizeof(line), "run -p 1 --listen=%s", bad[i]);
+		refuse(line, "for '--listen': expected ADDR:PORT");
+	}
+	refuse("trace -p 1 --listen :1", "'zerospan trace' takes no option '--listen'");
+}
+
+/* Brackets with nothing inside, or only one of them, and an IPv6 address without. */
+static void listen_forms_that_mean_nothing(void **state)
+{
+	(void)state;
+	refuse("run -p 1 --listen=[]:80", "for '--listen'");
+	refuse("run -p 1 --listen=[::1:80", "for '--listen'");
+	refuse("run -p 1 --listen=::1:80", "for '--listen'");
+}
+
+static void switches(void **state)
+{
+	struct parsed p;
+
+	(void)state;
+	take(&p, "trace -p 1 -v -q");
+	assert_true(p.options.verbose);
+	assert_true(p.options.quiet);
+	parsed_release(&p);
+	take(&p, "check --verbose");
+	assert_true(p.options.verbose);
+	parsed_release(&p);
+	refuse("trace -p 1 --verbose=1", "option '--verbose' takes no value");
+	refuse("trace -p 1 --quiet=", "option '--quiet' takes no value");
+	refuse("check -q", "takes no option '-q'");
+}
+
+static void help_and_version_need_nothing_else(void **state)
+{
+	static const char *const lines[] = {
+	    "--help", "-h", "run --help", "trace -h", "check --help", "--version", "-V", "run -V"};
+	struct parsed p;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		take(&p, lines[i]);
+		assert_true(p.options.help || p.options.version);
+		parsed_release(&p);
+	}
+}
+
+static void unknown_options(void **state)
+{
+	(void)state;
+	refuse("trace --pids 1", "unknown option '--pids', see zerospan --help");
+	refuse("trace --pi 1", "unknown option '--pi'");
+	refuse("trace --pid1", "unknown option");
+	refuse("trace -x", "unknown option '-x'");
+	refuse("trace -pq 1", "unknown option '-pq'");
+	refuse("trace --=1", "unknown option");
+}
+
+/* An option that the command does not take is refused wherever it stands. */
+static void options_before_the_command(void **state)
+{
+	(void)state;
+	refuse("--listen :1 trace -p 1", "takes no option '--listen'");
+	refuse("--duration 1 check", "takes no option '--duration'");
+	refuse("-p 1 check", "takes no option");
+}
+
+static void failure_leaves_the_result_alone(void **state)
+{
+	const char *argv[] = {"zerospan", "run", "--listen", ":1", "--nope", NULL};
+	struct options options = {.listen_port = 77};
+	struct buf message;
+
+	(void)state;
+	buf_init(&message);
+	assert_int_equal(options_parse(5, (char **)argv, &options, &message), -EINVAL);
+	assert_int_equal(options.listen_port, 77);
+	buf_release(&message);
+}
+
+static const char *const all_options[] = {"-p, --pid PID", "-n, --name COMM", "--exe GLOB",
+    "--port PORT", "--format FORMAT", "--output FILE", "--listen ADDR:PORT", "--duration SECONDS",
+    "-v, --verbose", "-q, --quiet", "-h, --help", "-V, --version"};
+
+static void help_mentions_everything(void **state)
+{
+	static const char *const words[] = {"zerospan run", "zerospan trace", "zerospan check",
+	    "-- COMMAND", "Exit status: 0", "OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:9464"};
+	struct buf help;
+
+	(void)state;
+	buf_init(&help);
+	options_help(&help, COMMAND_INVALID);
+	for (size_t i = 0; i < sizeof(all_options) / sizeof(all_options[0]); i++)
+		if (!strstr(help.data, all_options[i]))
+			fail_msg("'%s' is not in the help", all_options[i]);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strstr(help.data, words[i]))
+			fail_msg("'%s' is not in the help", words[i]);
+	buf_release(&help);
+}
+
+static void help_of_a_command(void **state)
+{
+	struct buf help;
+
+	(void)state;
+	buf_init(&help);
+	options_help(&help, COMMAND_TRACE);
+	assert_non_null(strstr(help.data, "usage: zerospan trace"));
+	assert_null(strstr(help.data, "zerospan run"));
+	assert_null(strstr(help.data, "--listen"));
+	assert_non_null(strstr(help.data, "--pid"));
+	buf_clear(&help);
+	options_help(&help, COMMAND_CHECK);
+	assert_null(strstr(help.data, "--pid"));
+	assert_non_null(strstr(help.data, "--verbose"));
+	buf_release(&help);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(commands),
+	    cmocka_unit_test(defaults),
+	    cmocka_unit_test(targets),
+	    cmocka_unit_test(as_many_targets_as_fit),
+	    cmocka_unit_test(too_many_targets_are_called_so),
+	    cmocka_unit_test(program),
+	    cmocka_unit_test(formats),
+	    cmocka_unit_test(output),
+	    cmocka_unit_test(duration),
+	    cmocka_unit_test(shortest_duration),
+	    cmocka_unit_test(listen_forms),
+	    cmocka_unit_test(listen_forms_that_mean_nothing),
+	    cmocka_unit_test(switches),
+	    cmocka_unit_test(help_and_version_need_nothing_else),
+	    cmocka_unit_test(unknown_options),
+	    cmocka_unit_test(options_before_the_command),
+	    cmocka_unit_test(failure_leaves_the_result_alone),
+	    cmocka_unit_test(help_mentions_everything),
+	    cmocka_unit_test(help_of_a_command),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

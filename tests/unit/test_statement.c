@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+/* SQLite executions as spans: results, texts and names, and the table of texts. */
+#include <stdio.h>
+
+#include "span/statement.h"
+#include "span_fixture.h"
+
+static struct service *service;
+static struct statement_texts *texts;
+static struct span_builder builder;
+
+static struct span *make_in(
+    const char *sql, int result, uint32_t rows, const char *database, enum parent_basis basis)
+{
+	size_t len = strlen(sql);
+	struct zsp_statement *s = calloc(1, sizeof(*s) + len);
+	struct span *span;
+
+	assert_non_null(s);
+	s->start_ns = 100;
+	s->end_ns = 200;
+	s->h.time_ns = 300;
+	s->result = result;
+	s->rows = rows;
+	s->text_bytes = (uint32_t)len;
+	memcpy(s->text, sql, len);
+	span = statement_span_build(&builder, texts, s, sv_cstr(database), service);
+	free(s);
+	assert_non_null(span);
+	span_set_basis(span, basis);
+	assert_int_equal(builder.n_attrs, 0);
+	assert_int_equal(span->kind, SPAN_KIND_CLIENT);
+	assert_int_equal(span->start_ns, 100);
+	assert_int_equal(span->end_ns, 200);
+	assert_int_equal(span->basis, basis);
+	assert_true(span->name.len > 0);
+	return span;
+}
+
+static struct span *make(const char *sql, int result)
+{
+	return make_in(sql, result, 0, "shop.db", PARENT_BASIS_NONE);
+}
+
+static void expect_attr(const struct span *span, const char *key, const char *value)
+{
+	const struct attr *attr = span_attr(span, key);
+
+	if (!value) {
+		assert_null(attr);
+		return;
+	}
+	assert_non_null(attr);
+	assert_int_equal(attr->type, ATTR_STRING);
+	if (!sv_eq(attr->string, sv_cstr(value)))
+		fail_msg("%s is '%.*s' instead of '%s'", key, SV_ARG(attr->string), value);
+}
+
+static void plain(void **state)
+{
+	struct span *span = make_in("SELECT * FROM orders WHERE id = 42 AND name = 'x'", 101, 3,
+	    "/srv/shop.db", PARENT_BASIS_THREAD);
+
+	(void)state;
+	assert_true(sv_eq(span->name, SV("SELECT orders")));
+	expect_attr(span, "db.system.name", "sqlite");
+	expect_attr(span, "db.namespace", "/srv/shop.db");
+	expect_attr(span, "db.query.summary", "SELECT orders");
+	expect_attr(span, "db.query.text", "SELECT * FROM orders WHERE id = ? AND name = ?");
+	expect_attr(span, "zerospan.parent.basis", "thread");
+	expect_attr(span, "error.type", NULL);
+	expect_attr(span, "db.response.status_code", NULL);
+	expect_attr(span, "server.address", NULL);
+	assert_int_equal(span_attr(span, "db.response.returned_rows")->integer, 3);
+	assert_int_equal(span->status, SPAN_STATUS_UNSET);
+	span_free(span);
+}
+
+static void result_codes(void **state)
+{
+	static const struct {
+		int result;
+		const char *error;
+	} rows[] = {{0, NULL}, {100, NULL}, {101, NULL}, {1, "1"}, {5, "5"}, {6, "6"}, {19, "19"},
+	    {21, "21"}, {26, "26"}, {261, "261"}, {2067, "2067"}, {-1, "-1"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct span *span = make("SELECT 1", rows[i].result);
+
+		expect_attr(span, "error.type", rows[i].error);
+		expect_attr(span, "db.response.status_code", rows[i].error);
+		assert_int_equal(
+		    span->status, rows[i].error ? SPAN_STATUS_ERROR : SPAN_STATUS_UNSET);
+		span_free(span);
+	}
+}
+
+static void unknown_database(void **state)
+{
+	struct span *span = make_in("SELECT a FROM t", 101, 0, "", PARENT_BASIS_NONE);
+
+	(void)state;
+	expect_attr(span, "db.namespace", NULL);
+	expect_attr(span, "zerospan.parent.basis", NULL);
+	span_free(span);
+}
+
+/* Texts without a summary, of which some have nothing left when they are sanitised. */
+static void texts_without_summary(void **state)
+{
+	static const char *const odd[] = {"", "-- a comment", "/* secret */", ";", " ", "\xff\xfe"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		for (int again = 0; again < 2; again++) {
+			struct span *span = make(odd[i], 101);
+
+			if (!span_attr(span, "db.query.summary"))
+				assert_true(sv_eq(span->name, SV("sqlite")));
+			if (span_attr(span, "db.query.text"))
+				assert_true(span_attr(span, "db.query.text")->string.len > 0);
+			span_free(span);
+		}
+	}
+}
+
+static void names(void **state)
+{
+	static const struct {
+		const char *sql, *name;
+	} rows[] = {
+	    {"INSERT INTO orders(a) VALUES(1)", "INSERT orders"},
+	    {"update inventory set quantity = 1", "update inventory"},
+	    {"INSERT INTO a SELECT * FROM b", "INSERT a SELECT b"},
+	    {"BEGIN IMMEDIATE", "BEGIN"},
+	    {"COMMIT", "COMMIT"},
+	    {"PRAGMA journal_mode", "PRAGMA journal_mode"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct span *span = make(rows[i].sql, 101);
+
+		if (!sv_eq(span->name, sv_cstr(rows[i].name)))
+			fail_msg("'%s' is named '%.*s'", rows[i].sql, SV_ARG(span->name));
+		expect_attr(span, "db.query.summary", rows[i].name);
+		span_free(span);
+	}
+}
+
+/* More texts than the table keeps: each gets its own, early and late. */
+static void more_texts_than_are_kept(void **state)
+{
+	char sql[64], name[64];
+
+	(void)state;
+	for (int i = 0; i < STATEMENT_TEXTS_MAX + 100; i++) {
+		struct span *span;
+		int which = i % 3 ? i : i / 2; /* some again */
+
+		snprintf(sql, sizeof(sql), "SELECT a FROM t%d_ WHERE b = %d", which, which);
+		snprintf(name, sizeof(name), "SELECT t%d_", which);
+		span = make(sql, 101);
+		assert_true(sv_eq(span->name, sv_cstr(name)));
+		span_free(span);
+	}
+}
+
+/* The same words with another literal are another text, but read the same. */
+static void texts_that_differ_in_literals(void **state)
+{
+	struct span *a = make("SELECT a FROM t WHERE b = 1", 101);
+	struct span *b = make("SELECT a FROM t WHERE b = 2", 101);
+
+	(void)state;
+	expect_attr(a, "db.query.text", "SELECT a FROM t WHERE b = ?");
+	expect_attr(b, "db.query.text", "SELECT a FROM t WHERE b = ?");
+	span_free(a);
+	span_free(b);
+}
+
+/* A text cut in the middle of a literal leaks nothing. */
+static void truncated_text(void **state)
+{
+	struct span *span = make("INSERT INTO orders(name) VALUES('secr", 101);
+
+	(void)state;
+	expect_attr(span, "db.query.text", "INSERT INTO orders(name) VALUES(?");
+	span_free(span);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	service = fixture_service("shop", 10);
+	span_builder_init(&builder);
+	texts = statement_texts_new();
+	return texts ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	statement_texts_free(texts);
+	statement_texts_free(NULL);
+	span_builder_release(&builder);
+	service_unref(service);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(plain, setup, teardown),
+	    cmocka_unit_test_setup_teardown(result_codes, setup, teardown),
+	    cmocka_unit_test_setup_teardown(unknown_database, setup, teardown),
+	    cmocka_unit_test_setup_teardown(names, setup, teardown),
+	    cmocka_unit_test_setup_teardown(more_texts_than_are_kept, setup, teardown),
+	    cmocka_unit_test_setup_teardown(texts_that_differ_in_literals, setup, teardown),
+	    cmocka_unit_test_setup_teardown(truncated_text, setup, teardown),
+	    cmocka_unit_test_setup_teardown(texts_without_summary, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
