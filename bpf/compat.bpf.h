@@ -12,53 +12,49 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-/* --- system calls at their exit -------------------------------------------------------------- */
-/* The argument registers survive the call, so the exit probe alone sees arguments and result. */
+/* --- system calls at their exit ------------------------------------------------------------------ */
 
+/*
+ * The argument registers survive a system call, so a program on its exit sees arguments and result. The
+ * typed tracepoint does not hand them out. Linux 5.15, commit dd6e10fbd9fb "bpf: Add bpf_task_pt_regs()
+ * helper" does. Before, the kernel put the address of the system call's registers into the first word of
+ * the context, for stack traces (kernel/trace/trace_syscalls.c, perf_call_bpf_exit); programs may not load
+ * that word, but helpers may.
+ */
+static __always_inline struct pt_regs *zsp_syscall_regs(void *ctx)
+{
+	struct pt_regs *regs = NULL;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	bpf_probe_read_kernel(&regs, sizeof(regs), ctx);
+	return regs;
+}
+
+struct zsp_args {
+	u64 a[4]; /* the first four */
+};
+
+static __always_inline bool zsp_syscall_args(void *ctx, struct zsp_args *ret)
+{
+	struct pt_regs *regs = zsp_syscall_regs(ctx);
+
+	if (!regs)
+		return false;
 #if defined(__TARGET_ARCH_x86)
-
-#define ZSP_TS_COMPAT 0x0002 /* arch/x86/include/asm/thread_info.h: a 32-bit system call */
-
-static __always_inline u64 zsp_syscall_nr(const struct pt_regs *regs)
-{
-	return regs->orig_ax;
-}
-
-/* 32-bit calls use other numbers and structures. The flag is cleared after the exit tracepoint
- * only. */
-static __always_inline bool zsp_syscall_is_32bit(const struct pt_regs *regs)
-{
-	struct task_struct *task = (void *)bpf_get_current_task();
-
-	return BPF_CORE_READ(task, thread_info.status) & ZSP_TS_COMPAT;
-}
-
-#define ZSP_ARG0(regs) ((regs)->di)
-#define ZSP_ARG1(regs) ((regs)->si)
-#define ZSP_ARG2(regs) ((regs)->dx)
-#define ZSP_ARG3(regs) ((regs)->r10)
-
+	ret->a[0] = BPF_CORE_READ(regs, di);
+	ret->a[1] = BPF_CORE_READ(regs, si);
+	ret->a[2] = BPF_CORE_READ(regs, dx);
+	ret->a[3] = BPF_CORE_READ(regs, r10);
 #elif defined(__TARGET_ARCH_arm64)
-
-#define ZSP_PSR_MODE32 0x10 /* arch/arm64/include/uapi/asm/ptrace.h: PSR_MODE32_BIT */
-
-static __always_inline u64 zsp_syscall_nr(const struct pt_regs *regs)
-{
-	return (u32)regs->syscallno;
-}
-
-static __always_inline bool zsp_syscall_is_32bit(const struct pt_regs *regs)
-{
-	return regs->pstate & ZSP_PSR_MODE32;
-}
-
-/* x0 holds the result by now; the kernel keeps the argument for restarts. */
-#define ZSP_ARG0(regs) ((regs)->orig_x0)
-#define ZSP_ARG1(regs) ((regs)->regs[1])
-#define ZSP_ARG2(regs) ((regs)->regs[2])
-#define ZSP_ARG3(regs) ((regs)->regs[3])
-
+	/* x0 holds the result by now; the kernel keeps the argument for restarts. */
+	ret->a[0] = BPF_CORE_READ(regs, orig_x0);
+	ret->a[1] = BPF_CORE_READ(regs, regs[1]);
+	ret->a[2] = BPF_CORE_READ(regs, regs[2]);
+	ret->a[3] = BPF_CORE_READ(regs, regs[3]);
 #endif
+	return true;
+}
 
 /* --- struct file's reference count ----------------------------------------------------------- */
 /* Linux 6.13, commit 90ee6ed776c0 "fs: port files to file_ref": f_count became f_ref, which holds

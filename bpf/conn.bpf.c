@@ -45,7 +45,7 @@ int BPF_PROG(zsp_inet_sock_set_state, struct sock *sk, int oldstate, int newstat
 }
 
 /* Unix sockets have no such state machine: the last close() is their end. */
-SEC("?tracepoint/syscalls/sys_enter_close")
+SEC("tracepoint/syscalls/sys_enter")
 int zsp_enter_close(struct trace_event_raw_sys_enter *ctx)
 {
 	struct zsp_socket socket;

@@ -143,9 +143,35 @@ static __always_inline void zsp_addresses(struct zsp_conn_open *open, struct soc
 	}
 }
 
-/* Tell user space about the connection once; tried again with the next message when the ring was
- * full. */
-static __always_inline void zsp_conn_announce(struct zsp_conn *conn, struct sock *sk, u64 now)
+#define ZSP_RCV_SHUTDOWN 1
+
+/*
+ * Stream position behind the last byte that the process has read, or written. A read that found the end of the
+ * stream has consumed the peer's FIN as well, which TCP counts as one position.
+ */
+static __always_inline u32 zsp_stream_end(
+    const struct zsp_conn *conn, struct sock *sk, u32 direction)
+{
+	struct tcp_sock *tcp = (void *)sk;
+	u32 copied;
+
+	if (conn->family == ZSP_FAMILY_UNIX)
+		return conn->bytes[(direction - 1) & 1];
+	if (direction == ZSP_OUT)
+		return BPF_CORE_READ(tcp, write_seq);
+	copied = BPF_CORE_READ(tcp, copied_seq);
+	if ((BPF_CORE_READ(sk, sk_shutdown) & ZSP_RCV_SHUTDOWN) &&
+	    copied == BPF_CORE_READ(tcp, rcv_nxt))
+		copied--;
+	return copied;
+}
+
+/*
+ * Tell user space about the connection once; tried again with the next message when the ring was full. moved bytes
+ * of direction are about to be reported themselves.
+ */
+static __always_inline void zsp_conn_announce(
+    struct zsp_conn *conn, struct sock *sk, u64 now, u32 direction, u32 moved)
 {
 	struct zsp_conn_open *open;
 
@@ -157,6 +183,12 @@ static __always_inline void zsp_conn_announce(struct zsp_conn *conn, struct sock
 	zsp_header_init(&open->h, ZSP_KIND_CONN_OPEN, sizeof(*open), now, 0, conn->id);
 	open->first_ns = conn->first_ns;
 	open->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	open->in_seq = zsp_stream_end(conn, sk, ZSP_IN);
+	open->out_seq = zsp_stream_end(conn, sk, ZSP_OUT);
+	if (conn->family != ZSP_FAMILY_UNIX && direction == ZSP_IN)
+		open->in_seq -= moved;
+	if (conn->family != ZSP_FAMILY_UNIX && direction == ZSP_OUT)
+		open->out_seq -= moved;
 	open->family = conn->family;
 	open->role = conn->role;
 	__builtin_memset(open->reserved, 0, sizeof(open->reserved));

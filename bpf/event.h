@@ -56,12 +56,14 @@ enum zsp_role {
 	ZSP_ROLE_CONNECTED = 2,
 };
 
-/* 104 bytes. */
+/* 112 bytes. */
 struct zsp_conn_open {
 	struct zsp_header h;
-	__u64 peer_conn;   /* Unix sockets: inode number of the other end, 0 unknown */
-	__u64 first_ns;    /* accept or connect; 0 when it was there before us */
-	__u32 netns;       /* network namespace inode number */
+	__u64 peer_conn; /* Unix sockets: inode number of the other end, 0 unknown */
+	__u64 first_ns;  /* accept or connect; 0 when it was there before us */
+	__u32 netns;     /* network namespace inode number */
+	__u32 in_seq;    /* stream positions before the data that follows */
+	__u32 out_seq;
 	__u16 local_port;  /* host byte order, as the kernel keeps it */
 	__u16 remote_port; /* network byte order, as the kernel keeps it */
 	__u8 family;       /* enum zsp_family */
@@ -162,7 +164,7 @@ enum zsp_counter {
 };
 
 _Static_assert(sizeof(struct zsp_header) == 40, "header layout");
-_Static_assert(sizeof(struct zsp_conn_open) == 104, "conn_open layout");
+_Static_assert(sizeof(struct zsp_conn_open) == 112, "conn_open layout");
 _Static_assert(sizeof(struct zsp_data) == 64, "data layout");
 _Static_assert(sizeof(struct zsp_conn_state) == 48, "conn_state layout");
 _Static_assert(sizeof(struct zsp_proc) == 64, "proc layout");

@@ -13,6 +13,12 @@
 
 #include "event.h"
 
+/* A statement of a process. */
+struct zsp_stmt_key {
+	u64 stmt;
+	u64 tgid;
+};
+
 /* SQLite calls that a thread is inside of, innermost last. */
 struct zsp_sqlite_frame {
 	u64 stmt;
@@ -49,6 +55,7 @@ struct zsp_thread {
 	u32 depth;          /* sqlite frames in use */
 	struct zsp_sqlite_frame frames[ZSP_SQLITE_DEPTH];
 	struct zsp_transfer transfer;
+	struct zsp_stmt_key key; /* of the execution at hand: uprobe programs have little stack */
 };
 
 struct {
@@ -82,11 +89,6 @@ struct {
 
 /* A statement execution in progress. Made at the first step; removed when it is reported. Least
  * recently used ones go first: a process that dies in mid-statement leaves its entries behind. */
-struct zsp_stmt_key {
-	u64 stmt;
-	u64 tgid;
-};
-
 struct zsp_stmt {
 	u64 start_ns;
 	u64 enter_ns; /* of the step in progress or the last one */
@@ -96,6 +98,8 @@ struct zsp_stmt {
 	u32 tid;
 	u32 slice;
 	u32 copy; /* index into zsp_sqlite_copies */
+	u64 text; /* user address of the SQL text, read at the end */
+	u64 db;   /* user address of the connection, read at the end */
 };
 
 struct {

@@ -2,16 +2,16 @@
 /*
  * Reads and writes on sockets, at the end of the system call.
  *
- * One program on the exit of all system calls does the work: there the argument registers still
- *stand, the result is known and the bytes are in memory. A write's beginning is the one thing that
- *the exit cannot know; small programs on the entry of the writing calls keep its time per thread.
+ * One program on the exit of the calls does the work: there the argument registers still stand, the
+ * result is known and the bytes are in memory. A write's beginning is the one thing that the exit cannot know;
+ * a small program on the entry of the writing calls keeps its time per thread.
  *
  *	entry of write, send...   thread.write_start_ns = now
- *	exit of any call          number → class → descriptor → socket → connection → record
+ *	exit of any of them       number → class → descriptor → socket → connection → record
  *
- * Why not a pair of typed tracepoints per call: with them every observed call costs two dispatches
- *and a map entry to carry the arguments across, and unobserved processes pay for both; see
- *bpf/README.md for the figures.
+ * Each program is attached to the typed tracepoints of many calls (user/probe/syscalls.c). Raw tracepoints
+ * would do with one attachment, but on newer kernels their programs are preemptible for system calls, and the kernel
+ * then silently skips a run that finds the program interrupted on the same CPU; typed ones run undisturbed.
  */
 #include "vmlinux.h"
 
@@ -40,20 +40,6 @@
 #define ZSP_PROT_EXEC     0x4
 #define ZSP_MAP_ANONYMOUS 0x20
 
-/* Stream position of the first byte that the call moved. */
-static __always_inline u32 stream_position(
-    const struct zsp_transfer *t, const struct zsp_conn *conn, struct sock *sk)
-{
-	struct tcp_sock *tcp = (void *)sk;
-	u32 end;
-
-	if (conn->family == ZSP_FAMILY_UNIX)
-		return conn->bytes[(t->direction - 1) & 1];
-	end =
-	    t->direction == ZSP_IN ? BPF_CORE_READ(tcp, copied_seq) : BPF_CORE_READ(tcp, write_seq);
-	return end - t->bytes - (u32)t->follow;
-}
-
 static __always_inline void data_init(struct zsp_data *data, const struct zsp_thread *thread,
     const struct zsp_conn *conn, struct sock *sk, u32 captured)
 {
@@ -64,7 +50,9 @@ static __always_inline void data_init(struct zsp_data *data, const struct zsp_th
 	data->start_ns = t->now;
 	if (t->direction == ZSP_OUT && thread->write_start_ns)
 		data->start_ns = thread->write_start_ns;
-	data->seq = stream_position(t, conn, sk);
+	data->seq = zsp_stream_end(conn, sk, t->direction);
+	if (conn->family != ZSP_FAMILY_UNIX)
+		data->seq -= t->bytes + t->follow;
 	data->bytes = t->bytes;
 	data->captured = captured;
 	data->direction = t->direction;
@@ -209,7 +197,7 @@ static __always_inline void handle_transfer(u32 fd, struct zsp_thread *thread)
 		return;
 	}
 	conn->http = 1;
-	zsp_conn_announce(conn, socket.sk, t->now);
+	zsp_conn_announce(conn, socket.sk, t->now, t->direction, moved);
 	emit_transfer(take_budget(conn, t, starts), thread, conn, socket.sk);
 	emit_follow(thread, conn, socket.sk);
 	__sync_fetch_and_add(&conn->bytes[(t->direction - 1) & 1], moved);
@@ -258,35 +246,35 @@ static __always_inline void transfer_from_batch(struct zsp_transfer *t, u64 addr
 /* Fill t from the call's registers. False: nothing of the stream was moved (MSG_PEEK and the like).
  */
 static __always_inline bool transfer_describe(
-    struct zsp_transfer *t, u32 class, struct pt_regs *regs)
+    struct zsp_transfer *t, u32 class, const struct zsp_args *args)
 {
-	u64 flags = 0, asked = ZSP_ARG2(regs);
+	u64 flags = 0, asked = args->a[2];
 
 	switch (class) {
 	case ZSP_SYSCALL_RECVFROM:
-		flags = ZSP_ARG3(regs);
+		flags = args->a[3];
 		/* fall through */
 	case ZSP_SYSCALL_READ:
 	case ZSP_SYSCALL_WRITE:
-		t->buf = ZSP_ARG1(regs);
+		t->buf = args->a[1];
 		t->len = t->bytes;
 		break;
 	case ZSP_SYSCALL_READV:
 	case ZSP_SYSCALL_WRITEV:
-		transfer_from_iov(t, ZSP_ARG1(regs), ZSP_ARG2(regs));
+		transfer_from_iov(t, args->a[1], args->a[2]);
 		break;
 	case ZSP_SYSCALL_RECVMSG:
-		flags = ZSP_ARG2(regs);
+		flags = args->a[2];
 		asked = 1;
 		/* fall through */
 	case ZSP_SYSCALL_SENDMSG:
-		transfer_from_msghdr(t, ZSP_ARG1(regs));
+		transfer_from_msghdr(t, args->a[1]);
 		break;
 	case ZSP_SYSCALL_RECVMMSG:
-		flags = ZSP_ARG3(regs);
+		flags = args->a[3];
 		/* fall through */
 	case ZSP_SYSCALL_SENDMMSG:
-		transfer_from_batch(t, ZSP_ARG1(regs), t->bytes);
+		transfer_from_batch(t, args->a[1], t->bytes);
 		break;
 	default:
 		t->hidden = 1;
@@ -303,18 +291,18 @@ static __always_inline bool class_is_write(u32 class)
 }
 
 static __always_inline void handle_io(
-    struct zsp_thread *thread, u32 class, struct pt_regs *regs, long moved)
+    struct zsp_thread *thread, u32 class, const struct zsp_args *args, long moved)
 {
 	struct zsp_transfer *t = &thread->transfer;
-	u32 fd = ZSP_ARG0(regs);
+	u32 fd = args->a[0];
 
 	*t = (struct zsp_transfer){.now = bpf_ktime_get_ns(), .bytes = moved};
 	t->direction = class_is_write(class) ? ZSP_OUT : ZSP_IN;
-	if (!transfer_describe(t, class, regs))
+	if (!transfer_describe(t, class, args))
 		return;
 	/* One end of a splice is a pipe: the other one is the socket, if any. */
 	if (class == ZSP_SYSCALL_SPLICE && !zsp_is_socket(fd))
-		fd = ZSP_ARG2(regs);
+		fd = args->a[2];
 	else if (class == ZSP_SYSCALL_SPLICE)
 		t->direction = ZSP_IN;
 	handle_transfer(fd, thread);
@@ -330,28 +318,24 @@ static __always_inline void handle_new_conn(u32 fd, u8 role)
 }
 
 /* Did this mmap() bring in code from a file? Then a library was loaded. */
-static __always_inline bool maps_code(struct pt_regs *regs, long ret)
+static __always_inline bool maps_code(const struct zsp_args *args, long ret)
 {
-	return (u64)ret < (u64)-4095 && (ZSP_ARG2(regs) & ZSP_PROT_EXEC) &&
-	    !(ZSP_ARG3(regs) & ZSP_MAP_ANONYMOUS);
+	return (u64)ret < (u64)-4095 && (args->a[2] & ZSP_PROT_EXEC) &&
+	    !(args->a[3] & ZSP_MAP_ANONYMOUS);
 }
 
-SEC("tp_btf/sys_exit")
-int BPF_PROG(zsp_sys_exit, struct pt_regs *regs, long ret)
+SEC("tracepoint/syscalls/sys_exit")
+int zsp_sys_exit(struct trace_event_raw_sys_exit *ctx)
 {
-	u64 nr = zsp_syscall_nr(regs);
-	struct zsp_thread *thread;
+	struct zsp_thread *thread = zsp_current_thread();
+	struct zsp_args args;
+	u32 nr = ctx->id; /* an int to the kernel; what follows it in memory is anything */
+	long ret = ctx->ret;
 	u32 class;
 
-	if (nr >= ZSP_SYSCALL_NUMBERS)
+	if (!thread || nr >= ZSP_SYSCALL_NUMBERS || !zsp_syscall_args(ctx, &args))
 		return 0;
 	class = zsp_syscalls[nr];
-	if (class == ZSP_SYSCALL_IGNORED)
-		return 0;
-	thread = zsp_current_thread();
-	if (!thread || zsp_syscall_is_32bit(regs))
-		return 0;
-
 	if (class == ZSP_SYSCALL_WAIT) {
 		thread->slice++;
 	} else if (class == ZSP_SYSCALL_IO_URING) {
@@ -361,18 +345,19 @@ int BPF_PROG(zsp_sys_exit, struct pt_regs *regs, long ret)
 			handle_new_conn(ret, ZSP_ROLE_ACCEPTED);
 	} else if (class == ZSP_SYSCALL_CONNECT) {
 		if (ret == 0 || ret == -ZSP_EINPROGRESS)
-			handle_new_conn(ZSP_ARG0(regs), ZSP_ROLE_CONNECTED);
+			handle_new_conn(args.a[0], ZSP_ROLE_CONNECTED);
 	} else if (class == ZSP_SYSCALL_MMAP) {
-		if (maps_code(regs, ret))
+		if (maps_code(&args, ret))
 			zsp_emit_proc(ZSP_KIND_PROC_MAP, bpf_get_current_pid_tgid() >> 32, 0, 0);
-	} else if (ret >= 0) {
-		handle_io(thread, class, regs, ret);
+	} else if (class != ZSP_SYSCALL_IGNORED && ret >= 0) {
+		handle_io(thread, class, &args, ret);
 	}
 	return 0;
 }
 
 /* The entries of the writing calls: when the first byte of a request or an answer set out. */
-static __always_inline int note_write_start(void)
+SEC("tracepoint/syscalls/sys_enter")
+int zsp_enter_write(void *ctx)
 {
 	struct zsp_thread *thread = zsp_current_thread();
 
@@ -380,30 +365,3 @@ static __always_inline int note_write_start(void)
 		thread->write_start_ns = bpf_ktime_get_ns();
 	return 0;
 }
-
-/* For kernels without typed system call tracepoints: the same by one program on every entry. */
-SEC("?tp_btf/sys_enter")
-int BPF_PROG(zsp_sys_enter, struct pt_regs *regs, long nr)
-{
-	u32 class;
-
-	if (nr < 0 || nr >= ZSP_SYSCALL_NUMBERS)
-		return 0;
-	class = zsp_syscalls[nr];
-	return class_is_write(class) ? note_write_start() : 0;
-}
-
-#define ZSP_ENTER_WRITE(call)                        \
-	SEC("?tracepoint/syscalls/sys_enter_" #call) \
-	int zsp_enter_##call(void *ctx)              \
-	{                                            \
-		return note_write_start();           \
-	}
-
-ZSP_ENTER_WRITE(write)
-ZSP_ENTER_WRITE(writev)
-ZSP_ENTER_WRITE(sendto)
-ZSP_ENTER_WRITE(sendmsg)
-ZSP_ENTER_WRITE(sendmmsg)
-ZSP_ENTER_WRITE(sendfile64)
-ZSP_ENTER_WRITE(splice)

@@ -56,14 +56,14 @@ static __always_inline bool statement_text(
 }
 
 /* Everything but the text, which is there already; then hand it over. */
-static __always_inline void statement_submit(struct zsp_statement *s, const struct zsp_stmt *exec,
-    const struct zsp_stmt_key *key, u64 db, u64 end_ns, int result)
+static __always_inline void statement_submit(
+    struct zsp_statement *s, const struct zsp_stmt *exec, u64 stmt, u64 end_ns, int result)
 {
 	zsp_header_init(&s->h, ZSP_KIND_STATEMENT, sizeof(*s) + s->text_bytes, bpf_ktime_get_ns(),
 	    exec->slice, 0);
 	s->h.tid = exec->tid;
-	s->stmt = key->stmt;
-	s->db = db;
+	s->stmt = stmt;
+	s->db = exec->db;
 	s->start_ns = exec->start_ns;
 	s->end_ns = end_ns;
 	s->inside_ns = exec->inside_ns;
@@ -75,7 +75,7 @@ static __always_inline void statement_submit(struct zsp_statement *s, const stru
 
 /* Small texts go into small records; the rare long one is read again into a large one. */
 static __always_inline struct zsp_statement *statement_reserve(
-    const u64 room, const char *text, bool force)
+    const u64 room, const struct zsp_stmt *exec, bool force)
 {
 	struct zsp_statement *s =
 	    bpf_ringbuf_reserve(&zsp_ring, sizeof(struct zsp_statement) + room, 0);
@@ -84,36 +84,34 @@ static __always_inline struct zsp_statement *statement_reserve(
 		zsp_count(ZSP_COUNT_LOST_RING_OTHER, 1);
 		return NULL;
 	}
-	if (!statement_text(s, room, text) && !force) {
+	if (!statement_text(s, room, (const char *)exec->text) && !force) {
 		bpf_ringbuf_discard(s, BPF_RB_NO_WAKEUP);
 		return NULL;
 	}
 	return s;
 }
 
-static __always_inline void emit_statement(
-    const struct zsp_stmt *exec, const struct zsp_stmt_key *key, u64 end_ns, int result)
+/* What is read from the process goes into the execution's entry: the stack has no room for it. */
+static __always_inline void emit_statement(struct zsp_stmt *exec, u64 stmt, u64 end_ns, int result)
 {
-	u32 index = exec->copy;
-	const struct zsp_sqlite_copy *copy = bpf_map_lookup_elem(&zsp_sqlite_copies, &index);
+	const struct zsp_sqlite_copy *copy = bpf_map_lookup_elem(&zsp_sqlite_copies, &exec->copy);
 	struct zsp_statement *s;
-	const char *text = NULL;
-	u64 db = 0;
 
 	if (copy) {
-		bpf_probe_read_user(&text, sizeof(text), (void *)(key->stmt + copy->sql_offset));
-		bpf_probe_read_user(&db, sizeof(db), (void *)(key->stmt + copy->db_offset));
+		bpf_probe_read_user(
+		    &exec->text, sizeof(exec->text), (void *)(stmt + copy->sql_offset));
+		bpf_probe_read_user(&exec->db, sizeof(exec->db), (void *)(stmt + copy->db_offset));
 	}
-	if (!text) /* SQLite's own reading of the schema: nobody's statement */
+	if (!exec->text) /* SQLite's own reading of the schema: nobody's statement */
 		return;
-	s = statement_reserve(408, text, false);
+	s = statement_reserve(408, exec, false);
 	if (s) {
-		statement_submit(s, exec, key, db, end_ns, result);
+		statement_submit(s, exec, stmt, end_ns, result);
 		return;
 	}
-	s = statement_reserve(ZSP_SQL_MAX, text, true);
+	s = statement_reserve(ZSP_SQL_MAX, exec, true);
 	if (s)
-		statement_submit(s, exec, key, db, end_ns, result);
+		statement_submit(s, exec, stmt, end_ns, result);
 }
 
 /* Push a frame; frames at or below this stack pointer never returned (a longjmp) and are dropped.
@@ -179,11 +177,19 @@ static __always_inline struct zsp_stmt *exec_begin(
 	return exec;
 }
 
+/* The key of stmt, kept in the thread's entry. */
+static __always_inline const struct zsp_stmt_key *stmt_key(struct zsp_thread *thread, u64 stmt)
+{
+	thread->key.stmt = stmt;
+	thread->key.tgid = bpf_get_current_pid_tgid() >> 32;
+	return &thread->key;
+}
+
 SEC("uprobe")
 int BPF_KPROBE(zsp_sqlite_step, u64 stmt)
 {
-	struct zsp_stmt_key key = {.stmt = stmt, .tgid = bpf_get_current_pid_tgid() >> 32};
 	struct zsp_thread *thread = zsp_current_thread();
+	const struct zsp_stmt_key *key;
 	struct zsp_stmt *exec;
 	u64 now;
 
@@ -191,9 +197,10 @@ int BPF_KPROBE(zsp_sqlite_step, u64 stmt)
 		return 0;
 	push_frame(thread, stmt, PT_REGS_SP(ctx));
 	now = bpf_ktime_get_ns();
-	exec = bpf_map_lookup_elem(&zsp_stmts, &key);
+	key = stmt_key(thread, stmt);
+	exec = bpf_map_lookup_elem(&zsp_stmts, key);
 	if (!exec)
-		exec = exec_begin(&key, current_copy(ctx), thread->slice, now);
+		exec = exec_begin(key, current_copy(ctx), thread->slice, now);
 	if (exec)
 		exec->enter_ns = now;
 	return 0;
@@ -203,13 +210,14 @@ SEC("uretprobe")
 int BPF_KRETPROBE(zsp_sqlite_step_return, int result)
 {
 	struct zsp_thread *thread = zsp_current_thread();
-	struct zsp_stmt_key key = {.tgid = bpf_get_current_pid_tgid() >> 32};
-	struct zsp_stmt *exec;
+	struct zsp_stmt *exec = NULL;
+	u64 stmt;
 
 	if (!thread)
 		return 0;
-	key.stmt = pop_frame(thread);
-	exec = key.stmt ? bpf_map_lookup_elem(&zsp_stmts, &key) : NULL;
+	stmt = pop_frame(thread);
+	if (stmt)
+		exec = bpf_map_lookup_elem(&zsp_stmts, stmt_key(thread, stmt));
 	if (!exec) {
 		zsp_count(ZSP_COUNT_LOST_STMT_RETURN, 1);
 		return 0;
@@ -220,8 +228,8 @@ int BPF_KRETPROBE(zsp_sqlite_step_return, int result)
 		exec->rows++;
 		return 0;
 	}
-	emit_statement(exec, &key, exec->last_ns, result);
-	bpf_map_delete_elem(&zsp_stmts, &key);
+	emit_statement(exec, stmt, exec->last_ns, result);
+	bpf_map_delete_elem(&zsp_stmts, &thread->key);
 	return 0;
 }
 
@@ -229,17 +237,16 @@ int BPF_KRETPROBE(zsp_sqlite_step_return, int result)
 SEC("uprobe")
 int BPF_KPROBE(zsp_sqlite_end, u64 stmt)
 {
-	struct zsp_stmt_key key = {.stmt = stmt, .tgid = bpf_get_current_pid_tgid() >> 32};
-	const struct zsp_thread *thread = zsp_current_thread();
+	struct zsp_thread *thread = zsp_current_thread();
 	struct zsp_stmt *exec;
 
 	if (!thread || inside_step(thread, stmt, PT_REGS_SP(ctx)))
 		return 0;
-	exec = bpf_map_lookup_elem(&zsp_stmts, &key);
+	exec = bpf_map_lookup_elem(&zsp_stmts, stmt_key(thread, stmt));
 	if (!exec)
 		return 0;
 	if (exec->last_ns)
-		emit_statement(exec, &key, exec->last_ns, ZSP_SQLITE_ROW);
-	bpf_map_delete_elem(&zsp_stmts, &key);
+		emit_statement(exec, stmt, exec->last_ns, ZSP_SQLITE_ROW);
+	bpf_map_delete_elem(&zsp_stmts, &thread->key);
 	return 0;
 }

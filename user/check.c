@@ -94,9 +94,8 @@ static void fact_tracefs(struct fact *fact)
 		fact_set(fact, FACT_DEGRADED, "tracefs cannot be read");
 	}
 	if (fact->state == FACT_DEGRADED || !id)
-		fact_set(fact, FACT_DEGRADED,
-		    "no typed system call tracepoints: one program on every system call's entry takes their place (dearer), "
-		    "closes of Unix sockets are seen when the process ends; mount tracefs, or use a kernel with CONFIG_FTRACE_SYSCALLS");
+		fact_set(fact, FACT_MISSING,
+		    "no typed system call tracepoints: mount tracefs, or use a kernel with CONFIG_FTRACE_SYSCALLS");
 }
 
 static void fact_uprobes(struct fact *fact)
@@ -128,10 +127,10 @@ static void fact_probes(struct fact *fact)
 		fact_set(fact, FACT_MISSING,
 		    message.data ? message.data : "the probes cannot be attached");
 	} else {
-		const char *note = probes_write_entry_note(probes);
-
-		fact_set(fact, note ? FACT_DEGRADED : FACT_OK,
-		    note ? note : "loaded, attached and detached again");
+		fact->state = FACT_OK;
+		snprintf(fact->text, sizeof(fact->text), "loaded, attached and detached again%s%s",
+		    *probes_missing_events(probes) ? "; calls this kernel does not have: " : "",
+		    probes_missing_events(probes));
 		probes_close(probes);
 	}
 	buf_release(&message);

@@ -35,9 +35,6 @@ struct pt_regs {
 	unsigned long orig_ax;
 	unsigned long ip, cs, flags, sp, ss;
 };
-struct thread_info {
-	u32 status; /* TS_COMPAT */
-};
 #elif defined(__TARGET_ARCH_arm64)
 struct user_pt_regs {
 	u64 regs[31];
@@ -48,9 +45,6 @@ struct pt_regs {
 	u64 sp, pc, pstate;
 	u64 orig_x0;
 	s32 syscallno;
-};
-struct thread_info {
-	unsigned long flags;
 };
 #else
 #error "no register layout for this architecture"
@@ -91,7 +85,6 @@ struct signal_struct {
 };
 
 struct task_struct {
-	struct thread_info thread_info;
 	int pid, tgid;
 	int exit_code;
 	struct files_struct *files;
@@ -143,9 +136,11 @@ struct sock {
 	u16 sk_type;
 	u16 sk_protocol;
 	int sk_err;
+	u8 sk_shutdown;
 };
 
 struct tcp_sock {
+	u32 rcv_nxt;
 	u32 copied_seq;
 	u32 write_seq;
 };
@@ -162,6 +157,12 @@ struct trace_event_raw_sys_enter {
 	struct trace_entry ent;
 	long id;
 	unsigned long args[6];
+};
+
+struct trace_event_raw_sys_exit {
+	struct trace_entry ent;
+	long id;
+	long ret;
 };
 
 #pragma clang attribute pop

@@ -227,6 +227,24 @@ def serve_batch(conn):
     conn.close()
 
 
+def serve_late(conn):
+    """Reads nothing for a while after each answer, and does not mind a client that is gone."""
+    def read(conn):
+        try:
+            return conn.recv(65536)
+        except ConnectionError:
+            return b""
+
+    try:
+        for path in requests(conn, read):
+            write_plain(conn, answer_head(path.encode()), path.encode())
+            time.sleep(0.3)
+    except ConnectionError:
+        pass
+    conn.close()
+    print("\nclosed", flush=True)
+
+
 def serve_upgrade(conn):
     """101, then frames that are no HTTP, then the end."""
     next(requests(conn, read_plain))
@@ -327,7 +345,7 @@ def listen(where):
 def main():
     mode = sys.argv[1]
     listener = listen(sys.argv[2] if len(sys.argv) > 2 else "")
-    serve = {"batch": serve_batch, "upgrade": serve_upgrade, "echo": serve_echo,
+    serve = {"batch": serve_batch, "late": serve_late, "upgrade": serve_upgrade, "echo": serve_echo,
              "lines": serve_lines}.get(mode)
     if not serve:
         def serve(conn):

@@ -77,7 +77,7 @@ def one_checkout(t, model, warm):
         equal(client.post_json("/checkout", order()).status, 200, "checkout before zerospan")
     zerospan = observer.observe(t, "--pid", shop.pid)
     response = client.post_json("/checkout", order(), [
-        ("Authorization", "Bearer s3cr3t-bearer"), ("Cookie", "session=s3cr3t-cookie")])
+        ("Authorization", "Bearer s3cr3t-bearer"), ("Cookie", "id=s3cr3t-cookie")])
     equal(response.status, 200, "checkout")
     equal(response.json()["status"], "COMPLETED", "checkout")
     zerospan.wait_spans(1, url__path="/checkout")

@@ -2,6 +2,8 @@
 """Servers that read, write and hand connections around in every way there is, and some that speak
 no HTTP: each request is one span, and nothing is invented."""
 import os
+import socket
+import struct
 import time
 
 import lib
@@ -17,7 +19,7 @@ class Odd:
         self.process = t.start(lib.PYTHON, os.path.join(lib.HERE, "odd_server.py"), mode,
                                *([where] if where else []))
         self.where = where
-        self.address = wait_for(lambda: self.process.out.strip(), lambda:
+        self.address = wait_for(lambda: self.process.out.split("\n")[0], lambda:
                                 f"the server: {self.process.err}")
         self.pid = self.process.pid
 
@@ -342,6 +344,54 @@ def test_answer_cut_short(t):
     equal(span.get("http.response.status_code"), 200, "status code, which was sent")
     check(span.get("error.type") in ("incomplete_response", "connection_closed"),
           f"error.type {span.get('error.type')}")
+
+
+def read_after(t, linger):
+    """The client sends a second request and is gone before the server reads it; the span, if any."""
+    server = Odd(t, "late")
+    zerospan = observer.observe(t, "--pid", server.pid)
+    client = server.client()
+    equal(client.get("/first").status, 200, "answer")
+    client.send(request_bytes("GET", "/second"))
+    if linger:
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    wait_for(lambda: "closed" in server.process.out, "the server to be done")
+    span, = zerospan.wait_spans(1, url__path="/second", seconds=5)  # not only when zerospan ends
+    zerospan.finish()
+    t.note(f"status {span.get('http.response.status_code')}, error.type {span.get('error.type')}, "
+           f"capture {span.get('zerospan.capture')}")
+    return span, zerospan
+
+
+def test_request_read_after_the_client_closed(t):
+    """An orderly close: the server answers into nothing, and that is what is seen."""
+    span, zerospan = read_after(t, linger=False)
+    equal((span.get("http.response.status_code"), span.get("error.type")), (200, None),
+          "status and error")
+    equal(zerospan.summary().coverage_pct, 100, "HTTP bytes seen, %")
+
+
+def test_request_read_after_a_reset(t):
+    """The answer cannot be sent: the request, if it was read, has failed."""
+    span, _ = read_after(t, linger=True)
+    equal(span.get("http.response.status_code"), None, "status of an answer that never left")
+    equal(span.status, "ERROR", "status")
+    check(span.get("error.type") in ("connection_reset", "connection_closed"), "error.type")
+
+
+def test_request_and_half_close(t):
+    """`printf 'GET …' | nc`: the client says at once that it will send no more."""
+    server = Odd(t, "late")
+    zerospan = observer.observe(t, "--pid", server.pid)
+    client = server.client()
+    equal(client.get("/first").status, 200, "answer")
+    client.send(request_bytes("GET", "/second"))
+    client.socket.shutdown(socket.SHUT_WR)
+    equal(client.read_response().body, b"/second", "answer")
+    wait_for(lambda: "closed" in server.process.out, "the server to be done")
+    zerospan.wait_spans(2)
+    expect_requests(zerospan, [("GET", "/first", 200), ("GET", "/second", 200)])
 
 
 # --- no HTTP

@@ -21,35 +21,26 @@
 #include "zerospan.skel.h"
 
 enum {
-	PROBES_MAX_LINKS = 32,
+	PROBES_MAX_LINKS = 64,
+	PROBES_MAX_EVENTS = 48, /* twice the rows of syscalls.c, and close */
 };
 
-/* Programs on the entry of single system calls, attached by tracepoint number. */
-static const struct {
-	const char *event, *program;
-} entries[] = {
-    {"syscalls/sys_enter_write", "zsp_enter_write"},
-    {"syscalls/sys_enter_writev", "zsp_enter_writev"},
-    {"syscalls/sys_enter_sendto", "zsp_enter_sendto"},
-    {"syscalls/sys_enter_sendmsg", "zsp_enter_sendmsg"},
-    {"syscalls/sys_enter_sendmmsg", "zsp_enter_sendmmsg"},
-    {"syscalls/sys_enter_sendfile64", "zsp_enter_sendfile64"},
-    {"syscalls/sys_enter_splice", "zsp_enter_splice"},
-    {"syscalls/sys_enter_close", "zsp_enter_close"},
+/* A program on the tracepoint of a system call. */
+struct call_event {
+	const char *name;
+	struct bpf_program *program;
+	bool required;
 };
-
-#define N_ENTRIES (sizeof(entries) / sizeof(entries[0]))
 
 struct probes {
 	struct zerospan_bpf *skel;
 	struct reaper *reaper;
 	struct bpf_link *links[PROBES_MAX_LINKS];
 	size_t n_links;
-	int entry_ids[N_ENTRIES];
-	bool typed_entries;
 	bool cookies;
 	void *
 	    new_thread; /* a zeroed entry of the thread table, whose layout is the kernel side's own */
+	struct buf missing; /* names of the call events that the kernel lacks */
 	int n_cpus;
 };
 
@@ -115,24 +106,47 @@ static int attach_tracepoint(struct probes *p, struct bpf_program *program, int 
 	return add_link(p, link);
 }
 
-static struct bpf_program *find_program(const struct probes *p, const char *name)
+/* Every tracepoint of a system call with the program that goes there. Returns how many. */
+static size_t list_call_events(const struct probes *p, struct call_event events[PROBES_MAX_EVENTS])
 {
-	return bpf_object__find_program_by_name(p->skel->obj, name);
+	const struct syscall_row *row;
+	size_t n = 0;
+
+	for (size_t i = 0; (row = syscalls_row(i)) && n + 3 <= PROBES_MAX_EVENTS; i++) {
+		events[n++] = (struct call_event){
+		    row->exit_event, p->skel->progs.zsp_sys_exit, row->required};
+		if (row->enter_event)
+			events[n++] = (struct call_event){
+			    row->enter_event, p->skel->progs.zsp_enter_write, row->required};
+	}
+	events[n++] =
+	    (struct call_event){"syscalls/sys_enter_close", p->skel->progs.zsp_enter_close, false};
+	return n;
 }
 
-/* Typed entry tracepoints where the kernel has them all; else the one program on every entry. */
-static void choose_entries(struct probes *p)
+static int attach_call_events(struct probes *p, struct buf *message)
 {
-	const char *names[N_ENTRIES];
+	struct call_event events[PROBES_MAX_EVENTS];
+	const char *names[PROBES_MAX_EVENTS];
+	int ids[PROBES_MAX_EVENTS], err = 0;
+	size_t n = list_call_events(p, events);
 
-	for (size_t i = 0; i < N_ENTRIES; i++)
-		names[i] = entries[i].event;
-	p->typed_entries = tracefs_event_ids(names, N_ENTRIES, p->entry_ids) != TRACEFS_NONE;
-	for (size_t i = 0; i < N_ENTRIES; i++)
-		p->typed_entries = p->typed_entries && p->entry_ids[i] != 0;
-	for (size_t i = 0; i < N_ENTRIES; i++)
-		bpf_program__set_autoload(find_program(p, entries[i].program), p->typed_entries);
-	bpf_program__set_autoload(p->skel->progs.zsp_sys_enter, !p->typed_entries);
+	for (size_t i = 0; i < n; i++)
+		names[i] = events[i].name;
+	tracefs_event_ids(names, n, ids);
+	for (size_t i = 0; i < n && !err; i++) {
+		if (ids[i])
+			err = attach_tracepoint(p, events[i].program, ids[i]);
+		else if (!events[i].required)
+			buf_printf(&p->missing, "%s%s", p->missing.len ? " " : "", events[i].name);
+		else {
+			buf_printf(message,
+			    "cannot observe system calls: no tracepoint %s, mount tracefs or use a kernel with CONFIG_FTRACE_SYSCALLS",
+			    events[i].name);
+			return -ENOTSUP;
+		}
+	}
+	return err;
 }
 
 static int load(struct probes *p, const struct probes_options *options)
@@ -148,21 +162,16 @@ static int load(struct probes *p, const struct probes_options *options)
 	return zerospan_bpf__load(p->skel);
 }
 
-static int attach(struct probes *p)
+static int attach(struct probes *p, struct buf *message)
 {
 	struct bpf_program *everywhere[] = {
 	    p->skel->progs.zsp_sched_process_fork,
 	    p->skel->progs.zsp_sched_process_exec,
 	    p->skel->progs.zsp_sched_process_exit,
 	    p->skel->progs.zsp_inet_sock_set_state,
-	    p->skel->progs.zsp_sys_exit,
 	};
-	int err = 0;
+	int err = attach_call_events(p, message);
 
-	for (size_t i = 0; i < N_ENTRIES && p->typed_entries && !err; i++)
-		err = attach_tracepoint(p, find_program(p, entries[i].program), p->entry_ids[i]);
-	if (!err && !p->typed_entries)
-		err = add_link(p, bpf_program__attach(p->skel->progs.zsp_sys_enter));
 	for (size_t i = 0; i < sizeof(everywhere) / sizeof(everywhere[0]) && !err; i++)
 		err = add_link(p, bpf_program__attach(everywhere[i]));
 	return err;
@@ -177,6 +186,7 @@ int probes_open(
 	if (!p)
 		return -ENOMEM;
 	libbpf_set_print(forward_libbpf);
+	buf_init(&p->missing);
 	p->n_cpus = libbpf_num_possible_cpus();
 	p->reaper = reaper_new();
 	p->skel = p->reaper ? zerospan_bpf__open() : NULL;
@@ -190,16 +200,16 @@ int probes_open(
 		err = -ENOMEM;
 		goto out;
 	}
-	choose_entries(p);
 	err = load(p, options);
 	if (err) {
 		explain(message, err, "load the BPF programs");
 		goto out;
 	}
-	err = attach(p);
-	if (err)
+	err = attach(p, message);
+	if (err && !message->len)
 		explain(message, err, "attach the BPF programs");
-	malloc_trim(0); /* loading parses the kernel's type information: 10 MB that are not needed again */
+	malloc_trim(
+	    0); /* loading parses the kernel's type information: 10 MB that are not needed again */
 out:
 	if (err) {
 		probes_close(p);
@@ -230,6 +240,7 @@ void probes_close(struct probes *p)
 	reaper_free(p->reaper);
 	zerospan_bpf__destroy(p->skel);
 	free(p->new_thread);
+	buf_release(&p->missing);
 	free(p);
 }
 
@@ -350,9 +361,7 @@ struct bpf_program *probes_program(struct probes *p, enum probes_program which)
 	return programs[which];
 }
 
-const char *probes_write_entry_note(const struct probes *p)
+const char *probes_missing_events(const struct probes *p)
 {
-	return p->typed_entries
-	    ? NULL
-	    : "no typed system call tracepoints: a raw one on every system call's entry takes their place";
+	return p->missing.data ? p->missing.data : "";
 }

@@ -77,7 +77,7 @@ void probes_drop_link(struct probes *probes, struct bpf_link *link);
 
 struct bpf_program *probes_program(struct probes *probes, enum probes_program which);
 
-/* Facts found while attaching, in words; for check and -v. NULL: nothing is degraded. */
-const char *probes_write_entry_note(const struct probes *probes);
+/* Names of the tracepoints of system calls that this kernel lacks, separated by spaces; "" when none. */
+const char *probes_missing_events(const struct probes *probes);
 
 #endif

@@ -1,52 +1,70 @@
 // SPDX-License-Identifier: Apache-2.0
-/* System call numbers and their classes; see syscalls.h. Calls that an architecture lacks are left out. */
+/* The table of system calls; see syscalls.h. Calls that an architecture lacks are left out. */
 #include "probe/syscalls.h"
 
-#include <stddef.h>
 #include <string.h>
 #include <sys/syscall.h>
 
-static const struct {
-	int number;
-	enum zsp_syscall class;
-} calls[] = {
-    {SYS_read, ZSP_SYSCALL_READ},
-    {SYS_readv, ZSP_SYSCALL_READV},
-    {SYS_recvfrom, ZSP_SYSCALL_RECVFROM},
-    {SYS_recvmsg, ZSP_SYSCALL_RECVMSG},
-    {SYS_recvmmsg, ZSP_SYSCALL_RECVMMSG},
-    {SYS_write, ZSP_SYSCALL_WRITE},
-    {SYS_sendto, ZSP_SYSCALL_WRITE},
-    {SYS_writev, ZSP_SYSCALL_WRITEV},
-    {SYS_sendmsg, ZSP_SYSCALL_SENDMSG},
-    {SYS_sendmmsg, ZSP_SYSCALL_SENDMMSG},
-    {SYS_sendfile, ZSP_SYSCALL_SENDFILE},
-    {SYS_splice, ZSP_SYSCALL_SPLICE},
-    {SYS_accept, ZSP_SYSCALL_ACCEPT},
-    {SYS_accept4, ZSP_SYSCALL_ACCEPT},
-    {SYS_connect, ZSP_SYSCALL_CONNECT},
-    {SYS_mmap, ZSP_SYSCALL_MMAP},
-    {SYS_epoll_pwait, ZSP_SYSCALL_WAIT},
+#define EXIT_EVENT(name)  "syscalls/sys_exit_" #name
+#define ENTER_EVENT(name) "syscalls/sys_enter_" #name
+
+/* A call that is looked at when it returns; one that writes, whose beginning counts too. */
+#define CALL(name, class)                                                      \
+	{                                                                      \
+		SYS_##name, ZSP_SYSCALL_##class, EXIT_EVENT(name), NULL, false \
+	}
+#define NEEDED(name, class)                                                   \
+	{                                                                     \
+		SYS_##name, ZSP_SYSCALL_##class, EXIT_EVENT(name), NULL, true \
+	}
+#define WRITES(name, class)                                                                \
+	{                                                                                  \
+		SYS_##name, ZSP_SYSCALL_##class, EXIT_EVENT(name), ENTER_EVENT(name), true \
+	}
+
+static const struct syscall_row rows[] = {
+    NEEDED(read, READ),
+    NEEDED(readv, READV),
+    NEEDED(recvfrom, RECVFROM),
+    NEEDED(recvmsg, RECVMSG),
+    CALL(recvmmsg, RECVMMSG),
+    WRITES(write, WRITE),
+    WRITES(sendto, WRITE),
+    WRITES(writev, WRITEV),
+    WRITES(sendmsg, SENDMSG),
+    {SYS_sendmmsg, ZSP_SYSCALL_SENDMMSG, EXIT_EVENT(sendmmsg), ENTER_EVENT(sendmmsg), false},
+    {SYS_sendfile, ZSP_SYSCALL_SENDFILE, EXIT_EVENT(sendfile64), ENTER_EVENT(sendfile64), false},
+    {SYS_splice, ZSP_SYSCALL_SPLICE, EXIT_EVENT(splice), ENTER_EVENT(splice), false},
+    CALL(accept, ACCEPT),
+    CALL(accept4, ACCEPT),
+    CALL(connect, CONNECT),
+    CALL(mmap, MMAP),
+    CALL(io_uring_enter, IO_URING),
+    CALL(epoll_pwait, WAIT),
 #ifdef SYS_epoll_pwait2
-    {SYS_epoll_pwait2, ZSP_SYSCALL_WAIT},
+    CALL(epoll_pwait2, WAIT),
 #endif
-    {SYS_ppoll, ZSP_SYSCALL_WAIT},
-    {SYS_pselect6, ZSP_SYSCALL_WAIT},
+    CALL(ppoll, WAIT),
+    CALL(pselect6, WAIT),
 #ifdef SYS_epoll_wait /* x86-64 keeps the old ones, arm64 never had them */
-    {SYS_epoll_wait, ZSP_SYSCALL_WAIT},
+    CALL(epoll_wait, WAIT),
 #endif
 #ifdef SYS_poll
-    {SYS_poll, ZSP_SYSCALL_WAIT},
+    CALL(poll, WAIT),
 #endif
 #ifdef SYS_select
-    {SYS_select, ZSP_SYSCALL_WAIT},
+    CALL(select, WAIT),
 #endif
-    {SYS_io_uring_enter, ZSP_SYSCALL_IO_URING},
 };
+
+const struct syscall_row *syscalls_row(size_t i)
+{
+	return i < sizeof(rows) / sizeof(rows[0]) ? &rows[i] : NULL;
+}
 
 void syscalls_fill(unsigned char table[ZSP_SYSCALL_NUMBERS])
 {
 	memset(table, 0, ZSP_SYSCALL_NUMBERS);
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-		table[calls[i].number] = (unsigned char)calls[i].class;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		table[rows[i].number] = (unsigned char)rows[i].class;
 }

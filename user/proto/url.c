@@ -90,7 +90,7 @@ struct url_authority url_authority_parse(struct sv authority)
 {
 	struct sv host, after;
 
-	authority = sv_trim_ows(authority);
+	authority = without_userinfo(sv_trim_ows(authority));
 	if (authority.len && authority.p[0] == '[') {
 		size_t close = sv_find(authority, ']');
 

@@ -29,7 +29,10 @@ struct url_target {
  * in path. */
 struct url_target url_target_parse(struct sv target, bool is_connect);
 
-/* "host", "host:port", "[::1]:8080", "h:"; anything odd gives the host as it stands and port 0. */
+/*
+ * "host", "host:port", "[::1]:8080", "h:"; anything odd gives the host as it stands and port 0.
+ * Userinfo, which a Host field must not have, is removed: it may hold a password.
+ */
 struct url_authority url_authority_parse(struct sv authority);
 
 /*

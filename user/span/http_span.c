@@ -18,6 +18,9 @@ struct http_facts {
 	struct sv method;               /* canonical, "_OTHER" for unknown ones */
 	const char *scheme;
 	char peer[ENDPOINT_TEXT];
+	/* Where the request went: the authority, else for clients the peer. Empty and 0 when unknown. */
+	struct sv server;
+	int server_port;
 };
 
 /* RFC 9110 section 9, RFC 5789 PATCH, and QUERY. Case-sensitive. */
@@ -32,19 +35,25 @@ static bool method_is_known(struct sv method)
 	return false;
 }
 
-static struct http_facts facts_take(const struct exchange *exchange)
+static void facts_take(struct http_facts *facts, const struct exchange *exchange)
 {
-	struct http_facts facts = {.exchange = exchange, .scheme = "http"};
 	bool connect = sv_eq(exchange->method, SV("CONNECT"));
+	bool client = exchange->kind == SPAN_KIND_CLIENT;
 
-	facts.method = method_is_known(exchange->method) ? exchange->method : SV("_OTHER");
-	facts.target = url_target_parse(exchange->target, connect);
-	facts.authority = url_authority_parse(
-	    facts.target.authority.len ? facts.target.authority : exchange->host);
-	if (sv_eq_nocase(facts.target.scheme, SV("https")))
-		facts.scheme = "https";
-	endpoint_text(&exchange->conn->remote, facts.peer);
-	return facts;
+	*facts = (struct http_facts){.exchange = exchange, .scheme = "http"};
+	facts->method = method_is_known(exchange->method) ? exchange->method : SV("_OTHER");
+	facts->target = url_target_parse(exchange->target, connect);
+	facts->authority = url_authority_parse(
+	    facts->target.authority.len ? facts->target.authority : exchange->host);
+	if (sv_eq_nocase(facts->target.scheme, SV("https")))
+		facts->scheme = "https";
+	endpoint_text(&exchange->conn->remote, facts->peer);
+	facts->server = facts->authority.host;
+	if (client && facts->server.len == 0 && exchange->conn->remote.family != ZSP_FAMILY_UNIX)
+		facts->server = sv_cstr(facts->peer);
+	facts->server_port = facts->authority.port;
+	if (client && facts->server_port == 0)
+		facts->server_port = exchange->conn->remote.port;
 }
 
 static void add_method(struct span_builder *b, const struct http_facts *facts)
@@ -57,18 +66,11 @@ static void add_method(struct span_builder *b, const struct http_facts *facts)
 
 static void add_server_address(struct span_builder *b, const struct http_facts *facts)
 {
-	int port = facts->authority.port;
-
-	if (facts->exchange->kind == SPAN_KIND_CLIENT && port == 0)
-		port = facts->exchange->conn->remote.port;
-	if (facts->authority.host.len)
-		span_builder_string(b, semconv_server_address, facts->authority.host);
-	else if (facts->exchange->kind == SPAN_KIND_CLIENT)
-		span_builder_string(b, semconv_server_address, sv_cstr(facts->peer));
-	else
+	if (facts->server.len == 0)
 		return;
-	if (port)
-		span_builder_int(b, semconv_server_port, port);
+	span_builder_string(b, semconv_server_address, facts->server);
+	if (facts->server_port)
+		span_builder_int(b, semconv_server_port, facts->server_port);
 }
 
 static void add_peer(struct span_builder *b, const struct http_facts *facts)
@@ -98,22 +100,37 @@ static void add_url_server(struct span_builder *b, const struct http_facts *fact
 	span_builder_text(b, semconv_url_query, at);
 }
 
-/* The absolute URL without credentials (userinfo never gets into the authority's host). */
+/* Port of the URL: as the program wrote it; where it wrote no host, the peer's, unless it is the scheme's own. */
+static int url_port(const struct http_facts *facts)
+{
+	int usual = strcmp(facts->scheme, "https") == 0 ? 443 : 80;
+
+	if (facts->authority.host.len)
+		return facts->authority.port;
+	return facts->server_port == usual ? 0 : facts->server_port;
+}
+
+/*
+ * The absolute URL without credentials (userinfo never gets into the authority's host), or none when
+ * nothing is known of where the request went: a URL has a host.
+ */
 static void add_url_client(struct span_builder *b, const struct http_facts *facts)
 {
-	const struct url_authority *authority = &facts->authority;
 	size_t at = b->text.len;
-	struct sv host = authority->host.len ? authority->host : sv_cstr(facts->peer);
-	bool ipv6 = sv_find(host, ':') != host.len;
+	bool ipv6 = sv_find(facts->server, ':') != facts->server.len;
+	int port = url_port(facts);
 
+	if (facts->server.len == 0)
+		return;
 	buf_append_cstr(&b->text, facts->scheme);
 	buf_append_cstr(&b->text, ipv6 ? "://[" : "://");
-	utf8_append_repaired(&b->text, host);
+	utf8_append_repaired(&b->text, facts->server);
 	if (ipv6)
 		buf_append_char(&b->text, ']');
-	if (authority->port)
-		buf_printf(&b->text, ":%d", authority->port);
-	utf8_append_repaired(&b->text, facts->target.path);
+	if (port)
+		buf_printf(&b->text, ":%d", port);
+	if (!sv_eq(facts->target.path, SV("*"))) /* RFC 9110 section 7.1: it stands for no path */
+		utf8_append_repaired(&b->text, facts->target.path);
 	if (facts->target.has_query) {
 		buf_append_char(&b->text, '?');
 		url_query_append_redacted(&b->text, facts->target.query);
@@ -167,13 +184,16 @@ static struct sv span_name(struct buf *name, const struct http_facts *facts, str
 struct span *http_span_build(struct span_builder *b, struct route_table *routes,
     const struct exchange *exchange, struct service *service)
 {
-	struct http_facts facts = facts_take(exchange);
-	struct sv route = route_table_route(routes, service, facts.target.path);
+	struct http_facts facts;
+	struct sv route = {0}; /* a CONNECT has no path, so no route either */
 	char status_text[16];
 	const char *error = error_type(exchange, status_text);
 	struct buf name;
 	struct span *span;
 
+	facts_take(&facts, exchange);
+	if (facts.target.path.len)
+		route = route_table_route(routes, service, facts.target.path);
 	add_method(b, &facts);
 	if (exchange->kind == SPAN_KIND_SERVER) {
 		add_url_server(b, &facts);

@@ -64,6 +64,17 @@ void statement_texts_free(struct statement_texts *texts)
 	free(texts);
 }
 
+/* Copy view to *at, which moves behind it; the copy. */
+static struct sv text_put(char **at, struct sv view)
+{
+	struct sv copy = sv_from(*at, view.len);
+
+	if (view.len) /* an empty view may have no address */
+		memcpy(*at, view.p, view.len);
+	*at += view.len;
+	return copy;
+}
+
 static struct statement_text *text_new(struct sv raw, struct sv sanitised, struct sv summary)
 {
 	struct statement_text *text =
@@ -73,14 +84,9 @@ static struct statement_text *text_new(struct sv raw, struct sv sanitised, struc
 	if (!text)
 		return NULL;
 	at = text->bytes;
-	memcpy(at, raw.p, raw.len);
-	text->raw = sv_from(at, raw.len);
-	at += raw.len;
-	memcpy(at, sanitised.p, sanitised.len);
-	text->sanitised = sv_from(at, sanitised.len);
-	at += sanitised.len;
-	memcpy(at, summary.p, summary.len);
-	text->summary = sv_from(at, summary.len);
+	text->raw = text_put(&at, raw);
+	text->sanitised = text_put(&at, sanitised);
+	text->summary = text_put(&at, summary);
 	return text;
 }
 
