@@ -8,27 +8,51 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Find name as execvp() will. */
+#include "base/sv.h"
+
+/* Can exec take it? 0, -EACCES for what is no program, or why it cannot be told. */
+static int check_program(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode)) /* directories have an x bit too */
+		return -EACCES;
+	return access(path, X_OK) ? -errno : 0;
+}
+
+/* Find name as execvp() will: the first program on the path; an empty part of it is the current directory. */
 static int find_program(const char *name, char *ret_path, size_t len)
 {
-	const char *dirs = getenv("PATH"), *end;
+	const char *part = getenv("PATH"), *end;
+	int err = -ENOENT;
 
 	if (strchr(name, '/')) {
 		if ((size_t)snprintf(ret_path, len, "%s", name) >= len)
 			return -ENAMETOOLONG;
-		return access(ret_path, X_OK) ? -errno : 0;
+		return check_program(ret_path);
 	}
-	for (dirs = dirs ? dirs : "/usr/bin:/bin"; *dirs; dirs = *end ? end + 1 : end) {
-		end = strchrnul(dirs, ':');
-		if ((size_t)snprintf(ret_path, len, "%.*s/%s", (int)(end - dirs), dirs, name) <
-			len &&
-		    access(ret_path, X_OK) == 0)
-			return 0;
+	for (part = part ? part : "/usr/bin:/bin";; part = end + 1) {
+		struct sv dir;
+		int one;
+
+		end = strchrnul(part, ':');
+		dir = end > part ? sv_from(part, (size_t)(end - part)) : SV(".");
+		if ((size_t)snprintf(ret_path, len, "%.*s/%s", SV_ARG(dir), name) < len) {
+			one = check_program(ret_path);
+			if (one == 0)
+				return 0;
+			if (one == -EACCES) /* says more than that it is nowhere else */
+				err = one;
+		}
+		if (!*end)
+			return err;
 	}
-	return -ENOENT;
 }
 
 /* In the child: wait for the word, then become the program. */

@@ -20,7 +20,7 @@ struct child {
 	int status; /* wait status once ended */
 };
 
-/* Fork and hold. Returns 0; -ENOENT and the like with a message when the program cannot be found. */
+/* Fork and hold. Returns 0; -ENOENT, -EACCES and the like with a message when there is no such program. */
 int child_start(struct child *child, char *const *argv, struct buf *message);
 
 /* Let it run its program. Returns 0, or negative errno when exec failed (message says it). */

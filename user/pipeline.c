@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/hmap.h"
 #include "base/list.h"
 #include "metric/operation.h"
@@ -21,14 +20,16 @@ struct ended_process {
 	struct list link; /* in the order of ending */
 	uint64_t forget_ns;
 	uint32_t pid;
-	const struct service *service; /* as it was; the pid may be another's by then */
+	struct service *service; /* reference held: the pid may be another's by then */
 };
 
+/* What was answered for a database handle. */
 struct database {
 	struct hnode node; /* by pid and handle */
 	uint32_t pid;
 	uint64_t db;
-	size_t len;
+	uint64_t ask_ns; /* ask again then */
+	size_t len;      /* 0: cannot be told */
 	char path[];
 };
 
@@ -41,6 +42,7 @@ struct pipeline {
 	struct assembler *assembler;
 	struct hmap databases;
 	struct list ended;
+	uint64_t now_ns; /* latest time of an event or a tick */
 	struct sink *sinks[PIPELINE_MAX_SINKS];
 	size_t n_sinks;
 	uint64_t events;
@@ -91,43 +93,72 @@ static struct database *database_find(
 	return NULL;
 }
 
+static struct database *database_add(
+    struct pipeline *p, uint64_t hash, uint32_t pid, uint64_t db, struct sv path)
+{
+	struct database *database;
+
+	if (p->databases.count >= DATABASES_MAX)
+		databases_forget(p, 0);
+	database = malloc(sizeof(*database) + path.len);
+	if (!database)
+		return NULL;
+	database->pid = pid;
+	database->db = db;
+	database->len = path.len;
+	if (path.len)
+		memcpy(database->path, path.p, path.len);
+	if (hmap_add(&p->databases, hash, &database->node)) {
+		free(database);
+		return NULL;
+	}
+	return database;
+}
+
+/* Ask, and remember the answer in place of known (NULL: none). NULL without memory. */
+static struct database *database_ask(
+    struct pipeline *p, uint64_t hash, uint32_t pid, uint64_t db, struct database *known)
+{
+	char path[4096];
+	int err = p->options.database_path(p->options.ctx, pid, db, path, sizeof(path));
+	struct sv answer = err ? (struct sv){0} : sv_cstr(path);
+
+	if (known && err == -ESRCH) /* nobody can say more: what was known stands */
+		return known;
+	if (known && sv_eq(answer, sv_from(known->path, known->len)))
+		return known;
+	if (known) {
+		hmap_remove(&p->databases, &known->node);
+		free(known);
+	}
+	return database_add(p, hash, pid, db, answer);
+}
+
 static struct sv on_database(void *ctx, uint32_t pid, uint64_t db)
 {
 	struct pipeline *p = ctx;
 	uint64_t hash = hash_combine(pid, db);
 	struct database *database = database_find(p, hash, pid, db);
-	char path[4096];
-	size_t len;
 
-	if (database)
-		return sv_from(database->path, database->len);
-	if (!db || !p->options.database_path ||
-	    p->options.database_path(p->options.ctx, pid, db, path, sizeof(path)))
+	if (!db || !p->options.database_path)
 		return (struct sv){0};
-	len = strlen(path);
-	if (p->databases.count >= DATABASES_MAX)
-		databases_forget(p, 0);
-	database = malloc(sizeof(*database) + len);
-	if (!database)
-		return (struct sv){0};
-	database->pid = pid;
-	database->db = db;
-	database->len = len;
-	memcpy(database->path, path, len);
-	if (hmap_add(&p->databases, hash, &database->node)) {
-		free(database);
-		return (struct sv){0};
+	if (!database || p->now_ns >= database->ask_ns) {
+		database = database_ask(p, hash, pid, db, database);
+		if (!database)
+			return (struct sv){0};
+		database->ask_ns = p->now_ns + PIPELINE_DATABASE_NS;
 	}
 	return sv_from(database->path, database->len);
 }
 
+/* --- life cycle ---------------------------------------------------------------------------------- */
+
 static void ended_free(struct ended_process *ended)
 {
 	list_remove(&ended->link);
+	service_unref(ended->service);
 	free(ended);
 }
-
-/* --- life cycle ---------------------------------------------------------------------------------- */
 
 struct pipeline *pipeline_new(const struct pipeline_options *options)
 {
@@ -182,39 +213,58 @@ int pipeline_add_sink(struct pipeline *p, struct sink *sink)
 	return 0;
 }
 
+/* Drop what is kept for a service that is no longer in the table: no span can be made for it any more. */
+static void service_forget(struct pipeline *p, const struct service *service)
+{
+	databases_forget(p, (uint32_t)service->pid);
+	assembler_forget(p->assembler, service);
+	metrics_forget_service(p->options.metrics, service);
+}
+
 int pipeline_process(struct pipeline *p, const struct service_facts *facts)
 {
-	databases_forget(p, facts->pid);
-	return service_table_put(p->services, facts);
+	struct service *old = service_table_get(p->services, facts->pid);
+	int err;
+
+	if (old)
+		service_ref(old);
+	err = service_table_put(p->services, facts);
+	if (old && !err)
+		service_forget(p, old);
+	service_unref(old);
+	return err;
 }
 
 void pipeline_process_end(struct pipeline *p, uint32_t pid, uint64_t now_ns)
 {
-	struct ended_process *ended = calloc(1, sizeof(*ended));
+	struct service *service = service_table_get(p->services, pid);
+	struct ended_process *ended = service ? calloc(1, sizeof(*ended)) : NULL;
 
-	if (!ended) /* its service stays in the table: a few hundred bytes */
+	if (!ended) /* without memory its service stays in the table: a few hundred bytes */
 		return;
 	ended->pid = pid;
-	ended->service = service_table_get(p->services, pid);
+	ended->service = service_ref(service);
 	ended->forget_ns = now_ns + AFTERLIFE_NS;
 	list_add_tail(&p->ended, &ended->link);
 }
 
 static void process_forget(struct pipeline *p, const struct ended_process *ended)
 {
-	struct service *service;
+	if (service_table_get(p->services, ended->pid) != ended->service)
+		return; /* replaced, and forgotten then */
+	service_table_remove(p->services, ended->pid, NULL);
+	service_forget(p, ended->service);
+}
 
-	if (!ended->service || service_table_get(p->services, ended->pid) != ended->service)
-		return;
-	service_table_remove(p->services, ended->pid, &service);
-	databases_forget(p, ended->pid);
-	assembler_forget(p->assembler, service);
-	metrics_forget_service(p->options.metrics, service);
-	service_unref(service);
+static void time_passes(struct pipeline *p, uint64_t now_ns)
+{
+	if (now_ns > p->now_ns) /* events of several CPUs are not quite in order */
+		p->now_ns = now_ns;
 }
 
 void pipeline_event(struct pipeline *p, const struct event *event)
 {
+	time_passes(p, event->h->time_ns);
 	p->events++;
 	if (event->h->kind == ZSP_KIND_STATEMENT)
 		assembler_statement(p->assembler, event->statement);
@@ -224,6 +274,7 @@ void pipeline_event(struct pipeline *p, const struct event *event)
 
 void pipeline_tick(struct pipeline *p, uint64_t now_ns)
 {
+	time_passes(p, now_ns);
 	assembler_tick(p->assembler, now_ns);
 	list_for_each (at, &p->ended) {
 		struct ended_process *ended = container_of(at, struct ended_process, link);

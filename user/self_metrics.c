@@ -82,6 +82,7 @@ static const struct {
     {KERNEL_COUNT(ZSP_COUNT_LOST_BATCH), "message_batch_too_long"},
     {KERNEL_COUNT(ZSP_COUNT_FAULTS), "payload_unreadable"},
     {KERNEL_COUNT(ZSP_COUNT_IO_URING), "io_uring_call_unseen"},
+    {offsetof(struct self_counts, skipped_runs), "program_run_skipped"},
     {offsetof(struct self_counts, sqlite.late), "sqlite_attached_late"},
     {offsetof(struct self_counts, bad_records), "bad_record"},
     {offsetof(struct self_counts, pipeline.assembler.dropped), "span_table_full"},

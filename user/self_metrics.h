@@ -11,6 +11,7 @@
 /* Everything that is counted anywhere, read at one moment. */
 struct self_counts {
 	uint64_t kernel[ZSP_COUNT_MAX];
+	uint64_t skipped_runs; /* of programs, by the kernel */
 	struct pipeline_stats pipeline;
 	struct sqlite_probes_stats sqlite;
 	uint64_t bad_records;

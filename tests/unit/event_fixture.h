@@ -135,6 +135,8 @@ static inline void sock_announce(struct sock *sock)
 	struct zsp_conn_open open = sock->open;
 
 	open.h = feed_header(sock->feed, ZSP_KIND_CONN_OPEN, NULL, sock->open.h.conn);
+	open.in_seq = sock->seq[ZSP_IN - 1];
+	open.out_seq = sock->seq[ZSP_OUT - 1];
 	if (open.role != ZSP_ROLE_UNKNOWN)
 		open.first_ns = open.h.time_ns;
 	feed_record(sock->feed, &open, sizeof(open));

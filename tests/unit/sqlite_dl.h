@@ -9,6 +9,8 @@
 #include <dlfcn.h>
 #include <stdio.h>
 
+#include "support.h"
+
 struct sqlite_dl {
 	void *library;
 	int (*open)(const char *path, void **ret_db);

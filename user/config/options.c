@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/sv.h"
 
 static const struct {
 	enum command command;
@@ -22,12 +23,14 @@ static const struct {
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-/* --- setters: 0, or -EINVAL when the value is not allowed ---------------------------------------- */
+/* --- setters: 0, -EINVAL when the value is not allowed, -E2BIG when the option came too often ------ */
 
 static int add_target(struct options *o, enum option_target kind, const char *value)
 {
-	if (o->n_targets == OPTIONS_MAX_TARGETS || !*value)
+	if (!*value)
 		return -EINVAL;
+	if (o->n_targets == OPTIONS_MAX_TARGETS)
+		return -E2BIG;
 	o->targets[o->n_targets].kind = kind;
 	o->targets[o->n_targets++].text = value;
 	return 0;
@@ -80,35 +83,41 @@ static int set_duration(struct options *o, const char *value)
 	if (end == value || (*end && strcmp(end, "s") != 0) || !(seconds > 0 && seconds < 1e9))
 		return -EINVAL;
 	o->duration_ns = (uint64_t)(seconds * (double)NS_PER_S);
-	return 0;
+	return o->duration_ns ? 0 : -EINVAL; /* 0 would mean: for good */
+}
+
+/* 0 to 65535 in digits, or -EINVAL. */
+static int parse_port(const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+	long port = strtol(text, NULL, 10); /* LONG_MAX when there are too many digits */
+
+	return digits == 0 || text[digits] || port > 65535 ? -EINVAL : (int)port;
 }
 
 /* ADDR:PORT, [V6]:PORT or :PORT. */
 static int set_listen(struct options *o, const char *value)
 {
 	size_t len = strlen(value);
-	char *colon, *end;
-	long port;
+	char *address = o->listen_text, *colon;
+	int port;
 
 	if (len >= sizeof(o->listen_text))
 		return -EINVAL;
-	memcpy(o->listen_text, value, len + 1);
-	colon = strrchr(o->listen_text, ':');
-	if (!colon)
-		return -EINVAL;
-	errno = 0;
-	port = strtol(colon + 1, &end, 10);
-	if (errno || end == colon + 1 || *end || port < 0 || port > 65535)
-		return -EINVAL;
+	memcpy(address, value, len + 1);
+	colon = strrchr(address, ':');
+	port = colon ? parse_port(colon + 1) : -EINVAL;
+	if (port < 0)
+		return port;
 	*colon = '\0';
-	o->listen_port = (int)port;
-	o->listen_address = o->listen_text;
-	if (o->listen_text[0] == '[' && colon[-1] == ']') {
+	if (*address == '[' && colon - address > 2 && colon[-1] == ']') {
+		address++;
 		colon[-1] = '\0';
-		o->listen_address = o->listen_text + 1;
-	} else if (o->listen_text[0] == '\0') {
-		o->listen_address = "0.0.0.0";
+	} else if (strpbrk(address, "[]:")) { /* where would an IPv6 address without brackets end? */
+		return -EINVAL;
 	}
+	o->listen_address = *address ? address : "0.0.0.0";
+	o->listen_port = port;
 	return 0;
 }
 
@@ -171,16 +180,42 @@ static const struct option_row {
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
-static const struct option_row *row_find(const char *arg, size_t name_len)
+/* The command line while it is read. */
+struct parser {
+	int argc;
+	char **argv;
+	int at;
+	struct options options;
+	struct sv given[N_ROWS]; /* each option as it was written, without its value; empty: not yet */
+	struct buf *message;
+};
+
+/* "--name", "--name=value". *ret_value is NULL when none is attached. */
+static const struct option_row *find_long(
+    const char *arg, struct sv *ret_name, const char **ret_value)
+{
+	size_t len = strcspn(arg, "=");
+
+	for (size_t i = 0; i < N_ROWS; i++) {
+		if (!sv_eq(sv_from(arg + 2, len - 2), sv_cstr(rows[i].name)))
+			continue;
+		*ret_name = sv_from(arg, len);
+		*ret_value = arg[len] ? arg + len + 1 : NULL;
+		return &rows[i];
+	}
+	return NULL;
+}
+
+/* "-p", "-pvalue". Switches stand alone. */
+static const struct option_row *find_short(
+    const char *arg, struct sv *ret_name, const char **ret_value)
 {
 	for (size_t i = 0; i < N_ROWS; i++) {
-		bool is_long = strncmp(arg, "--", 2) == 0;
-
-		if (is_long && strlen(rows[i].name) == name_len - 2 &&
-		    memcmp(arg + 2, rows[i].name, name_len - 2) == 0)
-			return &rows[i];
-		if (!is_long && rows[i].letter && arg[1] == rows[i].letter && !arg[2])
-			return &rows[i];
+		if (rows[i].letter != arg[1] || (arg[2] && !rows[i].metavar))
+			continue;
+		*ret_name = sv_from(arg, 2);
+		*ret_value = arg[2] ? arg + 2 : NULL;
+		return &rows[i];
 	}
 	return NULL;
 }
@@ -193,51 +228,81 @@ static const char *command_name(enum command command)
 	return "";
 }
 
-/* Take argv[*at] (and its value) as an option. */
-static int parse_option(int argc, char **argv, int *at, struct options *o, struct buf *message)
+/* The options so far belong to the command, if it is known by now. */
+static int check_given(const struct parser *p)
 {
-	const char *arg = argv[*at], *equals = strncmp(arg, "--", 2) == 0 ? strchr(arg, '=') : NULL;
-	size_t name_len = equals ? (size_t)(equals - arg) : strlen(arg);
-	const struct option_row *row = row_find(arg, name_len);
-	const char *value = equals ? equals + 1 : NULL;
+	enum command command = p->options.command;
 
-	if (!row) {
-		buf_printf(message, "unknown option '%s', see zerospan --help", arg);
-		return -EINVAL;
-	}
-	if (o->command && !(row->of & o->command)) {
-		buf_printf(message, "'zerospan %s' takes no option '%.*s'",
-		    command_name(o->command), (int)name_len, arg);
-		return -EINVAL;
-	}
-	if (!row->metavar && value) {
-		buf_printf(message, "option '--%s' takes no value", row->name);
-		return -EINVAL;
-	}
-	if (row->metavar && !value) {
-		if (*at + 1 >= argc) {
-			buf_printf(message, "option '%s' needs a value: %s", arg, row->metavar);
-			return -EINVAL;
-		}
-		value = argv[++*at];
-	}
-	if (row->set(o, value)) {
-		buf_printf(message, "bad value '%s' for '--%s': expected %s, %s", value, row->name,
-		    row->metavar, row->help);
+	for (size_t i = 0; command && i < N_ROWS; i++) {
+		if (p->given[i].len == 0 || (rows[i].of & command))
+			continue;
+		buf_printf(p->message, "'zerospan %s' takes no option '%.*s'",
+		    command_name(command), SV_ARG(p->given[i]));
 		return -EINVAL;
 	}
 	return 0;
 }
 
-static int parse_command(const char *name, struct options *o, struct buf *message)
+static int set_value(struct parser *p, const struct option_row *row, const char *value)
 {
+	int err = row->set(&p->options, value);
+
+	if (err == -E2BIG)
+		buf_printf(p->message, "too many targets: at most %d", OPTIONS_MAX_TARGETS);
+	else if (err)
+		buf_printf(p->message, "bad value '%s' for '--%s': expected %s, %s", value,
+		    row->name, row->metavar, row->help);
+	return err ? -EINVAL : 0;
+}
+
+/* Take the current argument (and its value) as an option. */
+static int parse_option(struct parser *p)
+{
+	const char *arg = p->argv[p->at], *value;
+	struct sv name;
+	const struct option_row *row =
+	    arg[1] == '-' ? find_long(arg, &name, &value) : find_short(arg, &name, &value);
+	int err;
+
+	if (!row) {
+		buf_printf(p->message, "unknown option '%s', see zerospan --help", arg);
+		return -EINVAL;
+	}
+	p->given[row - rows] = name;
+	err = check_given(p);
+	if (err)
+		return err;
+	if (!row->metavar && value) {
+		buf_printf(p->message, "option '--%s' takes no value", row->name);
+		return -EINVAL;
+	}
+	if (row->metavar && !value) {
+		if (p->at + 1 >= p->argc) {
+			buf_printf(
+			    p->message, "option '%s' needs a value: %s", arg, row->metavar);
+			return -EINVAL;
+		}
+		value = p->argv[++p->at];
+	}
+	return set_value(p, row, value);
+}
+
+static int parse_command(struct parser *p)
+{
+	const char *name = p->argv[p->at];
+
+	if (p->options.command) {
+		buf_printf(p->message, "unexpected argument '%s', see zerospan %s --help", name,
+		    command_name(p->options.command));
+		return -EINVAL;
+	}
 	for (size_t i = 0; i < N_COMMANDS; i++) {
 		if (strcmp(commands[i].name, name) == 0) {
-			o->command = commands[i].command;
-			return 0;
+			p->options.command = commands[i].command;
+			return check_given(p);
 		}
 	}
-	buf_printf(message, "unknown command '%s', see zerospan --help", name);
+	buf_printf(p->message, "unknown command '%s', see zerospan --help", name);
 	return -EINVAL;
 }
 
@@ -264,39 +329,35 @@ static int check_complete(const struct options *o, struct buf *message)
 
 int options_parse(int argc, char **argv, struct options *ret_options, struct buf *message)
 {
-	struct options o = {.listen_port = 9464};
+	struct parser p = {
+	    .argc = argc, .argv = argv, .options.listen_port = 9464, .message = message};
+	const struct options *o = &p.options;
 	int err = 0;
 
-	for (int i = 1; i < argc && !err; i++) {
-		if (strcmp(argv[i], "--") == 0) {
-			if (i + 1 >= argc) {
+	for (p.at = 1; p.at < argc && !err; p.at++) {
+		const char *arg = argv[p.at];
+
+		if (strcmp(arg, "--") == 0) {
+			if (p.at + 1 >= argc) {
 				buf_append_cstr(message, "a command is missing after '--'");
 				return -EINVAL;
 			}
-			o.program = argv + i + 1;
+			p.options.program = argv + p.at + 1;
 			break;
 		}
-		if (argv[i][0] == '-' && argv[i][1])
-			err = parse_option(argc, argv, &i, &o, message);
-		else if (!o.command)
-			err = parse_command(argv[i], &o, message);
-		else {
-			buf_printf(message, "unexpected argument '%s', see zerospan %s --help",
-			    argv[i], command_name(o.command));
-			err = -EINVAL;
-		}
+		err = arg[0] == '-' && arg[1] ? parse_option(&p) : parse_command(&p);
 	}
 	if (!err)
-		err = check_complete(&o, message);
+		err = check_complete(o, message);
 	if (err)
 		return err;
-	*ret_options = o;
-	if (!o.listen_address)
+	*ret_options = *o;
+	if (!o->listen_address)
 		ret_options->listen_address = "127.0.0.1";
-	else if (o.listen_address >= o.listen_text &&
-	    o.listen_address < o.listen_text + sizeof(o.listen_text))
+	else if (o->listen_address >= o->listen_text &&
+	    o->listen_address < o->listen_text + sizeof(o->listen_text))
 		ret_options->listen_address =
-		    ret_options->listen_text + (o.listen_address - o.listen_text);
+		    ret_options->listen_text + (o->listen_address - o->listen_text);
 	return 0;
 }
 

@@ -78,6 +78,8 @@ static void conn_open(struct conn_table *table, const struct zsp_conn_open *open
 	conn->first_ns = open->first_ns;
 	conn->netns = open->netns;
 	conn->role = open->role;
+	conn->next[ZSP_IN - 1] = open->in_seq;
+	conn->next[ZSP_OUT - 1] = open->out_seq;
 	conn->local = endpoint_make(open->family, open->local, open->local_port);
 	conn->remote = endpoint_make(open->family, open->remote, ntohs(open->remote_port));
 	if (hmap_add(&table->by_id, hash_u64(conn->id), &conn->node)) {
@@ -113,22 +115,20 @@ static void conn_data(struct conn_table *table, const struct zsp_data *data)
 		table->stats.unknown_pieces++;
 		return;
 	}
-	if (data->bytes == 0) {
-		table->handler->end(table->ctx, conn, data->direction, data->h.time_ns);
-		return;
-	}
-	ahead = (int32_t)(data->seq - conn->stream[which].next);
-	if (conn->stream[which].seen && ahead < 0) {
+	ahead = (int32_t)(data->seq - conn->next[which]);
+	if (ahead < 0) {
 		table->stats.disordered++;
 		return;
 	}
-	if (conn->stream[which].seen && ahead > 0) {
+	if (ahead > 0) {
 		table->stats.gap_bytes += (uint32_t)ahead;
 		table->handler->gap(table->ctx, conn, data->direction, (uint32_t)ahead);
 	}
-	conn->stream[which].seen = true;
-	conn->stream[which].next = data->seq + data->bytes;
-	table->handler->piece(table->ctx, conn, &piece);
+	conn->next[which] = data->seq + data->bytes;
+	if (data->bytes)
+		table->handler->piece(table->ctx, conn, &piece);
+	else
+		table->handler->end(table->ctx, conn, data->direction, data->h.time_ns);
 }
 
 static void conn_state(struct conn_table *table, const struct zsp_conn_state *state)

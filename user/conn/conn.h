@@ -49,12 +49,9 @@ struct conn {
 	uint32_t netns;
 	enum zsp_role role;
 	struct endpoint local, remote;
-	struct {
-		bool seen;
-		uint32_t next; /* expected position */
-	} stream[2];           /* by direction - 1 */
-	bool reset;            /* ended by RST or an error */
-	void *protocol;        /* the handler's own, NULL at open */
+	uint32_t next[2]; /* position of the next byte, by direction - 1 */
+	bool reset;       /* ended by RST or an error */
+	void *protocol;   /* the handler's own, NULL at open */
 };
 
 /* Called in stream order. conn->protocol is the handler's to set in open and to free in close. */

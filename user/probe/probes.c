@@ -350,6 +350,22 @@ void probes_counters(const struct probes *p, uint64_t ret_counters[ZSP_COUNT_MAX
 	free(per_cpu);
 }
 
+uint64_t probes_skipped_runs(const struct probes *p)
+{
+	struct bpf_program *program;
+	uint64_t skipped = 0;
+
+	bpf_object__for_each_program(program, p->skel->obj)
+	{
+		struct bpf_prog_info info = {0};
+		__u32 len = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len) == 0)
+			skipped += info.recursion_misses;
+	}
+	return skipped;
+}
+
 struct bpf_program *probes_program(struct probes *p, enum probes_program which)
 {
 	struct bpf_program *programs[] = {

@@ -62,6 +62,9 @@ volatile uint32_t *probes_reader_waits(struct probes *probes);
 /* Sums over all CPUs of the kernel side's counters. */
 void probes_counters(const struct probes *probes, uint64_t ret_counters[ZSP_COUNT_MAX]);
 
+/* Runs that the kernel skipped, because a program was interrupted on the same CPU. */
+uint64_t probes_skipped_runs(const struct probes *probes);
+
 /* The programs that are attached per process; for probe/sqlite_probes.c. */
 enum probes_program {
 	PROBES_SQLITE_STEP = 0,

@@ -154,6 +154,9 @@ struct http1_stream {
 	bool in_message;     /* begin was called, end not yet */
 	bool body_untouched; /* the head is complete and no byte of its body has come yet */
 	bool body_optional;  /* see http1_stream_body_optional() */
+	uint64_t offset;     /* bytes of the stream that have passed */
+	uint64_t
+	    message_offset;  /* of the first byte of the message in progress, or of the last one */
 	uint64_t left;       /* bytes of body or chunk still to come, or that a trailer may have */
 	struct buf held;     /* an incomplete head, chunk-size or trailer line; usually empty */
 	uint64_t lost_bytes; /* bytes that passed while out of step, ever */

@@ -2,19 +2,25 @@
 /*
  * One direction of an HTTP/1.x connection as a state machine over pieces of the stream.
  *
- *	           head, no body                      each state's step takes bytes off the piece:
- *	     +----------------------+
- *	     v                      |                 START       in place when a whole head is
- *there START ----> HEAD -----> body?              HEAD        collects a split head in `held` ^ |
- *LENGTH      counts down `left` |    +-----------------+---------+       CHUNK_SIZE -> CHUNK_DATA
- *-> CHUNK_END, again, |    v                 v         v       or the last chunk: TRAILER
- *	     +- LENGTH     CHUNK_SIZE ...  UNTIL_CLOSE
+ *	  +---- head, no body ----+
+ *	  v                       |
+ *	START ----> HEAD ----> body?
+ *	  ^                       |
+ *	  |    +------------------+------------------+
+ *	  |    v                  v                  v
+ *	  +- LENGTH          CHUNK_SIZE <---+    UNTIL_CLOSE
+ *	  |                       |         |
+ *	  |                  CHUNK_DATA     |
+ *	  |                       |         |
+ *	  |                  CHUNK_END -----+
+ *	  +---------------------TRAILER (after the last chunk)
  *
- *	TUNNEL takes everything and never ends. LOST is entered from everywhere when the place in
- *the stream is no longer known; it is left only at the start of a piece, never inside one.
+ * Each state's step takes bytes off the piece. TUNNEL takes everything and never ends. LOST is entered
+ * from everywhere when the place in the stream is no longer known; it is left only at the start of a
+ * piece, never inside one.
  *
- * A head that comes in one piece is parsed where it lies: no copy, no allocation. A line or head
- *cut by the end of a piece is held until its end comes; only new bytes are searched for that end.
+ * A head that comes in one piece is parsed where it lies: no copy, no allocation. A line or head cut by
+ * the end of a piece is held until its end comes; only new bytes are searched for that end.
  */
 #include <errno.h>
 
@@ -176,6 +182,7 @@ static size_t start_step(struct http1_stream *s, struct sv piece)
 		empty++;
 	if (empty)
 		return empty;
+	s->message_offset = s->offset;
 	n = http1_parse_head(s->kind, piece, &head);
 	if (n < 0)
 		return refuse_start(s, piece, n, piece.len);
@@ -402,12 +409,17 @@ void http1_stream_feed(struct http1_stream *s, struct sv piece)
 		s->state = HTTP1_STATE_START;
 	else if (s->body_optional && s->body_untouched && starts_message(s, piece))
 		end_message(s, HTTP1_END_COMPLETE, HTTP1_STATE_START);
-	while (piece.len)
-		piece = sv_skip(piece, step(s, piece));
+	while (piece.len) {
+		size_t used = step(s, piece);
+
+		s->offset += used;
+		piece = sv_skip(piece, used);
+	}
 }
 
 void http1_stream_gap(struct http1_stream *s, uint64_t n)
 {
+	s->offset += n;
 	if (s->state == HTTP1_STATE_TUNNEL)
 		return;
 	if (s->state == HTTP1_STATE_UNTIL_CLOSE) {

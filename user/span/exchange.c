@@ -33,8 +33,13 @@ struct http_conn {
 	    *receiving; /* whose request is being received; may have been answered: NULL then */
 	bool stray;     /* the response in progress answers nothing we saw */
 	bool given_up;
+	bool
+	    unsure; /* what is outstanding is not known: nothing is paired until an answer has begun */
+	bool request_lost;         /* the request stream got out of step inside a message, ever */
+	uint64_t piece_offset;     /* the stream's offset where the piece being fed begins */
 	const struct piece *now;   /* the piece being fed, NULL while closing */
 	uint32_t losses;           /* of sync inside a message, as told by the streams' end() */
+	uint32_t counted_losses;   /* of both streams, as added to the statistics */
 	uint64_t last_response_ns; /* end of the last response piece */
 };
 
@@ -86,6 +91,17 @@ static void http_abandon_queue(struct http_conn *http)
 	}
 }
 
+/*
+ * Bytes passed unseen that may have held a whole request or answer, or the end of one. What is open ends
+ * here; the next answer may belong to a request that was never seen, so it is a stray, and pairing goes
+ * on with the request after it. A gap is better than a wrong pair.
+ */
+static void http_lose_pairing(struct http_conn *http)
+{
+	http_abandon_queue(http);
+	http->unsure = true;
+}
+
 /* Nothing more can be known of this connection: follow it no longer. */
 static void http_give_up(struct http_conn *http)
 {
@@ -107,6 +123,9 @@ static void request_begin(void *ctx)
 		return;
 	if (oldest && oldest->lingering)
 		exchange_finish(http, oldest, EXCHANGE_OK, http->last_response_ns);
+	/* A request behind another, unanswered one, and a stream that has hidden something. */
+	if (http_oldest(http) && (http->request_lost || http->response.losses))
+		http_lose_pairing(http);
 	if (http->queued < EXCHANGE_MAX_PIPELINE && http->all->stats.open < EXCHANGE_MAX)
 		exchange = calloc(1, sizeof(*exchange));
 	if (!exchange) {
@@ -115,7 +134,8 @@ static void request_begin(void *ctx)
 	}
 	exchange->kind = http->kind;
 	exchange->conn = http->conn;
-	exchange->position = http->now->position;
+	exchange->position =
+	    http->now->position + (uint32_t)(http->request.message_offset - http->piece_offset);
 	exchange->pid = http->now->pid;
 	exchange->tid = http->now->tid;
 	exchange->slice = http->now->slice;
@@ -211,20 +231,32 @@ static void request_body(void *ctx, struct sv data, uint64_t n)
 		http->receiving->request_body_bytes += n;
 }
 
+static bool is_loss(enum http1_end how)
+{
+	return how == HTTP1_END_LOST || how == HTTP1_END_MALFORMED;
+}
+
 static void request_end(void *ctx, enum http1_end how)
 {
 	struct http_conn *http = ctx;
 	struct exchange *exchange = http->receiving;
 
 	http->receiving = NULL;
-	if (how == HTTP1_END_LOST || how == HTTP1_END_MALFORMED)
+	if (is_loss(how)) {
 		http->losses++;
-	if (!exchange || how == HTTP1_END_COMPLETE)
+		http->request_lost = true;
+	}
+	if (!exchange)
 		return;
-	if (!exchange->has_head) /* never became a request: its answer, if any, is a stray */
+	if (!exchange->has_head) { /* never became a request; if it is answered, we cannot know */
 		exchange_finish(http, exchange, EXCHANGE_MALFORMED, exchange->start_ns);
-	else if (how == HTTP1_END_LOST)
+		if (is_loss(how))
+			http_lose_pairing(http);
+	} else if (how == HTTP1_END_LOST) {
 		exchange->partial = true;
+	} else if (http->unsure && how == HTTP1_END_COMPLETE) {
+		http_abandon_queue(http);
+	}
 }
 
 /* --- responses ------------------------------------------------------------------------------- */
@@ -238,6 +270,11 @@ static void response_begin(void *ctx)
 	if (oldest && oldest->lingering && http->queued > 1) {
 		exchange_finish(http, oldest, EXCHANGE_OK, http->last_response_ns);
 		oldest = http_oldest(http);
+	}
+	if (http->unsure) {
+		http_abandon_queue(http);
+		http->unsure = false;
+		oldest = NULL;
 	}
 	http->stray = !oldest || !oldest->has_head || oldest->lingering;
 	if (http->stray)
@@ -296,7 +333,7 @@ static void response_end(void *ctx, enum http1_end how)
 	struct http_conn *http = ctx;
 	struct exchange *exchange = http_oldest(http);
 
-	if (how == HTTP1_END_LOST || how == HTTP1_END_MALFORMED)
+	if (is_loss(how))
 		http->losses++;
 	if (http->stray || !exchange)
 		return;
@@ -305,6 +342,8 @@ static void response_end(void *ctx, enum http1_end how)
 	if (how == HTTP1_END_LOST && !http->given_up) {
 		exchange->partial = true;
 		exchange->lingering = true;
+		if (http->queued > 1) /* the answers behind it may be hidden too */
+			http_lose_pairing(http);
 		return;
 	}
 	exchange_finish(http, exchange, errors[how], http->last_response_ns);
@@ -381,19 +420,23 @@ static void request_follow_thread(struct http_conn *http, const struct piece *pi
 }
 
 /*
- * A stream that got out of step between messages may have hidden a whole request or answer. Then
- * the pairing of all that is open is unsure, and a gap is better than a wrong pair. Inside a
- * message (the streams' end() told us) the pairing stands.
+ * Look at the streams after bytes of one were fed or missed. Out of step between messages, or more bytes
+ * while out of step with an answer due, may have hidden whole messages. Inside a message (the streams'
+ * end() told us) the pairing stands.
  */
 static void http_check_sync(struct http_conn *http)
 {
 	uint32_t losses = http->request.losses + http->response.losses;
+	const struct exchange *oldest = http_oldest(http);
+	bool hidden = http->response.state == HTTP1_STATE_LOST && http->response.losses && oldest &&
+	    !oldest->lingering;
 
-	if (losses == http->losses)
-		return;
-	http->all->stats.losses += losses - http->losses;
-	http->losses = losses;
-	http_abandon_queue(http);
+	http->all->stats.losses += losses - http->counted_losses;
+	http->counted_losses = losses;
+	if (losses != http->losses || hidden) {
+		http->losses = losses;
+		http_lose_pairing(http);
+	}
 }
 
 static void on_piece(void *ctx, struct conn *conn, const struct piece *piece)
@@ -416,6 +459,7 @@ static void on_piece(void *ctx, struct conn *conn, const struct piece *piece)
 		stream = &http->response;
 		http->last_response_ns = piece->end_ns;
 	}
+	http->piece_offset = stream->offset;
 	if (piece->data.len)
 		http1_stream_feed(stream, piece->data);
 	if (piece->bytes > piece->data.len)
@@ -429,10 +473,11 @@ static void on_gap(void *ctx, struct conn *conn, enum zsp_direction direction, u
 	struct http_conn *http = conn->protocol;
 
 	(void)ctx;
-	if (!http || http->kind == SPAN_KIND_INVALID)
+	if (!http || http->kind == SPAN_KIND_INVALID || http->given_up)
 		return;
 	http1_stream_gap(
 	    carries_requests(http, direction) ? &http->request : &http->response, bytes);
+	http_check_sync(http);
 }
 
 static void on_end(void *ctx, struct conn *conn, enum zsp_direction direction, uint64_t time_ns)

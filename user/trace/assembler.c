@@ -28,6 +28,7 @@ struct assembler {
 	struct statement_texts *texts;
 	struct thread_works threads;
 	struct pair_table pairs;
+	struct hmap names; /* nodes by the span id in their request's traceparent */
 	struct list flush; /* groups whose nodes have all ended, in the order of their flush_ns */
 	uint64_t now_ns;
 	size_t n_nodes;
@@ -116,6 +117,8 @@ static void group_merge(struct assembler *a, struct group *to, struct group *fro
 static void node_free(struct assembler *a, struct node *node)
 {
 	pair_table_leave(&a->pairs, node);
+	if (node->is_named)
+		hmap_remove(&a->names, &node->named);
 	if (node->other_end)
 		node->other_end->other_end = NULL;
 	list_remove(&node->member);
@@ -198,6 +201,7 @@ static struct node *node_new(
 	}
 	node->kind = kind;
 	node->exchange = exchange;
+	node->pid = exchange ? exchange->pid : 0;
 	node->span_id = new_span_id(a);
 	list_init(&node->serving);
 	if (caller) {
@@ -290,43 +294,104 @@ static void on_moved(void *ctx, struct exchange *exchange, uint32_t old_tid)
 	thread_work_begin(&a->threads, exchange->tid, node);
 }
 
+static uint64_t name_hash(const struct trace_context *context)
+{
+	return hash_bytes(context->parent_id.b, sizeof(context->parent_id.b));
+}
+
+/* Remember that this request names this span. */
+static void node_name(struct assembler *a, struct node *node, const struct trace_context *context)
+{
+	node->context = *context;
+	node->is_named = hmap_add(&a->names, name_hash(context), &node->named) == 0;
+}
+
 /*
- * A client whose request carries a traceparent has a tracer of its own: the header's ids are this
- * span's, so that the other end's parent exists. Its parent by thread stands only within the same
- * trace.
+ * Who else names the same span: how many nodes of this kind and process (0: any), node's own other end
+ * not counted; *ret_one is one of them.
+ */
+static size_t find_named(const struct assembler *a, const struct node *node, enum span_kind kind,
+    uint32_t pid, struct node **ret_one)
+{
+	const struct trace_context *context = &node->exchange->context;
+	size_t n = 0;
+
+	hmap_for_each_hash (at, &a->names, name_hash(context)) {
+		struct node *other = container_of(at, struct node, named);
+
+		if (other->kind == kind &&
+		    span_id_eq(&other->context.parent_id, &context->parent_id) &&
+		    trace_id_eq(&other->context.trace_id, &context->trace_id)) {
+			*ret_one = other;
+			n++;
+		}
+	}
+	return n;
+}
+
+/* Move a call that is known by other evidence than its thread out of its caller's group. */
+static struct group *client_leave_group(struct assembler *a, struct node *node)
+{
+	struct group *group = node->group, *own;
+
+	if (node->basis == PARENT_BASIS_NONE)
+		return group;
+	own = group_new(a);
+	if (!own)
+		return NULL;
+	node_leave_caller(node);
+	list_remove(&node->member);
+	group->n_nodes--;
+	group->n_open--;
+	group_settle(a, group);
+	group_add(own, node);
+	node->basis = PARENT_BASIS_NONE;
+	node->parent_id = (struct span_id){0};
+	return own;
+}
+
+/*
+ * A client's request carries a traceparent. Either the process hands on what it got: then the request it
+ * got it with is the parent. Or it has a tracer of its own: then the header's ids are this span's, so that
+ * the other end's parent exists; a parent by thread stands only within the same trace.
  */
 static void client_take_context(struct assembler *a, struct node *node)
 {
 	const struct trace_context *context = &node->exchange->context;
-	struct group *group = node->group;
+	struct node *source = NULL, *twin = NULL;
+	size_t sources = find_named(a, node, SPAN_KIND_SERVER, node->pid, &source);
+	bool same_trace =
+	    node->group->fixed && trace_id_eq(&node->group->trace_id, &context->trace_id);
+	struct group *group;
 
-	node->span_id = context->parent_id;
-	if (group->fixed && trace_id_eq(&group->trace_id, &context->trace_id))
-		return;
-	if (node->basis != PARENT_BASIS_NONE) {
-		struct group *own = group_new(a);
-
-		if (!own)
+	if (sources > 0 && !same_trace) {
+		group = client_leave_group(a, node);
+		if (group && sources == 1) {
+			group_merge(a, source->group, group);
+			node->parent_id = source->span_id;
+			node->basis = PARENT_BASIS_HEADER;
 			return;
-		node_leave_caller(node);
-		list_remove(&node->member);
-		group->n_nodes--;
-		group->n_open--;
-		group_settle(a, group);
-		group_add(own, node);
-		node->basis = PARENT_BASIS_NONE;
-		node->parent_id = (struct span_id){0};
-		group = own;
+		}
 	}
+	if (sources == 0 && find_named(a, node, SPAN_KIND_CLIENT, 0, &twin) == 0) {
+		node->span_id = context->parent_id;
+		node_name(a, node, context);
+	}
+	if (same_trace)
+		return;
+	group = client_leave_group(a, node);
+	if (!group)
+		return;
 	group->fixed = true;
 	group->trace_id = context->trace_id;
 	group->flags = context->flags;
 }
 
-static void server_take_context(struct node *node)
+static void server_take_context(struct assembler *a, struct node *node)
 {
 	const struct trace_context *context = &node->exchange->context;
 
+	node_name(a, node, context);
 	node->basis = PARENT_BASIS_HEADER;
 	node->parent_id = context->parent_id;
 	node->parent_remote = true;
@@ -341,8 +406,6 @@ static void link_ends(struct assembler *a, struct node *client, struct node *ser
 {
 	struct group *group = client->group;
 
-	client->other_end = server;
-	server->other_end = client;
 	if (server->basis == PARENT_BASIS_NONE) {
 		server->basis = PARENT_BASIS_SOCKET;
 		server->parent_id = client->span_id;
@@ -361,16 +424,20 @@ static void on_headed(void *ctx, struct exchange *exchange)
 
 	if (!node)
 		return;
+	other = pair_table_enter(&a->pairs, node);
+	if (other && other->other_end)
+		other = NULL; /* it has found its end: this cannot be another one */
+	if (other) {
+		node->other_end = other;
+		other->other_end = node;
+	}
 	if (exchange->has_context && node->kind == SPAN_KIND_CLIENT)
 		client_take_context(a, node);
 	else if (exchange->has_context)
-		server_take_context(node);
-	other = pair_table_enter(&a->pairs, node);
-	if (!other)
-		return;
-	if (node->kind == SPAN_KIND_CLIENT)
+		server_take_context(a, node);
+	if (other && node->kind == SPAN_KIND_CLIENT)
 		link_ends(a, node, other);
-	else
+	else if (other)
 		link_ends(a, other, node);
 }
 
@@ -459,6 +526,7 @@ struct assembler *assembler_new(const struct assembler_options *options)
 	span_builder_init(&a->builder);
 	thread_works_init(&a->threads);
 	pair_table_init(&a->pairs);
+	hmap_init(&a->names);
 	list_init(&a->flush);
 	a->routes = route_table_new();
 	a->texts = statement_texts_new();
@@ -477,6 +545,7 @@ void assembler_free(struct assembler *a)
 	span_builder_release(&a->builder);
 	thread_works_release(&a->threads);
 	pair_table_release(&a->pairs);
+	hmap_release(&a->names);
 	route_table_free(a->routes);
 	statement_texts_free(a->texts);
 	free(a);

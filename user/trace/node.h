@@ -27,6 +27,7 @@ struct node {
 	struct exchange *exchange; /* NULL once ended, and for statements */
 	struct span *span;         /* NULL while open */
 	enum span_kind kind;
+	uint32_t pid;
 	struct span_id span_id, parent_id;
 	enum parent_basis basis;
 	bool parent_remote; /* the parent is another process' span */
@@ -36,6 +37,11 @@ struct node {
 	struct node *caller; /* calls: the request this was made for, until either ends */
 	uint32_t calls;      /* requests: calls in flight */
 	uint32_t call_slice; /* requests: slice of the thread at the last call */
+
+	/* What the request's traceparent names. */
+	struct trace_context context;
+	struct hnode named;
+	bool is_named; /* in the table of names */
 
 	/* The two ends of a connection find each other here. */
 	struct node *other_end; /* NULL until found, and when it is freed */

@@ -56,7 +56,8 @@ static bool node_set_ends(struct node *node)
 		return true;
 	node->from_socket = server ? conn->peer_id : conn->id;
 	node->to_socket = server ? conn->id : conn->peer_id;
-	return conn->peer_id != 0;
+	/* Positions of Unix sockets count from first sight: they agree when that was the beginning. */
+	return conn->peer_id != 0 && conn->role != ZSP_ROLE_UNKNOWN;
 }
 
 struct node *pair_table_enter(struct pair_table *table, struct node *node)
