@@ -19,11 +19,9 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-#define HOLD_MAX_MS 250 /* a requester descheduled longer than this meets no conflict */
-#define PAUSE_MS    5   /* other writers, who wait or poll, get in between */
-#define ENTER_WAIT_MS                                                               \
-	1000 /* bound of audit_enter(): beyond it the database is in trouble anyway \
-	      */
+#define HOLD_MAX_MS   250  /* a requester descheduled longer than this meets no conflict */
+#define PAUSE_MS      5    /* other writers, who wait or poll, get in between */
+#define ENTER_WAIT_MS 1000 /* bound of audit_enter(); beyond it the database is in trouble */
 
 static const char begin_text[] = "BEGIN IMMEDIATE";
 static const char count_text[] =

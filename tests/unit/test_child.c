@@ -98,6 +98,7 @@ static void not_found(void **state)
 	const char *missing[] = {"no-such-program-anywhere", NULL};
 	const char *missing_path[] = {"/no/such/program", NULL};
 	const char *no_program[] = {"/etc/passwd", NULL};
+	const char *no_file[] = {"/etc", NULL}, *no_name[] = {"", NULL};
 	struct child child = {0};
 
 	(void)state;
@@ -110,6 +111,8 @@ static void not_found(void **state)
 	buf_clear(&message);
 	assert_int_equal(child_start(&child, (char *const *)no_program, &message), -EACCES);
 	assert_non_null(strstr(message.data, "cannot run '/etc/passwd'"));
+	assert_int_equal(child_start(&child, (char *const *)no_file, &message), -EACCES);
+	assert_int_equal(child_start(&child, (char *const *)no_name, &message), -ENOENT);
 	child_stop(&child); /* nothing was started */
 }
 
@@ -159,6 +162,34 @@ static void directory_on_the_path(void **state)
 	rmdir(sub);
 	assert_int_equal(err, 0);
 	assert_int_equal(child_exit_status(&child), 3);
+}
+
+/* An empty part of the path is the current directory; what is no program there hides none behind. */
+static void empty_part_of_the_path(void **state)
+{
+	static const char *const paths[] = {"", ":/nowhere", "/nowhere:", "/nowhere::/nowhere"};
+	const char *argv[] = {"here", NULL};
+	char old[4000], back[4096], file[128];
+	int fd;
+
+	(void)state;
+	snprintf(old, sizeof(old), "%s", getenv("PATH"));
+	snprintf(file, sizeof(file), "%s/here", directory);
+	fd = open(file, O_CREAT | O_WRONLY, 0755);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "#!/bin/sh\nexit 4\n", 17), 17);
+	close(fd);
+	assert_non_null(getcwd(back, sizeof(back)));
+	assert_int_equal(chdir(directory), 0);
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		setenv("PATH", paths[i], 1);
+		assert_int_equal(run(argv), 4);
+	}
+	chmod("here", 0644);
+	assert_int_equal(child_start(&(struct child){0}, (char *const *)argv, &message), -EACCES);
+	setenv("PATH", old, 1);
+	assert_int_equal(chdir(back), 0);
+	unlink(file);
 }
 
 static void stopped(void **state)
@@ -239,6 +270,7 @@ int main(void)
 	    cmocka_unit_test_teardown(not_found, clear_message),
 	    cmocka_unit_test_teardown(exec_fails, clear_message),
 	    cmocka_unit_test_teardown(directory_on_the_path, clear_message),
+	    cmocka_unit_test_teardown(empty_part_of_the_path, clear_message),
 	    cmocka_unit_test_teardown(stopped, clear_message),
 	    cmocka_unit_test_teardown(signals_are_as_usual, clear_message),
 	    cmocka_unit_test_teardown(no_descriptor_is_left, clear_message),

@@ -149,6 +149,9 @@ static void connect_has_no_route(void **state)
 	(void)state;
 	expect_line(&exchange, "!http.route");
 	expect_name(&exchange, "CONNECT");
+	exchange.kind = CLIENT;
+	expect_line(&exchange, "!http.route");
+	expect_name(&exchange, "CONNECT");
 }
 
 /* --- status ----------------------------------------------------------------------------------------- */

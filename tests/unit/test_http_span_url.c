@@ -48,6 +48,14 @@ static void no_host_url(void **state)
 	(void)state;
 	exchange.host = (struct sv){0};
 	expect_line(&exchange, "url.full='http://192.0.2.7:4711/a'");
+	conn.remote.port = 80;
+	expect_line(&exchange, "url.full='http://192.0.2.7/a'");
+	expect_line(&exchange, "server.port=80");
+	exchange.host = SV(":81"); /* a port without a host */
+	expect_line(&exchange, "url.full='http://192.0.2.7:81/a'");
+	conn = make_conn(ZSP_FAMILY_IPV6);
+	exchange.host = (struct sv){0};
+	expect_line(&exchange, "url.full='http://[2001:db8::9]:4711/a'");
 }
 
 static void client_port_by_default(void **state)
@@ -110,7 +118,18 @@ static void unix_socket_without_host(void **state)
 	exchange.host = (struct sv){0};
 	expect_line(&exchange, "!server.address");
 	expect_line(&exchange, "!server.port");
-	expect_line(&exchange, "!url.full='http:///");
+	expect_line(&exchange, "!url.full");
+}
+
+/* The asterisk is no path: RFC 9110 section 7.1. */
+static void asterisk_url(void **state)
+{
+	struct conn conn = make_conn(ZSP_FAMILY_IPV4);
+	struct exchange exchange = make_exchange(CLIENT, &conn, "OPTIONS", "*");
+
+	(void)state;
+	expect_line(&exchange, "url.full='http://shop.example:8080'");
+	expect_name(&exchange, "OPTIONS *");
 }
 
 /* --- secrets and odd bytes -------------------------------------------------------------------------- */
@@ -144,6 +163,8 @@ static void credentials_in_host(void **state)
 	if (strstr(made.text.data, "password"))
 		fail_msg("made\n%s", made.text.data);
 	made_free(&made);
+	expect_line(&exchange, "server.address='h.example'");
+	expect_line(&exchange, "url.full='http://h.example:81/a'");
 }
 
 static void query_secrets(void **state)
@@ -200,6 +221,7 @@ int main(void)
 	    cmocka_unit_test(ipv6_hosts),
 	    cmocka_unit_test(unix_sockets),
 	    cmocka_unit_test(unix_socket_without_host),
+	    cmocka_unit_test(asterisk_url),
 	    cmocka_unit_test(credentials),
 	    cmocka_unit_test(credentials_in_host),
 	    cmocka_unit_test(query_secrets),

@@ -137,6 +137,23 @@ static void targets(void **state)
 	refuse("check -p 1", "'zerospan check' takes no option '-p'");
 }
 
+/* As getopt has it: what stands behind the letter is the value. */
+static void values_attached_to_a_letter(void **state)
+{
+	struct parsed p;
+
+	(void)state;
+	take(&p, "-p123 trace -nshop");
+	assert_int_equal(p.options.n_targets, 2);
+	assert_int_equal(p.options.targets[0].kind, OPTION_TARGET_PID);
+	assert_string_equal(p.options.targets[0].text, "123");
+	assert_int_equal(p.options.targets[1].kind, OPTION_TARGET_NAME);
+	assert_string_equal(p.options.targets[1].text, "shop");
+	parsed_release(&p);
+	refuse("trace -pq 1", "unexpected argument '1'");
+	refuse("check -p123", "'zerospan check' takes no option '-p'");
+}
+
 static void as_many_targets_as_fit(void **state)
 {
 	char line[2048] = "run";
@@ -289,6 +306,10 @@ static void listen_forms_that_mean_nothing(void **state)
 	refuse("run -p 1 --listen=[]:80", "for '--listen'");
 	refuse("run -p 1 --listen=[::1:80", "for '--listen'");
 	refuse("run -p 1 --listen=::1:80", "for '--listen'");
+	refuse("run -p 1 --listen=::1]:80", "for '--listen'");
+	refuse("run -p 1 --listen=a[::1]:80", "for '--listen'");
+	refuse("run -p 1 --listen=127.0.0.1:+80", "for '--listen'");
+	refuse("run -p 1 --listen=127.0.0.1:99999999999999999999", "for '--listen'");
 }
 
 static void switches(void **state)
@@ -329,7 +350,7 @@ static void unknown_options(void **state)
 	refuse("trace --pi 1", "unknown option '--pi'");
 	refuse("trace --pid1", "unknown option");
 	refuse("trace -x", "unknown option '-x'");
-	refuse("trace -pq 1", "unknown option '-pq'");
+	refuse("trace -vq -p 1", "unknown option '-vq'");
 	refuse("trace --=1", "unknown option");
 }
 
@@ -339,7 +360,8 @@ static void options_before_the_command(void **state)
 	(void)state;
 	refuse("--listen :1 trace -p 1", "takes no option '--listen'");
 	refuse("--duration 1 check", "takes no option '--duration'");
-	refuse("-p 1 check", "takes no option");
+	refuse("-p 1 check", "'zerospan check' takes no option '-p'");
+	refuse("--quiet -v check", "'zerospan check' takes no option '--quiet'");
 }
 
 static void failure_leaves_the_result_alone(void **state)
@@ -401,6 +423,7 @@ int main(void)
 	    cmocka_unit_test(commands),
 	    cmocka_unit_test(defaults),
 	    cmocka_unit_test(targets),
+	    cmocka_unit_test(values_attached_to_a_letter),
 	    cmocka_unit_test(as_many_targets_as_fit),
 	    cmocka_unit_test(too_many_targets_are_called_so),
 	    cmocka_unit_test(program),

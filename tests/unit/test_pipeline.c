@@ -29,6 +29,7 @@ struct world {
 	struct sink *sink;
 	struct kept kept;
 	int asked, answer; /* of database_path */
+	int generation;    /* of the database behind every handle; in its path when not 0 */
 };
 
 static size_t keep_deliver(
@@ -69,7 +70,9 @@ static int database_path(void *ctx, uint32_t pid, uint64_t db, char *ret_path, s
 	struct world *w = ctx;
 
 	w->asked++;
-	if (w->answer == 0)
+	if (w->answer == 0 && w->generation)
+		snprintf(ret_path, len, "/srv/later-%d.db", w->generation);
+	else if (w->answer == 0)
 		snprintf(ret_path, len, "/srv/%u-%llu.db", pid, (unsigned long long)db);
 	return w->answer;
 }
@@ -395,6 +398,77 @@ static void database_that_cannot_be_told(void **state)
 	world_free(w);
 }
 
+/* db.namespace of the first span of a trace that was kept, "" when it has none. */
+static struct sv namespace_of(const struct world *w, size_t trace)
+{
+	const struct attr *attr = span_attr(w->kept.traces[trace]->spans[0], "db.namespace");
+
+	return attr ? attr->string : SV("");
+}
+
+/* It may have been asked for while the handle was being opened. */
+static void database_that_can_be_told_later(void **state)
+{
+	struct world *w = world_new(1);
+
+	(void)state;
+	w->answer = -ENOENT;
+	statement_on(w, 5);
+	w->answer = 0;
+	statement_on(w, 5);
+	assert_int_equal(w->asked, 1);
+	w->feed.now_ns += PIPELINE_DATABASE_NS;
+	statement_on(w, 5);
+	statement_on(w, 5);
+	assert_int_equal(w->asked, 2);
+	world_end(w);
+	assert_true(sv_eq(namespace_of(w, 1), SV("")));
+	assert_true(sv_eq(namespace_of(w, 2), SV("/srv/10-5.db")));
+	assert_true(sv_eq(namespace_of(w, 3), SV("/srv/10-5.db")));
+	world_free(w);
+}
+
+/* A handle's address becomes another database's: an answer does not hold for ever. */
+static void database_at_the_address_of_another(void **state)
+{
+	struct world *w = world_new(1);
+
+	(void)state;
+	statement_on(w, 5);
+	w->generation = 1;
+	w->feed.now_ns += PIPELINE_DATABASE_NS;
+	pipeline_tick(w->pipeline, w->feed.now_ns); /* time passes without events, too */
+	statement_on(w, 5);
+	w->answer = -ENOENT;
+	w->feed.now_ns += PIPELINE_DATABASE_NS;
+	statement_on(w, 5);
+	assert_int_equal(w->asked, 3);
+	world_end(w);
+	assert_true(sv_eq(namespace_of(w, 0), SV("/srv/10-5.db")));
+	assert_true(sv_eq(namespace_of(w, 1), SV("/srv/later-1.db")));
+	assert_true(sv_eq(namespace_of(w, 2), SV("")));
+	world_free(w);
+}
+
+/* The last statements of a process may be read after its end. */
+static void database_of_a_process_that_is_gone(void **state)
+{
+	struct world *w = world_new(1);
+
+	(void)state;
+	statement_on(w, 5);
+	w->answer = -ESRCH;
+	w->feed.now_ns += PIPELINE_DATABASE_NS;
+	for (int i = 0; i < 10; i++)
+		statement_on(w, 5);
+	statement_on(w, 6);
+	assert_int_equal(w->asked, 3);
+	world_end(w);
+	assert_true(sv_eq(namespace_of(w, 10), SV("/srv/10-5.db")));
+	assert_true(sv_eq(namespace_of(w, 11), SV("")));
+	world_free(w);
+}
+
 /* More handles than are remembered: some are asked for again, none gets another's path. */
 static void many_databases(void **state)
 {
@@ -511,6 +585,9 @@ int main(void)
 	    cmocka_unit_test(other_events_are_ignored),
 	    cmocka_unit_test(database_is_asked_for_once),
 	    cmocka_unit_test(database_that_cannot_be_told),
+	    cmocka_unit_test(database_that_can_be_told_later),
+	    cmocka_unit_test(database_at_the_address_of_another),
+	    cmocka_unit_test(database_of_a_process_that_is_gone),
 	    cmocka_unit_test(many_databases),
 	    cmocka_unit_test(process_is_forgotten_after_its_end),
 	    cmocka_unit_test(series_of_a_replaced_service_end),

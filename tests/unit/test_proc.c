@@ -155,12 +155,16 @@ static void reads_itself(void **state)
 	assert_int_equal(group, self);
 }
 
-/* A running "sleep", with this environment only. */
+/*
+ * A running "sleep", with this environment only; "STARTED" must be in it. The environment is what exec
+ * puts in place last: name and arguments are the program's by then.
+ */
 static pid_t start_sleep(char *const env[])
 {
 	static char name[] = "sleep", time[] = "600";
 	char *const argv[] = {name, time, NULL};
-	char comm[PROC_COMM_SIZE] = "";
+	int err = -ENOENT;
+	char value[8];
 	pid_t pid = fork();
 
 	assert_true(pid >= 0);
@@ -168,14 +172,11 @@ static pid_t start_sleep(char *const env[])
 		execve("/bin/sleep", argv, env);
 		_exit(127);
 	}
-	for (int i = 0; i < 5000 && strcmp(comm, "sleep") != 0; i++) {
-		struct proc_stat stat;
-
+	for (int i = 0; i < 5000 && err == -ENOENT; i++) {
 		usleep(1000);
-		assert_int_equal(proc_read_stat(pid, &stat), 0);
-		memcpy(comm, stat.comm, sizeof(comm));
+		err = proc_environ(pid, "STARTED", value, sizeof(value));
 	}
-	assert_string_equal(comm, "sleep");
+	assert_int_equal(err, 0);
 	return pid;
 }
 
@@ -187,8 +188,8 @@ static void stop(pid_t pid)
 
 static void reads_a_child_until_it_is_gone(void **state)
 {
-	char service[] = "OTEL_SERVICE_NAME=shop", other[] = "X=y", text[64], exe[4096];
-	char *const env[] = {other, service, NULL};
+	char service[] = "OTEL_SERVICE_NAME=shop", started[] = "STARTED=y", text[64], exe[4096];
+	char *const env[] = {started, service, NULL};
 	pid_t pid = start_sleep(env);
 	struct proc_stat stat;
 	uint64_t ns;
@@ -197,13 +198,15 @@ static void reads_a_child_until_it_is_gone(void **state)
 	assert_int_equal(proc_environ(pid, "OTEL_SERVICE_NAME", text, sizeof(text)), 0);
 	assert_string_equal(text, "shop");
 	assert_int_equal(proc_environ(pid, "MISSING", text, sizeof(text)), -ENOENT);
+	assert_int_equal(proc_read_stat(pid, &stat), 0);
+	assert_string_equal(stat.comm, "sleep");
 	assert_int_equal(proc_argv0(pid, text, sizeof(text)), 0);
 	assert_string_equal(text, "sleep");
 	stop(pid);
 	assert_int_equal(proc_read_stat(pid, &stat), -ESRCH);
 	assert_int_equal(proc_exe(pid, exe, sizeof(exe)), -ESRCH);
 	assert_int_equal(proc_argv0(pid, text, sizeof(text)), -ESRCH);
-	assert_int_equal(proc_environ(pid, "X", text, sizeof(text)), -ESRCH);
+	assert_int_equal(proc_environ(pid, "STARTED", text, sizeof(text)), -ESRCH);
 	assert_int_equal(proc_elf_bits(pid), -ESRCH);
 	assert_int_equal(proc_namespace(pid, "net", &ns), -ESRCH);
 	assert_int_equal(proc_each_map(pid, NULL, NULL), -ESRCH);

@@ -79,6 +79,10 @@ static void test_authorities(void **state)
 	    {"h:80x", "h:80x", 0},
 	    {"h:+80", "h:+80", 0},
 	    {"[]:1", "", 1},
+	    {"u:p@h:80", "h", 80},
+	    {"u:p@x@[::1]:80", "::1", 80},
+	    {"u:p@", "", 0},
+	    {" u:p @h ", "h", 0},
 	};
 
 	(void)state;

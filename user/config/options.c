@@ -113,7 +113,8 @@ static int set_listen(struct options *o, const char *value)
 	if (*address == '[' && colon - address > 2 && colon[-1] == ']') {
 		address++;
 		colon[-1] = '\0';
-	} else if (strpbrk(address, "[]:")) { /* where would an IPv6 address without brackets end? */
+	} else if (strpbrk(
+		       address, "[]:")) { /* where would an IPv6 address without brackets end? */
 		return -EINVAL;
 	}
 	o->listen_address = *address ? address : "0.0.0.0";
@@ -186,7 +187,8 @@ struct parser {
 	char **argv;
 	int at;
 	struct options options;
-	struct sv given[N_ROWS]; /* each option as it was written, without its value; empty: not yet */
+	struct sv
+	    given[N_ROWS]; /* each option as it was written, without its value; empty: not yet */
 	struct buf *message;
 };
 
@@ -278,8 +280,7 @@ static int parse_option(struct parser *p)
 	}
 	if (row->metavar && !value) {
 		if (p->at + 1 >= p->argc) {
-			buf_printf(
-			    p->message, "option '%s' needs a value: %s", arg, row->metavar);
+			buf_printf(p->message, "option '%s' needs a value: %s", arg, row->metavar);
 			return -EINVAL;
 		}
 		value = p->argv[++p->at];

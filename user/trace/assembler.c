@@ -319,7 +319,8 @@ static size_t find_named(const struct assembler *a, const struct node *node, enu
 	hmap_for_each_hash (at, &a->names, name_hash(context)) {
 		struct node *other = container_of(at, struct node, named);
 
-		if (other->kind == kind &&
+		if (other->kind == kind && other != node->other_end &&
+		    (!pid || other->pid == pid) &&
 		    span_id_eq(&other->context.parent_id, &context->parent_id) &&
 		    trace_id_eq(&other->context.trace_id, &context->trace_id)) {
 			*ret_one = other;
