@@ -38,19 +38,25 @@ int BPF_PROG(zsp_inet_sock_set_state, struct sock *sk, int oldstate, int newstat
 	} else if (newstate == ZSP_TCP_CLOSE_WAIT) {
 		zsp_conn_report(conn, ZSP_CHANGE_REMOTE_FIN, 0);
 	} else if (newstate == ZSP_TCP_CLOSE) {
-		zsp_conn_report(conn, ZSP_CHANGE_CLOSED, BPF_CORE_READ(sk, sk_err));
+		/* A reset while a process still has the socket: it may read what had come, then closes. */
+		conn->error = BPF_CORE_READ(sk, sk_err);
+		if (BPF_CORE_READ(sk, sk_socket))
+			return 0;
+		zsp_conn_report(conn, ZSP_CHANGE_CLOSED, conn->error);
 		bpf_map_delete_elem(&zsp_conns, &key);
 	}
 	return 0;
 }
 
-/* Unix sockets have no such state machine: the last close() is their end. */
+/*
+ * The last close() of a socket: the process neither reads nor writes any more, whatever TCP still has to
+ * settle with the other side. Unix sockets have no other end than this.
+ */
 SEC("tracepoint/syscalls/sys_enter")
 int zsp_enter_close(struct trace_event_raw_sys_enter *ctx)
 {
 	struct zsp_socket socket;
 	struct zsp_conn *conn;
-	struct file *file;
 	u64 key;
 
 	/* Unlike at the exit of a call, the descriptor may be any number here. */
@@ -58,12 +64,9 @@ int zsp_enter_close(struct trace_event_raw_sys_enter *ctx)
 	    !zsp_socket_of(ctx->args[0], &socket))
 		return 0;
 	conn = zsp_conn_find(&socket);
-	if (!conn || conn->family != ZSP_FAMILY_UNIX)
+	if (!conn || !zsp_file_is_last_ref(zsp_file_of(ctx->args[0])))
 		return 0;
-	file = zsp_file_of(ctx->args[0]);
-	if (!zsp_file_is_last_ref(file))
-		return 0;
-	zsp_conn_report(conn, ZSP_CHANGE_CLOSED, 0);
+	zsp_conn_report(conn, ZSP_CHANGE_CLOSED, conn->error);
 	key = (u64)socket.sk;
 	bpf_map_delete_elem(&zsp_conns, &key);
 	return 0;

@@ -137,7 +137,8 @@ struct zsp_statement {
 	               */
 	__u32 text_bytes;    /* SQL text that follows, without NUL */
 	__u8 text_truncated; /* 1: longer than ZSP_SQL_MAX - 1 */
-	__u8 reserved[11];
+	__u8 reserved[7];
+	__u32 db_closes; /* how often a connection at address db was closed before */
 	__u8 text[];
 };
 

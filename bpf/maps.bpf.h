@@ -13,9 +13,9 @@
 
 #include "event.h"
 
-/* A statement of a process. */
-struct zsp_stmt_key {
-	u64 stmt;
+/* An object of SQLite in a process: a statement, or a connection. */
+struct zsp_object_key {
+	u64 address;
 	u64 tgid;
 };
 
@@ -55,7 +55,7 @@ struct zsp_thread {
 	u32 depth;          /* sqlite frames in use */
 	struct zsp_sqlite_frame frames[ZSP_SQLITE_DEPTH];
 	struct zsp_transfer transfer;
-	struct zsp_stmt_key key; /* of the execution at hand: uprobe programs have little stack */
+	struct zsp_object_key key; /* at hand: uprobe programs have little stack */
 };
 
 struct {
@@ -77,7 +77,7 @@ struct zsp_conn {
 	u8 family;     /* enum zsp_family */
 	u8 http;       /* a message start was seen: from now on every message is reported */
 	u8 announced;  /* the CONN_OPEN record is in the ring */
-	u32 reserved;
+	u32 error;     /* errno of a reset that came while a process had the socket */
 };
 
 struct {
@@ -97,7 +97,9 @@ struct zsp_stmt {
 	u32 rows;
 	u32 tid;
 	u32 slice;
-	u32 copy; /* index into zsp_sqlite_copies */
+	u32 copy;   /* index into zsp_sqlite_copies */
+	u32 closes; /* of its connection's address, read at the end */
+	u32 reserved;
 	u64 text; /* user address of the SQL text, read at the end */
 	u64 db;   /* user address of the connection, read at the end */
 };
@@ -105,7 +107,7 @@ struct zsp_stmt {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
-	__type(key, struct zsp_stmt_key);
+	__type(key, struct zsp_object_key);
 	__type(value, struct zsp_stmt);
 } zsp_stmts __weak SEC(".maps");
 
@@ -116,6 +118,18 @@ struct {
 	__type(key, u32); /* tgid; 0: every other process */
 	__type(value, u32);
 } zsp_copy_of_process __weak SEC(".maps");
+
+/*
+ * How often a connection at this address was closed: what was learnt of the address before is void. Counted by the
+ * kernel side, read by user space. Least recently used ones go first; a lost count only means 0 again, which then
+ * differs from what a statement carried.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct zsp_object_key);
+	__type(value, u32);
+} zsp_db_closes __weak SEC(".maps");
 
 /* Attached copies of SQLite. Written by user space before it attaches the copy's probes. */
 struct {

@@ -24,6 +24,7 @@
 #define ZSP_SQLITE_ROW 100
 
 static const struct zsp_stmt zsp_stmt_zero;
+static const u32 zsp_one = 1;
 
 /* Index of the copy whose probe was hit: the link's cookie, or what the process has on older
  * kernels. */
@@ -42,6 +43,23 @@ static __always_inline u32 current_copy(void *ctx)
 	return copy ? *copy : ZSP_SQLITE_COPIES_MAX;
 }
 
+/* The key of an object, kept in the thread's entry. */
+static __always_inline const struct zsp_object_key *object_key(
+    struct zsp_thread *thread, u64 address)
+{
+	thread->key.address = address;
+	thread->key.tgid = bpf_get_current_pid_tgid() >> 32;
+	return &thread->key;
+}
+
+/* How often a connection at this address was closed. */
+static __always_inline u32 db_closes(struct zsp_thread *thread, u64 db)
+{
+	u32 *closes = bpf_map_lookup_elem(&zsp_db_closes, object_key(thread, db));
+
+	return closes ? *closes : 0;
+}
+
 /* Append the SQL text at its user address; false when the record has no room for it. */
 static __always_inline bool statement_text(
     struct zsp_statement *s, const u64 room, const char *text)
@@ -56,14 +74,15 @@ static __always_inline bool statement_text(
 }
 
 /* Everything but the text, which is there already; then hand it over. */
-static __always_inline void statement_submit(
-    struct zsp_statement *s, const struct zsp_stmt *exec, u64 stmt, u64 end_ns, int result)
+static __always_inline void statement_submit(struct zsp_statement *s, struct zsp_thread *thread,
+    const struct zsp_stmt *exec, u64 end_ns, int result)
 {
 	zsp_header_init(&s->h, ZSP_KIND_STATEMENT, sizeof(*s) + s->text_bytes, bpf_ktime_get_ns(),
 	    exec->slice, 0);
 	s->h.tid = exec->tid;
-	s->stmt = stmt;
+	s->stmt = thread->key.address;
 	s->db = exec->db;
+	s->db_closes = exec->closes;
 	s->start_ns = exec->start_ns;
 	s->end_ns = end_ns;
 	s->inside_ns = exec->inside_ns;
@@ -92,7 +111,8 @@ static __always_inline struct zsp_statement *statement_reserve(
 }
 
 /* What is read from the process goes into the execution's entry: the stack has no room for it. */
-static __always_inline void emit_statement(struct zsp_stmt *exec, u64 stmt, u64 end_ns, int result)
+static __always_inline void emit_statement(
+    struct zsp_thread *thread, struct zsp_stmt *exec, u64 stmt, u64 end_ns, int result)
 {
 	const struct zsp_sqlite_copy *copy = bpf_map_lookup_elem(&zsp_sqlite_copies, &exec->copy);
 	struct zsp_statement *s;
@@ -102,16 +122,18 @@ static __always_inline void emit_statement(struct zsp_stmt *exec, u64 stmt, u64 
 		    &exec->text, sizeof(exec->text), (void *)(stmt + copy->sql_offset));
 		bpf_probe_read_user(&exec->db, sizeof(exec->db), (void *)(stmt + copy->db_offset));
 	}
+	exec->closes = db_closes(thread, exec->db);
+	object_key(thread, stmt);
 	if (!exec->text) /* SQLite's own reading of the schema: nobody's statement */
 		return;
 	s = statement_reserve(408, exec, false);
 	if (s) {
-		statement_submit(s, exec, stmt, end_ns, result);
+		statement_submit(s, thread, exec, end_ns, result);
 		return;
 	}
 	s = statement_reserve(ZSP_SQL_MAX, exec, true);
 	if (s)
-		statement_submit(s, exec, stmt, end_ns, result);
+		statement_submit(s, thread, exec, end_ns, result);
 }
 
 /* Push a frame; frames at or below this stack pointer never returned (a longjmp) and are dropped.
@@ -160,7 +182,7 @@ static __always_inline bool inside_step(const struct zsp_thread *thread, u64 stm
 }
 
 static __always_inline struct zsp_stmt *exec_begin(
-    const struct zsp_stmt_key *key, u32 copy, u32 slice, u64 now)
+    const struct zsp_object_key *key, u32 copy, u32 slice, u64 now)
 {
 	struct zsp_stmt *exec;
 
@@ -177,19 +199,11 @@ static __always_inline struct zsp_stmt *exec_begin(
 	return exec;
 }
 
-/* The key of stmt, kept in the thread's entry. */
-static __always_inline const struct zsp_stmt_key *stmt_key(struct zsp_thread *thread, u64 stmt)
-{
-	thread->key.stmt = stmt;
-	thread->key.tgid = bpf_get_current_pid_tgid() >> 32;
-	return &thread->key;
-}
-
 SEC("uprobe")
 int BPF_KPROBE(zsp_sqlite_step, u64 stmt)
 {
 	struct zsp_thread *thread = zsp_current_thread();
-	const struct zsp_stmt_key *key;
+	const struct zsp_object_key *key;
 	struct zsp_stmt *exec;
 	u64 now;
 
@@ -197,7 +211,7 @@ int BPF_KPROBE(zsp_sqlite_step, u64 stmt)
 		return 0;
 	push_frame(thread, stmt, PT_REGS_SP(ctx));
 	now = bpf_ktime_get_ns();
-	key = stmt_key(thread, stmt);
+	key = object_key(thread, stmt);
 	exec = bpf_map_lookup_elem(&zsp_stmts, key);
 	if (!exec)
 		exec = exec_begin(key, current_copy(ctx), thread->slice, now);
@@ -217,7 +231,7 @@ int BPF_KRETPROBE(zsp_sqlite_step_return, int result)
 		return 0;
 	stmt = pop_frame(thread);
 	if (stmt)
-		exec = bpf_map_lookup_elem(&zsp_stmts, stmt_key(thread, stmt));
+		exec = bpf_map_lookup_elem(&zsp_stmts, object_key(thread, stmt));
 	if (!exec) {
 		zsp_count(ZSP_COUNT_LOST_STMT_RETURN, 1);
 		return 0;
@@ -228,7 +242,7 @@ int BPF_KRETPROBE(zsp_sqlite_step_return, int result)
 		exec->rows++;
 		return 0;
 	}
-	emit_statement(exec, stmt, exec->last_ns, result);
+	emit_statement(thread, exec, stmt, exec->last_ns, result);
 	bpf_map_delete_elem(&zsp_stmts, &thread->key);
 	return 0;
 }
@@ -242,11 +256,30 @@ int BPF_KPROBE(zsp_sqlite_end, u64 stmt)
 
 	if (!thread || inside_step(thread, stmt, PT_REGS_SP(ctx)))
 		return 0;
-	exec = bpf_map_lookup_elem(&zsp_stmts, stmt_key(thread, stmt));
+	exec = bpf_map_lookup_elem(&zsp_stmts, object_key(thread, stmt));
 	if (!exec)
 		return 0;
 	if (exec->last_ns)
-		emit_statement(exec, stmt, exec->last_ns, ZSP_SQLITE_ROW);
+		emit_statement(thread, exec, stmt, exec->last_ns, ZSP_SQLITE_ROW);
 	bpf_map_delete_elem(&zsp_stmts, &thread->key);
+	return 0;
+}
+
+/* sqlite3_close and sqlite3_close_v2: what follows at this address is another connection. */
+SEC("uprobe")
+int BPF_KPROBE(zsp_sqlite_close, u64 db)
+{
+	struct zsp_thread *thread = zsp_current_thread();
+	const struct zsp_object_key *key;
+	u32 *closes;
+
+	if (!thread || !db)
+		return 0;
+	key = object_key(thread, db);
+	closes = bpf_map_lookup_elem(&zsp_db_closes, key);
+	if (closes)
+		__sync_fetch_and_add(closes, 1);
+	else
+		bpf_map_update_elem(&zsp_db_closes, key, &zsp_one, BPF_NOEXIST);
 	return 0;
 }

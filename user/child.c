@@ -32,6 +32,8 @@ static int find_program(const char *name, char *ret_path, size_t len)
 	const char *part = getenv("PATH"), *end;
 	int err = -ENOENT;
 
+	if (!*name)
+		return err;
 	if (strchr(name, '/')) {
 		if ((size_t)snprintf(ret_path, len, "%s", name) >= len)
 			return -ENAMETOOLONG;

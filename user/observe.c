@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -32,6 +33,7 @@
 /* Longest sleep while traces wait for completion, and while nothing does. */
 #define TICK_BUSY_MS 50
 #define TICK_IDLE_MS 500
+#define READER_NICE  (-10)
 
 struct observation {
 	const struct options *options;
@@ -60,10 +62,19 @@ static void on_event(void *ctx, const struct event *event)
 		pipeline_event(o->pipeline, event);
 }
 
-static int on_database_path(void *ctx, uint32_t pid, uint64_t db, char *ret_path, size_t len)
+/*
+ * What the process has at the address now is what the statement ran on only if nothing was closed there
+ * since: not before we looked, and not while we did.
+ */
+static int on_database_path(
+    void *ctx, const struct database_handle *handle, char *ret_path, size_t len)
 {
-	(void)ctx;
-	return sqlite_db_path((pid_t)pid, db, ret_path, len);
+	const struct observation *o = ctx;
+	int err = sqlite_db_path((pid_t)handle->pid, handle->db, ret_path, len);
+
+	if (!err && probes_db_closes(o->probes, handle->pid, handle->db) != handle->closes)
+		return -ESTALE;
+	return err;
 }
 
 /* --- setting up ---------------------------------------------------------------------------------- */
@@ -213,6 +224,16 @@ static int wait_ms(const struct observation *o, uint64_t now_ns)
 	return (int)ms;
 }
 
+/*
+ * The reader of the ring goes before other programs of the host: it runs briefly and often, and when it is
+ * kept waiting the ring fills. Only this thread; exporters wait their turn.
+ */
+static void take_priority(void)
+{
+	if (setpriority(PRIO_PROCESS, (id_t)gettid(), READER_NICE))
+		log_debug("cannot raise the reader's priority: %s", strerror(errno));
+}
+
 static void loop(struct observation *o)
 {
 	uint64_t now = clock_monotonic_ns();
@@ -232,6 +253,7 @@ static int run(struct observation *o, struct buf *message)
 	int err = 0;
 
 	o->start_ns = clock_monotonic_ns();
+	take_priority();
 	announce(o);
 	if (o->child.pid)
 		err = child_go(&o->child, o->options->program[0], message);

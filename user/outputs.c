@@ -4,9 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/log.h"
 
 static const char *env(const char *name)
 {
@@ -114,11 +117,27 @@ int outputs_open(struct outputs *ret_outputs, const struct options *options,
 	return err;
 }
 
+/* Drain a sink and say what did not arrive. */
+static void close_sink(struct sink *sink)
+{
+	char name[64];
+	struct sink_stats stats;
+	uint64_t undelivered;
+
+	snprintf(name, sizeof(name), "%s", sink_name(sink));
+	sink_close(sink, &stats);
+	undelivered = stats.failed_spans + stats.dropped_spans;
+	if (undelivered)
+		log_warn("%llu spans did not arrive at %s (%llu delivered)",
+		    (unsigned long long)undelivered, name,
+		    (unsigned long long)stats.delivered_spans);
+}
+
 void outputs_close(struct outputs *o)
 {
 	http_listener_free(o->listener);
 	o->listener = NULL;
 	while (o->n_sinks > 0)
-		sink_free(o->sinks[--o->n_sinks]);
+		close_sink(o->sinks[--o->n_sinks]);
 	otlp_options_release(&o->otlp);
 }

@@ -25,10 +25,9 @@ struct ended_process {
 
 /* What was answered for a database handle. */
 struct database {
-	struct hnode node; /* by pid and handle */
-	uint32_t pid;
-	uint64_t db;
-	uint64_t ask_ns; /* ask again then */
+	struct hnode node; /* by handle */
+	struct database_handle handle;
+	uint64_t ask_ns; /* ask again then; UINT64_MAX: the answer stands */
 	size_t len;      /* 0: cannot be told */
 	char path[];
 };
@@ -74,81 +73,77 @@ static void databases_forget(struct pipeline *p, uint32_t pid)
 		struct database *database = container_of(node, struct database, node);
 
 		next = hmap_iterate(&p->databases, &slot, node);
-		if (pid == 0 || database->pid == pid) {
+		if (pid == 0 || database->handle.pid == pid) {
 			hmap_remove(&p->databases, node);
 			free(database);
 		}
 	}
 }
 
-static struct database *database_find(
-    const struct pipeline *p, uint64_t hash, uint32_t pid, uint64_t db)
+static uint64_t handle_hash(const struct database_handle *handle)
 {
-	hmap_for_each_hash (node, &p->databases, hash) {
+	return hash_combine(hash_combine(handle->pid, handle->db), handle->closes);
+}
+
+static struct database *database_find(
+    const struct pipeline *p, const struct database_handle *handle)
+{
+	hmap_for_each_hash (node, &p->databases, handle_hash(handle)) {
 		struct database *database = container_of(node, struct database, node);
 
-		if (database->pid == pid && database->db == db)
+		if (database->handle.pid == handle->pid && database->handle.db == handle->db &&
+		    database->handle.closes == handle->closes)
 			return database;
 	}
 	return NULL;
 }
 
-static struct database *database_add(
-    struct pipeline *p, uint64_t hash, uint32_t pid, uint64_t db, struct sv path)
+/* Ask, and remember the answer; an empty path when it cannot be told. NULL without memory. */
+static struct database *database_ask(struct pipeline *p, const struct database_handle *handle)
 {
 	struct database *database;
+	char path[4096] = "";
+	size_t len;
 
+	if (p->options.database_path(p->options.ctx, handle, path, sizeof(path)))
+		path[0] = '\0';
+	len = strlen(path);
 	if (p->databases.count >= DATABASES_MAX)
 		databases_forget(p, 0);
-	database = malloc(sizeof(*database) + path.len);
+	database = malloc(sizeof(*database) + len);
 	if (!database)
 		return NULL;
-	database->pid = pid;
-	database->db = db;
-	database->len = path.len;
-	if (path.len)
-		memcpy(database->path, path.p, path.len);
-	if (hmap_add(&p->databases, hash, &database->node)) {
+	database->handle = *handle;
+	database->ask_ns = len ? UINT64_MAX : p->now_ns + PIPELINE_DATABASE_NS;
+	database->len = len;
+	memcpy(database->path, path, len);
+	if (hmap_add(&p->databases, handle_hash(handle), &database->node)) {
 		free(database);
 		return NULL;
 	}
 	return database;
 }
 
-/* Ask, and remember the answer in place of known (NULL: none). NULL without memory. */
-static struct database *database_ask(
-    struct pipeline *p, uint64_t hash, uint32_t pid, uint64_t db, struct database *known)
-{
-	char path[4096];
-	int err = p->options.database_path(p->options.ctx, pid, db, path, sizeof(path));
-	struct sv answer = err ? (struct sv){0} : sv_cstr(path);
-
-	if (known && err == -ESRCH) /* nobody can say more: what was known stands */
-		return known;
-	if (known && sv_eq(answer, sv_from(known->path, known->len)))
-		return known;
-	if (known) {
-		hmap_remove(&p->databases, &known->node);
-		free(known);
-	}
-	return database_add(p, hash, pid, db, answer);
-}
-
-static struct sv on_database(void *ctx, uint32_t pid, uint64_t db)
+static struct sv on_database(void *ctx, const struct zsp_statement *statement)
 {
 	struct pipeline *p = ctx;
-	uint64_t hash = hash_combine(pid, db);
-	struct database *database = database_find(p, hash, pid, db);
+	const struct database_handle handle = {
+	    .pid = statement->h.pid,
+	    .closes = statement->db_closes,
+	    .db = statement->db,
+	};
+	struct database *database = database_find(p, &handle);
 
-	if (!db || !p->options.database_path)
+	if (!handle.db || !p->options.database_path)
 		return (struct sv){0};
-	if (!database || p->now_ns >= database->ask_ns) {
-		database = database_ask(p, hash, pid, db, database);
-		if (!database)
-			return (struct sv){0};
-		database->ask_ns = p->now_ns + PIPELINE_DATABASE_NS;
+	if (database && p->now_ns >= database->ask_ns) {
+		hmap_remove(&p->databases, &database->node);
+		free(database);
+		database = NULL;
 	}
-	return sv_from(database->path, database->len);
+	if (!database)
+		database = database_ask(p, &handle);
+	return database ? sv_from(database->path, database->len) : (struct sv){0};
 }
 
 /* --- life cycle ---------------------------------------------------------------------------------- */
@@ -252,13 +247,15 @@ static void process_forget(struct pipeline *p, const struct ended_process *ended
 {
 	if (service_table_get(p->services, ended->pid) != ended->service)
 		return; /* replaced, and forgotten then */
+	conn_table_end_process(p->conns, ended->pid, p->now_ns);
 	service_table_remove(p->services, ended->pid, NULL);
 	service_forget(p, ended->service);
 }
 
 static void time_passes(struct pipeline *p, uint64_t now_ns)
 {
-	if (now_ns > p->now_ns) /* events of several CPUs are not quite in order */
+	/* Events of several CPUs are not quite in order, and the last tick is no time. */
+	if (now_ns > p->now_ns && now_ns != UINT64_MAX)
 		p->now_ns = now_ns;
 }
 

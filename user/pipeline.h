@@ -21,22 +21,26 @@
 
 #define PIPELINE_MAX_SINKS 8
 
-/*
- * How long the path behind a database handle is taken as known. Asking costs about 50 us, and more in
- * processes with thousands of open files: a hundred busy handles are 0.5 % of a CPU.
- */
+/* An SQLite connection of a process, as a statement names it. */
+struct database_handle {
+	uint32_t pid;
+	uint32_t
+	    closes; /* how often one at this address was closed before: tells it from its predecessors */
+	uint64_t db; /* address */
+};
+
+/* How long it is taken as known that a handle's path cannot be told: it may be just being opened. */
 #define PIPELINE_DATABASE_NS NS_PER_S
 
 struct pipeline_options {
 	struct rng rng;          /* for ids */
 	struct metrics *metrics; /* borrowed */
 	/*
-	 * Path behind a database handle; 0 or negative errno, -ESRCH when the process is gone. May be
-	 * NULL. An answer, also that it cannot be told, holds for PIPELINE_DATABASE_NS; then it is asked
-	 * for again. So when a program closes one database and opens another at the same address, its
-	 * statements may be told of the first for that long: no event says that a handle was closed.
+	 * Path behind a handle; 0, or negative errno when it cannot be told. Asked once per handle, and
+	 * again PIPELINE_DATABASE_NS after it could not be told. May be NULL.
 	 */
-	int (*database_path)(void *ctx, uint32_t pid, uint64_t db, char *ret_path, size_t len);
+	int (*database_path)(
+	    void *ctx, const struct database_handle *handle, char *ret_path, size_t len);
 	void *ctx;
 };
 
@@ -69,7 +73,7 @@ void pipeline_process_end(struct pipeline *pipeline, uint32_t pid, uint64_t now_
 /* Take an event of a connection or a statement; others are ignored. */
 void pipeline_event(struct pipeline *pipeline, const struct event *event);
 
-/* Time passes: publish what is complete. */
+/* Time passes: publish what is complete. UINT64_MAX: the end, nothing is awaited any longer. */
 void pipeline_tick(struct pipeline *pipeline, uint64_t now_ns);
 
 void pipeline_stats(const struct pipeline *pipeline, struct pipeline_stats *ret_stats);

@@ -124,6 +124,7 @@ static void conn_data(struct conn_table *table, const struct zsp_data *data)
 		table->stats.gap_bytes += (uint32_t)ahead;
 		table->handler->gap(table->ctx, conn, data->direction, (uint32_t)ahead);
 	}
+	conn->pid = data->h.pid;
 	conn->next[which] = data->seq + data->bytes;
 	if (data->bytes)
 		table->handler->piece(table->ctx, conn, &piece);
@@ -171,6 +172,20 @@ void conn_table_free(struct conn_table *table, uint64_t time_ns)
 	}
 	hmap_release(&table->by_id);
 	free(table);
+}
+
+void conn_table_end_process(struct conn_table *table, uint32_t pid, uint64_t time_ns)
+{
+	struct hnode *node, *next;
+	size_t slot = 0;
+
+	for (node = hmap_iterate(&table->by_id, &slot, NULL); node; node = next) {
+		struct conn *conn = container_of(node, struct conn, node);
+
+		next = hmap_iterate(&table->by_id, &slot, node);
+		if (conn->pid == pid)
+			conn_close(table, conn, time_ns);
+	}
 }
 
 void conn_table_event(struct conn_table *table, const struct event *event)

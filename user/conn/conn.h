@@ -50,6 +50,7 @@ struct conn {
 	enum zsp_role role;
 	struct endpoint local, remote;
 	uint32_t next[2]; /* position of the next byte, by direction - 1 */
+	uint32_t pid;     /* that last moved bytes on it, 0 none yet */
 	bool reset;       /* ended by RST or an error */
 	void *protocol;   /* the handler's own, NULL at open */
 };
@@ -87,6 +88,9 @@ void conn_table_free(struct conn_table *table, uint64_t time_ns);
 
 /* Take a ZSP_KIND_CONN_OPEN, ZSP_KIND_DATA or ZSP_KIND_CONN_STATE event. */
 void conn_table_event(struct conn_table *table, const struct event *event);
+
+/* A process ended: close what it was the last to use and what nothing closed since (as of time_ns). */
+void conn_table_end_process(struct conn_table *table, uint32_t pid, uint64_t time_ns);
 
 void conn_table_stats(const struct conn_table *table, struct conn_stats *ret_stats);
 

@@ -31,6 +31,8 @@ static const char *const function_names[FN_ALL] = {
     [SQLITE_FN_PREPARE_V3] = "sqlite3_prepare_v3",
     [SQLITE_FN_EXEC] = "sqlite3_exec",
     [SQLITE_FN_OPEN_V2] = "sqlite3_open_v2",
+    [SQLITE_FN_CLOSE] = "sqlite3_close",
+    [SQLITE_FN_CLOSE_V2] = "sqlite3_close_v2",
     [FN_SQL] = "sqlite3_sql",
     [FN_DB_HANDLE] = "sqlite3_db_handle",
 };

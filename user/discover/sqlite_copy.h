@@ -30,7 +30,9 @@ enum sqlite_function {
 	SQLITE_FN_PREPARE_V3 = 4,
 	SQLITE_FN_EXEC = 5,
 	SQLITE_FN_OPEN_V2 = 6,
-	SQLITE_FN_COUNT = 7,
+	SQLITE_FN_CLOSE = 7,
+	SQLITE_FN_CLOSE_V2 = 8,
+	SQLITE_FN_COUNT = 9,
 };
 
 /* Where to probe one function; offsets in the file, as uprobes take them. */

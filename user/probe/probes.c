@@ -325,6 +325,18 @@ bool probes_have_cookies(const struct probes *p)
 	return p->cookies;
 }
 
+uint32_t probes_db_closes(const struct probes *p, uint32_t pid, uint64_t db)
+{
+	struct zsp_object_key {
+		uint64_t address, tgid;
+	} key = {.address = db, .tgid = pid};
+	uint32_t closes = 0;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(p->skel->maps.zsp_db_closes), &key, &closes))
+		return 0;
+	return closes;
+}
+
 int probes_ring_fd(const struct probes *p)
 {
 	return bpf_map__fd(p->skel->maps.zsp_ring);
@@ -372,6 +384,7 @@ struct bpf_program *probes_program(struct probes *p, enum probes_program which)
 	    [PROBES_SQLITE_STEP] = p->skel->progs.zsp_sqlite_step,
 	    [PROBES_SQLITE_STEP_RETURN] = p->skel->progs.zsp_sqlite_step_return,
 	    [PROBES_SQLITE_END] = p->skel->progs.zsp_sqlite_end,
+	    [PROBES_SQLITE_CLOSE] = p->skel->progs.zsp_sqlite_close,
 	};
 
 	return programs[which];

@@ -56,6 +56,9 @@ int probes_set_copy(struct probes *probes, uint32_t index, const struct zsp_sqli
 /* Does the kernel give attach cookies (Linux 5.15)? */
 bool probes_have_cookies(const struct probes *probes);
 
+/* How often an SQLite connection at this address of the process was closed under observation. */
+uint32_t probes_db_closes(const struct probes *probes, uint32_t pid, uint64_t db);
+
 int probes_ring_fd(const struct probes *probes);
 volatile uint32_t *probes_reader_waits(struct probes *probes);
 
@@ -70,6 +73,7 @@ enum probes_program {
 	PROBES_SQLITE_STEP = 0,
 	PROBES_SQLITE_STEP_RETURN = 1,
 	PROBES_SQLITE_END = 2,
+	PROBES_SQLITE_CLOSE = 3,
 };
 
 struct bpf_link;

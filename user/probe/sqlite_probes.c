@@ -19,7 +19,7 @@ struct attachment {
 	struct list link;
 	uint32_t pid;            /* 0: every process */
 	struct sqlite_copy copy; /* with paths of its own */
-	struct bpf_link *links[4];
+	struct bpf_link *links[6];
 	size_t n_links;
 };
 
@@ -117,6 +117,8 @@ static int attach_one(struct sqlite_probes *sqlite, struct attachment *a,
 	LIBBPF_OPTS(bpf_uprobe_opts, opts, .retprobe = on_return);
 	struct bpf_link *link;
 
+	if (offset == 0) /* this copy lacks the function */
+		return 0;
 	if (probes_have_cookies(sqlite->probes))
 		opts.bpf_cookie = index;
 	link = bpf_program__attach_uprobe_opts(probes_program(sqlite->probes, program),
@@ -138,6 +140,8 @@ static int attach_copy(struct sqlite_probes *sqlite, uint32_t pid, const struct 
 	    {PROBES_SQLITE_STEP_RETURN, copy->probe[SQLITE_FN_STEP].entry, true},
 	    {PROBES_SQLITE_END, copy->probe[SQLITE_FN_RESET].cheapest, false},
 	    {PROBES_SQLITE_END, copy->probe[SQLITE_FN_FINALIZE].cheapest, false},
+	    {PROBES_SQLITE_CLOSE, copy->probe[SQLITE_FN_CLOSE].cheapest, false},
+	    {PROBES_SQLITE_CLOSE, copy->probe[SQLITE_FN_CLOSE_V2].cheapest, false},
 	};
 	struct attachment *a;
 	int index = copy_index(sqlite, copy), err = 0;

@@ -173,6 +173,12 @@ void http1_stream_release(struct http1_stream *s);
  */
 void http1_stream_feed(struct http1_stream *s, struct sv piece);
 
+/*
+ * The other direction shows that the next byte of this one starts a message: a stream that was met late
+ * need not wait for a piece with a whole start line. Does nothing once the stream has been in step.
+ */
+void http1_stream_expect_start(struct http1_stream *s);
+
 /* n bytes passed that were not captured. Inside a body of known length they are counted; elsewhere
  * sync is lost and an open message ends with HTTP1_END_LOST, except until-close bodies, which just
  * count. */

@@ -417,6 +417,12 @@ void http1_stream_feed(struct http1_stream *s, struct sv piece)
 	}
 }
 
+void http1_stream_expect_start(struct http1_stream *s)
+{
+	if (s->state == HTTP1_STATE_LOST && s->losses == 0)
+		s->state = HTTP1_STATE_START;
+}
+
 void http1_stream_gap(struct http1_stream *s, uint64_t n)
 {
 	s->offset += n;

@@ -144,6 +144,7 @@ static void request_begin(void *ctx)
 	http->queued++;
 	http->all->stats.open++;
 	http->receiving = exchange;
+	http1_stream_expect_start(&http->response);
 	http->all->listener->began(http->all->ctx, exchange);
 }
 
@@ -384,13 +385,17 @@ static void on_open(void *ctx, struct conn *conn)
 	conn->protocol = http;
 }
 
-/* A connection that was there before us: the first message start tells which side the process is.
- */
+/* Shorter beginnings than this ("GET / HT") are too weak to tell by. */
+enum {
+	START_MIN = 8
+};
+
+/* A connection that was there before us: the first message start tells which side the process is. */
 static enum span_kind kind_from_start(const struct piece *piece)
 {
 	bool in = piece->direction == ZSP_IN;
 
-	if (sv_find(piece->data, '\n') == piece->data.len) /* not a whole start line */
+	if (piece->data.len < START_MIN)
 		return SPAN_KIND_INVALID;
 	if (http1_plausible_start(HTTP1_RESPONSE, piece->data))
 		return in ? SPAN_KIND_CLIENT : SPAN_KIND_SERVER;
@@ -447,10 +452,13 @@ static void on_piece(void *ctx, struct conn *conn, const struct piece *piece)
 	(void)ctx;
 	if (!http || http->given_up)
 		return;
-	if (http->kind == SPAN_KIND_INVALID)
+	if (http->kind == SPAN_KIND_INVALID) {
 		http->kind = kind_from_start(piece);
-	if (http->kind == SPAN_KIND_INVALID)
-		return;
+		if (http->kind == SPAN_KIND_INVALID)
+			return;
+		http1_stream_expect_start(
+		    carries_requests(http, piece->direction) ? &http->request : &http->response);
+	}
 	http->now = piece;
 	if (carries_requests(http, piece->direction)) {
 		stream = &http->request;

@@ -509,7 +509,7 @@ void assembler_statement(struct assembler *a, const struct zsp_statement *statem
 		a->stats.dropped++;
 		return;
 	}
-	database = a->options.database(a->options.ctx, statement->h.pid, statement->db);
+	database = a->options.database(a->options.ctx, statement);
 	node->span = statement_span_build(&a->builder, a->texts, statement, database, service);
 	node_ended(a, node);
 	group_settle(a, node->group);

@@ -35,9 +35,9 @@ struct assembler_options {
 	/* A local trace is complete (or a part of a long one). Borrowed for the call: take a
 	 * reference. */
 	void (*trace)(void *ctx, struct trace *trace);
-	/* Path of the main file behind a database handle of a process, empty when unknown. Borrowed
-	 * by the call. */
-	struct sv (*database)(void *ctx, uint32_t pid, uint64_t db);
+	/* Path of the main file behind a statement's connection, empty when unknown. Borrowed by the
+	 * call. */
+	struct sv (*database)(void *ctx, const struct zsp_statement *statement);
 	void *ctx;
 };
 

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the pipeline remembers of databases and processes, and when it forgets it. */
+#include <errno.h>
+
+#include "pipeline_fixture.h"
+
+/* --- databases ----------------------------------------------------------------------------------------- */
+
+static void statement_on(struct world *w, uint64_t db)
+{
+	feed_execution(&w->feed, &first, &(struct execution){.sql = "SELECT a FROM t", .db = db});
+}
+
+static void database_is_asked_for_once(void **state)
+{
+	struct world *w = world_new(1);
+	const struct attr *namespace;
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		statement_on(w, 5);
+		statement_on(w, 6);
+		statement_on(w, 0); /* unknown: nothing to ask for */
+	}
+	assert_int_equal(w->asked, 2);
+	process(w, 10, "shop", 2); /* another program: its handles are others */
+	statement_on(w, 5);
+	assert_int_equal(w->asked, 3);
+	world_end(w);
+	namespace = span_attr(w->kept.traces[0]->spans[0], "db.namespace");
+	assert_true(sv_eq(namespace->string, SV("/srv/10-5.db")));
+	namespace = span_attr(w->kept.traces[1]->spans[0], "db.namespace");
+	assert_true(sv_eq(namespace->string, SV("/srv/10-6.db")));
+	assert_null(span_attr(w->kept.traces[2]->spans[0], "db.namespace"));
+	world_free(w);
+}
+
+/* A handle whose path cannot be told costs one look-up, not one per statement. */
+static void database_that_cannot_be_told(void **state)
+{
+	struct world *w = world_new(1);
+
+	(void)state;
+	w->answer = -EFAULT;
+	for (int i = 0; i < 100; i++)
+		statement_on(w, 5);
+	world_end(w);
+	assert_null(span_attr(w->kept.traces[0]->spans[0], "db.namespace"));
+	assert_int_equal(w->asked, 1);
+	world_free(w);
+}
+
+/* db.namespace of the first span of a trace that was kept, "" when it has none. */
+static struct sv namespace_of(const struct world *w, size_t trace)
+{
+	const struct attr *attr = span_attr(w->kept.traces[trace]->spans[0], "db.namespace");
+
+	return attr ? attr->string : SV("");
+}
+
+/* It may have been asked for while the handle was being opened. */
+static void database_that_can_be_told_later(void **state)
+{
+	struct world *w = world_new(1);
+
+	(void)state;
+	w->answer = -ENOENT;
+	statement_on(w, 5);
+	w->answer = 0;
+	statement_on(w, 5);
+	assert_int_equal(w->asked, 1);
+	w->feed.now_ns += PIPELINE_DATABASE_NS;
+	statement_on(w, 5);
+	statement_on(w, 5);
+	assert_int_equal(w->asked, 2);
+	world_end(w);
+	assert_true(sv_eq(namespace_of(w, 1), SV("")));
+	assert_true(sv_eq(namespace_of(w, 2), SV("/srv/10-5.db")));
+	assert_true(sv_eq(namespace_of(w, 3), SV("/srv/10-5.db")));
+	world_free(w);
+}
+
+/* A handle's address becomes another database's: an answer does not hold for ever. */
+static void database_at_the_address_of_another(void **state)
+{
+	struct world *w = world_new(1);
+
+	(void)state;
+	statement_on(w, 5);
+	w->generation = 1;
+	w->feed.now_ns += PIPELINE_DATABASE_NS;
+	pipeline_tick(w->pipeline, w->feed.now_ns); /* time passes without events, too */
+	statement_on(w, 5);
+	w->answer = -ENOENT;
+	w->feed.now_ns += PIPELINE_DATABASE_NS;
+	statement_on(w, 5);
+	assert_int_equal(w->asked, 3);
+	world_end(w);
+	assert_true(sv_eq(namespace_of(w, 0), SV("/srv/10-5.db")));
+	assert_true(sv_eq(namespace_of(w, 1), SV("/srv/later-1.db")));
+	assert_true(sv_eq(namespace_of(w, 2), SV("")));
+	world_free(w);
+}
+
+/* The last statements of a process may be read after its end. */
+static void database_of_a_process_that_is_gone(void **state)
+{
+	struct world *w = world_new(1);
+
+	(void)state;
+	statement_on(w, 5);
+	w->answer = -ESRCH;
+	w->feed.now_ns += PIPELINE_DATABASE_NS;
+	for (int i = 0; i < 10; i++)
+		statement_on(w, 5);
+	statement_on(w, 6);
+	assert_int_equal(w->asked, 3);
+	world_end(w);
+	assert_true(sv_eq(namespace_of(w, 10), SV("/srv/10-5.db")));
+	assert_true(sv_eq(namespace_of(w, 11), SV("")));
+	world_free(w);
+}
+
+/* More handles than are remembered: some are asked for again, none gets another's path. */
+static void many_databases(void **state)
+{
+	struct world *w = world_new(1);
+	char path[32];
+
+	(void)state;
+	for (uint64_t db = 1; db <= 4200; db++)
+		statement_on(w, db);
+	assert_int_equal(w->asked, 4200);
+	statement_on(w, 4200);
+	assert_int_equal(w->asked, 4200);
+	statement_on(w, 1);
+	assert_int_equal(w->asked, 4201);
+	world_end(w);
+	assert_int_equal(w->kept.n, 4202);
+	for (size_t i = 0; i < 4200; i++) {
+		snprintf(path, sizeof(path), "/srv/10-%zu.db", i + 1);
+		assert_true(sv_eq(
+		    span_attr(w->kept.traces[i]->spans[0], "db.namespace")->string, sv_cstr(path)));
+	}
+	world_free(w);
+}
+
+/* --- processes ----------------------------------------------------------------------------------------- */
+
+static void process_is_forgotten_after_its_end(void **state)
+{
+	struct world *w = world_new(1);
+	struct pipeline_stats stats;
+	uint64_t count;
+
+	(void)state;
+	checkout(w, 1);
+	pipeline_process_end(w->pipeline, 10, w->feed.now_ns);
+	checkout(w, 10); /* what its sockets still have to say */
+	pipeline_stats(w->pipeline, &stats);
+	assert_int_equal(stats.assembler.dropped, 0);
+	assert_true(metric_points(w, &count) > 0);
+	assert_int_equal(count, 14);
+	w->feed.now_ns += 10 * NS_PER_S;
+	pipeline_tick(w->pipeline, w->feed.now_ns);
+	assert_int_equal(metric_points(w, &count), 0);
+	checkout(w, 20);
+	pipeline_stats(w->pipeline, &stats);
+	assert_int_equal(stats.assembler.dropped, 7);
+	world_end(w);
+	assert_int_equal(w->kept.n, 2);
+	world_free(w);
+}
+
+/* What a process that ended has left open ends too, at a time that there was. */
+static void last_tick_is_no_time(void **state)
+{
+	struct world *w = world_new(1);
+	struct sock sock = sock_tcp(&w->feed, 1, ZSP_ROLE_ACCEPTED, 1, 8000, 9, 40001);
+
+	(void)state;
+	sock_announce(&sock);
+	sock_read(&sock, &first, POST("/a"));
+	pipeline_process_end(w->pipeline, 10, w->feed.now_ns);
+	pipeline_tick(w->pipeline, UINT64_MAX);
+	world_end(w);
+	for (size_t i = 0; i < w->kept.n; i++)
+		assert_true(w->kept.traces[i]->spans[0]->end_ns <= w->feed.now_ns);
+	world_free(w);
+}
+
+/* A process that runs another program is another service; the first one's series end with it. */
+static void series_of_a_replaced_service_end(void **state)
+{
+	struct world *w = world_new(1);
+	uint64_t count;
+
+	(void)state;
+	checkout(w, 1);
+	process(w, 10, "other", 2);
+	checkout(w, 10);
+	pipeline_process_end(w->pipeline, 10, w->feed.now_ns);
+	w->feed.now_ns += 10 * NS_PER_S;
+	pipeline_tick(w->pipeline, w->feed.now_ns);
+	assert_int_equal(metric_points(w, &count), 0);
+	world_free(w);
+}
+
+/* The pid is another process' before the first is forgotten: the second stays, the first goes. */
+static void pid_is_reused_at_once(void **state)
+{
+	struct world *w = world_new(1);
+	struct pipeline_stats stats;
+	uint64_t count;
+	size_t points;
+
+	(void)state;
+	checkout(w, 1);
+	points = metric_points(w, &count);
+	pipeline_process_end(w->pipeline, 10, w->feed.now_ns);
+	process(w, 10, "second", 2);
+	checkout(w, 10);
+	w->feed.now_ns += 10 * NS_PER_S;
+	pipeline_tick(w->pipeline, w->feed.now_ns);
+	checkout(w, 20);
+	pipeline_stats(w->pipeline, &stats);
+	assert_int_equal(stats.assembler.dropped, 0);
+	assert_int_equal(metric_points(w, &count), points);
+	assert_int_equal(count, 14);
+	world_free(w);
+}
+
+static void end_of_an_unknown_process(void **state)
+{
+	struct world *w = world_new(1);
+
+	(void)state;
+	pipeline_process_end(w->pipeline, 99, w->feed.now_ns);
+	pipeline_process_end(w->pipeline, 10, w->feed.now_ns);
+	pipeline_process_end(w->pipeline, 10, w->feed.now_ns); /* twice */
+	pipeline_tick(w->pipeline, w->feed.now_ns + 10 * NS_PER_S);
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(database_is_asked_for_once),
+	    cmocka_unit_test(database_that_cannot_be_told),
+	    cmocka_unit_test(database_that_can_be_told_later),
+	    cmocka_unit_test(database_at_the_address_of_another),
+	    cmocka_unit_test(database_of_a_process_that_is_gone),
+	    cmocka_unit_test(many_databases),
+	    cmocka_unit_test(process_is_forgotten_after_its_end),
+	    cmocka_unit_test(last_tick_is_no_time),
+	    cmocka_unit_test(series_of_a_replaced_service_end),
+	    cmocka_unit_test(pid_is_reused_at_once),
+	    cmocka_unit_test(end_of_an_unknown_process),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
