@@ -143,7 +143,7 @@ static __always_inline void zsp_addresses(struct zsp_conn_open *open, struct soc
 	}
 }
 
-#define ZSP_RCV_SHUTDOWN 1
+#define ZSP_SOCK_DONE 1 /* include/net/sock.h, enum sock_flags: the peer's FIN has come */
 
 /*
  * Stream position behind the last byte that the process has read, or written. A read that found the end of the
@@ -160,7 +160,7 @@ static __always_inline u32 zsp_stream_end(
 	if (direction == ZSP_OUT)
 		return BPF_CORE_READ(tcp, write_seq);
 	copied = BPF_CORE_READ(tcp, copied_seq);
-	if ((BPF_CORE_READ(sk, sk_shutdown) & ZSP_RCV_SHUTDOWN) &&
+	if ((BPF_CORE_READ(sk, sk_flags) >> ZSP_SOCK_DONE & 1) &&
 	    copied == BPF_CORE_READ(tcp, rcv_nxt))
 		copied--;
 	return copied;

@@ -136,7 +136,7 @@ struct sock {
 	u16 sk_type;
 	u16 sk_protocol;
 	int sk_err;
-	u8 sk_shutdown;
+	unsigned long sk_flags;
 };
 
 struct tcp_sock {

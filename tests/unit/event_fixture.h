@@ -215,6 +215,7 @@ struct execution {
 	const char *sql;
 	uint64_t start_ns, end_ns; /* 0: it began when the last event happened, and ends now */
 	uint64_t db;
+	uint32_t closes; /* of connections at db before */
 	uint32_t rows;
 	int result; /* 0: SQLITE_DONE */
 };
@@ -231,6 +232,7 @@ static inline void feed_execution(
 	record->end_ns = e->end_ns ? e->end_ns : record->h.time_ns;
 	record->stmt = 0x1000;
 	record->db = e->db;
+	record->db_closes = e->closes;
 	record->inside_ns = record->end_ns - record->start_ns;
 	record->rows = e->rows;
 	record->result = e->result ? e->result : 101;

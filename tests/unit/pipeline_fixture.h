@@ -31,7 +31,6 @@ struct world {
 	struct sink *sink;
 	struct kept kept;
 	int asked, answer; /* of database_path */
-	int generation;    /* of the database behind every handle; in its path when not 0 */
 };
 
 static inline size_t keep_deliver(
@@ -67,15 +66,15 @@ static inline void take(void *ctx, const struct event *event)
 	pipeline_tick(w->pipeline, event->h->time_ns);
 }
 
-static inline int database_path(void *ctx, uint32_t pid, uint64_t db, char *ret_path, size_t len)
+static inline int database_path(
+    void *ctx, const struct database_handle *handle, char *ret_path, size_t len)
 {
 	struct world *w = ctx;
 
 	w->asked++;
-	if (w->answer == 0 && w->generation)
-		snprintf(ret_path, len, "/srv/later-%d.db", w->generation);
-	else if (w->answer == 0)
-		snprintf(ret_path, len, "/srv/%u-%llu.db", pid, (unsigned long long)db);
+	if (w->answer == 0)
+		snprintf(ret_path, len, "/srv/%u-%llu%s.db", handle->pid,
+		    (unsigned long long)handle->db, handle->closes ? "-later" : "");
 	return w->answer;
 }
 

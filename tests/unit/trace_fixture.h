@@ -46,13 +46,12 @@ static inline void stage_trace(void *ctx, struct trace *trace)
 	stage->traces[stage->n_traces++] = trace_ref(trace);
 }
 
-static inline struct sv stage_database(void *ctx, uint32_t pid, uint64_t db)
+static inline struct sv stage_database(void *ctx, const struct zsp_statement *statement)
 {
 	struct stage *stage = ctx;
 
-	(void)pid;
 	stage->database_asked++;
-	return db ? SV("/srv/shop.db") : (struct sv){0};
+	return statement->db ? SV("/srv/shop.db") : (struct sv){0};
 }
 
 static inline void stage_event(void *ctx, const struct event *event)
