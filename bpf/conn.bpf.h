@@ -160,7 +160,7 @@ static __always_inline u32 zsp_stream_end(
 	if (direction == ZSP_OUT)
 		return BPF_CORE_READ(tcp, write_seq);
 	copied = BPF_CORE_READ(tcp, copied_seq);
-	if ((BPF_CORE_READ(sk, sk_flags) >> ZSP_SOCK_DONE & 1) &&
+	if ((BPF_CORE_READ(sk, __sk_common.skc_flags) >> ZSP_SOCK_DONE & 1) &&
 	    copied == BPF_CORE_READ(tcp, rcv_nxt))
 		copied--;
 	return copied;

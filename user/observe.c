@@ -124,7 +124,7 @@ static int set_up(struct observation *o, struct buf *message)
 	int err = o->options->program ? child_start(&o->child, o->options->program, message) : 0;
 
 	if (err)
-		return err;
+		return -ENOENT; /* whatever the reason, the command line names no program that runs */
 	o->signal_fd = open_signals();
 	o->metrics = metrics_new();
 	o->self = o->metrics ? self_metrics_new(o->metrics) : NULL;

@@ -120,6 +120,7 @@ struct sock_common {
 	u16 skc_num;
 	unsigned short skc_family;
 	unsigned char skc_state;
+	unsigned long skc_flags;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
@@ -136,7 +137,6 @@ struct sock {
 	u16 sk_type;
 	u16 sk_protocol;
 	int sk_err;
-	unsigned long sk_flags;
 };
 
 struct tcp_sock {

@@ -213,7 +213,7 @@ int probes_open(
 out:
 	if (err) {
 		probes_close(p);
-		return err;
+		return err == -EPERM || err == -EACCES || err == -ENOMEM ? err : -ENOTSUP;
 	}
 	*ret_probes = p;
 	return 0;
