@@ -148,7 +148,7 @@ struct zsp_statement {
 /* Most bytes of SQL text with its NUL; the summary of a longer text is made from its beginning. */
 #define ZSP_SQL_MAX 4096
 
-/* Counters, one array slot each, kept per CPU and never reset. */
+/* Counters, one array slot each, never reset. */
 enum zsp_counter {
 	ZSP_COUNT_LOST_RING_DATA = 0,   /* zsp_data records refused by a full ring */
 	ZSP_COUNT_LOST_RING_OTHER = 1,  /* all other records refused by a full ring */

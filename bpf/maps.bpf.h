@@ -139,26 +139,22 @@ struct {
 	__type(value, struct zsp_sqlite_copy);
 } zsp_sqlite_copies __weak SEC(".maps");
 
-/* enum zsp_counter, summed over CPUs by user space. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, ZSP_COUNT_MAX);
-	__type(key, u32);
-	__type(value, u64);
-} zsp_counters __weak SEC(".maps");
-
 /* All records of all CPUs, in the order of reservation. Size set by user space before load. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 8 * 1024 * 1024);
 } zsp_ring __weak SEC(".maps");
 
+/*
+ * enum zsp_counter. Plain memory that user space maps, not a map it would have to call the kernel for:
+ * while a process is inside such a call, tracepoint programs on its CPU are skipped (the kernel's
+ * bpf_prog_active), and on preemptible kernels that can last.
+ */
+volatile __u64 zsp_counters[ZSP_COUNT_MAX] __weak;
+
 static __always_inline void zsp_count(u32 counter, u64 n)
 {
-	u64 *slot = bpf_map_lookup_elem(&zsp_counters, &counter);
-
-	if (slot)
-		__sync_fetch_and_add(slot, n);
+	__sync_fetch_and_add(&zsp_counters[counter], n);
 }
 
 #endif

@@ -19,6 +19,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = "/usr/bin/python3"
 
 POLL_S = 0.01
+# How much slower than a usual machine this one is: deadlines grow with it (an emulated one in tests/vm).
+SLOWNESS = float(os.environ.get("ZEROSPAN_SLOWNESS") or 1)
 PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -44,6 +46,7 @@ def equal(actual, expected, what):
 
 def wait_for(condition, what, deadline=10.0):
     """Until condition() is true; its value. Fails with what was waited for."""
+    deadline *= SLOWNESS
     end = time.monotonic() + deadline
     while True:
         value = condition()

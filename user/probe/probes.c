@@ -41,7 +41,6 @@ struct probes {
 	void *
 	    new_thread; /* a zeroed entry of the thread table, whose layout is the kernel side's own */
 	struct buf missing; /* names of the call events that the kernel lacks */
-	int n_cpus;
 };
 
 static int forward_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
@@ -187,7 +186,6 @@ int probes_open(
 		return -ENOMEM;
 	libbpf_set_print(forward_libbpf);
 	buf_init(&p->missing);
-	p->n_cpus = libbpf_num_possible_cpus();
 	p->reaper = reaper_new();
 	p->skel = p->reaper ? zerospan_bpf__open() : NULL;
 	if (!p->skel) {
@@ -349,17 +347,8 @@ volatile uint32_t *probes_reader_waits(struct probes *p)
 
 void probes_counters(const struct probes *p, uint64_t ret_counters[ZSP_COUNT_MAX])
 {
-	uint64_t *per_cpu = calloc((size_t)p->n_cpus, sizeof(*per_cpu));
-	int fd = bpf_map__fd(p->skel->maps.zsp_counters);
-
-	memset(ret_counters, 0, ZSP_COUNT_MAX * sizeof(*ret_counters));
-	for (uint32_t i = 0; per_cpu && i < ZSP_COUNT_MAX; i++) {
-		if (bpf_map_lookup_elem(fd, &i, per_cpu))
-			continue;
-		for (int cpu = 0; cpu < p->n_cpus; cpu++)
-			ret_counters[i] += per_cpu[cpu];
-	}
-	free(per_cpu);
+	for (int i = 0; i < ZSP_COUNT_MAX; i++)
+		ret_counters[i] = p->skel->bss->zsp_counters[i];
 }
 
 uint64_t probes_skipped_runs(const struct probes *p)

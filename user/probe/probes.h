@@ -62,7 +62,7 @@ uint32_t probes_db_closes(const struct probes *probes, uint32_t pid, uint64_t db
 int probes_ring_fd(const struct probes *probes);
 volatile uint32_t *probes_reader_waits(struct probes *probes);
 
-/* Sums over all CPUs of the kernel side's counters. */
+/* The kernel side's counters. */
 void probes_counters(const struct probes *probes, uint64_t ret_counters[ZSP_COUNT_MAX]);
 
 /* Runs that the kernel skipped, because a program was interrupted on the same CPU. */
