@@ -32,12 +32,12 @@ static __always_inline void zsp_header_init(
 	h->conn = conn;
 }
 
-/* Reserve room bytes (a constant), or count the loss under lost. */
+/* Reserve room bytes (a constant), or count the loss under lost. Nothing when silent. */
 static __always_inline void *zsp_reserve(u64 room, u32 lost)
 {
-	void *record = bpf_ringbuf_reserve(&zsp_ring, room, 0);
+	void *record = zsp_silent ? NULL : bpf_ringbuf_reserve(&zsp_ring, room, 0);
 
-	if (!record)
+	if (!record && !zsp_silent)
 		zsp_count(lost, 1);
 	return record;
 }

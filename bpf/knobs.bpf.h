@@ -23,4 +23,7 @@ const volatile bool zsp_watch_listen __weak;
  */
 volatile __u32 zsp_reader_waits __weak;
 
+/* Written once, at the end: from now on nothing is reported. */
+volatile __u32 zsp_silent __weak;
+
 #endif

@@ -97,12 +97,10 @@ static __always_inline struct zsp_statement *statement_reserve(
     const u64 room, const struct zsp_stmt *exec, bool force)
 {
 	struct zsp_statement *s =
-	    bpf_ringbuf_reserve(&zsp_ring, sizeof(struct zsp_statement) + room, 0);
+	    zsp_reserve(sizeof(struct zsp_statement) + room, ZSP_COUNT_LOST_RING_OTHER);
 
-	if (!s) {
-		zsp_count(ZSP_COUNT_LOST_RING_OTHER, 1);
+	if (!s)
 		return NULL;
-	}
 	if (!statement_text(s, room, (const char *)exec->text) && !force) {
 		bpf_ringbuf_discard(s, BPF_RB_NO_WAKEUP);
 		return NULL;

@@ -265,28 +265,33 @@ static int run(struct observation *o, struct buf *message)
 /* --- taking down --------------------------------------------------------------------------------- */
 
 /*
- * Let go of the targets first, then read what they left in the ring while the pipeline still lives, then
- * end what is open, and give the sinks their time.
+ * Make the kernel side silent first, then read what it left in the ring while the pipeline still lives, end
+ * what is open, give the sinks their time, and say how it went. Detaching comes after that: the kernel
+ * takes its time for it, and the targets pay nothing for silent probes but the hook.
  */
-static void take_down(struct observation *o, bool ran)
+static void finish(struct observation *o)
 {
 	struct self_counts counts;
 	uint64_t end_ns;
 
+	probes_silence(o->probes);
+	end_ns = clock_monotonic_ns();
+	while (reader_drain(o->reader) > 0)
+		;
+	pipeline_end(o->pipeline, end_ns);
+	take_counts(o, &counts);
+	outputs_close(&o->outputs);
+	if (!o->options->quiet)
+		summary_print(&counts, watch_total(o->watch), end_ns - o->start_ns);
+}
+
+static void take_down(struct observation *o, bool ran)
+{
 	child_stop(&o->child);
-	if (ran) {
-		sqlite_probes_detach(o->sqlite);
-		probes_detach(o->probes);
-		end_ns = clock_monotonic_ns();
-		while (reader_drain(o->reader) > 0)
-			;
-		pipeline_tick(o->pipeline, UINT64_MAX);
-		take_counts(o, &counts);
-	}
+	if (ran)
+		finish(o);
 	pipeline_free(o->pipeline, clock_monotonic_ns());
 	outputs_close(&o->outputs);
-	if (ran && !o->options->quiet)
-		summary_print(&counts, watch_total(o->watch), end_ns - o->start_ns);
 	watch_free(o->watch);
 	reader_free(o->reader);
 	sqlite_probes_free(o->sqlite);

@@ -140,4 +140,5 @@ void outputs_close(struct outputs *o)
 	while (o->n_sinks > 0)
 		close_sink(o->sinks[--o->n_sinks]);
 	otlp_options_release(&o->otlp);
+	o->otlp_url = NULL;
 }

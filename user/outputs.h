@@ -22,7 +22,7 @@ struct outputs {
 int outputs_open(struct outputs *ret_outputs, const struct options *options,
     struct metrics *metrics, struct buf *message);
 
-/* Drain the sinks, each within its own time, and free everything. */
+/* Drain the sinks, each within its own time, say what did not arrive, free everything. May be called again. */
 void outputs_close(struct outputs *outputs);
 
 #endif

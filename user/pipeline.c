@@ -184,10 +184,19 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
 	return p;
 }
 
+void pipeline_end(struct pipeline *p, uint64_t time_ns)
+{
+	if (p->conns)
+		conn_table_close_all(p->conns, time_ns);
+	if (p->assembler)
+		assembler_tick(p->assembler, UINT64_MAX);
+}
+
 void pipeline_free(struct pipeline *p, uint64_t time_ns)
 {
 	if (!p)
 		return;
+	pipeline_end(p, time_ns);
 	conn_table_free(p->conns, time_ns);
 	exchanges_free(p->exchanges);
 	assembler_free(p->assembler);

@@ -55,7 +55,13 @@ struct pipeline;
 
 struct pipeline *pipeline_new(const struct pipeline_options *options); /* NULL: no memory */
 
-/* Ends what is open as of time_ns, publishes everything, frees; NULL is fine. Sinks stay the caller's. */
+/*
+ * No more events come: end what is open as of time_ns and publish everything. Afterwards only
+ * pipeline_stats() and pipeline_free() make sense.
+ */
+void pipeline_end(struct pipeline *pipeline, uint64_t time_ns);
+
+/* pipeline_end() if that was not called, then frees; NULL is fine. Sinks stay the caller's. */
 void pipeline_free(struct pipeline *pipeline, uint64_t time_ns);
 
 /* Publish traces to this sink from now on; borrowed. -E2BIG beyond PIPELINE_MAX_SINKS. */

@@ -159,17 +159,22 @@ struct conn_table *conn_table_new(const struct conn_handler *handler, void *ctx)
 	return table;
 }
 
-void conn_table_free(struct conn_table *table, uint64_t time_ns)
+void conn_table_close_all(struct conn_table *table, uint64_t time_ns)
 {
 	struct hnode *node;
 	size_t slot = 0;
 
-	if (!table)
-		return;
 	while ((node = hmap_iterate(&table->by_id, &slot, NULL))) {
 		conn_close(table, container_of(node, struct conn, node), time_ns);
 		slot--; /* the rest of the chain */
 	}
+}
+
+void conn_table_free(struct conn_table *table, uint64_t time_ns)
+{
+	if (!table)
+		return;
+	conn_table_close_all(table, time_ns);
 	hmap_release(&table->by_id);
 	free(table);
 }

@@ -83,7 +83,10 @@ struct conn_table;
 struct conn_table *conn_table_new(
     const struct conn_handler *handler, void *ctx); /* NULL: no memory */
 
-/* Closes all connections that are still open (as of time_ns), then frees. NULL is fine. */
+/* Close all connections, as of time_ns. */
+void conn_table_close_all(struct conn_table *table, uint64_t time_ns);
+
+/* Closes what is open, then frees. NULL is fine. */
 void conn_table_free(struct conn_table *table, uint64_t time_ns);
 
 /* Take a ZSP_KIND_CONN_OPEN, ZSP_KIND_DATA or ZSP_KIND_CONN_STATE event. */

@@ -217,7 +217,13 @@ out:
 	return 0;
 }
 
-void probes_detach(struct probes *p)
+void probes_silence(struct probes *p)
+{
+	p->skel->bss->zsp_silent = 1;
+	__sync_synchronize();
+}
+
+static void detach(struct probes *p)
 {
 	while (p->n_links > 0)
 		reaper_take(p->reaper, p->links[--p->n_links]);
@@ -234,7 +240,7 @@ void probes_close(struct probes *p)
 	if (!p)
 		return;
 	if (p->reaper)
-		probes_detach(p);
+		detach(p);
 	reaper_free(p->reaper);
 	zerospan_bpf__destroy(p->skel);
 	free(p->new_thread);

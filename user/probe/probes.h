@@ -34,8 +34,8 @@ int probes_open(
 /* Detach and unload; NULL is fine. */
 void probes_close(struct probes *probes);
 
-/* Detach everything, so that the ring gets no more records; it can still be drained. Waits until it is so. */
-void probes_detach(struct probes *probes);
+/* The kernel side reports nothing from now on; the ring can still be drained. At once. */
+void probes_silence(struct probes *probes);
 
 /*
  * Observe a process with all its threads; what they start is observed by itself. Returns 0, -ESRCH when
