@@ -163,9 +163,8 @@ def test_otlp_bad_environment(t):
 
 
 def says_undelivered(zerospan):
-    """Whether a line on stderr tells of spans that did not arrive."""
-    return re.search(r"spans over OTLP|spans.*(not delivered|dropped|failed)|"
-                     r"(undelivered|dropped|failed).*spans", zerospan.err)
+    """Whether a line on stderr tells how many spans did not arrive."""
+    return re.search(r"\d+ spans did not arrive", zerospan.err)
 
 
 def with_bad_backend(t, environment, counters=()):

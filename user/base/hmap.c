@@ -105,6 +105,23 @@ struct hnode *hmap_iterate(const struct hmap *map, size_t *slot, struct hnode *p
 	return NULL;
 }
 
+struct hnode *hmap_pop(struct hmap *map, size_t *slot)
+{
+	struct hnode *node;
+
+	if (!map->buckets)
+		return NULL;
+	while (*slot <= map->mask && !map->buckets[*slot])
+		++*slot;
+	if (*slot > map->mask)
+		return NULL;
+	node = map->buckets[*slot];
+	map->buckets[*slot] = node->next;
+	node->next = NULL;
+	map->count--;
+	return node;
+}
+
 uint64_t hash_bytes(const void *p, size_t len)
 {
 	const unsigned char *byte = p;

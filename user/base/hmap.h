@@ -48,6 +48,9 @@ struct hnode *hmap_next_same(const struct hnode *node);
 /* Any order; *slot starts at 0. NULL at the end. The map must not change between calls. */
 struct hnode *hmap_iterate(const struct hmap *map, size_t *slot, struct hnode *prev);
 
+/* Take any node out, NULL when the map is empty; for emptying a map. *slot starts at 0. */
+struct hnode *hmap_pop(struct hmap *map, size_t *slot);
+
 #define hmap_for_each_hash(pos, map, h)                                   \
 	for (struct hnode *pos = hmap_first(map, h),                      \
 			  *pos##_next = pos ? hmap_next_same(pos) : NULL; \

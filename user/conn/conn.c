@@ -54,12 +54,18 @@ static struct conn *conn_find(const struct conn_table *table, uint64_t id)
 	return NULL;
 }
 
-static void conn_close(struct conn_table *table, struct conn *conn, uint64_t time_ns)
+/* The end of a connection that is no longer in the table. */
+static void conn_finish(struct conn_table *table, struct conn *conn, uint64_t time_ns)
 {
 	table->handler->close(table->ctx, conn, time_ns);
-	hmap_remove(&table->by_id, &conn->node);
 	table->stats.open--;
 	free(conn);
+}
+
+static void conn_close(struct conn_table *table, struct conn *conn, uint64_t time_ns)
+{
+	hmap_remove(&table->by_id, &conn->node);
+	conn_finish(table, conn, time_ns);
 }
 
 static void conn_open(struct conn_table *table, const struct zsp_conn_open *open)
@@ -164,10 +170,8 @@ void conn_table_close_all(struct conn_table *table, uint64_t time_ns)
 	struct hnode *node;
 	size_t slot = 0;
 
-	while ((node = hmap_iterate(&table->by_id, &slot, NULL))) {
-		conn_close(table, container_of(node, struct conn, node), time_ns);
-		slot--; /* the rest of the chain */
-	}
+	while ((node = hmap_pop(&table->by_id, &slot)))
+		conn_finish(table, container_of(node, struct conn, node), time_ns);
 }
 
 void conn_table_free(struct conn_table *table, uint64_t time_ns)

@@ -34,11 +34,8 @@ static void cache_clear(struct sqlite_copy_cache *cache)
 	struct hnode *node;
 	size_t slot = 0;
 
-	while ((node = hmap_iterate(&cache->files, &slot, NULL))) {
-		hmap_remove(&cache->files, node);
+	while ((node = hmap_pop(&cache->files, &slot)))
 		free(container_of(node, struct known_file, node));
-		slot--; /* the rest of the chain */
-	}
 }
 
 void sqlite_copy_cache_free(struct sqlite_copy_cache *cache)

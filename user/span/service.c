@@ -142,12 +142,11 @@ void service_table_free(struct service_table *table)
 
 	if (!table)
 		return;
-	while ((node = hmap_iterate(&table->by_pid, &slot, NULL))) {
+	while ((node = hmap_pop(&table->by_pid, &slot))) {
 		struct service_entry *entry = container_of(node, struct service_entry, node);
 
 		service_unref(entry->service);
-		entry_free(table, entry);
-		slot--; /* the rest of the chain */
+		free(entry);
 	}
 	hmap_release(&table->by_pid);
 	free(table);

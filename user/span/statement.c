@@ -46,11 +46,8 @@ static void texts_forget(struct statement_texts *texts)
 	struct hnode *node;
 	size_t slot = 0;
 
-	while ((node = hmap_iterate(&texts->by_raw, &slot, NULL))) {
-		hmap_remove(&texts->by_raw, node);
+	while ((node = hmap_pop(&texts->by_raw, &slot)))
 		free(container_of(node, struct statement_text, node));
-		slot--; /* the rest of the chain */
-	}
 }
 
 void statement_texts_free(struct statement_texts *texts)

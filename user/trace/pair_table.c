@@ -4,16 +4,6 @@
 
 #include <string.h>
 
-void pair_table_init(struct pair_table *table)
-{
-	hmap_init(&table->nodes);
-}
-
-void pair_table_release(struct pair_table *table)
-{
-	hmap_release(&table->nodes);
-}
-
 static uint64_t endpoint_hash(const struct endpoint *endpoint)
 {
 	uint64_t high, low;
@@ -60,7 +50,7 @@ static bool node_set_ends(struct node *node)
 	return conn->peer_id != 0 && conn->role != ZSP_ROLE_UNKNOWN;
 }
 
-struct node *pair_table_enter(struct pair_table *table, struct node *node)
+struct node *pair_table_enter(struct hmap *pairs, struct node *node)
 {
 	struct node *other = NULL;
 	uint64_t hash;
@@ -68,19 +58,19 @@ struct node *pair_table_enter(struct pair_table *table, struct node *node)
 	if (!node_set_ends(node))
 		return NULL;
 	hash = node_hash(node);
-	hmap_for_each_hash (at, &table->nodes, hash) {
+	hmap_for_each_hash (at, pairs, hash) {
 		struct node *candidate = container_of(at, struct node, pair);
 
 		if (is_other_end(node, candidate))
 			other = candidate;
 	}
-	node->paired = hmap_add(&table->nodes, hash, &node->pair) == 0;
+	node->paired = hmap_add(pairs, hash, &node->pair) == 0;
 	return other;
 }
 
-void pair_table_leave(struct pair_table *table, struct node *node)
+void pair_table_leave(struct hmap *pairs, struct node *node)
 {
 	if (node->paired)
-		hmap_remove(&table->nodes, &node->pair);
+		hmap_remove(pairs, &node->pair);
 	node->paired = false;
 }

@@ -8,19 +8,12 @@
 #ifndef ZS_TRACE_PAIR_TABLE_H
 #define ZS_TRACE_PAIR_TABLE_H
 
-#include "trace/node.h"
-
-struct pair_table {
-	struct hmap nodes;
-};
-
-void pair_table_init(struct pair_table *table);
-void pair_table_release(struct pair_table *table);
+#include "trace/graph.h"
 
 /* Enter the open node and return its other end if that is already here, else NULL. */
-struct node *pair_table_enter(struct pair_table *table, struct node *node);
+struct node *pair_table_enter(struct hmap *pairs, struct node *node);
 
 /* Take the node out; fine when it is not in. */
-void pair_table_leave(struct pair_table *table, struct node *node);
+void pair_table_leave(struct hmap *pairs, struct node *node);
 
 #endif

@@ -19,11 +19,8 @@ void thread_works_release(struct thread_works *works)
 	struct hnode *node;
 	size_t slot = 0;
 
-	while ((node = hmap_iterate(&works->by_tid, &slot, NULL))) {
-		hmap_remove(&works->by_tid, node);
+	while ((node = hmap_pop(&works->by_tid, &slot)))
 		free(container_of(node, struct thread_work, node));
-		slot--; /* the rest of the chain */
-	}
 	hmap_release(&works->by_tid);
 }
 

@@ -5,7 +5,7 @@
 #ifndef ZS_TRACE_THREAD_WORK_H
 #define ZS_TRACE_THREAD_WORK_H
 
-#include "trace/node.h"
+#include "trace/graph.h"
 
 struct thread_works {
 	struct hmap by_tid;

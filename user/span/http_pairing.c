@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Pairing of requests and responses; see http_conn.h.
+ *
+ *	        request bytes ──► request stream ──► begin/head/end ──► queue tail
+ *	conn ─┤                                                          │ │ │
+ *	        response bytes ─► response stream ─► begin/head/end ──► queue head ──► ended
+ *
+ * A server reads requests and writes responses, a client the reverse; that is the only difference.
+ */
+#include "span/http_conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *exchange_error_name(enum exchange_error error)
+{
+	static const char *const names[] = {
+	    [EXCHANGE_OK] = NULL,
+	    [EXCHANGE_CONNECTION_CLOSED] = "connection_closed",
+	    [EXCHANGE_CONNECTION_RESET] = "connection_reset",
+	    [EXCHANGE_INCOMPLETE_RESPONSE] = "incomplete_response",
+	    [EXCHANGE_MALFORMED] = "malformed_message",
+	};
+
+	return names[error];
+}
+
+/* --- life of an exchange --------------------------------------------------------------------- */
+
+struct exchange *http_oldest(const struct http_conn *http)
+{
+	return list_empty(&http->queue) ? NULL
+					: container_of(http->queue.next, struct exchange, link);
+}
+
+void exchange_finish(
+    struct http_conn *http, struct exchange *exchange, enum exchange_error error, uint64_t end_ns)
+{
+	exchange->error = error;
+	exchange->end_ns = end_ns > exchange->start_ns ? end_ns : exchange->start_ns;
+	if (http->receiving == exchange)
+		http->receiving = NULL;
+	list_remove(&exchange->link);
+	http->queued--;
+	http->all->stats.open--;
+	http->all->listener->ended(http->all->ctx, exchange);
+	free(exchange->text);
+	free(exchange);
+}
+
+/* What is open ends here, as far as it was seen: which answer belongs to which request is unknown.
+ */
+static void http_abandon_queue(struct http_conn *http)
+{
+	struct exchange *exchange;
+
+	while ((exchange = http_oldest(http))) {
+		exchange->partial = true;
+		exchange_finish(http, exchange, EXCHANGE_OK, http->last_response_ns);
+	}
+}
+
+void http_lose_pairing(struct http_conn *http)
+{
+	http_abandon_queue(http);
+	http->unsure = true;
+}
+
+/* Nothing more can be known of this connection: follow it no longer. */
+static void http_give_up(struct http_conn *http)
+{
+	http->all->stats.given_up++;
+	http->given_up = true;
+	http_abandon_queue(http);
+	http1_stream_tunnel(&http->request);
+	http1_stream_tunnel(&http->response);
+}
+
+/* --- requests -------------------------------------------------------------------------------- */
+
+static void request_begin(void *ctx)
+{
+	struct http_conn *http = ctx;
+	struct exchange *oldest = http_oldest(http), *exchange = NULL;
+
+	if (http->given_up)
+		return;
+	if (oldest && oldest->lingering)
+		exchange_finish(http, oldest, EXCHANGE_OK, http->last_response_ns);
+	/* A request behind another, unanswered one, and a stream that has hidden something. */
+	if (http_oldest(http) && (http->request_lost || http->response.losses))
+		http_lose_pairing(http);
+	if (http->queued < EXCHANGE_MAX_PIPELINE && http->all->stats.open < EXCHANGE_MAX)
+		exchange = calloc(1, sizeof(*exchange));
+	if (!exchange) {
+		http_give_up(http);
+		return;
+	}
+	exchange->kind = http->kind;
+	exchange->conn = http->conn;
+	exchange->position =
+	    http->now->position + (uint32_t)(http->request.message_offset - http->piece_offset);
+	exchange->pid = http->now->pid;
+	exchange->tid = http->now->tid;
+	exchange->slice = http->now->slice;
+	exchange->start_ns = http->now->start_ns;
+	list_add_tail(&http->queue, &exchange->link);
+	http->queued++;
+	http->all->stats.open++;
+	http->receiving = exchange;
+	http1_stream_expect_start(&http->response);
+	http->all->listener->began(http->all->ctx, exchange);
+}
+
+/* The incoming trace context, by the rules of W3C Trace Context for exactly one traceparent field. */
+static void exchange_take_context(
+    struct exchange *exchange, const struct http1_head *head, struct buf *state)
+{
+	struct sv values[HTTP1_MAX_FIELDS], value;
+	size_t n = 0;
+
+	if (http1_field_find(head, SV("traceparent"), &value) != 1 ||
+	    traceparent_parse(value, &exchange->context))
+		return;
+	exchange->has_context = true;
+	for (size_t i = 0; i < head->n_fields; i++)
+		if (sv_eq_nocase(head->fields[i].name, SV("tracestate")))
+			values[n++] = head->fields[i].value;
+	if (n)
+		tracestate_parse(values, n, state);
+}
+
+static struct sv take(char **at, size_t len)
+{
+	struct sv taken = {.p = *at, .len = len};
+
+	*at += len;
+	return taken;
+}
+
+/* Keep the head's texts, which live until the head's call returns only. */
+static int exchange_take_head(
+    struct exchange *exchange, const struct http1_head *head, struct buf *scratch)
+{
+	struct sv host = {0}, user_agent = {0};
+	size_t state_len, host_len;
+	char *at;
+
+	http1_field_find(head, SV("host"), &host);
+	http1_field_find(head, SV("user-agent"), &user_agent);
+	buf_clear(scratch);
+	exchange_take_context(exchange, head, scratch);
+	state_len = scratch->len;
+	buf_append_sv(scratch, head->method);
+	buf_append_sv(scratch, head->target);
+	host_len = scratch->len;
+	http1_append_unfolded(scratch, host);
+	host_len = scratch->len - host_len;
+	http1_append_unfolded(scratch, user_agent);
+	at = scratch->failed ? NULL : malloc(scratch->len);
+	if (!at)
+		return -ENOMEM;
+	memcpy(at, scratch->data, scratch->len);
+	exchange->text = at;
+	exchange->trace_state = take(&at, state_len);
+	exchange->method = take(&at, head->method.len);
+	exchange->target = take(&at, head->target.len);
+	exchange->host = take(&at, host_len);
+	exchange->user_agent = take(&at, (size_t)(exchange->text + scratch->len - at));
+	exchange->version_minor = head->version_minor;
+	exchange->expects_continue = head->version_minor > 0 &&
+	    http1_field_has_token(head, SV("expect"), SV("100-continue"));
+	exchange->has_head = true;
+	return 0;
+}
+
+static enum http1_answers request_head(void *ctx, const struct http1_head *head, size_t head_bytes)
+{
+	struct http_conn *http = ctx;
+	struct exchange *exchange = http->receiving;
+
+	(void)head_bytes;
+	if (exchange && exchange_take_head(exchange, head, &http->all->scratch) == 0) {
+		http->all->stats.requests++;
+		http->all->listener->headed(http->all->ctx, exchange);
+	}
+	return HTTP1_ANSWERS_OTHER;
+}
+
+static void request_body(void *ctx, struct sv data, uint64_t n)
+{
+	struct http_conn *http = ctx;
+
+	(void)data;
+	if (http->receiving)
+		http->receiving->request_body_bytes += n;
+}
+
+static bool is_loss(enum http1_end how)
+{
+	return how == HTTP1_END_LOST || how == HTTP1_END_MALFORMED;
+}
+
+static void request_end(void *ctx, enum http1_end how)
+{
+	struct http_conn *http = ctx;
+	struct exchange *exchange = http->receiving;
+
+	http->receiving = NULL;
+	if (is_loss(how)) {
+		http->losses++;
+		http->request_lost = true;
+	}
+	if (!exchange)
+		return;
+	if (!exchange->has_head) { /* never became a request; if it is answered, we cannot know */
+		exchange_finish(http, exchange, EXCHANGE_MALFORMED, exchange->start_ns);
+		if (is_loss(how))
+			http_lose_pairing(http);
+	} else if (how == HTTP1_END_LOST) {
+		exchange->partial = true;
+	} else if (http->unsure && how == HTTP1_END_COMPLETE) {
+		http_abandon_queue(http);
+	}
+}
+
+/* --- responses ------------------------------------------------------------------------------- */
+
+static void response_begin(void *ctx)
+{
+	struct http_conn *http = ctx;
+	struct exchange *oldest = http_oldest(http);
+
+	/* A lingering exchange was answered already; this is the answer to the one after it. */
+	if (oldest && oldest->lingering && http->queued > 1) {
+		exchange_finish(http, oldest, EXCHANGE_OK, http->last_response_ns);
+		oldest = http_oldest(http);
+	}
+	if (http->unsure) {
+		http_abandon_queue(http);
+		http->unsure = false;
+		oldest = NULL;
+	}
+	http->stray = !oldest || !oldest->has_head || oldest->lingering;
+	if (http->stray)
+		http->all->stats.strays++;
+}
+
+static enum http1_answers request_kind(struct sv method)
+{
+	if (sv_eq(method, SV("HEAD")))
+		return HTTP1_ANSWERS_HEAD;
+	return sv_eq(method, SV("CONNECT")) ? HTTP1_ANSWERS_CONNECT : HTTP1_ANSWERS_OTHER;
+}
+
+static enum http1_answers response_head(void *ctx, const struct http1_head *head, size_t head_bytes)
+{
+	struct http_conn *http = ctx;
+	struct exchange *exchange = http_oldest(http);
+	enum http1_answers answers;
+
+	(void)head_bytes;
+	if (http->stray || !exchange)
+		return HTTP1_ANSWERS_OTHER;
+	answers = request_kind(exchange->method);
+	exchange->interim = head->status >= 100 && head->status < 200 && head->status != 101;
+	if (head->status == 100)
+		exchange->expects_continue = false;
+	if (!exchange->interim)
+		exchange->status = head->status;
+	/* A final answer instead of 100: the next request may come where the body was due. */
+	if (!exchange->interim && exchange->expects_continue && exchange == http->receiving)
+		http1_stream_body_optional(&http->request);
+	if (http1_response_body(head, answers).framing == HTTP1_BODY_TUNNEL)
+		http1_stream_tunnel(&http->request);
+	return answers;
+}
+
+static void response_body(void *ctx, struct sv data, uint64_t n)
+{
+	struct http_conn *http = ctx;
+	struct exchange *exchange = http_oldest(http);
+
+	(void)data;
+	if (!http->stray && exchange)
+		exchange->response_body_bytes += n;
+}
+
+static void response_end(void *ctx, enum http1_end how)
+{
+	static const enum exchange_error errors[] = {
+	    [HTTP1_END_COMPLETE] = EXCHANGE_OK,
+	    [HTTP1_END_CLOSED] = EXCHANGE_INCOMPLETE_RESPONSE,
+	    [HTTP1_END_RESET] = EXCHANGE_CONNECTION_RESET,
+	    [HTTP1_END_LOST] = EXCHANGE_OK,
+	    [HTTP1_END_MALFORMED] = EXCHANGE_MALFORMED,
+	};
+	struct http_conn *http = ctx;
+	struct exchange *exchange = http_oldest(http);
+
+	if (is_loss(how))
+		http->losses++;
+	if (http->stray || !exchange)
+		return;
+	if (exchange->interim && how == HTTP1_END_COMPLETE)
+		return;
+	if (how == HTTP1_END_LOST && !http->given_up) {
+		exchange->partial = true;
+		exchange->lingering = true;
+		if (http->queued > 1) /* the answers behind it may be hidden too */
+			http_lose_pairing(http);
+		return;
+	}
+	exchange_finish(http, exchange, errors[how], http->last_response_ns);
+}
+
+const struct http1_handler http_request_handler = {
+    .begin = request_begin,
+    .head = request_head,
+    .body = request_body,
+    .end = request_end,
+};
+
+const struct http1_handler http_response_handler = {
+    .begin = response_begin,
+    .head = response_head,
+    .body = response_body,
+    .end = response_end,
+};

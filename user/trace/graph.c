@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Life of nodes and groups, and their publication; see graph.h. */
+#include "trace/graph.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "trace/pair_table.h"
+
+/*
+ * A complete group waits this long for the other end of its connection: that end's record comes
+ * when its system call returns, which the scheduler may delay.
+ */
+#define GROUP_LINGER_NS (100 * NS_PER_MS)
+/* Spans of one publication at most; more of a group go out in several. */
+#define TRACE_MAX_SPANS 1024
+
+void graph_init(struct graph *g)
+{
+	hmap_init(&g->pairs);
+	hmap_init(&g->names);
+	list_init(&g->flush);
+}
+
+void graph_release(struct graph *g)
+{
+	hmap_release(&g->pairs);
+	hmap_release(&g->names);
+}
+
+/* --- ids ------------------------------------------------------------------------------------- */
+
+static struct span_id new_span_id(struct graph *g)
+{
+	struct span_id id;
+	uint64_t bits;
+
+	do
+		bits = rng_next(&g->rng);
+	while (bits == 0);
+	memcpy(id.b, &bits, sizeof(id.b));
+	return id;
+}
+
+static struct trace_id new_trace_id(struct graph *g)
+{
+	uint64_t bits[2] = {rng_next(&g->rng), rng_next(&g->rng)};
+	struct trace_id id;
+
+	bits[1] |= bits[0] == 0 && bits[1] == 0;
+	memcpy(id.b, bits, sizeof(id.b));
+	return id;
+}
+
+/* --- groups ---------------------------------------------------------------------------------- */
+
+struct group *group_new(struct graph *g)
+{
+	struct group *group = calloc(1, sizeof(*group));
+
+	if (!group)
+		return NULL;
+	list_init(&group->nodes);
+	list_init(&group->flush);
+	group->trace_id = new_trace_id(g);
+	group->flags = SPAN_FLAG_SAMPLED | SPAN_FLAG_RANDOM;
+	return group;
+}
+
+void group_add(struct group *group, struct node *node)
+{
+	node->group = group;
+	list_add_tail(&group->nodes, &node->member);
+	group->n_nodes++;
+	if (node->exchange)
+		group->n_open++;
+	list_remove(&group->flush);
+}
+
+static void group_publish_some(struct graph *g, struct group *group);
+
+/* Queue the group for publication when all of it has ended; a long one goes out in parts. */
+void group_settle(struct graph *g, struct group *group)
+{
+	if (group->n_open > 0) {
+		if (group->n_nodes - group->n_open >= TRACE_MAX_SPANS)
+			group_publish_some(g, group);
+		return;
+	}
+	group->flush_ns = g->now_ns + GROUP_LINGER_NS;
+	list_remove(&group->flush);
+	list_add_tail(&g->flush, &group->flush);
+}
+
+/* Move all nodes of from into to; from is gone afterwards. */
+void group_merge(struct graph *g, struct group *to, struct group *from)
+{
+	list_for_each (at, &from->nodes) {
+		container_of(at, struct node, member)->group = to;
+	}
+	list_splice_tail(&to->nodes, &from->nodes);
+	to->n_nodes += from->n_nodes;
+	to->n_open += from->n_open;
+	list_remove(&from->flush);
+	list_remove(&to->flush);
+	free(from);
+	group_settle(g, to);
+}
+
+static void node_free(struct graph *g, struct node *node)
+{
+	pair_table_leave(&g->pairs, node);
+	if (node->is_named)
+		hmap_remove(&g->names, &node->named);
+	if (node->other_end)
+		node->other_end->other_end = NULL;
+	list_remove(&node->member);
+	span_free(node->span);
+	free(node);
+	g->n_nodes--;
+}
+
+/* The span of an ended node with the ids of its group; the node keeps none. */
+static struct span *node_take_span(struct graph *g, struct node *node)
+{
+	const struct group *group = node->group;
+	struct span *span = node->span;
+
+	node->span = NULL;
+	g->stats->by_basis[node->basis]++;
+	span->trace_id = group->trace_id;
+	span->span_id = node->span_id;
+	span->parent_id = node->parent_id;
+	span->flags = group->flags | SPAN_FLAG_REMOTE_KNOWN;
+	span_set_basis(span, node->basis);
+	if (node->parent_remote)
+		span->flags |= SPAN_FLAG_PARENT_IS_REMOTE;
+	return span;
+}
+
+/* Publish up to TRACE_MAX_SPANS of the group's ended nodes and free them. */
+static void group_publish_some(struct graph *g, struct group *group)
+{
+	size_t ended = group->n_nodes - group->n_open, taken = 0;
+	struct trace *trace = trace_new(ended < TRACE_MAX_SPANS ? ended : TRACE_MAX_SPANS);
+
+	list_for_each (at, &group->nodes) {
+		struct node *node = container_of(at, struct node, member);
+
+		if (node->exchange)
+			continue;
+		if (taken++ == TRACE_MAX_SPANS)
+			break;
+		if (node->span && trace)
+			trace->spans[trace->n_spans++] = node_take_span(g, node);
+		else if (node->span)
+			g->stats->dropped++;
+		group->n_nodes--;
+		node_free(g, node);
+	}
+	if (!trace)
+		return;
+	if (trace->n_spans) {
+		g->stats->traces++;
+		g->publish(g->ctx, trace);
+	}
+	trace_unref(trace);
+}
+
+/* Publish a group of which all has ended. */
+static void group_publish(struct graph *g, struct group *group)
+{
+	while (group->n_nodes > 0)
+		group_publish_some(g, group);
+	list_remove(&group->flush);
+	free(group);
+}
+
+/* --- nodes ----------------------------------------------------------------------------------- */
+
+/* A node in the caller's group, or in a group of its own when caller is NULL. */
+struct node *node_new(
+    struct graph *g, enum span_kind kind, struct exchange *exchange, struct node *caller)
+{
+	struct group *group;
+	struct node *node = g->n_nodes < ASSEMBLER_MAX_NODES ? calloc(1, sizeof(*node)) : NULL;
+
+	if (!node)
+		return NULL;
+	group = caller ? caller->group : group_new(g);
+	if (!group) {
+		free(node);
+		return NULL;
+	}
+	node->kind = kind;
+	node->exchange = exchange;
+	node->pid = exchange ? exchange->pid : 0;
+	node->span_id = new_span_id(g);
+	list_init(&node->serving);
+	if (caller) {
+		node->parent_id = caller->span_id;
+		node->basis = PARENT_BASIS_THREAD;
+	}
+	group_add(group, node);
+	g->n_nodes++;
+	return node;
+}
+
+/* A call in flight no longer parks its request. */
+void node_leave_caller(struct node *node)
+{
+	if (node->caller)
+		node->caller->calls--;
+	node->caller = NULL;
+}
+
+/* The request ends before its calls do: they keep their parent's id but not the pointer. */
+void node_release_calls(struct node *node)
+{
+	if (node->calls == 0)
+		return;
+	list_for_each (at, &node->group->nodes) {
+		struct node *call = container_of(at, struct node, member);
+
+		if (call->caller == node)
+			node_leave_caller(call);
+	}
+}
+
+void graph_tick(struct graph *g, uint64_t now_ns)
+{
+	g->now_ns = now_ns;
+	list_for_each (at, &g->flush) {
+		struct group *group = container_of(at, struct group, flush);
+
+		if (group->flush_ns > now_ns)
+			break;
+		group_publish(g, group);
+	}
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Nodes and groups: the assembler's graph. A node is one exchange or statement, open or ended; a
+ * group is what is known to be one local trace. Internal to trace/.
+ */
+#ifndef ZS_TRACE_GRAPH_H
+#define ZS_TRACE_GRAPH_H
+
+#include "base/hmap.h"
+#include "base/list.h"
+#include "span/exchange.h"
+#include "span/span.h"
+#include "trace/assembler.h"
+
+struct group {
+	struct list nodes; /* struct node.member */
+	size_t n_nodes, n_open;
+	bool fixed; /* the trace id came with a header */
+	struct trace_id trace_id;
+	uint32_t flags;    /* W3C flags of the trace */
+	uint64_t flush_ns; /* publish then, if nothing joins */
+	struct list flush; /* in the assembler's queue while all nodes have ended */
+};
+
+struct node {
+	struct group *group;
+	struct list member;        /* of group->nodes */
+	struct exchange *exchange; /* NULL once ended, and for statements */
+	struct span *span;         /* NULL while open */
+	enum span_kind kind;
+	uint32_t pid;
+	struct span_id span_id, parent_id;
+	enum parent_basis basis;
+	bool parent_remote; /* the parent is another process' span */
+
+	/* Requests being served by a thread. */
+	struct list serving; /* in struct thread_work.requests */
+	struct node *caller; /* calls: the request this was made for, until either ends */
+	uint32_t calls;      /* requests: calls in flight */
+	uint32_t call_slice; /* requests: slice of the thread at the last call */
+
+	/* What the request's traceparent names. */
+	struct trace_context context;
+	struct hnode named;
+	bool is_named; /* in the table of names */
+
+	/* The two ends of a connection find each other here. */
+	struct node *other_end; /* NULL until found, and when it is freed */
+	uint64_t end_ns;        /* 0 while open */
+	struct hnode pair;
+	bool paired;                     /* in the pair table */
+	struct endpoint from, to;        /* of the request bytes */
+	uint64_t from_socket, to_socket; /* Unix sockets */
+	uint32_t position;
+};
+
+/* All of them, and the tables in which they are found. */
+struct graph {
+	struct rng rng;                                  /* for ids */
+	void (*publish)(void *ctx, struct trace *trace); /* borrowed for the call */
+	void *ctx;
+	struct assembler_stats *stats; /* borrowed */
+	struct hmap pairs;             /* see pair_table.h */
+	struct hmap names;             /* see header_link.h */
+	struct list flush; /* groups whose nodes have all ended, in the order of their flush_ns */
+	uint64_t now_ns;
+	size_t n_nodes;
+};
+
+/* Sets up what is the graph's own; rng, publish, ctx and stats are the caller's to set. */
+void graph_init(struct graph *graph);
+
+/* After the last tick: no nodes are left. */
+void graph_release(struct graph *graph);
+
+/* Publish the groups that are complete as of now_ns. */
+void graph_tick(struct graph *graph, uint64_t now_ns);
+
+/* An empty group with a new trace id; NULL without memory. */
+struct group *group_new(struct graph *graph);
+void group_add(struct group *group, struct node *node);
+
+/* Move all nodes of from into to; from is gone afterwards. */
+void group_merge(struct graph *graph, struct group *to, struct group *from);
+
+/* Something of the group ended or left: queue it for publication when all of it has ended. */
+void group_settle(struct graph *graph, struct group *group);
+
+/*
+ * A node in the caller's group, or in a group of its own when caller is NULL. exchange is NULL for a
+ * statement, which has ended. NULL without memory or room.
+ */
+struct node *node_new(
+    struct graph *graph, enum span_kind kind, struct exchange *exchange, struct node *caller);
+
+/* A call in flight no longer parks its request. */
+void node_leave_caller(struct node *node);
+
+/* A request ends before its calls do: they keep their parent's id but not the pointer. */
+void node_release_calls(struct node *node);
+
+#endif
