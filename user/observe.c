@@ -130,11 +130,13 @@ static int set_up(struct observation *o, struct buf *message)
 	o->self = o->metrics ? self_metrics_new(o->metrics) : NULL;
 	if (o->signal_fd < 0 || !o->self)
 		return -ENOMEM;
-	err = probes_open(&probes, &o->probes, message);
+	err = watch_new(o->options, &o->watch, message);
 	if (!err)
 		err = outputs_open(&o->outputs, o->options, o->metrics, message);
 	if (!err)
 		err = open_pipeline(o);
+	if (!err)
+		err = probes_open(&probes, &o->probes, message);
 	if (!err)
 		err = open_reader(o);
 	if (err)
@@ -142,8 +144,8 @@ static int set_up(struct observation *o, struct buf *message)
 	o->sqlite = sqlite_probes_new(o->probes);
 	if (!o->sqlite)
 		return -ENOMEM;
-	return watch_new(o->options, o->probes, o->sqlite, o->pipeline, (uint32_t)o->child.pid,
-	    o->child.path, &o->watch, message);
+	return watch_start(
+	    o->watch, o->probes, o->sqlite, o->pipeline, (uint32_t)o->child.pid, o->child.path);
 }
 
 /* --- running ------------------------------------------------------------------------------------- */

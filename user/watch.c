@@ -30,6 +30,7 @@ struct watched {
 
 struct watch {
 	struct target_set targets;
+	struct target_pids found; /* when the watch was made, until it starts */
 	struct probes *probes;
 	struct sqlite_probes *sqlite;
 	struct pipeline *pipeline;
@@ -282,19 +283,6 @@ static int add_selectors(struct watch *watch, const struct options *options, str
 	return 0;
 }
 
-static int observe_selected(struct watch *watch, struct buf *message)
-{
-	struct target_pids pids = {0};
-	int err = watch->targets.n ? target_resolve(&watch->targets, &pids, message) : 0;
-
-	for (size_t i = 0; i < pids.n && !err; i++)
-		observe(watch, (uint32_t)pids.items[i]);
-	target_pids_release(&pids);
-	if (!err)
-		observe_descendants(watch);
-	return err;
-}
-
 static int observe_program(struct watch *watch, uint32_t pid, const char *path)
 {
 	int err = probes_target_add(watch->probes, pid);
@@ -309,9 +297,7 @@ static int observe_program(struct watch *watch, uint32_t pid, const char *path)
 	return 0;
 }
 
-int watch_new(const struct options *options, struct probes *probes, struct sqlite_probes *sqlite,
-    struct pipeline *pipeline, uint32_t program_pid, const char *program_path,
-    struct watch **ret_watch, struct buf *message)
+int watch_new(const struct options *options, struct watch **ret_watch, struct buf *message)
 {
 	struct watch *watch = calloc(1, sizeof(*watch));
 	int err;
@@ -319,22 +305,30 @@ int watch_new(const struct options *options, struct probes *probes, struct sqlit
 	if (!watch)
 		return -ENOMEM;
 	target_set_init(&watch->targets, getpid());
-	watch->probes = probes;
-	watch->sqlite = sqlite;
-	watch->pipeline = pipeline;
 	hmap_init(&watch->by_pid);
 	list_init(&watch->all);
 	err = add_selectors(watch, options, message);
-	if (!err)
-		err = observe_selected(watch, message);
-	if (!err && program_pid)
-		err = observe_program(watch, program_pid, program_path);
+	if (!err && watch->targets.n)
+		err = target_resolve(&watch->targets, &watch->found, message);
 	if (err) {
 		watch_free(watch);
 		return err;
 	}
 	*ret_watch = watch;
 	return 0;
+}
+
+int watch_start(struct watch *watch, struct probes *probes, struct sqlite_probes *sqlite,
+    struct pipeline *pipeline, uint32_t program_pid, const char *program_path)
+{
+	watch->probes = probes;
+	watch->sqlite = sqlite;
+	watch->pipeline = pipeline;
+	for (size_t i = 0; i < watch->found.n; i++)
+		observe(watch, (uint32_t)watch->found.items[i]);
+	target_pids_release(&watch->found);
+	observe_descendants(watch);
+	return program_pid ? observe_program(watch, program_pid, program_path) : 0;
 }
 
 void watch_free(struct watch *watch)
@@ -345,6 +339,7 @@ void watch_free(struct watch *watch)
 		watched_remove(watch, container_of(at, struct watched, link));
 	}
 	hmap_release(&watch->by_pid);
+	target_pids_release(&watch->found);
 	target_set_release(&watch->targets);
 	free(watch);
 }

@@ -18,13 +18,18 @@ struct watch;
 struct probes_options watch_probes_options(const struct options *options);
 
 /*
- * Resolve the selectors of the command line and observe what they mean; program_pid and program_path (0, NULL: none)
- * are the held child. Returns 0; -ESRCH with a message when a selector means no process; other
- * negative errno.
+ * Take the selectors of the command line and find what they mean now. Nothing is observed yet, so that what
+ * cannot be is refused at once. Returns 0; -ESRCH with a message when a selector means no process, -EINVAL
+ * when it cannot mean one; other negative errno.
  */
-int watch_new(const struct options *options, struct probes *probes, struct sqlite_probes *sqlite,
-    struct pipeline *pipeline, uint32_t program_pid, const char *program_path,
-    struct watch **ret_watch, struct buf *message);
+int watch_new(const struct options *options, struct watch **ret_watch, struct buf *message);
+
+/*
+ * Observe what was found, and what it starts and what matches from now on. program_pid and program_path (0, NULL:
+ * none) are the held child. All pointers are borrowed. Returns 0 or negative errno.
+ */
+int watch_start(struct watch *watch, struct probes *probes, struct sqlite_probes *sqlite,
+    struct pipeline *pipeline, uint32_t program_pid, const char *program_path);
 void watch_free(struct watch *watch); /* NULL is fine */
 
 /* Take a ZSP_KIND_PROC_* or ZSP_KIND_LISTEN event. */
