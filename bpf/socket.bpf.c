@@ -32,6 +32,8 @@
 
 /* Pieces of a scattered buffer that are gathered; what lies beyond is counted but not captured. */
 #define ZSP_IOV_MAX 16
+/* Empty pieces before the first byte of a scattered buffer that are passed over. */
+#define ZSP_IOV_EMPTY_MAX 4
 /* Messages of one sendmmsg or recvmmsg that are counted. */
 #define ZSP_BATCH_MAX 8
 
@@ -203,11 +205,17 @@ static __always_inline void handle_transfer(u32 fd, struct zsp_thread *thread)
 	__sync_fetch_and_add(&conn->bytes[(t->direction - 1) & 1], moved);
 }
 
-/* Describe the user buffer of an iovec array. */
+/* Describe the user buffer of an iovec array; empty pieces before the first byte are passed over. */
 static __always_inline void transfer_from_iov(struct zsp_transfer *t, u64 iov, u64 count)
 {
 	struct user_iovec first = {};
 
+	for (u32 i = 0; i < ZSP_IOV_EMPTY_MAX && count > 1; i++) {
+		if (bpf_probe_read_user(&first, sizeof(first), (void *)iov) || first.iov_len)
+			break;
+		iov += sizeof(first);
+		count--;
+	}
 	t->iov = iov;
 	t->iov_count = count;
 	if (bpf_probe_read_user(&first, sizeof(first), (void *)iov))
