@@ -14,17 +14,21 @@ def loaded():
     return {prog["id"]: prog.get("name", "") for prog in json.loads(show.stdout or "[]")}
 
 
+def programs_of(path):
+    """Ids of the programs that a descriptor holds; none when it was closed meanwhile."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as f:
+            return {int(line.split()[1]) for line in f if line.startswith("prog_id:")}
+    except OSError:
+        return set()
+
+
 def held(but=()):
     """Ids of the programs that living processes hold open."""
     ids = set()
     for path in glob.glob("/proc/[0-9]*/fdinfo/*"):
-        if int(path.split("/")[2]) in but:
-            continue
-        try:
-            with open(path, encoding="ascii", errors="replace") as f:
-                ids |= {int(line.split()[1]) for line in f if line.startswith("prog_id:")}
-        except OSError:
-            continue
+        if int(path.split("/")[2]) not in but:
+            ids |= programs_of(path)
     return ids
 
 
@@ -41,6 +45,5 @@ def of_process(pid):
     """Ids of the programs that a process holds."""
     ids = set()
     for path in glob.glob(f"/proc/{pid}/fdinfo/*"):
-        with open(path, encoding="ascii", errors="replace") as f:
-            ids |= {int(line.split()[1]) for line in f if line.startswith("prog_id:")}
+        ids |= programs_of(path)
     return ids
