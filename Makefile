@@ -132,6 +132,11 @@ test: ## everything: packages, build, lint, unit and end-to-end tests (root)
 	$(Q)$(MAKE) --no-print-directory all unit-programs
 	$(Q)tests/run lint unit e2e
 
+vm-test: ## the end-to-end tests on stock Debian kernels, emulated; fetches the kernels (root)
+	$(Q)tools/install-deps build test vm
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/run vm
+
 check: all unit-programs ## lint and unit tests; no root, under a minute
 	$(Q)tests/run lint unit
 
@@ -161,4 +166,4 @@ show-flags:
 	@:$(info $(CC) $(CSTD) $(WARN) $(DEFINES) $(UNIT_DEFS) $(INCLUDES) $(PKG_CFLAGS))
 	@:$(info $(CLANG) $(BPF_CFLAGS))
 
-.PHONY: all demo test check lint unit unit-programs deps format clean help show-flags
+.PHONY: all demo test vm-test check lint unit unit-programs deps format clean help show-flags
