@@ -9,9 +9,12 @@
  *	entry of write, send...   thread.write_start_ns = now
  *	exit of any of them       number → class → descriptor → socket → connection → record
  *
- * Each program is attached to the typed tracepoints of many calls (user/probe/syscalls.c). Raw tracepoints
- * would do with one attachment, but on newer kernels their programs are preemptible for system calls, and the kernel
- * then silently skips a run that finds the program interrupted on the same CPU; typed ones run undisturbed.
+ * Each program is attached to the typed tracepoints of many calls (user/probe/syscalls.c), so that all
+ * other calls of the host run no program at all.
+ *
+ * The kernel skips a tracepoint program when another one was interrupted on the same CPU. Up to Linux 6.18
+ * these programs are not preemptible and that cannot happen between tasks; on 7.3 they are, and it does.
+ * Skipped runs are counted by the kernel and reported as lost.
  */
 #include "vmlinux.h"
 

@@ -217,10 +217,30 @@ out:
 	return 0;
 }
 
+static uint64_t skipped_runs_of(const struct bpf_program *program)
+{
+	struct bpf_prog_info info = {0};
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len)
+	    ? 0
+	    : info.recursion_misses;
+}
+
 void probes_silence(struct probes *p)
 {
+	struct bpf_program *program;
+
 	p->skel->bss->zsp_silent = 1;
 	__sync_synchronize();
+	bpf_object__for_each_program(program, p->skel->obj)
+	{
+		uint64_t skipped = skipped_runs_of(program);
+
+		if (skipped)
+			log_debug("the kernel skipped %llu runs of '%s'",
+			    (unsigned long long)skipped, bpf_program__name(program));
+	}
 }
 
 static void detach(struct probes *p)
@@ -364,11 +384,7 @@ uint64_t probes_skipped_runs(const struct probes *p)
 
 	bpf_object__for_each_program(program, p->skel->obj)
 	{
-		struct bpf_prog_info info = {0};
-		__u32 len = sizeof(info);
-
-		if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len) == 0)
-			skipped += info.recursion_misses;
+		skipped += skipped_runs_of(program);
 	}
 	return skipped;
 }
