@@ -65,9 +65,10 @@ struct {
 	__type(value, struct zsp_thread);
 } zsp_threads __weak SEC(".maps");
 
-/* A stream socket of a target. Made at accept, connect or the first HTTP/1 message start; removed
- * when TCP says closed, by close() of the last descriptor (Unix), or by user space when the owner
- * ended (Unix). */
+/* A stream socket of a target. Made at accept, connect or the first HTTP/1 message start; removed by
+ * close() of the last descriptor, or when TCP says closed and no process has the socket. A process that
+ * dies with a Unix socket, or with a TCP socket that was reset, leaves the entry behind until its
+ * address is used again; it counts against the table's size until then. */
 struct zsp_conn {
 	u64 id; /* socket inode number; another number at the same address is another socket */
 	u64 first_ns;  /* accept or connect */
@@ -111,7 +112,8 @@ struct {
 	__type(value, struct zsp_stmt);
 } zsp_stmts __weak SEC(".maps");
 
-/* For kernels without attach cookies: number of the copy whose probes a process hits. Written and removed by user space. */
+/* For kernels without attach cookies: number of the copy whose probes a process hits. Written by user
+ * space, overwritten when the pid is used again. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 8192);
