@@ -65,7 +65,7 @@ $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: user/export/proto/%.proto | $(TOOLS_OK)
 
 # --- the user side --------------------------------------------------------------------------------
 
-PKGS     := libbpf libelf libcurl libmicrohttpd libprotobuf-c
+PKGS     := libbpf libelf zlib libcurl libmicrohttpd libprotobuf-c
 INCLUDES := -Iuser -Ibpf -I$(B)/gen
 DEFINES  := -DZEROSPAN_VERSION='"$(VERSION)"'
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
