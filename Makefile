@@ -119,6 +119,28 @@ $(B)/unit/%: $(B)/san/tests/unit/%.o $(B)/san/tests/unit/support.o $(B)/san/libu
 	@mkdir -p $(@D)
 	$(call msg,LINK,$@)$(CC) $(SAN) $^ -o $@ $(PKG_LIBS) -lcmocka
 
+# --- fuzzers: the user side once more, with clang's coverage and sanitizers, one program per tests/fuzz/fuzz_*.c --
+
+FUZZ      := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+             -Wno-format-nonliteral
+FUZZ_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZERS   := $(FUZZ_SRCS:tests/fuzz/%.c=$(B)/fuzz/%)
+
+$(B)/fuzz-obj/%.o: %.c | $(TOOLS_OK) $(GENERATED)
+	@mkdir -p $(@D)
+	$(call msg,CC-FUZZ,$<)$(CLANG) $(CSTD) $(WARN) $(FUZZ) $(DEFINES) $(INCLUDES) $(PKG_CFLAGS) $(DEPGEN) -c $< -o $@
+
+$(B)/fuzz-obj/gen/%.o: $(B)/gen/%.c $(PROTO_H)
+	@mkdir -p $(@D)
+	$(call msg,CC-FUZZ,$<)$(CLANG) $(CSTD) $(FUZZ) -I$(B)/gen $(DEPGEN) -c $< -o $@
+
+$(B)/fuzz-obj/libuser.a: $(USER_OBJS:$(B)/obj/%=$(B)/fuzz-obj/%)
+	$(call msg,AR,$@)rm -f $@; ar rcs $@ $^
+
+$(B)/fuzz/%: $(B)/fuzz-obj/tests/fuzz/%.o $(B)/fuzz-obj/libuser.a
+	@mkdir -p $(@D)
+	$(call msg,LINK,$@)$(CLANG) -fsanitize=fuzzer,address,undefined $^ -o $@ $(PKG_LIBS)
+
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 # --- what people run ------------------------------------------------------------------------------
@@ -126,19 +148,19 @@ $(B)/unit/%: $(B)/san/tests/unit/%.o $(B)/san/tests/unit/support.o $(B)/san/libu
 demo: ## the shop observed, live, until Ctrl-C (root); DEMO_SECONDS=20 ends it by itself
 	+$(Q)target-app/demo
 
-test: ## everything: packages, build, lint, unit and end-to-end tests (root)
+test: ## everything: packages, build, lint, unit, replay, fuzz and end-to-end tests (root)
 	@[ "$$(id -u)" = 0 ] || { echo 'end-to-end tests need root: sudo make test; without: make check' >&2; exit 1; }
 	$(Q)tools/install-deps
-	$(Q)$(MAKE) --no-print-directory all unit-programs
-	$(Q)tests/run lint unit e2e
+	$(Q)$(MAKE) --no-print-directory all unit-programs fuzz-programs
+	$(Q)tests/run lint unit replay fuzz e2e
 
 vm-test: ## the end-to-end tests on stock Debian kernels, emulated; fetches the kernels (root)
 	$(Q)tools/install-deps build test vm
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/run vm
 
-check: all unit-programs ## lint and unit tests; no root, under a minute
-	$(Q)tests/run lint unit
+check: all unit-programs ## lint, unit tests and replays; no root, under a minute
+	$(Q)tests/run lint unit replay
 
 lint: $(B)/zerospan.bpf.o $(B)/shop $(B)/traffic $(GENERATED) ## only lint
 	$(Q)tests/run lint
@@ -147,6 +169,14 @@ unit: unit-programs ## only the unit tests
 	$(Q)tests/run unit
 
 unit-programs: $(UNIT_TESTS)
+
+replay: $(B)/zerospan ## only the replays of golden recordings
+	$(Q)tests/run replay
+
+fuzz: fuzz-programs ## only the fuzzers, FUZZ_SECONDS=10 each
+	$(Q)tests/run fuzz
+
+fuzz-programs: $(FUZZERS)
 
 deps: ## install every Debian package that building and testing needs (root)
 	$(Q)tools/install-deps
@@ -166,4 +196,4 @@ show-flags:
 	@:$(info $(CC) $(CSTD) $(WARN) $(DEFINES) $(UNIT_DEFS) $(INCLUDES) $(PKG_CFLAGS))
 	@:$(info $(CLANG) $(BPF_CFLAGS))
 
-.PHONY: all demo test vm-test check lint unit unit-programs deps format clean help show-flags
+.PHONY: all demo test vm-test check lint unit unit-programs replay fuzz fuzz-programs deps format clean help show-flags

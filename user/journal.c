@@ -44,12 +44,9 @@ static void put_start(struct journal *j, uint64_t seed, const struct clock_base 
 
 	for (unsigned int kind = 0; kind < JOURNAL_KINDS; kind++)
 		start.record_size[kind] = (uint16_t)event_fixed_size(kind);
-	if (uname(&host) == 0) {
+	if (uname(&host) == 0)
 		memcpy(
 		    start.machine, host.machine, strnlen(host.machine, sizeof(start.machine) - 1));
-		memcpy(
-		    start.release, host.release, strnlen(host.release, sizeof(start.release) - 1));
-	}
 	put(j, JOURNAL_START, &start, sizeof(start));
 }
 

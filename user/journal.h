@@ -47,7 +47,6 @@ struct journal_start {
 	uint32_t sql_max;                    /* ZSP_SQL_MAX when it was made */
 	uint16_t record_size[JOURNAL_KINDS]; /* by enum zsp_kind, without payload; 0: none such */
 	char machine[16];                    /* as uname -m says; NUL-terminated */
-	char release[64];                    /* of the kernel, as uname -r says; NUL-terminated */
 	char version[32];                    /* of zerospan; NUL-terminated */
 	uint32_t reserved;                   /* 0 */
 };
@@ -83,7 +82,7 @@ struct journal_counts {
 	uint64_t kernel[ZSP_COUNT_MAX]; /* fewer from an earlier version */
 };
 
-_Static_assert(sizeof(struct journal_start) == 216, "start layout");
+_Static_assert(sizeof(struct journal_start) == 152, "start layout");
 _Static_assert(sizeof(struct journal_process) == 24, "process layout");
 _Static_assert(sizeof(struct journal_process_end) == 16, "process_end layout");
 _Static_assert(sizeof(struct journal_database) == 16, "database layout");

@@ -25,7 +25,6 @@ static bool terminated(const char *text, size_t size)
 static const char *start_fault(const struct journal_start *start)
 {
 	if (!terminated(start->machine, sizeof(start->machine)) ||
-	    !terminated(start->release, sizeof(start->release)) ||
 	    !terminated(start->version, sizeof(start->version)))
 		return "the first entry is not as it must be";
 	if (start->event_version != JOURNAL_EVENT_VERSION)

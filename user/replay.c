@@ -106,8 +106,8 @@ static int play(struct replay *r)
 {
 	int n;
 
-	log_info("replaying '%s', recorded by zerospan %s on Linux %s %s", r->path,
-	    r->player.start.version, r->player.start.release, r->player.start.machine);
+	log_info("replaying '%s', recorded by zerospan %s on %s", r->path, r->player.start.version,
+	    r->player.start.machine);
 	while ((n = player_step(&r->player, r->pipeline)) > 0)
 		;
 	if (n < 0) {
