@@ -119,6 +119,14 @@ $(B)/unit/%: $(B)/san/tests/unit/%.o $(B)/san/tests/unit/support.o $(B)/san/libu
 	@mkdir -p $(@D)
 	$(call msg,LINK,$@)$(CC) $(SAN) $^ -o $@ $(PKG_LIBS) -lcmocka
 
+# --- micro-benchmarks: the user side as it is shipped ---------------------------------------------
+
+MICRO_SRCS := $(wildcard tests/bench/micro/*.c)
+
+$(B)/bench/micro: $(MICRO_SRCS:%.c=$(B)/obj/%.o) $(USER_OBJS)
+	@mkdir -p $(@D)
+	$(call msg,LINK,$@)$(CC) $(CFLAGS) $^ -o $@ $(PKG_LIBS)
+
 # --- fuzzers: the user side once more, with clang's coverage and sanitizers, one program per tests/fuzz/fuzz_*.c --
 
 FUZZ      := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
@@ -178,6 +186,9 @@ fuzz: fuzz-programs ## only the fuzzers, FUZZ_SECONDS=10 each
 
 fuzz-programs: $(FUZZERS)
 
+bench-micro: $(B)/bench/micro | $(B)/.tools-bench ## time and instructions of the user side's stages, from recordings
+	$(Q)tests/bench/micro/run
+
 deps: ## install every Debian package that building and testing needs (root)
 	$(Q)tools/install-deps
 
@@ -196,4 +207,4 @@ show-flags:
 	@:$(info $(CC) $(CSTD) $(WARN) $(DEFINES) $(UNIT_DEFS) $(INCLUDES) $(PKG_CFLAGS))
 	@:$(info $(CLANG) $(BPF_CFLAGS))
 
-.PHONY: all demo test vm-test check lint unit unit-programs replay fuzz fuzz-programs deps format clean help show-flags
+.PHONY: all demo test vm-test check lint unit unit-programs replay fuzz fuzz-programs bench-micro deps format clean help show-flags
