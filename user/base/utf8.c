@@ -37,14 +37,33 @@ static int utf8_sequence(const unsigned char *p, size_t left)
 	return need + 1;
 }
 
+/* How many bytes from p on are ASCII: nearly all text is, so eight are looked at together. */
+static size_t ascii_run(const unsigned char *p, size_t len)
+{
+	size_t n = 0;
+	uint64_t word;
+
+	for (; len - n >= sizeof(word); n += sizeof(word)) {
+		memcpy(&word, p + n, sizeof(word));
+		if (word & 0x8080808080808080ULL)
+			break;
+	}
+	while (n < len && p[n] < 0x80)
+		n++;
+	return n;
+}
+
 size_t utf8_valid_prefix(struct sv s)
 {
 	const unsigned char *p = (const unsigned char *)s.p;
 	size_t at = 0;
 
 	while (at < s.len) {
-		int n = utf8_sequence(p + at, s.len - at);
+		int n = 0;
 
+		at += ascii_run(p + at, s.len - at);
+		if (at < s.len)
+			n = utf8_sequence(p + at, s.len - at);
 		if (n < 0)
 			break;
 		at += (size_t)n;
