@@ -16,11 +16,30 @@ struct conn_table {
 	struct conn_stats stats;
 };
 
+static char *put_octet(char *p, unsigned int octet)
+{
+	if (octet >= 100)
+		*p++ = (char)('0' + octet / 100);
+	if (octet >= 10)
+		*p++ = (char)('0' + octet / 10 % 10);
+	*p++ = (char)('0' + octet % 10);
+	return p;
+}
+
+/* As inet_ntop() has it, which goes through sprintf: 1700 instructions, a tenth of a whole request. */
+static void put_ipv4(char *p, const uint8_t address[4])
+{
+	for (int i = 0; i < 4; i++) {
+		p = put_octet(p, address[i]);
+		*p++ = i < 3 ? '.' : '\0';
+	}
+}
+
 const char *endpoint_text(const struct endpoint *endpoint, char text[ENDPOINT_TEXT])
 {
 	text[0] = '\0';
 	if (endpoint->family == ZSP_FAMILY_IPV4)
-		inet_ntop(AF_INET, endpoint->address, text, ENDPOINT_TEXT);
+		put_ipv4(text, endpoint->address);
 	else if (endpoint->family == ZSP_FAMILY_IPV6)
 		inet_ntop(AF_INET6, endpoint->address, text, ENDPOINT_TEXT);
 	return text;
