@@ -69,9 +69,9 @@ struct span *span_builder_finish(
 	state_at = builder->text.len;
 	buf_append_sv(&builder->text, trace_state);
 	if (!builder->text.failed)
-		span =
-		    calloc(1, sizeof(*span) + (n + 1) * sizeof(span->attrs[0]) + builder->text.len);
+		span = malloc(sizeof(*span) + (n + 1) * sizeof(span->attrs[0]) + builder->text.len);
 	if (span) {
+		*span = (struct span){0};
 		span->attrs = (struct attr *)(span + 1);
 		span->n_attrs = n;
 		text = (char *)(span->attrs + n + 1);

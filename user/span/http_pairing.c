@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
+
 const char *exchange_error_name(enum exchange_error error)
 {
 	static const char *const names[] = {
@@ -93,7 +95,7 @@ static void request_begin(void *ctx)
 	if (http_oldest(http) && (http->request_lost || http->response.losses))
 		http_lose_pairing(http);
 	if (http->queued < EXCHANGE_MAX_PIPELINE && http->all->stats.open < EXCHANGE_MAX)
-		exchange = calloc(1, sizeof(*exchange));
+		exchange = alloc_zeroed(sizeof(*exchange));
 	if (!exchange) {
 		http_give_up(http);
 		return;

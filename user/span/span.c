@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/alloc.h"
 #include "span/semconv.h"
 
 const char *parent_basis_name(enum parent_basis basis)
@@ -62,7 +63,7 @@ void span_free(struct span *span)
 
 struct trace *trace_new(size_t n)
 {
-	struct trace *trace = calloc(1, sizeof(*trace) + n * sizeof(trace->spans[0]));
+	struct trace *trace = alloc_zeroed(sizeof(*trace) + n * sizeof(trace->spans[0]));
 
 	if (trace)
 		atomic_init(&trace->refs, 1);

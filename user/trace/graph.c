@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "trace/pair_table.h"
 
@@ -57,7 +58,7 @@ static struct trace_id new_trace_id(struct graph *g)
 
 struct group *group_new(struct graph *g)
 {
-	struct group *group = calloc(1, sizeof(*group));
+	struct group *group = alloc_zeroed(sizeof(*group));
 
 	if (!group)
 		return NULL;
@@ -184,7 +185,7 @@ struct node *node_new(
     struct graph *g, enum span_kind kind, struct exchange *exchange, struct node *caller)
 {
 	struct group *group;
-	struct node *node = g->n_nodes < ASSEMBLER_MAX_NODES ? calloc(1, sizeof(*node)) : NULL;
+	struct node *node = g->n_nodes < ASSEMBLER_MAX_NODES ? alloc_zeroed(sizeof(*node)) : NULL;
 
 	if (!node)
 		return NULL;
