@@ -459,9 +459,35 @@ static void test_log_limit_counts_what_it_swallows(void **state)
 	assert_int_equal(swallowed, 0);
 }
 
+/* Every pair of bytes at every place of short and long texts, against the rule for one byte. */
+static void test_nocase_everywhere(void **state)
+{
+	static const size_t lengths[] = {7, 8, 9, 16, 17};
+
+	(void)state;
+	for (size_t l = 0; l < sizeof(lengths) / sizeof(lengths[0]); l++) {
+		char a[17], b[17];
+
+		memset(a, 'm', sizeof(a));
+		memset(b, 'M', sizeof(b));
+		for (size_t at = 0; at < lengths[l]; at++) {
+			for (int pair = 0; pair < 65536; pair++) {
+				a[at] = (char)(pair & 0xff);
+				b[at] = (char)(pair >> 8);
+				assert_int_equal(
+				    sv_eq_nocase(sv_from(a, lengths[l]), sv_from(b, lengths[l])),
+				    ascii_lower(a[at]) == ascii_lower(b[at]));
+			}
+			a[at] = 'm';
+			b[at] = 'M';
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_nocase_everywhere),
 	    cmocka_unit_test(test_sv_equality),
 	    cmocka_unit_test(test_sv_parts),
 	    cmocka_unit_test(test_buf_grows_and_stays_terminated),
