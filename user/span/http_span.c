@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/utf8.h"
+#include "proto/route.h"
 #include "proto/url.h"
 #include "span/route_table.h"
 #include "span/semconv.h"
@@ -167,18 +168,22 @@ static void add_outcome(struct span_builder *b, const struct http_facts *facts, 
 		span_builder_string(b, semconv_zerospan_capture, SV("partial"));
 }
 
+/* A known method, a blank and a route. */
+#define NAME_MAX_BYTES (16 + 1 + ROUTE_MAX_BYTES)
+
 /* "{method} {route}" for servers and, beyond the convention but by the same rule, clients; see
  * README. */
-static struct sv span_name(struct buf *name, const struct http_facts *facts, struct sv route)
+static struct sv span_name(
+    char name[NAME_MAX_BYTES], const struct http_facts *facts, struct sv route)
 {
-	bool other = sv_eq(facts->method, SV("_OTHER"));
+	struct sv method = sv_eq(facts->method, SV("_OTHER")) ? SV("HTTP") : facts->method;
 
-	buf_append_sv(name, other ? SV("HTTP") : facts->method);
-	if (route.len) {
-		buf_append_char(name, ' ');
-		buf_append_sv(name, route);
-	}
-	return buf_sv(name);
+	memcpy(name, method.p, method.len);
+	if (route.len == 0)
+		return sv_from(name, method.len);
+	name[method.len] = ' ';
+	memcpy(name + method.len + 1, route.p, route.len);
+	return sv_from(name, method.len + 1 + route.len);
 }
 
 struct span *http_span_build(struct span_builder *b, struct route_table *routes,
@@ -188,7 +193,7 @@ struct span *http_span_build(struct span_builder *b, struct route_table *routes,
 	struct sv route = {0}; /* a CONNECT has no path, so no route either */
 	char status_text[16];
 	const char *error = error_type(exchange, status_text);
-	struct buf name;
+	char name[NAME_MAX_BYTES];
 	struct span *span;
 
 	facts_take(&facts, exchange);
@@ -205,10 +210,8 @@ struct span *http_span_build(struct span_builder *b, struct route_table *routes,
 	add_server_address(b, &facts);
 	add_peer(b, &facts);
 	add_outcome(b, &facts, error);
-	buf_init(&name);
 	span =
-	    span_builder_finish(b, service, span_name(&name, &facts, route), exchange->trace_state);
-	buf_release(&name);
+	    span_builder_finish(b, service, span_name(name, &facts, route), exchange->trace_state);
 	if (!span)
 		return NULL;
 	span->kind = exchange->kind;
