@@ -98,6 +98,9 @@ enum http1_answers {
 	HTTP1_ANSWERS_CONNECT = 2,
 };
 
+/* Does this response end HTTP on the connection? Then its body's framing is HTTP1_BODY_TUNNEL. */
+bool http1_opens_tunnel(const struct http1_head *head, enum http1_answers answers);
+
 struct http1_body http1_request_body(const struct http1_head *head);
 struct http1_body http1_response_body(const struct http1_head *head, enum http1_answers answers);
 

@@ -197,11 +197,16 @@ struct http1_body http1_request_body(const struct http1_head *head)
 	return body_by_fields(head, HTTP1_BODY_NONE, HTTP1_BODY_UNKNOWN);
 }
 
+bool http1_opens_tunnel(const struct http1_head *head, enum http1_answers answers)
+{
+	return head->status == 101 || (answers == HTTP1_ANSWERS_CONNECT && head->status / 100 == 2);
+}
+
 struct http1_body http1_response_body(const struct http1_head *head, enum http1_answers answers)
 {
 	int status = head->status;
 
-	if (status == 101 || (answers == HTTP1_ANSWERS_CONNECT && status / 100 == 2))
+	if (http1_opens_tunnel(head, answers))
 		return (struct http1_body){.framing = HTTP1_BODY_TUNNEL};
 	if (answers == HTTP1_ANSWERS_HEAD || status / 100 == 1 || status == 204 || status == 304)
 		return (struct http1_body){.framing = HTTP1_BODY_NONE};

@@ -275,7 +275,7 @@ static enum http1_answers response_head(void *ctx, const struct http1_head *head
 	/* A final answer instead of 100: the next request may come where the body was due. */
 	if (!exchange->interim && exchange->expects_continue && exchange == http->receiving)
 		http1_stream_body_optional(&http->request);
-	if (http1_response_body(head, answers).framing == HTTP1_BODY_TUNNEL)
+	if (http1_opens_tunnel(head, answers))
 		http1_stream_tunnel(&http->request);
 	return answers;
 }
