@@ -55,7 +55,8 @@ int buf_reserve(struct buf *b, size_t extra)
 
 void buf_append(struct buf *b, const void *p, size_t len)
 {
-	if (buf_reserve(b, len))
+	/* As buf_reserve() has it, without the call: there is nearly always room. */
+	if ((b->failed || len >= b->cap - b->len) && buf_reserve(b, len))
 		return;
 	if (len)
 		memcpy(b->data + b->len, p, len);

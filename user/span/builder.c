@@ -53,6 +53,11 @@ void span_builder_string(struct span_builder *builder, const char *key, struct s
 	span_builder_text(builder, key, at);
 }
 
+void span_builder_static(struct span_builder *builder, const char *key, struct sv value)
+{
+	builder_add(builder, key, ATTR_STRING)->string = value;
+}
+
 void span_builder_int(struct span_builder *builder, const char *key, int64_t value)
 {
 	builder_add(builder, key, ATTR_INT)->integer = value;
@@ -78,7 +83,7 @@ struct span *span_builder_finish(
 		memcpy(text, builder->text.data, builder->text.len);
 		for (size_t i = 0; i < n; i++) {
 			span->attrs[i] = builder->attrs[i].attr;
-			if (span->attrs[i].type == ATTR_STRING)
+			if (span->attrs[i].type == ATTR_STRING && !span->attrs[i].string.p)
 				span->attrs[i].string.p = text + builder->attrs[i].at;
 		}
 		span->name = sv_from(text + name_at, state_at - name_at);

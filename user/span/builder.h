@@ -15,7 +15,7 @@ struct span_builder {
 	struct buf text; /* texts of this span, one after the other */
 	size_t n_attrs;
 	struct {
-		struct attr attr; /* string values: p is NULL, offset in text below */
+		struct attr attr; /* string values: p is NULL, offset in text below; or static */
 		size_t at;
 	} attrs[SPAN_BUILDER_MAX_ATTRS];
 };
@@ -28,9 +28,11 @@ void span_builder_clear(struct span_builder *builder);
 
 /* Add an attribute; key is static. Empty strings are left out, bytes that are no UTF-8 repaired. */
 void span_builder_string(struct span_builder *builder, const char *key, struct sv value);
+/* The same for a text that is there for good and is UTF-8: it is not copied. Not empty. */
+void span_builder_static(struct span_builder *builder, const char *key, struct sv value);
 void span_builder_int(struct span_builder *builder, const char *key, int64_t value);
 
-/* Add the text that was appended to builder->text (valid UTF-8) since at. */
+/* Add the text that was appended to builder->text (valid UTF-8) since at; also under several keys. */
 void span_builder_text(struct span_builder *builder, const char *key, size_t at);
 
 /*

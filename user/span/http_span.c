@@ -16,7 +16,7 @@ struct http_facts {
 	const struct exchange *exchange;
 	struct url_target target;
 	struct url_authority authority; /* of the target if it has one, else of Host */
-	struct sv method;               /* canonical, "_OTHER" for unknown ones */
+	struct sv method;               /* static; "_OTHER" for unknown ones */
 	const char *scheme;
 	char peer[ENDPOINT_TEXT];
 	/* Where the request went: the authority, else for clients the peer. Empty and 0 when unknown. */
@@ -25,15 +25,15 @@ struct http_facts {
 };
 
 /* RFC 9110 section 9, RFC 5789 PATCH, and QUERY. Case-sensitive. */
-static bool method_is_known(struct sv method)
+static struct sv known_method(struct sv method)
 {
-	static const char *const known[] = {"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS",
-	    "PATCH", "CONNECT", "TRACE", "QUERY"};
+	static const struct sv known[] = {SV("GET"), SV("POST"), SV("PUT"), SV("DELETE"),
+	    SV("HEAD"), SV("OPTIONS"), SV("PATCH"), SV("CONNECT"), SV("TRACE"), SV("QUERY")};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (sv_eq(method, sv_cstr(known[i])))
-			return true;
-	return false;
+		if (sv_eq(method, known[i]))
+			return known[i];
+	return SV("_OTHER");
 }
 
 static void facts_take(struct http_facts *facts, const struct exchange *exchange)
@@ -42,7 +42,7 @@ static void facts_take(struct http_facts *facts, const struct exchange *exchange
 	bool client = exchange->kind == SPAN_KIND_CLIENT;
 
 	*facts = (struct http_facts){.exchange = exchange, .scheme = "http"};
-	facts->method = method_is_known(exchange->method) ? exchange->method : SV("_OTHER");
+	facts->method = known_method(exchange->method);
 	facts->target = url_target_parse(exchange->target, connect);
 	facts->authority = url_authority_parse(
 	    facts->target.authority.len ? facts->target.authority : exchange->host);
@@ -59,7 +59,7 @@ static void facts_take(struct http_facts *facts, const struct exchange *exchange
 
 static void add_method(struct span_builder *b, const struct http_facts *facts)
 {
-	span_builder_string(b, semconv_http_request_method, facts->method);
+	span_builder_static(b, semconv_http_request_method, facts->method);
 	if (!sv_eq(facts->method, facts->exchange->method))
 		span_builder_string(
 		    b, semconv_http_request_method_original, facts->exchange->method);
@@ -77,14 +77,16 @@ static void add_server_address(struct span_builder *b, const struct http_facts *
 static void add_peer(struct span_builder *b, const struct http_facts *facts)
 {
 	const struct conn *conn = facts->exchange->conn;
+	size_t at = b->text.len;
 
 	if (conn->remote.family == ZSP_FAMILY_UNIX) {
-		span_builder_string(b, semconv_network_transport, SV("unix"));
+		span_builder_static(b, semconv_network_transport, SV("unix"));
 		return;
 	}
+	buf_append_cstr(&b->text, facts->peer);
 	if (facts->exchange->kind == SPAN_KIND_SERVER)
-		span_builder_string(b, semconv_client_address, sv_cstr(facts->peer));
-	span_builder_string(b, semconv_network_peer_address, sv_cstr(facts->peer));
+		span_builder_text(b, semconv_client_address, at);
+	span_builder_text(b, semconv_network_peer_address, at);
 	span_builder_int(b, semconv_network_peer_port, conn->remote.port);
 }
 
@@ -92,7 +94,7 @@ static void add_url_server(struct span_builder *b, const struct http_facts *fact
 {
 	size_t at;
 
-	span_builder_string(b, semconv_url_scheme, sv_cstr(facts->scheme));
+	span_builder_static(b, semconv_url_scheme, sv_cstr(facts->scheme));
 	span_builder_string(b, semconv_url_path, facts->target.path);
 	if (!facts->target.has_query || facts->target.query.len == 0)
 		return;
@@ -161,11 +163,11 @@ static void add_outcome(struct span_builder *b, const struct http_facts *facts, 
 	if (error)
 		span_builder_string(b, semconv_error_type, sv_cstr(error));
 	if (exchange->version_minor == 0)
-		span_builder_string(b, semconv_network_protocol_version, SV("1.0"));
+		span_builder_static(b, semconv_network_protocol_version, SV("1.0"));
 	else
-		span_builder_string(b, semconv_network_protocol_version, SV("1.1"));
+		span_builder_static(b, semconv_network_protocol_version, SV("1.1"));
 	if (exchange->partial)
-		span_builder_string(b, semconv_zerospan_capture, SV("partial"));
+		span_builder_static(b, semconv_zerospan_capture, SV("partial"));
 }
 
 /* A known method, a blank and a route. */
