@@ -37,12 +37,15 @@ static const struct metric_desc db_desc = {
     .n_bounds = sizeof(db_bounds) / sizeof(db_bounds[0]),
 };
 
-/* Attributes of each metric, by address of their keys; NULL ends the list. */
+/*
+ * Attributes of each metric, by address of their keys; NULL ends the list. In the order in which spans have
+ * them, which makes them quick to find.
+ */
 static const char *const http_server_keys[] = {semconv_http_request_method, semconv_url_scheme,
-    semconv_error_type, semconv_http_response_status_code, semconv_http_route,
+    semconv_http_route, semconv_http_response_status_code, semconv_error_type,
     semconv_network_protocol_version, NULL};
 static const char *const http_client_keys[] = {semconv_http_request_method, semconv_server_address,
-    semconv_server_port, semconv_error_type, semconv_http_response_status_code,
+    semconv_server_port, semconv_http_response_status_code, semconv_error_type,
     semconv_network_protocol_version, NULL};
 static const char *const db_keys[] = {semconv_db_system_name, semconv_db_namespace,
     semconv_db_query_summary, semconv_db_response_status_code, semconv_error_type, NULL};
@@ -60,14 +63,30 @@ int operation_metrics_init(struct operation_metrics *operations, struct metrics 
 											  : -ENOMEM;
 }
 
+/* The attribute with this key: looked for from `from` on, then before it. n_attrs: there is none. */
+static size_t find(const struct span *span, const char *key, size_t from)
+{
+	for (size_t i = from; i < span->n_attrs; i++)
+		if (span->attrs[i].key == key)
+			return i;
+	for (size_t i = 0; i < from; i++)
+		if (span->attrs[i].key == key)
+			return i;
+	return span->n_attrs;
+}
+
 static size_t pick(const struct span *span, const char *const *keys, struct attr *ret_attrs)
 {
-	size_t n = 0;
+	size_t n = 0, next = 0;
 
-	for (size_t i = 0; i < span->n_attrs; i++)
-		for (size_t k = 0; keys[k]; k++)
-			if (span->attrs[i].key == keys[k])
-				ret_attrs[n++] = span->attrs[i];
+	for (size_t k = 0; keys[k]; k++) {
+		size_t at = find(span, keys[k], next);
+
+		if (at == span->n_attrs)
+			continue;
+		ret_attrs[n++] = span->attrs[at];
+		next = at + 1;
+	}
 	return n;
 }
 
