@@ -8,6 +8,7 @@
 
 #include "base/hmap.h"
 #include "base/list.h"
+#include "base/pool.h"
 #include "span/exchange.h"
 #include "span/span.h"
 #include "trace/assembler.h"
@@ -63,6 +64,7 @@ struct graph {
 	struct hmap pairs;             /* see pair_table.h */
 	struct hmap names;             /* see header_link.h */
 	struct list flush; /* groups whose nodes have all ended, in the order of their flush_ns */
+	struct pool node_pool, group_pool;
 	uint64_t now_ns;
 	size_t n_nodes;
 };
