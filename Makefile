@@ -200,7 +200,7 @@ clean: ## remove everything generated
 
 help: ## this list
 	@echo 'zerospan $(VERSION)'
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 # How C is compiled here, for tests/lint/headers.
 show-flags:
