@@ -53,6 +53,8 @@ struct zsp_thread {
 	u64 write_start_ns; /* entry of the write in progress */
 	u32 slice;          /* returns from epoll_wait and its like */
 	u32 depth;          /* sqlite frames in use */
+	u32 late;           /* enum zsp_late */
+	u32 reserved;
 	struct zsp_sqlite_frame frames[ZSP_SQLITE_DEPTH];
 	struct zsp_transfer transfer;
 	struct zsp_object_key key; /* at hand: uprobe programs have little stack */

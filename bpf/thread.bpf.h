@@ -12,6 +12,9 @@
 /* A zeroed thread in read-only memory: new entries are made from it, not from the small stack. */
 static const struct zsp_thread zsp_thread_zero;
 
+/* For user space, which makes entries without knowing their layout: where zsp_thread.late is. */
+const volatile __u32 zsp_late_offset __weak = __builtin_offsetof(struct zsp_thread, late);
+
 /* The current thread's entry; NULL when it is not observed. */
 static __always_inline struct zsp_thread *zsp_current_thread(void)
 {
