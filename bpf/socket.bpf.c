@@ -135,12 +135,18 @@ static __always_inline void emit_transfer(
 
 	if (want == 0)
 		emit_flat(0, 0, thread, conn, sk);
+	else if (pieces && want < 256)
+		emit_gathered(256, want, thread, conn, sk);
 	else if (pieces && want < 1024)
 		emit_gathered(1024, want, thread, conn, sk);
+	else if (pieces && want < 4096)
+		emit_gathered(4096, want, thread, conn, sk);
 	else if (pieces)
 		emit_gathered(ZSP_CAPTURE_MAX, want, thread, conn, sk);
 	else if (want <= 192)
 		emit_flat(192, want, thread, conn, sk);
+	else if (want <= 448)
+		emit_flat(448, want, thread, conn, sk);
 	else if (want <= 960)
 		emit_flat(960, want, thread, conn, sk);
 	else if (want <= 4032)

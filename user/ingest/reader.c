@@ -2,12 +2,12 @@
 /* Ring consumer with its wake-up policy; see reader.h. */
 #include "ingest/reader.h"
 
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "ingest/ring.h"
 
 /* Pause between looks while records flow: at 50 MB/s a ring of 8 MiB holds 160 ms. */
 #define READER_PAUSE_MS 5
@@ -16,36 +16,34 @@
 
 struct reader {
 	struct reader_options options;
-	struct ring_buffer *ring;
+	struct ring ring;
 	uint64_t last_record_ns; /* when a look last found something */
 	uint64_t bad_records;
 };
 
-static int reader_record(void *ctx, void *record, size_t size)
+static void reader_record(void *ctx, const void *record, size_t size)
 {
 	struct reader *reader = ctx;
 	struct event event;
 
-	if (event_decode(record, size, &event))
+	if (!record || event_decode(record, size, &event))
 		reader->bad_records++;
 	else
 		reader->options.event(reader->options.ctx, &event);
-	return 0;
 }
 
 struct reader *reader_new(const struct reader_options *options)
 {
 	struct reader *reader = calloc(1, sizeof(*reader));
+	int err;
 
 	if (!reader)
 		return NULL;
 	reader->options = *options;
-	reader->ring = ring_buffer__new(options->ring_fd, reader_record, reader, NULL);
-	if (!reader->ring) {
-		int err = errno;
-
+	err = ring_map(&reader->ring, options->ring_fd);
+	if (err) {
 		free(reader);
-		errno = err;
+		errno = -err;
 		return NULL;
 	}
 	return reader;
@@ -55,24 +53,22 @@ void reader_free(struct reader *reader)
 {
 	if (!reader)
 		return;
-	ring_buffer__free(reader->ring);
+	ring_unmap(&reader->ring);
 	free(reader);
 }
 
-int reader_drain(struct reader *reader)
+size_t reader_drain(struct reader *reader)
 {
-	int n = ring_buffer__consume(reader->ring);
-
-	return n > 0 ? n : 0;
+	return ring_consume(&reader->ring, reader_record, reader);
 }
 
-int reader_run(struct reader *reader, int timeout_ms, int wake_fd)
+size_t reader_run(struct reader *reader, int timeout_ms, int wake_fd)
 {
 	struct pollfd fds[2] = {
-	    {.fd = ring_buffer__epoll_fd(reader->ring), .events = POLLIN},
+	    {.fd = reader->options.ring_fd, .events = POLLIN},
 	    {.fd = wake_fd, .events = POLLIN},
 	};
-	int n = reader_drain(reader);
+	size_t n = reader_drain(reader);
 	uint64_t now = clock_monotonic_ns();
 
 	if (n > 0)

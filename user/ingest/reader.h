@@ -6,6 +6,7 @@
 #ifndef ZS_INGEST_READER_H
 #define ZS_INGEST_READER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "ingest/decode.h"
@@ -13,7 +14,7 @@
 struct reader;
 
 struct reader_options {
-	int ring_fd;              /* the ring's map */
+	int ring_fd;              /* the ring's map; the caller's, as long as the reader lives */
 	volatile uint32_t *waits; /* the kernel side's "the reader sleeps" flag */
 	void (*event)(void *ctx, const struct event *event);
 	void *ctx;
@@ -27,10 +28,10 @@ void reader_free(struct reader *reader); /* NULL is fine */
  * Deliver what is in the ring, then wait for more, at most timeout_ms or until wake_fd (-1: none)
  * is readable. Returns the number of records delivered.
  */
-int reader_run(struct reader *reader, int timeout_ms, int wake_fd);
+size_t reader_run(struct reader *reader, int timeout_ms, int wake_fd);
 
-/* Deliver what is in the ring now, without waiting. */
-int reader_drain(struct reader *reader);
+/* Deliver what is in the ring now, without waiting. Returns how many records. */
+size_t reader_drain(struct reader *reader);
 
 /* Records that event_decode() refused. */
 uint64_t reader_bad_records(const struct reader *reader);

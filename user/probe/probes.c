@@ -71,16 +71,38 @@ static int add_link(struct probes *p, struct bpf_link *link)
 	return 0;
 }
 
+/* So much per CPU, but at least for two; rounded up to a power of two. */
+static uint32_t by_cpus(uint32_t per_cpu, uint32_t max)
+{
+	int cpus = libbpf_num_possible_cpus();
+	uint32_t n = 2 * per_cpu;
+
+	while (n < max && cpus > 0 && n < (uint64_t)cpus * per_cpu)
+		n *= 2;
+	return n;
+}
+
+static void set_sizes(struct probes *p)
+{
+	bpf_map__set_max_entries(
+	    p->skel->maps.zsp_ring, by_cpus(PROBES_RING_BYTES_PER_CPU, PROBES_RING_BYTES_MAX));
+	bpf_map__set_max_entries(
+	    p->skel->maps.zsp_conns, by_cpus(PROBES_CONNS_PER_CPU, PROBES_CONNS_MAX));
+	bpf_map__set_max_entries(
+	    p->skel->maps.zsp_threads, by_cpus(PROBES_THREADS_PER_CPU, PROBES_THREADS_MAX));
+	if (p->cookies) /* they say which copy; the table is for kernels without */
+		bpf_map__set_max_entries(p->skel->maps.zsp_copy_of_process, 1);
+}
+
 static int load(struct probes *p, const struct probes_options *options)
 {
 	p->skel->rodata->zsp_watch_exec = options->watch_exec;
 	p->skel->rodata->zsp_watch_listen = options->watch_listen;
 	/* The skeleton's table is const for its users after load; before load it is ours to fill. */
 	syscalls_fill((unsigned char *)p->skel->rodata->zsp_syscalls);
-	bpf_map__set_max_entries(
-	    p->skel->maps.zsp_ring, options->ring_bytes ? options->ring_bytes : PROBES_RING_BYTES);
 	p->cookies =
 	    libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie, NULL) == 1;
+	set_sizes(p);
 	return zerospan_bpf__load(p->skel);
 }
 
