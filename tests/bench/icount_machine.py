@@ -89,11 +89,12 @@ class Run:
         return int(total)
 
 
-def boot(row, workload):
-    """Run one machine to its end; what it told."""
-    log = os.path.join(DIR, f"icount.{workload}.{row}.log")
+def boot(row, workload, sample=False):
+    """Run one machine to its end; what it told. Sampled ones are for where instructions go, not how many."""
+    log = os.path.join(DIR, f"icount.{workload}.{row}{'.sample' * sample}.log")
     command = QEMU + ["-serial", "file:" + log, "-kernel", kernel(), "-initrd", IMAGE, "-append",
-                      f"{PARAMETERS} icount.row={row} icount.workload={workload}"]
+                      f"{PARAMETERS} icount.row={row} icount.workload={workload} "
+                      f"icount.sample={'yes' if sample else 'no'}"]
     try:
         subprocess.run(command, stdin=subprocess.DEVNULL, check=True, timeout=BOOT_SECONDS)
     except subprocess.TimeoutExpired:

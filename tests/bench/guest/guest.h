@@ -71,6 +71,13 @@ void kernel_report_programs(const char *phase);
 void kernel_forget_programs(void);
 void kernel_report_maps(const char *phase);
 
+/* --- sample.c: where instructions go; nothing of it does anything before sample_open() -------------- */
+
+void sample_open(void);
+void sample_start(void);
+/* What was sampled since, of both processes, and no more samples. */
+void sample_report(const char *phase, const struct process *observer, const struct process *target);
+
 /* --- scenario.c ---------------------------------------------------------------------------------------- */
 
 void scenario_run(const char *row, const char *workload);

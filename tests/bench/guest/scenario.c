@@ -135,6 +135,7 @@ static void start_observer(struct scenario *s, const struct row *row)
 	snprintf(pid, sizeof(pid), "%d", s->target.pid);
 	take_times(s, NULL);
 	begin = now_ns();
+	sample_start();
 	process_start(&s->observer, argv, row->extra);
 	if (!process_wait_line(&s->observer, "zerospan: observing", line, sizeof(line), WAIT_MS)) {
 		report_file("observer", s->observer.log, all);
@@ -142,6 +143,7 @@ static void start_observer(struct scenario *s, const struct row *row)
 	}
 	report("start", "elapsed_ns", now_ns() - begin);
 	take_times(s, "start");
+	sample_report("start", &s->observer, &s->target);
 	sleep_ms(1000);
 	take_times(s, NULL);
 	sleep_ms(QUIET_MS);
@@ -213,15 +215,28 @@ static void start_servers(struct scenario *s, const struct row *row, const char 
 	start_guest(&s->other_client, "client", OTHER_PORT, connections, "connected");
 }
 
-static void window(struct scenario *s, size_t n, size_t rate)
+static void begin_window(const struct scenario *s)
 {
-	run_load(&s->client, NULL, WARM_UP, RATE);
 	sleep_ms(REST_MS);
 	take_times(s, NULL);
-	run_load(&s->client, "window", n, rate);
+	sample_start();
+}
+
+static void end_window(const struct scenario *s)
+{
 	sleep_ms(REST_MS);
 	take_times(s, "window");
 	report("window", "rest_ns", REST_MS * 1000000ULL);
+	sample_report("window", &s->observer, &s->target);
+	report_memory(s);
+}
+
+static void window(struct scenario *s, size_t n, size_t rate)
+{
+	run_load(&s->client, NULL, WARM_UP, RATE);
+	begin_window(s);
+	run_load(&s->client, "window", n, rate);
+	end_window(s);
 }
 
 static void calls(const char *what)
@@ -272,7 +287,6 @@ static void keepalive(struct scenario *s, const struct row *row)
 {
 	start_servers(s, row, "4");
 	window(s, REQUESTS, RATE);
-	report_memory(s);
 	others(s);
 	profile(s);
 	stop_all(s);
@@ -282,7 +296,6 @@ static void saturated(struct scenario *s, const struct row *row)
 {
 	start_servers(s, row, "16");
 	window(s, SATURATING, 0);
-	report_memory(s);
 	stop_all(s);
 }
 
@@ -291,16 +304,14 @@ static void held(struct scenario *s, const struct row *row)
 	char line[128];
 
 	start_servers(s, row, "4");
-	take_times(s, NULL);
+	begin_window(s);
 	snprintf(line, sizeof(line), "hold %d\n", HELD);
 	process_command(&s->client, line);
 	if (!process_wait_line(&s->client, "done ", line, sizeof(line), WAIT_MS))
 		die("connections were not opened");
 	report_text("held", line);
-	sleep_ms(REST_MS);
-	take_times(s, "window");
 	report("window", "requests", HELD);
-	report_memory(s);
+	end_window(s);
 	stop_all(s);
 }
 
@@ -331,13 +342,9 @@ static void shop(struct scenario *s, const struct row *row, const char *model)
 		die("the shop did not start");
 	start_observer(s, row);
 	traffic(2);
-	sleep_ms(REST_MS);
-	take_times(s, NULL);
+	begin_window(s);
 	traffic(10);
-	sleep_ms(REST_MS);
-	take_times(s, "window");
-	report("window", "rest_ns", REST_MS * 1000000ULL);
-	report_memory(s);
+	end_window(s);
 	stop_all(s);
 }
 
