@@ -119,6 +119,8 @@ $(B)/unit/%: $(B)/san/tests/unit/%.o $(B)/san/tests/unit/support.o $(B)/san/libu
 	@mkdir -p $(@D)
 	$(call msg,LINK,$@)$(CC) $(SAN) $^ -o $@ $(PKG_LIBS) -lcmocka
 
+include tests/bench/guest/module.mk
+
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 # --- what people run ------------------------------------------------------------------------------
@@ -136,6 +138,10 @@ vm-test: ## the end-to-end tests on stock Debian kernels, emulated; fetches the 
 	$(Q)tools/install-deps build test vm
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/run vm
+
+bench-icount: all $(B)/bench/guest ## what observing costs in instructions, in a deterministic machine; guards the budgets (root)
+	$(Q)tools/install-deps build vm
+	$(Q)tests/bench/icount
 
 check: all unit-programs ## lint and unit tests; no root, under a minute
 	$(Q)tests/run lint unit
@@ -166,4 +172,4 @@ show-flags:
 	@:$(info $(CC) $(CSTD) $(WARN) $(DEFINES) $(UNIT_DEFS) $(INCLUDES) $(PKG_CFLAGS))
 	@:$(info $(CLANG) $(BPF_CFLAGS))
 
-.PHONY: all demo test vm-test check lint unit unit-programs deps format clean help show-flags
+.PHONY: all demo test vm-test bench-icount check lint unit unit-programs deps format clean help show-flags
