@@ -119,6 +119,7 @@ $(B)/unit/%: $(B)/san/tests/unit/%.o $(B)/san/tests/unit/support.o $(B)/san/libu
 	@mkdir -p $(@D)
 	$(call msg,LINK,$@)$(CC) $(SAN) $^ -o $@ $(PKG_LIBS) -lcmocka
 
+include tests/bench/module.mk
 include tests/bench/guest/module.mk
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
@@ -142,6 +143,14 @@ vm-test: ## the end-to-end tests on stock Debian kernels, emulated; fetches the 
 bench-icount: all $(B)/bench/guest ## what observing costs in instructions, in a deterministic machine; guards the budgets (root)
 	$(Q)tools/install-deps build vm
 	$(Q)tests/bench/icount
+
+bench: ## what observing costs, against the hooks alone and other tools: build/bench/native.txt (root; 15 minutes)
+	$(Q)tools/install-deps build bench
+	$(Q)$(MAKE) --no-print-directory all bench-programs
+	$(Q)tests/bench/run $(BENCH_ARGS)
+
+bench-quick: BENCH_ARGS := --quick
+bench-quick: bench ## the same in short: one round, fewer workloads; noisy
 
 check: all unit-programs ## lint and unit tests; no root, under a minute
 	$(Q)tests/run lint unit
@@ -172,4 +181,4 @@ show-flags:
 	@:$(info $(CC) $(CSTD) $(WARN) $(DEFINES) $(UNIT_DEFS) $(INCLUDES) $(PKG_CFLAGS))
 	@:$(info $(CLANG) $(BPF_CFLAGS))
 
-.PHONY: all demo test vm-test bench-icount check lint unit unit-programs deps format clean help show-flags
+.PHONY: all demo test vm-test bench bench-quick bench-icount check lint unit unit-programs deps format clean help show-flags

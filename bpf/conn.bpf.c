@@ -24,6 +24,8 @@ int BPF_PROG(zsp_inet_sock_set_state, struct sock *sk, int oldstate, int newstat
 	u64 key = (u64)sk;
 	struct zsp_conn *conn;
 
+	if (ZSP_EMPTY)
+		return 0;
 	if (newstate == ZSP_TCP_LISTEN) {
 		if (zsp_watch_listen)
 			zsp_emit_proc(ZSP_KIND_LISTEN, bpf_get_current_pid_tgid() >> 32, 0,
