@@ -65,7 +65,7 @@ $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: user/export/proto/%.proto | $(TOOLS_OK)
 
 # --- the user side --------------------------------------------------------------------------------
 
-PKGS     := libbpf libelf libcurl libmicrohttpd libprotobuf-c
+PKGS     := libbpf libelf zlib libcurl libmicrohttpd libprotobuf-c
 INCLUDES := -Iuser -Ibpf -I$(B)/gen
 DEFINES  := -DZEROSPAN_VERSION='"$(VERSION)"'
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
@@ -121,6 +121,7 @@ $(B)/unit/%: $(B)/san/tests/unit/%.o $(B)/san/tests/unit/support.o $(B)/san/libu
 
 include tests/bench/module.mk
 include tests/bench/guest/module.mk
+include tests/fuzz/module.mk
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
@@ -129,11 +130,11 @@ include tests/bench/guest/module.mk
 demo: ## the shop observed, live, until Ctrl-C (root); DEMO_SECONDS=20 ends it by itself
 	+$(Q)target-app/demo
 
-test: ## everything: packages, build, lint, unit and end-to-end tests (root)
+test: ## everything: packages, build, lint, unit, replay, fuzz and end-to-end tests (root)
 	@[ "$$(id -u)" = 0 ] || { echo 'end-to-end tests need root: sudo make test; without: make check' >&2; exit 1; }
 	$(Q)tools/install-deps
-	$(Q)$(MAKE) --no-print-directory all unit-programs
-	$(Q)tests/run lint unit e2e
+	$(Q)$(MAKE) --no-print-directory all unit-programs fuzz-programs
+	$(Q)tests/run lint unit replay fuzz e2e
 
 vm-test: ## the end-to-end tests on stock Debian kernels, emulated; fetches the kernels (root)
 	$(Q)tools/install-deps build test vm
@@ -152,8 +153,8 @@ bench: ## what observing costs, against the hooks alone and other tools: build/b
 bench-quick: BENCH_ARGS := --quick
 bench-quick: bench ## the same in short: one round, fewer workloads; noisy
 
-check: all unit-programs ## lint and unit tests; no root, under a minute
-	$(Q)tests/run lint unit
+check: all unit-programs ## lint, unit tests and replays; no root, under a minute
+	$(Q)tests/run lint unit replay
 
 lint: $(B)/zerospan.bpf.o $(B)/shop $(B)/traffic $(GENERATED) ## only lint
 	$(Q)tests/run lint
@@ -162,6 +163,14 @@ unit: unit-programs ## only the unit tests
 	$(Q)tests/run unit
 
 unit-programs: $(UNIT_TESTS)
+
+replay: $(B)/zerospan ## only the replays of golden recordings
+	$(Q)tests/run replay
+
+fuzz: fuzz-programs ## only the fuzzers, FUZZ_SECONDS=10 each
+	$(Q)tests/run fuzz
+
+fuzz-programs: $(FUZZERS)
 
 deps: ## install every Debian package that building and testing needs (root)
 	$(Q)tools/install-deps
@@ -181,4 +190,4 @@ show-flags:
 	@:$(info $(CC) $(CSTD) $(WARN) $(DEFINES) $(UNIT_DEFS) $(INCLUDES) $(PKG_CFLAGS))
 	@:$(info $(CLANG) $(BPF_CFLAGS))
 
-.PHONY: all demo test vm-test bench bench-quick bench-icount check lint unit unit-programs deps format clean help show-flags
+.PHONY: all demo test vm-test bench bench-quick bench-icount check lint unit unit-programs replay fuzz fuzz-programs deps format clean help show-flags

@@ -7,6 +7,7 @@
 #include "config/options.h"
 #include "exit_status.h"
 #include "observe.h"
+#include "replay.h"
 
 static int show_help(enum command command)
 {
@@ -42,5 +43,7 @@ int main(int argc, char **argv)
 		log_set_level(LOG_LEVEL_DEBUG);
 	else if (options.quiet)
 		log_set_level(LOG_LEVEL_WARN);
+	if (options.command == COMMAND_REPLAY)
+		return replay_main(&options);
 	return options.command == COMMAND_CHECK ? check_main(&options) : observe_main(&options);
 }

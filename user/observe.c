@@ -19,6 +19,7 @@
 #include "discover/sqlite_db.h"
 #include "exit_status.h"
 #include "ingest/reader.h"
+#include "journal.h"
 #include "outputs.h"
 #include "pipeline.h"
 #include "privileges.h"
@@ -40,6 +41,7 @@ struct observation {
 	struct metrics *metrics;
 	struct self_metrics *self;
 	struct outputs outputs;
+	struct journal *journal; /* NULL: nothing is recorded */
 	struct pipeline *pipeline;
 	struct probes *probes;
 	struct sqlite_probes *sqlite;
@@ -93,12 +95,20 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static int open_pipeline(struct observation *o)
+static int open_pipeline(struct observation *o, struct buf *message)
 {
 	struct pipeline_options options = {.database_path = on_database_path, .ctx = o};
+	uint64_t seed = rng_random_seed();
+	int err = 0;
 
-	rng_seed_random(&options.rng);
+	if (o->options->record)
+		err =
+		    journal_new(o->options->record, seed, &o->outputs.clock, &o->journal, message);
+	if (err)
+		return err;
+	rng_seed(&options.rng, seed);
 	options.metrics = o->metrics;
+	options.journal = o->journal;
 	o->pipeline = pipeline_new(&options);
 	for (size_t i = 0; o->pipeline && i < o->outputs.n_sinks; i++)
 		pipeline_add_sink(o->pipeline, o->outputs.sinks[i]);
@@ -131,10 +141,11 @@ static int set_up(struct observation *o, struct buf *message)
 	if (o->signal_fd < 0 || !o->self)
 		return -ENOMEM;
 	err = watch_new(o->options, &o->watch, message);
+	o->outputs.clock = clock_base_now();
 	if (!err)
 		err = outputs_open(&o->outputs, o->options, o->metrics, message);
 	if (!err)
-		err = open_pipeline(o);
+		err = open_pipeline(o, message);
 	if (!err)
 		err = probes_open(&probes, &o->probes, message);
 	if (!err)
@@ -174,7 +185,21 @@ static void take_counts(const struct observation *o, struct self_counts *counts)
 	sqlite_probes_stats(o->sqlite, &counts->sqlite);
 	counts->bad_records = reader_bad_records(o->reader);
 	counts->processes = watch_count(o->watch);
+	counts->unrecorded = journal_dropped(o->journal);
 	self_counts_take_cost(counts);
+}
+
+static void record_counts(const struct observation *o, const struct self_counts *counts)
+{
+	struct journal_counts record = {
+	    .processes = watch_total(o->watch),
+	    .skipped_runs = counts->skipped_runs,
+	    .sqlite_late = counts->sqlite.late,
+	    .bad_records = counts->bad_records,
+	};
+
+	memcpy(record.kernel, counts->kernel, sizeof(record.kernel));
+	journal_counts(o->journal, &record);
 }
 
 static void update(struct observation *o, uint64_t now_ns)
@@ -185,6 +210,7 @@ static void update(struct observation *o, uint64_t now_ns)
 
 	o->next_update_ns = now_ns + UPDATE_NS;
 	take_counts(o, &counts);
+	record_counts(o, &counts);
 	self_metrics_update(o->self, &counts, o->outputs.sinks, o->outputs.n_sinks);
 	lost = self_counts_lost(&counts);
 	if (lost > o->lost && log_limit_pass(&o->loss_limit, now_ns, &suppressed)) {
@@ -280,11 +306,17 @@ static void finish(struct observation *o)
 	end_ns = clock_monotonic_ns();
 	while (reader_drain(o->reader) > 0)
 		;
+	take_counts(o, &counts);
+	record_counts(o, &counts);
 	pipeline_end(o->pipeline, end_ns);
+	journal_free(o->journal);
+	o->journal = NULL;
 	take_counts(o, &counts);
 	outputs_close(&o->outputs);
-	if (!o->options->quiet)
-		summary_print(&counts, watch_total(o->watch), end_ns - o->start_ns);
+	if (o->options->quiet)
+		return;
+	summary_print(&counts, watch_total(o->watch), end_ns - o->start_ns);
+	summary_print_cost(&counts, end_ns - o->start_ns);
 }
 
 static void take_down(struct observation *o, bool ran)
@@ -293,6 +325,7 @@ static void take_down(struct observation *o, bool ran)
 	if (ran)
 		finish(o);
 	pipeline_free(o->pipeline, clock_monotonic_ns());
+	journal_free(o->journal);
 	outputs_close(&o->outputs);
 	watch_free(o->watch);
 	reader_free(o->reader);

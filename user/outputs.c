@@ -30,7 +30,8 @@ static int add(struct outputs *o, struct sink *sink, const char *what, struct bu
 
 static int open_file(struct outputs *o, const char *path, struct buf *message)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	int fd =
+	    open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (o->append ? O_APPEND : O_TRUNC), 0644);
 
 	if (fd < 0) {
 		int err = -errno;
@@ -96,24 +97,21 @@ static int open_listener(
 	return errno ? -errno : -EIO;
 }
 
-int outputs_open(struct outputs *ret_outputs, const struct options *options,
-    struct metrics *metrics, struct buf *message)
+int outputs_open(
+    struct outputs *o, const struct options *options, struct metrics *metrics, struct buf *message)
 {
-	struct outputs o = {.clock = clock_base_now()};
 	int err = 0;
 
 	if (options->command == COMMAND_RUN)
-		err = open_otlp(&o, message);
+		err = open_otlp(o, message);
 	if (!err && options->command == COMMAND_RUN)
-		err = open_listener(&o, options, metrics, message);
+		err = open_listener(o, options, metrics, message);
 	if (!err && options->output)
-		err = open_file(&o, options->output, message);
+		err = open_file(o, options->output, message);
 	if (!err)
-		err = open_terminal(&o, options, message);
+		err = open_terminal(o, options, message);
 	if (err)
-		outputs_close(&o);
-	else
-		*ret_outputs = o;
+		outputs_close(o);
 	return err;
 }
 

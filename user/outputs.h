@@ -10,7 +10,8 @@
 #define OUTPUTS_MAX 4
 
 struct outputs {
-	struct clock_base clock;
+	struct clock_base clock; /* set before opening */
+	bool append;             /* set before opening: the file goes on where it ends */
 	struct sink *sinks[OUTPUTS_MAX];
 	size_t n_sinks;
 	struct http_listener *listener; /* NULL: none */
@@ -18,9 +19,12 @@ struct outputs {
 	struct otlp_options otlp;
 };
 
-/* Returns 0, or negative errno with a message. On failure what was opened is closed. */
-int outputs_open(struct outputs *ret_outputs, const struct options *options,
-    struct metrics *metrics, struct buf *message);
+/*
+ * Open into *outputs, of which only the fields above are set. Returns 0, or negative errno with a message; then what
+ * was opened is closed.
+ */
+int outputs_open(struct outputs *outputs, const struct options *options, struct metrics *metrics,
+    struct buf *message);
 
 /* Drain the sinks, each within its own time, say what did not arrive, free everything. May be called again. */
 void outputs_close(struct outputs *outputs);

@@ -8,6 +8,7 @@
 
 #include "base/hmap.h"
 #include "base/list.h"
+#include "journal.h"
 #include "metric/operation.h"
 
 /* Database handles whose path is remembered; when full, all are forgotten and asked for again. */
@@ -107,6 +108,7 @@ static struct database *database_ask(struct pipeline *p, const struct database_h
 
 	if (p->options.database_path(p->options.ctx, handle, path, sizeof(path)))
 		path[0] = '\0';
+	journal_database(p->options.journal, handle, path);
 	len = strlen(path);
 	if (p->databases.count >= DATABASES_MAX)
 		databases_forget(p, 0);
@@ -184,7 +186,7 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
 	return p;
 }
 
-void pipeline_end(struct pipeline *p, uint64_t time_ns)
+static void end_all(struct pipeline *p, uint64_t time_ns)
 {
 	if (p->conns)
 		conn_table_close_all(p->conns, time_ns);
@@ -192,11 +194,17 @@ void pipeline_end(struct pipeline *p, uint64_t time_ns)
 		assembler_tick(p->assembler, UINT64_MAX);
 }
 
+void pipeline_end(struct pipeline *p, uint64_t time_ns)
+{
+	journal_end(p->options.journal, time_ns);
+	end_all(p, time_ns);
+}
+
 void pipeline_free(struct pipeline *p, uint64_t time_ns)
 {
 	if (!p)
 		return;
-	pipeline_end(p, time_ns);
+	end_all(p, time_ns);
 	conn_table_free(p->conns, time_ns);
 	exchanges_free(p->exchanges);
 	assembler_free(p->assembler);
@@ -230,6 +238,7 @@ int pipeline_process(struct pipeline *p, const struct service_facts *facts)
 	struct service *old = service_table_get(p->services, facts->pid);
 	int err;
 
+	journal_process(p->options.journal, facts);
 	if (old)
 		service_ref(old);
 	err = service_table_put(p->services, facts);
@@ -244,6 +253,7 @@ void pipeline_process_end(struct pipeline *p, uint32_t pid, uint64_t now_ns)
 	struct service *service = service_table_get(p->services, pid);
 	struct ended_process *ended = service ? calloc(1, sizeof(*ended)) : NULL;
 
+	journal_process_end(p->options.journal, pid, now_ns);
 	if (!ended) /* without memory its service stays in the table: a few hundred bytes */
 		return;
 	ended->pid = pid;
@@ -276,10 +286,12 @@ void pipeline_event(struct pipeline *p, const struct event *event)
 		assembler_statement(p->assembler, event->statement);
 	else
 		conn_table_event(p->conns, event);
+	journal_event(p->options.journal, event); /* behind the answer that it may have asked for */
 }
 
 void pipeline_tick(struct pipeline *p, uint64_t now_ns)
 {
+	journal_tick(p->options.journal, now_ns);
 	time_passes(p, now_ns);
 	assembler_tick(p->assembler, now_ns);
 	list_for_each (at, &p->ended) {

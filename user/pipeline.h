@@ -42,6 +42,7 @@ struct pipeline_options {
 	int (*database_path)(
 	    void *ctx, const struct database_handle *handle, char *ret_path, size_t len);
 	void *ctx;
+	struct journal *journal; /* is told every input; borrowed; NULL: none */
 };
 
 struct pipeline_stats {

@@ -23,6 +23,7 @@ enum self_metric {
 	SELF_SYNC_LOSSES,
 	SELF_OPAQUE,
 	SELF_PROCESSES,
+	SELF_UNRECORDED,
 	SELF_EXPORTED,
 	SELF_QUEUE,
 	SELF_QUEUE_CAPACITY,
@@ -54,6 +55,9 @@ static const struct metric_desc descs[SELF_N] = {
 	"Messages on sockets of observed processes that do not speak HTTP/1.", METRIC_COUNTER, NULL,
 	0},
     [SELF_PROCESSES] = {"zerospan.processes", "{process}", "Processes observed.", METRIC_GAUGE,
+	NULL, 0},
+    [SELF_UNRECORDED] = {"zerospan.recording.dropped", "{input}",
+	"Inputs that are not in the recording, because it could not be written.", METRIC_COUNTER,
 	NULL, 0},
     [SELF_EXPORTED] = {"zerospan.exporter.spans", "{span}", "Spans by exporter and outcome.",
 	METRIC_COUNTER, NULL, 0},
@@ -238,6 +242,7 @@ void self_metrics_update(struct self_metrics *self, const struct self_counts *co
 	set(self, SELF_SYNC_LOSSES, (double)counts->pipeline.exchanges.losses);
 	set(self, SELF_OPAQUE, (double)counts->kernel[ZSP_COUNT_OPAQUE_MESSAGES]);
 	set(self, SELF_PROCESSES, (double)counts->processes);
+	set(self, SELF_UNRECORDED, (double)counts->unrecorded);
 	set(self, SELF_CPU, (double)counts->cpu_ns / 1e9);
 	set(self, SELF_RSS, (double)counts->rss_bytes);
 	for (size_t i = 0; i < n_sinks; i++)

@@ -15,6 +15,7 @@ struct self_counts {
 	struct pipeline_stats pipeline;
 	struct sqlite_probes_stats sqlite;
 	uint64_t bad_records;
+	uint64_t unrecorded; /* inputs that a recording should hold and does not */
 	size_t processes;
 	uint64_t cpu_ns;    /* of this process, all threads */
 	uint64_t rss_bytes; /* resident now */

@@ -10,7 +10,6 @@ void summary_print(const struct self_counts *counts, size_t processes, uint64_t 
 	const struct assembler_stats *spans = &counts->pipeline.assembler;
 	struct buf causes;
 	double seconds = (double)elapsed_ns / (double)NS_PER_S;
-	double cpu_s = (double)counts->cpu_ns / (double)NS_PER_S;
 
 	log_info("%llu spans in %llu traces from %zu process%s in %.1f s",
 	    (unsigned long long)spans->spans, (unsigned long long)spans->traces, processes,
@@ -38,6 +37,13 @@ void summary_print(const struct self_counts *counts, size_t processes, uint64_t 
 	    (unsigned long long)counts->pipeline.exchanges.open,
 	    (unsigned long long)counts->pipeline.exchanges.strays,
 	    (unsigned long long)counts->pipeline.exchanges.losses);
+}
+
+void summary_print_cost(const struct self_counts *counts, uint64_t elapsed_ns)
+{
+	double seconds = (double)elapsed_ns / (double)NS_PER_S;
+	double cpu_s = (double)counts->cpu_ns / (double)NS_PER_S;
+
 	log_info("cost: %.2f s CPU (%.2g %% of one), %.1f MB resident", cpu_s,
 	    seconds > 0 ? 100 * cpu_s / seconds : 0, (double)counts->rss_bytes / 1e6);
 }

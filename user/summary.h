@@ -8,4 +8,7 @@
 /* Print on stderr. processes: observed ever; elapsed_ns: how long. */
 void summary_print(const struct self_counts *counts, size_t processes, uint64_t elapsed_ns);
 
+/* Print what it took of this machine in that time. */
+void summary_print_cost(const struct self_counts *counts, uint64_t elapsed_ns);
+
 #endif

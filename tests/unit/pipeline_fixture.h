@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "event_fixture.h"
+#include "journal.h"
 #include "pipeline.h"
 
 #define POST(path) "POST " path " HTTP/1.1\r\nHost: localhost:8000\r\nContent-Length: 2\r\n\r\n{}"
@@ -86,10 +87,12 @@ static inline void process(struct world *w, uint32_t pid, const char *name, uint
 	    0);
 }
 
-static inline struct world *world_new(uint64_t seed)
+/* Without a process. journal: may be NULL. */
+static inline struct world *world_empty(uint64_t seed, struct journal *journal)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct pipeline_options options = {.database_path = database_path, .ctx = w};
+	struct pipeline_options options = {
+	    .database_path = database_path, .ctx = w, .journal = journal};
 
 	assert_non_null(w);
 	feed_init(&w->feed, take, w);
@@ -101,6 +104,13 @@ static inline struct world *world_new(uint64_t seed)
 	w->sink = sink_new(&keep, &w->kept, &keep_options);
 	assert_non_null(w->sink);
 	assert_int_equal(pipeline_add_sink(w->pipeline, w->sink), 0);
+	return w;
+}
+
+static inline struct world *world_new(uint64_t seed)
+{
+	struct world *w = world_empty(seed, NULL);
+
 	process(w, 10, "shop", 1);
 	return w;
 }

@@ -137,6 +137,32 @@ static void targets(void **state)
 	refuse("check -p 1", "'zerospan check' takes no option '-p'");
 }
 
+static void recordings(void **state)
+{
+	struct parsed p;
+
+	(void)state;
+	take(&p, "replay a.rec --format none b.rec -v");
+	assert_int_equal(p.options.command, COMMAND_REPLAY);
+	assert_int_equal(p.options.n_files, 2);
+	assert_string_equal(p.options.files[0], "a.rec");
+	assert_string_equal(p.options.files[1], "b.rec");
+	assert_true(p.options.verbose);
+	parsed_release(&p);
+	take(&p, "replay replay"); /* a file of that name */
+	assert_string_equal(p.options.files[0], "replay");
+	parsed_release(&p);
+	take(&p, "run -p 1 --record x.rec");
+	assert_string_equal(p.options.record, "x.rec");
+	parsed_release(&p);
+	refuse("replay", "'zerospan replay' needs a recording: FILE");
+	refuse("replay x -p 1", "'zerospan replay' takes no option '-p'");
+	refuse("replay x --record y", "'zerospan replay' takes no option '--record'");
+	refuse("replay x -- true", "'zerospan replay' takes no command to run");
+	refuse("check --record y", "'zerospan check' takes no option '--record'");
+	refuse("trace -p 1 --record=", "bad value '' for '--record'");
+}
+
 /* As getopt has it: what stands behind the letter is the value. */
 static void values_attached_to_a_letter(void **state)
 {
@@ -423,6 +449,7 @@ int main(void)
 	    cmocka_unit_test(commands),
 	    cmocka_unit_test(defaults),
 	    cmocka_unit_test(targets),
+	    cmocka_unit_test(recordings),
 	    cmocka_unit_test(values_attached_to_a_letter),
 	    cmocka_unit_test(as_many_targets_as_fit),
 	    cmocka_unit_test(too_many_targets_are_called_so),

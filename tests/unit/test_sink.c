@@ -170,6 +170,39 @@ static void test_full_queue_refuses_new(void **state)
 	assert_int_equal(gate.entered, 3); /* 4 | 2 + 2 | 2 */
 }
 
+/* Far more than the queue holds, and a destination that starts when the source is already waiting. */
+static void *open_later(void *arg)
+{
+	struct gate *gate = arg;
+
+	gate_await(gate, &gate->entered, 1);
+	gate_set(gate, &gate->open, true);
+	return NULL;
+}
+
+static void test_patient_source_loses_nothing(void **state)
+{
+	const struct sink_options options = {
+	    .max_queue_spans = 10, .max_batch_spans = 4, .flush_timeout_ns = 1};
+	struct sink_stats stats;
+	struct gate gate;
+	struct sink *sink;
+	pthread_t thread;
+
+	(void)state;
+	gate_init(&gate, false);
+	sink = sink_new(&gate_driver, &gate, &options);
+	sink_set_patient(sink);
+	assert_int_equal(pthread_create(&thread, NULL, open_later, &gate), 0);
+	for (int i = 0; i < 100; i++)
+		publish(sink, 3);
+	publish(sink, 11);        /* never fits, and is not waited for */
+	sink_close(sink, &stats); /* nor is the end hurried */
+	pthread_join(thread, NULL);
+	assert_int_equal(stats.delivered_spans, 300);
+	assert_int_equal(stats.dropped_spans, 11);
+}
+
 static void test_linger_fills_a_batch(void **state)
 {
 	const struct sink_options options = {.max_queue_spans = 100,
@@ -257,6 +290,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_delivers_all_and_flushes),
 	    cmocka_unit_test(test_full_queue_refuses_new),
+	    cmocka_unit_test(test_patient_source_loses_nothing),
 	    cmocka_unit_test(test_linger_fills_a_batch),
 	    cmocka_unit_test(test_end_is_bounded),
 	    cmocka_unit_test(test_sleep_ends_at_stop),

@@ -21,13 +21,18 @@ void rng_seed(struct rng *rng, uint64_t seed)
 		rng->s[i] = splitmix64(&seed);
 }
 
-void rng_seed_random(struct rng *rng)
+uint64_t rng_random_seed(void)
 {
 	uint64_t seed;
 
 	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
 		seed = clock_monotonic_ns();
-	rng_seed(rng, seed);
+	return seed;
+}
+
+void rng_seed_random(struct rng *rng)
+{
+	rng_seed(rng, rng_random_seed());
 }
 
 static uint64_t rotl(uint64_t x, int k)

@@ -15,6 +15,9 @@ struct rng {
 
 void rng_seed(struct rng *rng, uint64_t seed);
 
+/* A seed from the kernel's entropy. */
+uint64_t rng_random_seed(void);
+
 /* Seed from the kernel's entropy. */
 void rng_seed_random(struct rng *rng);
 

@@ -17,6 +17,8 @@ static const struct {
 	"observe: traces to OTLP if configured, else to the terminal; /metrics"},
     {COMMAND_TRACE, "trace", "TARGET... [options]",
 	"live traces on the terminal, or machine-readable on stdout"},
+    {COMMAND_REPLAY, "replay", "FILE... [options]",
+	"the traces of recordings (--record), made again; no privileges needed"},
     {COMMAND_CHECK, "check", "[options]",
 	"what this host offers, what is degraded and why, which processes are traceable"},
 };
@@ -72,6 +74,12 @@ static int set_format(struct options *o, const char *value)
 static int set_output(struct options *o, const char *value)
 {
 	o->output = value;
+	return *value ? 0 : -EINVAL;
+}
+
+static int set_record(struct options *o, const char *value)
+{
+	o->record = value;
 	return *value ? 0 : -EINVAL;
 }
 
@@ -151,7 +159,8 @@ static int set_version(struct options *o, const char *value)
 }
 
 #define OBSERVE (COMMAND_RUN | COMMAND_TRACE)
-#define ALL     (OBSERVE | COMMAND_CHECK)
+#define SHOW    (OBSERVE | COMMAND_REPLAY)
+#define ALL     (SHOW | COMMAND_CHECK)
 
 static const struct option_row {
 	const char *section;        /* heading before this row */
@@ -166,15 +175,17 @@ static const struct option_row {
     {NULL, 'n', "name", "COMM", OBSERVE, set_name, "processes with this name"},
     {NULL, 0, "exe", "GLOB", OBSERVE, set_exe, "processes whose executable's path matches"},
     {NULL, 0, "port", "PORT", OBSERVE, set_port, "the process that listens on this TCP port"},
-    {"Output", 0, "format", "FORMAT", OBSERVE, set_format,
+    {"Output", 0, "format", "FORMAT", SHOW, set_format,
 	"tree, otlp-json (one TracesData object per line) or none"},
-    {NULL, 0, "output", "FILE", OBSERVE, set_output,
+    {NULL, 0, "output", "FILE", SHOW, set_output,
 	"write OTLP/JSON lines to FILE (with --format otlp-json: instead of stdout)"},
+    {NULL, 0, "record", "FILE", OBSERVE, set_record,
+	"record for zerospan replay; holds heads of messages, secrets in them too (mode 0600)"},
     {NULL, 0, "listen", "ADDR:PORT", COMMAND_RUN, set_listen,
 	"where /metrics is served (default 127.0.0.1:9464)"},
     {"General", 0, "duration", "SECONDS", OBSERVE, set_duration, "stop by itself after this time"},
     {NULL, 'v', "verbose", NULL, ALL, set_verbose, "say more"},
-    {NULL, 'q', "quiet", NULL, OBSERVE, set_quiet, "only warnings and errors; no summary"},
+    {NULL, 'q', "quiet", NULL, SHOW, set_quiet, "only warnings and errors; no summary"},
     {NULL, 'h', "help", NULL, ALL, set_help, "this text"},
     {NULL, 'V', "version", NULL, ALL, set_version, "the version"},
 };
@@ -228,6 +239,18 @@ static const char *command_name(enum command command)
 		if (commands[i].command == command)
 			return commands[i].name;
 	return "";
+}
+
+static int add_file(struct parser *p, const char *name)
+{
+	struct options *o = &p->options;
+
+	if (o->n_files == OPTIONS_MAX_FILES) {
+		buf_printf(p->message, "too many recordings: at most %d", OPTIONS_MAX_FILES);
+		return -EINVAL;
+	}
+	o->files[o->n_files++] = name;
+	return 0;
 }
 
 /* The options so far belong to the command, if it is known by now. */
@@ -292,6 +315,8 @@ static int parse_command(struct parser *p)
 {
 	const char *name = p->argv[p->at];
 
+	if (p->options.command == COMMAND_REPLAY)
+		return add_file(p, name);
 	if (p->options.command) {
 		buf_printf(p->message, "unexpected argument '%s', see zerospan %s --help", name,
 		    command_name(p->options.command));
@@ -321,8 +346,13 @@ static int check_complete(const struct options *o, struct buf *message)
 		    command_name(o->command));
 		return -EINVAL;
 	}
-	if (o->command == COMMAND_CHECK && o->program) {
-		buf_append_cstr(message, "'zerospan check' takes no command to run");
+	if (o->command == COMMAND_REPLAY && o->n_files == 0) {
+		buf_append_cstr(message, "'zerospan replay' needs a recording: FILE");
+		return -EINVAL;
+	}
+	if (!(o->command & OBSERVE) && o->program) {
+		buf_printf(
+		    message, "'zerospan %s' takes no command to run", command_name(o->command));
 		return -EINVAL;
 	}
 	return 0;

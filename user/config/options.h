@@ -16,7 +16,8 @@ enum command {
 	COMMAND_INVALID = 0,
 	COMMAND_RUN = 1,
 	COMMAND_TRACE = 2,
-	COMMAND_CHECK = 4, /* bits: the table says which commands an option belongs to */
+	COMMAND_CHECK = 4,
+	COMMAND_REPLAY = 8, /* bits: the table says which commands an option belongs to */
 };
 
 enum option_target {
@@ -35,6 +36,7 @@ enum output_format {
 };
 
 #define OPTIONS_MAX_TARGETS 64
+#define OPTIONS_MAX_FILES   256
 
 struct options {
 	enum command command;
@@ -43,9 +45,12 @@ struct options {
 		const char *text; /* from argv */
 	} targets[OPTIONS_MAX_TARGETS];
 	size_t n_targets;
+	const char *files[OPTIONS_MAX_FILES]; /* recordings to replay, from argv */
+	size_t n_files;
 	char **program; /* after "--": NULL-terminated, points into argv; NULL none */
 	enum output_format format;
 	const char *output;         /* file for OTLP/JSON lines, NULL none */
+	const char *record;         /* file to record to, NULL none */
 	uint64_t duration_ns;       /* 0: until interrupted */
 	const char *listen_address; /* points into listen_text */
 	int listen_port;

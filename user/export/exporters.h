@@ -23,8 +23,8 @@
  */
 struct sink *export_tree_new(int fd, bool colour, const struct clock_base *clock);
 
-/* One OTLP/JSON TracesData object per line (OpenTelemetry file exporter) to fd, which the sink
- * closes if owns_fd, also on failure. */
+/* One OTLP/JSON TracesData object per trace and line (OpenTelemetry file exporter) to fd, which the
+ * sink closes if owns_fd, also on failure. */
 struct sink *export_json_new(int fd, bool owns_fd, const struct clock_base *clock);
 
 struct otlp_options {

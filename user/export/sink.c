@@ -23,10 +23,12 @@ struct sink {
 	struct sink_options options;
 	pthread_t thread;
 	atomic_bool stopping;
+	bool patient; /* set before there are traces */
 
 	pthread_mutex_t lock; /* guards everything below */
 	pthread_cond_t work;  /* a first trace, a full batch, closing, stopping */
 	pthread_cond_t ended; /* the thread has drained the queue */
+	pthread_cond_t room;  /* a batch is delivered; patient sinks only */
 	bool closing;
 	bool done;
 	struct trace **ring; /* max_queue_spans slots */
@@ -101,6 +103,8 @@ static void deliver_batch(struct sink *sink)
 	sink->stats.delivered_spans += delivered;
 	sink->stats.failed_spans += failed;
 	sink->inflight_spans = 0;
+	if (sink->patient)
+		pthread_cond_signal(&sink->room);
 }
 
 static void flush_driver(struct sink *sink)
@@ -145,6 +149,7 @@ static void sink_destroy(struct sink *sink)
 		sink->ops->free(sink->driver);
 	pthread_cond_destroy(&sink->work);
 	pthread_cond_destroy(&sink->ended);
+	pthread_cond_destroy(&sink->room);
 	pthread_mutex_destroy(&sink->lock);
 	free(sink->batch);
 	free(sink->ring);
@@ -174,6 +179,7 @@ struct sink *sink_new(
 	pthread_mutex_init(&sink->lock, NULL);
 	init_cond(&sink->work);
 	init_cond(&sink->ended);
+	init_cond(&sink->room);
 	sink->ring = calloc(sink->options.max_queue_spans, sizeof(*sink->ring));
 	sink->batch = calloc(sink->options.max_batch_spans, sizeof(*sink->batch));
 	err = !sink->ring || !sink->batch ? ENOMEM
@@ -186,16 +192,31 @@ struct sink *sink_new(
 	return sink;
 }
 
+void sink_set_patient(struct sink *sink)
+{
+	sink->patient = true;
+}
+
+/* Lock held. A trace that is longer than the whole queue finds none. */
+static bool has_room(const struct sink *sink, size_t n_spans)
+{
+	size_t max = sink->options.max_queue_spans;
+	size_t used = sink->waiting_spans + sink->inflight_spans;
+
+	return used <= max && n_spans <= max - used;
+}
+
 void sink_publish(struct sink *sink, struct trace *trace)
 {
 	size_t max = sink->options.max_queue_spans, batch = sink->options.max_batch_spans;
-	size_t before, used;
+	size_t before;
 
 	if (trace->n_spans == 0)
 		return;
 	pthread_mutex_lock(&sink->lock);
-	used = sink->waiting_spans + sink->inflight_spans;
-	if (sink->closing || used > max || trace->n_spans > max - used) {
+	while (sink->patient && trace->n_spans <= max && !has_room(sink, trace->n_spans))
+		pthread_cond_wait(&sink->room, &sink->lock);
+	if (sink->closing || !has_room(sink, trace->n_spans)) {
 		sink->stats.dropped_spans += trace->n_spans;
 		pthread_mutex_unlock(&sink->lock);
 		return;
@@ -251,7 +272,8 @@ static void sink_stop(struct sink *sink)
 	sink->closing = true;
 	pthread_cond_signal(&sink->work);
 	while (!sink->done && err != ETIMEDOUT)
-		err = pthread_cond_timedwait(&sink->ended, &sink->lock, &deadline);
+		err = sink->patient ? pthread_cond_wait(&sink->ended, &sink->lock)
+				    : pthread_cond_timedwait(&sink->ended, &sink->lock, &deadline);
 	atomic_store(&sink->stopping, true);
 	pthread_cond_signal(&sink->work);
 	pthread_mutex_unlock(&sink->lock);

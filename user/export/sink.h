@@ -64,6 +64,10 @@ struct sink *sink_new(
  */
 void sink_publish(struct sink *sink, struct trace *trace);
 
+/* From now on sink_publish waits for room instead of refusing, and sink_free without a limit of time: for a
+ * source that can wait. Before the first trace. */
+void sink_set_patient(struct sink *sink);
+
 void sink_stats(struct sink *sink, struct sink_stats *ret_stats);
 const char *sink_name(const struct sink *sink);
 

@@ -104,10 +104,13 @@ static void stream_encode_tree(struct stream *stream, struct trace *const *trace
 		encode_tree(&stream->out, traces[i], stream->colour);
 }
 
+/* A line per trace: what is written depends on the traces alone, not on how many the queue held. */
 static void stream_encode_json(struct stream *stream, struct trace *const *traces, size_t n)
 {
-	encode_otlp_json(&stream->out, traces, n, &stream->clock);
-	buf_append_char(&stream->out, '\n');
+	for (size_t i = 0; i < n; i++) {
+		encode_otlp_json(&stream->out, traces + i, 1, &stream->clock);
+		buf_append_char(&stream->out, '\n');
+	}
 }
 
 static const struct sink_driver console_driver = {

@@ -44,27 +44,35 @@ static bool check_statement(const struct event *e)
 	    s->start_ns <= s->end_ns && s->end_ns <= s->h.time_ns;
 }
 
+static const struct {
+	size_t min_size;
+	bool (*check)(const struct event *e);
+} kinds[] = {
+    [ZSP_KIND_CONN_OPEN] = {sizeof(struct zsp_conn_open), check_open},
+    [ZSP_KIND_DATA] = {sizeof(struct zsp_data), check_data},
+    [ZSP_KIND_CONN_STATE] = {sizeof(struct zsp_conn_state), check_state},
+    [ZSP_KIND_PROC_FORK] = {sizeof(struct zsp_proc), check_proc},
+    [ZSP_KIND_PROC_EXEC] = {sizeof(struct zsp_proc), check_proc},
+    [ZSP_KIND_PROC_EXIT] = {sizeof(struct zsp_proc), check_proc},
+    [ZSP_KIND_LISTEN] = {sizeof(struct zsp_proc), check_proc},
+    [ZSP_KIND_STATEMENT] = {sizeof(struct zsp_statement), check_statement},
+    [ZSP_KIND_PROC_MAP] = {sizeof(struct zsp_proc), check_proc},
+};
+
+#define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+size_t event_fixed_size(unsigned int kind)
+{
+	return kind < N_KINDS ? kinds[kind].min_size : 0;
+}
+
 int event_decode(const void *record, size_t size, struct event *ret_event)
 {
-	static const struct {
-		size_t min_size;
-		bool (*check)(const struct event *e);
-	} kinds[] = {
-	    [ZSP_KIND_CONN_OPEN] = {sizeof(struct zsp_conn_open), check_open},
-	    [ZSP_KIND_DATA] = {sizeof(struct zsp_data), check_data},
-	    [ZSP_KIND_CONN_STATE] = {sizeof(struct zsp_conn_state), check_state},
-	    [ZSP_KIND_PROC_FORK] = {sizeof(struct zsp_proc), check_proc},
-	    [ZSP_KIND_PROC_EXEC] = {sizeof(struct zsp_proc), check_proc},
-	    [ZSP_KIND_PROC_EXIT] = {sizeof(struct zsp_proc), check_proc},
-	    [ZSP_KIND_LISTEN] = {sizeof(struct zsp_proc), check_proc},
-	    [ZSP_KIND_STATEMENT] = {sizeof(struct zsp_statement), check_statement},
-	    [ZSP_KIND_PROC_MAP] = {sizeof(struct zsp_proc), check_proc},
-	};
 	struct event event = {.h = record};
 
 	if (size < sizeof(struct zsp_header) || event.h->size > size)
 		return -EBADMSG;
-	if (event.h->kind >= sizeof(kinds) / sizeof(kinds[0]) || !kinds[event.h->kind].check)
+	if (event.h->kind >= N_KINDS || !kinds[event.h->kind].check)
 		return -EBADMSG;
 	if (event.h->size < kinds[event.h->kind].min_size || !kinds[event.h->kind].check(&event))
 		return -EBADMSG;

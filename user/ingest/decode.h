@@ -29,4 +29,7 @@ struct event {
  */
 int event_decode(const void *record, size_t size, struct event *ret_event);
 
+/* Bytes of a record of this kind without payload; 0: no such kind. */
+size_t event_fixed_size(unsigned int kind);
+
 #endif

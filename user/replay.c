@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Replaying. Each recording has a pipeline, outputs and a summary of its own, since it has a clock and a seed of
+ * its own. Outputs that are slow are waited for: nothing gets lost here.
+ */
+#include "replay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "exit_status.h"
+#include "journal.h"
+#include "outputs.h"
+#include "summary.h"
+
+struct replay {
+	const struct options *options;
+	const char *path;
+	struct recording *recording;
+	struct player player;
+	struct metrics *metrics;
+	struct outputs outputs;
+	struct pipeline *pipeline;
+};
+
+/* Say what stopped the replay. */
+static void complain(const struct replay *r, int err, bool began)
+{
+	uint64_t offset = 0;
+	const char *why = r->recording ? recording_error(r->recording, &offset) : "";
+
+	if (!*why)
+		log_error("cannot replay '%s': %s", r->path, strerror(-err));
+	else if (!began)
+		log_error(
+		    "cannot replay '%s': %s (byte %llu)", r->path, why, (unsigned long long)offset);
+	else
+		log_error("recording '%s' cannot be used beyond byte %llu: %s; all before it was",
+		    r->path, (unsigned long long)offset, why);
+}
+
+static int open_recording(struct replay *r)
+{
+	int fd = open(r->path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	r->recording = recording_new(fd);
+	if (!r->recording)
+		return -ENOMEM;
+	player_init(&r->player, r->recording);
+	return player_start(&r->player);
+}
+
+static int open_outputs(struct replay *r)
+{
+	struct buf message;
+	int err;
+
+	buf_init(&message);
+	r->outputs.clock.offset_ns = r->player.start.wall_offset_ns;
+	err = outputs_open(&r->outputs, r->options, r->metrics, &message);
+	if (err)
+		log_error("%s", message.len ? message.data : strerror(-err));
+	buf_release(&message);
+	return err;
+}
+
+static int open_pipeline(struct replay *r)
+{
+	struct pipeline_options options = {
+	    .metrics = r->metrics,
+	    .database_path = player_database_path,
+	    .ctx = &r->player,
+	};
+
+	rng_seed(&options.rng, r->player.start.seed);
+	r->pipeline = pipeline_new(&options);
+	for (size_t i = 0; r->pipeline && i < r->outputs.n_sinks; i++) {
+		sink_set_patient(r->outputs.sinks[i]);
+		pipeline_add_sink(r->pipeline, r->outputs.sinks[i]);
+	}
+	return r->pipeline ? 0 : -ENOMEM;
+}
+
+static void summarise(const struct replay *r)
+{
+	const struct journal_counts *recorded = &r->player.counts;
+	uint64_t begin_ns = r->player.begin_ns, end_ns = r->player.end_ns;
+	struct self_counts counts = {
+	    .skipped_runs = recorded->skipped_runs,
+	    .sqlite.late = recorded->sqlite_late,
+	    .bad_records = recorded->bad_records,
+	};
+
+	memcpy(counts.kernel, recorded->kernel, sizeof(counts.kernel));
+	pipeline_stats(r->pipeline, &counts.pipeline);
+	summary_print(
+	    &counts, (size_t)recorded->processes, end_ns > begin_ns ? end_ns - begin_ns : 0);
+}
+
+static int play(struct replay *r)
+{
+	int n;
+
+	log_info("replaying '%s', recorded by zerospan %s on %s", r->path, r->player.start.version,
+	    r->player.start.machine);
+	while ((n = player_step(&r->player, r->pipeline)) > 0)
+		;
+	if (n < 0) {
+		complain(r, n, true);
+		pipeline_end(r->pipeline, r->player.end_ns);
+	}
+	outputs_close(&r->outputs);
+	if (!r->options->quiet)
+		summarise(r);
+	return n;
+}
+
+static int replay_file(const struct options *options, const char *path, bool append)
+{
+	struct replay r = {.options = options, .path = path, .outputs.append = append};
+	int err = open_recording(&r);
+
+	if (err)
+		complain(&r, err, false);
+	r.metrics = err ? NULL : metrics_new();
+	if (!err && !r.metrics)
+		err = -ENOMEM;
+	if (!err)
+		err = open_outputs(&r);
+	if (!err)
+		err = open_pipeline(&r);
+	if (!err)
+		err = play(&r);
+	pipeline_free(r.pipeline, r.player.end_ns);
+	outputs_close(&r.outputs);
+	metrics_free(r.metrics);
+	if (r.recording)
+		player_release(&r.player);
+	recording_free(r.recording);
+	return err;
+}
+
+int replay_main(const struct options *options)
+{
+	bool failed = false;
+
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < options->n_files; i++)
+		failed |= replay_file(options, options->files[i], i > 0) != 0;
+	return failed ? EXIT_FAILED : EXIT_DONE;
+}
