@@ -53,6 +53,26 @@ static void find_functions(struct call_hooks *hooks, const struct btf *btf)
 	}
 }
 
+/*
+ * Do programs on system call tracepoints run preemptibly? Where they do, they may sleep, and nowhere else does the kernel
+ * load one that says so.
+ */
+static bool tracepoints_are_preemptible(void)
+{
+	const struct bpf_insn nothing[] = {
+	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+	    {.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = BPF_F_SLEEPABLE);
+	int fd = bpf_prog_load(
+	    BPF_PROG_TYPE_TRACEPOINT, "zsp_may_sleep", "Dual BSD/GPL", nothing, 2, &opts);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
 /* Can functions be hooked, and is everything there that we cannot do without? */
 static bool offers_functions(struct call_hooks *hooks)
 {
@@ -198,7 +218,9 @@ int call_hooks_init(struct call_hooks *hooks, struct zerospan_bpf *skel)
 
 	memset(hooks, 0, sizeof(*hooks));
 	buf_init(&hooks->missing);
-	hooks->kind = offers_functions(hooks) ? CALL_HOOKS_FUNCTIONS : CALL_HOOKS_TRACEPOINTS;
+	hooks->kind = tracepoints_are_preemptible() && offers_functions(hooks)
+	    ? CALL_HOOKS_FUNCTIONS
+	    : CALL_HOOKS_TRACEPOINTS;
 	for (size_t i = 0; i < 4; i++)
 		if (programs[hooks->kind][i])
 			bpf_program__set_autoload(programs[hooks->kind][i], true);

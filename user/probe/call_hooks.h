@@ -3,11 +3,11 @@
  * How the kernel side is hooked to system calls. The same programs hang on one of two kinds of hooks:
  *
  *	tracepoints   the typed system call tracepoints: every kernel has them
- *	functions     entry and return of the kernel functions behind the calls: one attachment for all of them, free for
- *	              every other call of the host, and never preempted, so that no run is skipped
+ *	functions     entry and return of the kernel functions behind the calls: never preempted
  *
- * Functions are taken where the kernel keeps the return addresses of hooked functions on a stack of each task
- * (Linux 6.14, commit 4346ba160409 "fprobe: Rewrite fprobe on function-graph tracer"). Before, it kept them in a pool that
+ * Tracepoints are taken unless programs on them are preemptible, which makes the kernel skip some of their runs (Linux 7.2;
+ * see bpf/README.md). Then functions are, if the kernel keeps the return addresses of hooked functions on a stack of each
+ * task (Linux 6.14, commit 4346ba160409 "fprobe: Rewrite fprobe on function-graph tracer"). Before, it kept them in a pool that
  * threads waiting in calls use up, and returns went unseen.
  */
 #ifndef ZS_PROBE_CALL_HOOKS_H
