@@ -37,10 +37,26 @@ static int utf8_sequence(const unsigned char *p, size_t left)
 	return need + 1;
 }
 
+/* How many bytes from the beginning are ASCII for sure; eight at a time. */
+static size_t ascii_prefix(struct sv s)
+{
+	size_t at = 0;
+	uint64_t word;
+
+	for (; s.len - at >= sizeof(word); at += sizeof(word)) {
+		memcpy(&word, s.p + at, sizeof(word));
+		if (word & 0x8080808080808080ULL)
+			return at;
+	}
+	while (at < s.len && !(s.p[at] & 0x80))
+		at++;
+	return at;
+}
+
 size_t utf8_valid_prefix(struct sv s)
 {
 	const unsigned char *p = (const unsigned char *)s.p;
-	size_t at = 0;
+	size_t at = ascii_prefix(s);
 
 	while (at < s.len) {
 		int n = utf8_sequence(p + at, s.len - at);

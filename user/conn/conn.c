@@ -88,6 +88,7 @@ static void conn_open(struct conn_table *table, const struct zsp_conn_open *open
 	conn->next[ZSP_OUT - 1] = open->out_seq;
 	conn->local = endpoint_make(open->family, open->local, open->local_port);
 	conn->remote = endpoint_make(open->family, open->remote, ntohs(open->remote_port));
+	endpoint_text(&conn->remote, conn->remote_text);
 	if (hmap_add(&table->by_id, hash_u64(conn->id), &conn->node)) {
 		free(conn);
 		table->stats.refused++;

@@ -62,10 +62,12 @@ void span_free(struct span *span)
 
 struct trace *trace_new(size_t n)
 {
-	struct trace *trace = calloc(1, sizeof(*trace) + n * sizeof(trace->spans[0]));
+	struct trace *trace = malloc(sizeof(*trace) + n * sizeof(trace->spans[0]));
 
-	if (trace)
-		atomic_init(&trace->refs, 1);
+	if (!trace)
+		return NULL;
+	atomic_init(&trace->refs, 1);
+	trace->n_spans = 0;
 	return trace;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/hmap.h"
 #include "base/list.h"
+#include "base/pool.h"
 #include "span/exchange.h"
 #include "span/span.h"
 #include "trace/assembler.h"
@@ -65,6 +66,7 @@ struct graph {
 	struct list flush; /* groups whose nodes have all ended, in the order of their flush_ns */
 	uint64_t now_ns;
 	size_t n_nodes;
+	struct pool node_pool, group_pool;
 };
 
 /* Sets up what is the graph's own; rng, publish, ctx and stats are the caller's to set. */
