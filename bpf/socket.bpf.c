@@ -115,9 +115,10 @@ static __always_inline void emit_gathered(const u64 room, u64 want, struct zsp_t
 		if (fault)
 			break;
 		n = piece.iov_len < want - done ? piece.iov_len : want - done;
+		if (n == 0)
+			continue;
 		barrier_var(n);
-		if (n > room)
-			n = room;
+		n = ((n - 1) & (room - 1)) + 1; /* n as it is; for the verifier, without a branch */
 		fault = bpf_probe_read_user(data->payload + (done & (room - 1)), n, piece.iov_base);
 		if (fault)
 			break;
