@@ -121,6 +121,7 @@ $(B)/unit/%: $(B)/san/tests/unit/%.o $(B)/san/tests/unit/support.o $(B)/san/libu
 
 include tests/bench/module.mk
 include tests/bench/guest/module.mk
+include tests/bench/micro/module.mk
 include tests/fuzz/module.mk
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
@@ -172,6 +173,9 @@ fuzz: fuzz-programs ## only the fuzzers, FUZZ_SECONDS=10 each
 
 fuzz-programs: $(FUZZERS)
 
+bench-micro: $(B)/bench/micro | $(B)/.tools-bench ## time and instructions of the user side's stages, from recordings
+	$(Q)tests/bench/micro/run
+
 deps: ## install every Debian package that building and testing needs (root)
 	$(Q)tools/install-deps
 
@@ -190,4 +194,4 @@ show-flags:
 	@:$(info $(CC) $(CSTD) $(WARN) $(DEFINES) $(UNIT_DEFS) $(INCLUDES) $(PKG_CFLAGS))
 	@:$(info $(CLANG) $(BPF_CFLAGS))
 
-.PHONY: all demo test vm-test bench bench-quick bench-icount check lint unit unit-programs replay fuzz fuzz-programs deps format clean help show-flags
+.PHONY: all demo test vm-test bench bench-quick bench-icount bench-micro check lint unit unit-programs replay fuzz fuzz-programs deps format clean help show-flags

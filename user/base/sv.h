@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 struct sv {
@@ -43,11 +44,31 @@ static inline char ascii_lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
+/* Eight bytes at p, each as ascii_lower() has it: bit 7 of `upper` marks a byte from 'A' to 'Z'. */
+static inline uint64_t ascii_lower_word(const char *p)
+{
+	const uint64_t ones = 0x0101010101010101ULL;
+	uint64_t word, low, upper;
+
+	memcpy(&word, p, sizeof(word));
+	low = word & (ones * 0x7f);
+	upper = (low + ones * (0x80 - 'A')) & ~(low + ones * (0x7f - 'Z')) & ~word & (ones * 0x80);
+	return word | upper >> 2;
+}
+
 static inline bool sv_eq_nocase(struct sv a, struct sv b)
 {
+	size_t i = 0;
+
 	if (a.len != b.len)
 		return false;
-	for (size_t i = 0; i < a.len; i++)
+	if (a.len >= 8) {
+		for (; i + 8 < a.len; i += 8)
+			if (ascii_lower_word(a.p + i) != ascii_lower_word(b.p + i))
+				return false;
+		return ascii_lower_word(a.p + a.len - 8) == ascii_lower_word(b.p + a.len - 8);
+	}
+	for (; i < a.len; i++)
 		if (ascii_lower(a.p[i]) != ascii_lower(b.p[i]))
 			return false;
 	return true;

@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The measured stages; see stages.h. */
+#include "stages.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "export/exporters.h"
+#include "metric/operation.h"
+#include "span/http_span.h"
+
+enum {
+	BATCH_SPANS = 512, /* as the OTLP sink's */
+	SERIES = 1000,
+};
+
+struct stage_run {
+	struct tape tape;
+	uint64_t passes;
+	void (*event)(struct stage_run *run, const struct event *event);
+	void (*tick)(struct stage_run *run, uint64_t now_ns);
+
+	struct service_table *services;
+	struct exchanges *exchanges;
+	struct conn_table *conns;
+	struct span_builder builder;
+	struct route_table *routes;
+	struct assembler *assembler;
+	uint64_t spans;
+
+	struct metrics *metrics;
+	struct pipeline *pipeline;
+	struct journal *journal;
+	struct sink *sink;
+
+	struct trace **traces;
+	size_t n_traces;
+	struct buf out;
+	struct clock_base clock;
+};
+
+static struct stage_run *run_new(const char *recording)
+{
+	struct stage_run *run = calloc(1, sizeof(*run));
+
+	if (!run)
+		abort();
+	tape_read(&run->tape, recording);
+	buf_init(&run->out);
+	span_builder_init(&run->builder);
+	run->services = service_table_new();
+	run->routes = route_table_new();
+	run->metrics = metrics_new();
+	return run;
+}
+
+static void run_close(struct stage_run *run)
+{
+	pipeline_free(run->pipeline, 0);
+	journal_free(run->journal);
+	sink_free(run->sink);
+	conn_table_free(run->conns, 0);
+	exchanges_free(run->exchanges);
+	assembler_free(run->assembler);
+	for (size_t i = 0; i < run->n_traces; i++)
+		trace_unref(run->traces[i]);
+	free(run->traces);
+	metrics_free(run->metrics);
+	route_table_free(run->routes);
+	service_table_free(run->services);
+	span_builder_release(&run->builder);
+	buf_release(&run->out);
+	tape_free(&run->tape);
+	free(run);
+}
+
+/* --- playing ------------------------------------------------------------------------------------- */
+
+static void process(struct stage_run *run, const struct journal_process *process)
+{
+	const struct service_facts facts = {.pid = process->pid,
+	    .exe = "/usr/sbin/program",
+	    .command = "program",
+	    .start_id = process->start_id};
+
+	service_table_put(run->services, &facts);
+	if (run->pipeline)
+		pipeline_process(run->pipeline, &facts);
+}
+
+static void play(struct stage_run *run)
+{
+	for (size_t i = 0; i < run->tape.n; i++) {
+		struct tape_entry *entry = &run->tape.entries[i];
+		struct event event;
+
+		tape_move_on(&run->tape, entry);
+		if (entry->type == JOURNAL_PROCESS && run->passes == 0)
+			process(run, entry->body);
+		else if (entry->type == JOURNAL_TICK && run->tick)
+			run->tick(run, ((struct journal_time *)entry->body)->time_ns);
+		else if (entry->type == JOURNAL_EVENT && run->event &&
+		    event_decode(entry->body, entry->len, &event) == 0)
+			run->event(run, &event);
+	}
+	run->passes++;
+}
+
+/* --- loop, decode -------------------------------------------------------------------------------- */
+
+static void ignore_event(struct stage_run *run, const struct event *event)
+{
+	(void)run;
+	__asm__ volatile("" : : "r"(event->h) : "memory");
+}
+
+static struct stage_run *open_decode(const char *recording)
+{
+	struct stage_run *run = run_new(recording);
+
+	run->event = ignore_event;
+	return run;
+}
+
+/* --- connections and exchanges, with and without spans ------------------------------------------- */
+
+static void ignore(void *ctx, struct exchange *exchange)
+{
+	(void)ctx;
+	(void)exchange;
+}
+
+static void ignore_moved(void *ctx, struct exchange *exchange, uint32_t old_tid)
+{
+	(void)ctx;
+	(void)exchange;
+	(void)old_tid;
+}
+
+static void build_span(void *ctx, struct exchange *exchange)
+{
+	struct stage_run *run = ctx;
+	struct service *service = service_table_get(run->services, exchange->pid);
+
+	if (exchange->has_head && service) {
+		span_free(http_span_build(&run->builder, run->routes, exchange, service));
+		run->spans++;
+	}
+}
+
+static void to_conns(struct stage_run *run, const struct event *event)
+{
+	if (event->h->kind != ZSP_KIND_STATEMENT)
+		conn_table_event(run->conns, event);
+}
+
+static struct stage_run *open_conns(const char *recording, const struct exchange_listener *listener)
+{
+	struct stage_run *run = run_new(recording);
+
+	run->exchanges = exchanges_new(listener, run);
+	run->conns = conn_table_new(&exchange_conn_handler, run->exchanges);
+	run->event = to_conns;
+	return run;
+}
+
+static struct stage_run *open_exchanges(const char *recording)
+{
+	static const struct exchange_listener nobody = {ignore, ignore, ignore_moved, ignore};
+
+	return open_conns(recording, &nobody);
+}
+
+static struct stage_run *open_spans(const char *recording)
+{
+	static const struct exchange_listener builder = {ignore, ignore, ignore_moved, build_span};
+
+	return open_conns(recording, &builder);
+}
+
+/* --- assembler ----------------------------------------------------------------------------------- */
+
+static void count_span(void *ctx, const struct span *span)
+{
+	(void)span;
+	((struct stage_run *)ctx)->spans++;
+}
+
+static void ignore_trace(void *ctx, struct trace *trace)
+{
+	(void)ctx;
+	(void)trace;
+}
+
+static struct sv any_database(void *ctx, const struct zsp_statement *statement)
+{
+	(void)ctx;
+	(void)statement;
+	return SV("/srv/shop.db");
+}
+
+static void to_assembler(struct stage_run *run, const struct event *event)
+{
+	if (event->h->kind == ZSP_KIND_STATEMENT)
+		assembler_statement(run->assembler, event->statement);
+	else
+		conn_table_event(run->conns, event);
+}
+
+static void tick_assembler(struct stage_run *run, uint64_t now_ns)
+{
+	assembler_tick(run->assembler, now_ns);
+}
+
+static struct stage_run *open_assembler_for(
+    const char *recording, void (*take_trace)(void *ctx, struct trace *trace))
+{
+	struct stage_run *run = run_new(recording);
+	struct assembler_options options = {
+	    .services = run->services,
+	    .span = count_span,
+	    .trace = take_trace,
+	    .database = any_database,
+	    .ctx = run,
+	};
+
+	rng_seed(&options.rng, 1);
+	run->assembler = assembler_new(&options);
+	run->exchanges = exchanges_new(&assembler_listener, run->assembler);
+	run->conns = conn_table_new(&exchange_conn_handler, run->exchanges);
+	run->event = to_assembler;
+	run->tick = tick_assembler;
+	return run;
+}
+
+static struct stage_run *open_assembler(const char *recording)
+{
+	return open_assembler_for(recording, ignore_trace);
+}
+
+/* --- the whole pipeline: metrics only, recorded, with a queue ------------------------------------ */
+
+static void to_pipeline(struct stage_run *run, const struct event *event)
+{
+	pipeline_event(run->pipeline, event);
+}
+
+static void tick_pipeline(struct stage_run *run, uint64_t now_ns)
+{
+	pipeline_tick(run->pipeline, now_ns);
+}
+
+static int any_path(void *ctx, const struct database_handle *handle, char *ret_path, size_t len)
+{
+	(void)ctx;
+	(void)handle;
+	snprintf(ret_path, len, "/srv/shop.db");
+	return 0;
+}
+
+static struct stage_run *open_pipeline_for(const char *recording, bool record, struct sink *sink)
+{
+	struct stage_run *run = run_new(recording);
+	struct pipeline_options options = {.metrics = run->metrics, .database_path = any_path};
+	struct buf message;
+
+	buf_init(&message);
+	if (record && journal_new("/dev/null", 1, &run->clock, &run->journal, &message))
+		abort();
+	buf_release(&message);
+	rng_seed(&options.rng, 1);
+	options.journal = run->journal;
+	run->pipeline = pipeline_new(&options);
+	run->sink = sink;
+	if (sink)
+		pipeline_add_sink(run->pipeline, sink);
+	run->event = to_pipeline;
+	run->tick = tick_pipeline;
+	return run;
+}
+
+static struct stage_run *open_pipeline(const char *recording)
+{
+	return open_pipeline_for(recording, false, NULL);
+}
+
+static struct stage_run *open_record(const char *recording)
+{
+	return open_pipeline_for(recording, true, NULL);
+}
+
+static size_t deliver(
+    void *driver, struct sink *sink, struct trace *const *traces, size_t n, size_t *ret_failed)
+{
+	size_t spans = 0;
+
+	(void)driver;
+	(void)sink;
+	for (size_t i = 0; i < n; i++)
+		spans += traces[i]->n_spans;
+	*ret_failed = 0;
+	return spans;
+}
+
+static struct stage_run *open_queue(const char *recording)
+{
+	static const struct sink_driver nowhere = {.name = "nowhere", .deliver = deliver};
+	static const struct sink_options options = {.max_queue_spans = 16384,
+	    .max_batch_spans = BATCH_SPANS,
+	    .linger_ns = NS_PER_S,
+	    .flush_timeout_ns = NS_PER_S};
+
+	return open_pipeline_for(recording, false, sink_new(&nowhere, NULL, &options));
+}
+
+/* --- encoders: what one pass publishes, encoded again and again ---------------------------------- */
+
+static void keep_trace(void *ctx, struct trace *trace)
+{
+	struct stage_run *run = ctx;
+
+	run->traces = realloc(run->traces, (run->n_traces + 1) * sizeof(struct trace *));
+	if (!run->traces)
+		abort();
+	run->traces[run->n_traces++] = trace_ref(trace);
+}
+
+static struct stage_run *open_encoder(const char *recording)
+{
+	struct stage_run *run = open_assembler_for(recording, keep_trace);
+
+	play(run);
+	conn_table_close_all(run->conns, UINT64_MAX / 2);
+	assembler_tick(run->assembler, UINT64_MAX);
+	return run;
+}
+
+static void encode_batches(struct stage_run *run)
+{
+	for (size_t first = 0, next; first < run->n_traces; first = next) {
+		size_t spans = 0;
+
+		for (next = first; next < run->n_traces && spans < BATCH_SPANS; next++)
+			spans += run->traces[next]->n_spans;
+		buf_clear(&run->out);
+		encode_otlp_protobuf(&run->out, run->traces + first, next - first, &run->clock);
+	}
+}
+
+static void encode_lines(struct stage_run *run)
+{
+	for (size_t i = 0; i < run->n_traces; i++) {
+		buf_clear(&run->out);
+		encode_otlp_json(&run->out, run->traces + i, 1, &run->clock);
+	}
+}
+
+/* --- the exposition of SERIES series -------------------------------------------------------------- */
+
+static struct stage_run *open_prometheus(const char *recording)
+{
+	static const double bounds[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+	enum {
+		LINES = sizeof(bounds) / sizeof(bounds[0]) + 3, /* +Inf, sum, count */
+	};
+	static const struct metric_desc desc = {"http.server.request.duration", "s", "Duration.",
+	    METRIC_HISTOGRAM, bounds, sizeof(bounds) / sizeof(bounds[0])};
+	struct stage_run *run = run_new(recording);
+	struct instrument *instrument = metrics_add(run->metrics, &desc);
+	struct service_facts facts = {.pid = 1, .name = "shop"};
+
+	service_table_put(run->services, &facts);
+	for (int i = 0; i < SERIES / LINES; i++) {
+		char route[32];
+		struct attr attrs[] = {
+		    {.key = "http.request.method", .type = ATTR_STRING, .string = SV("GET")},
+		    {.key = "http.response.status_code", .type = ATTR_INT, .integer = 200},
+		    {.key = "http.route", .type = ATTR_STRING},
+		    {.key = "url.scheme", .type = ATTR_STRING, .string = SV("http")},
+		};
+
+		snprintf(route, sizeof(route), "/route/number/%d", i);
+		attrs[2].string = sv_cstr(route);
+		metric_record(instrument, service_table_get(run->services, 1), attrs, 4,
+		    (double)i / 100, NULL);
+	}
+	return run;
+}
+
+static void scrape(struct stage_run *run)
+{
+	struct metric_snapshot *snapshot = metrics_snapshot(run->metrics);
+
+	buf_clear(&run->out);
+	encode_prometheus_text(&run->out, snapshot);
+	metric_snapshot_free(snapshot);
+}
+
+/* --- all ------------------------------------------------------------------------------------------ */
+
+const struct stage stages[] = {
+    {"loop", run_new, play, run_close},
+    {"decode", open_decode, play, run_close},
+    {"exchanges", open_exchanges, play, run_close},
+    {"spans", open_spans, play, run_close},
+    {"assembler", open_assembler, play, run_close},
+    {"pipeline", open_pipeline, play, run_close},
+    {"record", open_record, play, run_close},
+    {"queue", open_queue, play, run_close},
+    {"protobuf", open_encoder, encode_batches, run_close},
+    {"json", open_encoder, encode_lines, run_close},
+    {"prometheus", open_prometheus, scrape, run_close},
+};
+
+const size_t n_stages = sizeof(stages) / sizeof(stages[0]);
+
+void stages_count(const char *recording, struct stage_counts *ret_counts)
+{
+	struct stage_run *run = open_assembler(recording);
+	struct exchange_stats stats;
+
+	play(run);
+	exchanges_stats(run->exchanges, &stats);
+	ret_counts->events = run->tape.n_events;
+	ret_counts->requests = stats.requests;
+	ret_counts->spans = run->spans;
+	run_close(run);
+}
