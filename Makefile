@@ -101,6 +101,8 @@ $(B)/shop: $(SHOP_SRCS:%.c=$(B)/obj/%.o)
 $(B)/traffic: $(TRAFFIC_SRCS:%.c=$(B)/obj/%.o)
 	$(call msg,LINK,$@)$(CC) $(CFLAGS) $^ -o $@ $(shell $(PKG_CONFIG) --libs $(TRAFFIC_PKGS)) -lpthread
 
+include deploy/bundle/module.mk
+
 # --- unit tests: the whole user side again with ASan and UBSan, one program per tests/unit/test_*.c --
 
 SANITIZE   ?= -fsanitize=address,undefined
@@ -139,6 +141,8 @@ test: ## everything: packages, build, lint, unit and end-to-end tests (root)
 	$(Q)tools/install-deps
 	$(Q)$(MAKE) --no-print-directory all unit-programs
 	$(Q)tests/run lint unit e2e
+
+bundle: $(BUNDLE).tar.gz ## a directory and a tarball that run on any Linux host, in build/bundle
 
 arm64: ## the program, the shop and the unit tests for arm64, cross-compiled into build/arm64
 	$(Q)$(MAKE) --no-print-directory ARCH=arm64 all unit-programs
@@ -182,4 +186,4 @@ show-flags:
 	@:$(info $(CC) $(CSTD) $(WARN) $(DEFINES) $(UNIT_DEFS) $(INCLUDES) $(PKG_CFLAGS))
 	@:$(info $(CLANG) $(BPF_CFLAGS))
 
-.PHONY: all demo test arm64 arm64-test vm-test check lint unit unit-programs deps format clean help show-flags
+.PHONY: all demo test bundle arm64 arm64-test vm-test check lint unit unit-programs deps format clean help show-flags
