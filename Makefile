@@ -153,8 +153,8 @@ arm64-test: ## the same, and the unit tests run under qemu-user; fetches arm64 l
 	$(Q)tests/run arm64
 
 vm-test: ## the end-to-end tests on stock Debian kernels, emulated; fetches the kernels (root)
-	$(Q)tools/install-deps build test vm
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tools/install-deps build test bundle vm
+	$(Q)$(MAKE) --no-print-directory all bundle
 	$(Q)tests/run vm
 
 check: all unit-programs ## lint and unit tests; no root, under a minute

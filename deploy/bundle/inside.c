@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Linked into the program of the bundle only: what has to be settled once it runs there, before main().
+ * Linked into the program of the bundle only: what has to be settled once it runs there, before
+ * main().
  *
- * Names are resolved by what is inside the bundle's C library, "files" (/etc/hosts) and "dns" (/etc/resolv.conf). What
- * else a host's /etc/nsswitch.conf may list are modules made for the host's own C library; loading one would bring
- * that library's world into this process. A local systemd-resolved is asked all the same: it speaks DNS.
+ * Names are resolved by what is inside the bundle's C library, "files" (/etc/hosts) and "dns"
+ * (/etc/resolv.conf). What else a host's /etc/nsswitch.conf may list are modules made for the
+ * host's own C library; loading one would bring that library's world into this process. A local
+ * systemd-resolved is asked all the same: it speaks DNS.
  *
  * The kernel names a process after the file it executes, which is the loader.
  */

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * `zerospan` of the bundle: starts the real program with the loader and the libraries that lie beside it. Linked
- * statically without any C library, so that a host needs nothing but its kernel.
+ * `zerospan` of the bundle: starts the real program with the loader and the libraries that lie
+ * beside it. Linked statically without any C library, so that a host needs nothing but its kernel.
  *
- *	DIRECTORY/zerospan                 this
- *	DIRECTORY/lib/ld-linux-….so        the loader of the C library that the program was built with
- *	DIRECTORY/lib/zerospan             the program; its run path is $ORIGIN
- *	DIRECTORY/lib/lib….so.N            everything it is linked with
+ *	DIRECTORY/zerospan            this
+ *	DIRECTORY/lib/ld-linux-….so   the loader of the C library that the program was built with
+ *	DIRECTORY/lib/zerospan        the program; its run path is $ORIGIN
+ *	DIRECTORY/lib/lib….so.N       everything it is linked with
  *
- * It replaces itself (execve): same process, same signals, same descriptors. Arguments and environment go on unchanged:
- * no LD_LIBRARY_PATH, which programs started by the program would inherit. The loader's --library-path is not used
- * either: a directory with a ":" or "$" in its name could not be written there, a run path of $ORIGIN takes any.
- * --inhibit-cache: the host's table of libraries is not even looked at.
+ * It replaces itself (execve): same process, same signals, same descriptors. Arguments and
+ * environment go on unchanged: no LD_LIBRARY_PATH, which programs started by the program would
+ * inherit. The loader's --library-path is not used either: a directory with a ":" or "$" in its
+ * name could not be written there, a run path of $ORIGIN takes any. --inhibit-cache: the host's
+ * table of libraries is not even looked at.
  */
 #include <asm/unistd.h>
 #include <elf.h>
@@ -35,7 +36,7 @@ enum {
 
 #if defined(__x86_64__)
 
-/* The kernel enters with argc at the stack pointer; the ABI wants it aligned below a return address. */
+/* The kernel enters with argc at the stack pointer; the ABI wants that aligned at a call. */
 __asm__(".globl _start\n"
 	"_start:\n"
 	"	xor %ebp, %ebp\n"

@@ -330,10 +330,8 @@ static int set_headers(struct otlp *otlp, const struct otlp_options *options)
 	return err;
 }
 
-/*
- * Where systems keep the authorities they trust. libcurl knows the place of the system that it was built for; a bundle
- * also runs on others.
- */
+/* Where systems keep the authorities they trust. libcurl knows the place of the system that it was
+ * built for; a bundle also runs on others. */
 static const char *const ca_files[] = {
     "/etc/ssl/certs/ca-certificates.crt", /* Debian, Ubuntu, Arch, Alpine, Gentoo */
     "/etc/pki/tls/certs/ca-bundle.crt",   /* Fedora, RHEL */
