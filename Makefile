@@ -13,6 +13,8 @@ MACHINE := $(shell uname -m)
 HOST    := $(MACHINE:x86_64=x86)
 HOST    := $(HOST:aarch64=arm64)
 ARCH    := $(HOST)
+# What `make test` cross-compiles and emulates.
+CROSS   := $(filter-out $(HOST),arm64)
 B       := $(if $(filter $(HOST),$(ARCH)),build,build/$(ARCH))
 
 CC       ?= cc
@@ -136,19 +138,20 @@ $(B)/unit/%: $(B)/san/tests/unit/%.o $(B)/san/tests/unit/support.o $(B)/san/libu
 demo: ## the shop observed, live, until Ctrl-C (root); DEMO_SECONDS=20 ends it by itself
 	+$(Q)target-app/demo
 
-test: ## everything: packages, build, lint, unit and end-to-end tests (root)
+test: ## everything: packages, build, lint, unit (arm64 too) and end-to-end tests (root)
 	@[ "$$(id -u)" = 0 ] || { echo 'end-to-end tests need root: sudo make test; without: make check' >&2; exit 1; }
 	$(Q)tools/install-deps
-	$(Q)$(MAKE) --no-print-directory all unit-programs
-	$(Q)tests/run lint unit e2e
+	$(Q)$(MAKE) --no-print-directory all unit-programs bundle
+	$(Q)$(if $(CROSS),$(MAKE) --no-print-directory $(CROSS),:)
+	$(Q)tests/run lint unit $(CROSS) e2e
 
 bundle: $(BUNDLE).tar.gz ## a directory and a tarball that run on any Linux host, in build/bundle
 
-arm64: ## the program, the shop and the unit tests for arm64, cross-compiled into build/arm64
-	$(Q)$(MAKE) --no-print-directory ARCH=arm64 all unit-programs
+arm64: ## program, bundle, shop and unit tests for arm64, cross-compiled into build/arm64
+	$(Q)$(MAKE) --no-print-directory ARCH=arm64 all unit-programs bundle
 
-arm64-test: ## the same, and the unit tests run under qemu-user; fetches arm64 libraries (root for the tools)
-	$(Q)tools/install-deps build test arm64
+arm64-test: ## the same, and those unit tests run under qemu-user
+	$(Q)tools/install-deps build test bundle arm64
 	$(Q)$(MAKE) --no-print-directory arm64
 	$(Q)tests/run arm64
 

@@ -17,19 +17,19 @@ mount -t proc proc "$0/proc" && mount --rbind /sys "$0/sys" && mount --rbind /de
 '''
 
 
-def tarball():
-    """The tarball for this machine."""
-    pattern = os.path.join(lib.BUILD, "bundle", f"zerospan-*-linux-{os.uname().machine}.tar.gz")
+def tarball(folder="bundle", machine=os.uname().machine):
+    """The tarball for this machine, or for another."""
+    pattern = os.path.join(lib.BUILD, folder, f"zerospan-*-linux-{machine}.tar.gz")
     found = glob.glob(pattern)
     if len(found) != 1:
         raise Failure(f"one {pattern} is needed, there are {len(found)}: run make bundle")
     return found[0]
 
 
-def unpack(directory):
-    """Unpack it; the directory it makes there."""
+def unpack(directory, path=None):
+    """Unpack a tarball, this machine's if none is named; the directory it makes there."""
     os.makedirs(directory, exist_ok=True)
-    with tarfile.open(tarball()) as tar:
+    with tarfile.open(path or tarball()) as tar:
         names = {name.split("/")[0] for name in tar.getnames()}
         tar.extractall(directory)
     lib.equal(len(names), 1, "directories at the top of the tarball")

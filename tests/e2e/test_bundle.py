@@ -22,10 +22,8 @@ def buy(shop, times=1):
         equal(client.post_json("/checkout", order()).status, 200, "checkout")
 
 
-def test_content(t):
-    directory = bundle.unpack(t.path("there"))
+def expect_content(t, directory, packed):
     size, program = bundle.size_of(directory), os.path.getsize(directory + "/lib/zerospan")
-    packed = os.path.getsize(bundle.tarball())
     t.note(f"{size / 1e6:.1f} MB, {packed / 1e6:.1f} MB packed, the program {program / 1e6:.2f} MB")
     check(size <= BUNDLE_BYTES, f"the bundle has {size} bytes")
     check(program <= PROGRAM_BYTES, f"the program has {program} bytes")
@@ -35,6 +33,26 @@ def test_content(t):
     for package in ["zerospan", *packages]:
         path = f"{directory}/licences/{package}.copyright"
         check(os.path.exists(path) or os.path.exists(path + ".gz"), f"no licence of {package}")
+
+
+def test_content(t):
+    expect_content(t, bundle.unpack(t.path("there")), os.path.getsize(bundle.tarball()))
+
+
+def test_content_for_arm64(t):
+    """Whole, too; emulated, its loader has to be started by hand."""
+    if os.uname().machine == "aarch64":
+        raise lib.Skip("this machine is one")
+    emulator = lib.tool("qemu-aarch64", "qemu-user")
+    tarball = bundle.tarball("arm64/bundle", "aarch64")
+    directory = bundle.unpack(t.path("there"), tarball)
+    expect_content(t, directory, os.path.getsize(tarball))
+    process = t.run(emulator, directory + "/lib/ld-linux-aarch64.so.1", "--inhibit-cache",
+                    directory + "/lib/zerospan", "--version")
+    equal((process.status, process.err), (0, ""), "--version")
+    launcher = t.run(emulator, "-strace", directory + "/zerospan", "--version")
+    check('"--argv0",' in launcher.err and '"--version",' in launcher.err,
+          f"what the launcher executes: {launcher.err}")
 
 
 # --- a host that has nothing

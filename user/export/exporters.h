@@ -45,10 +45,11 @@ struct otlp_options {
 /*
  * Read the OTEL_* variables that concern traces (getenv_fn like getenv, so that tests need no
  * environment): OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER, and OTEL_EXPORTER_OTLP_{ENDPOINT, HEADERS,
- * TIMEOUT, PROTOCOL, COMPRESSION, CERTIFICATE} with their _TRACES_ forms (opentelemetry-specification
- * v1.60.0, protocol/exporter.md), and after the last SSL_CERT_FILE, as OpenSSL has it. The endpoint is configured by one of the endpoint variables or by
- * OTEL_TRACES_EXPORTER=otlp, which then means http://localhost:4318. Returns 0 (caller releases),
- * or -EINVAL after logging what is wrong with which variable.
+ * TIMEOUT, PROTOCOL, COMPRESSION, CERTIFICATE} with their _TRACES_ forms (opentelemetry-
+ * specification v1.60.0, protocol/exporter.md), and after the last SSL_CERT_FILE, as OpenSSL has
+ * it. The endpoint is configured by one of the endpoint variables or by OTEL_TRACES_EXPORTER=otlp,
+ * which then means http://localhost:4318. Returns 0 (caller releases), or -EINVAL after logging
+ * what is wrong with which variable.
  */
 int otlp_options_from_env(
     struct otlp_options *ret_options, const char *(*getenv_fn)(const char *name));
