@@ -8,8 +8,10 @@
  * host's own C library; loading one would bring that library's world into this process. A local
  * systemd-resolved is asked all the same: it speaks DNS.
  *
- * The kernel names a process after the file it executes, which is the loader.
+ * The kernel names a process after the file it executes, which is the loader; the name it was
+ * started by takes that place.
  */
+#include <errno.h>
 #include <nss.h>
 #include <stddef.h>
 #include <sys/prctl.h>
@@ -19,7 +21,7 @@ __attribute__((constructor)) static void settle_in(void)
 	static const char *const databases[] = {
 	    "passwd", "group", "services", "protocols", "networks"};
 
-	prctl(PR_SET_NAME, "zerospan");
+	prctl(PR_SET_NAME, program_invocation_short_name);
 	__nss_configure_lookup("hosts", "files dns");
 	for (size_t i = 0; i < sizeof(databases) / sizeof(databases[0]); i++)
 		__nss_configure_lookup(databases[i], "files");
