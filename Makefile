@@ -38,6 +38,7 @@ msg  = $(if $(V),,@printf '  %-8s %s\n' $(1) $(2);)
 
 all: $(B)/zerospan $(B)/shop $(B)/traffic ## build the program, the shop and its traffic
 
+SYSROOT :=
 ifneq ($(ARCH),$(HOST))
 include tools/cross.mk
 endif
