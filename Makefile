@@ -9,8 +9,13 @@ MAKEFLAGS += -j$(shell nproc) # -jN on the command line beats it
 endif
 
 VERSION := 0.1.0
-B       := build
-ARCH    := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
+MACHINE := $(shell uname -m)
+HOST    := $(MACHINE:x86_64=x86)
+HOST    := $(HOST:aarch64=arm64)
+ARCH    := $(HOST)
+# What `make test` cross-compiles and emulates.
+CROSS   := $(filter-out $(HOST),arm64)
+B       := $(if $(filter $(HOST),$(ARCH)),build,build/$(ARCH))
 
 CC       ?= cc
 ifeq ($(origin CC),default)
@@ -20,6 +25,7 @@ CLANG    ?= clang
 BPFTOOL  ?= $(or $(shell command -v bpftool),/usr/sbin/bpftool)
 PROTOC_C ?= protoc-c
 STRIP    ?= strip
+PKG_CONFIG ?= pkg-config
 
 WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
           -Wwrite-strings -Wformat=2
@@ -32,6 +38,10 @@ msg  = $(if $(V),,@printf '  %-8s %s\n' $(1) $(2);)
 
 all: $(B)/zerospan $(B)/shop $(B)/traffic ## build the program, the shop and its traffic
 
+SYSROOT :=
+ifneq ($(ARCH),$(HOST))
+include tools/cross.mk
+endif
 include tools.mk
 include target-app/module.mk
 
@@ -40,7 +50,7 @@ include target-app/module.mk
 BPF_SRCS   := $(wildcard bpf/*.bpf.c)
 BPF_OBJS   := $(BPF_SRCS:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror \
-              -Wno-unused-parameter -Ivmlinux -Ibpf -I/usr/include/$(shell uname -m)-linux-gnu
+              -Wno-unused-parameter -Ivmlinux -Ibpf -I$(SYSROOT)/usr/include/$(MACHINE)-linux-gnu
 
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c | $(TOOLS_OK)
 	@mkdir -p $(@D)
@@ -68,8 +78,8 @@ $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: user/export/proto/%.proto | $(TOOLS_OK)
 PKGS     := libbpf libelf zlib libcurl libmicrohttpd libprotobuf-c
 INCLUDES := -Iuser -Ibpf -I$(B)/gen
 DEFINES  := -DZEROSPAN_VERSION='"$(VERSION)"'
-PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
-PKG_LIBS   = $(shell pkg-config --libs $(PKGS)) -lpthread
+PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PKGS))
+PKG_LIBS   = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lpthread
 
 USER_SRCS := $(filter-out user/main.c,$(wildcard user/*.c user/*/*.c))
 USER_OBJS := $(USER_SRCS:%.c=$(B)/obj/%.o) $(PROTO_C:$(B)/gen/%.c=$(B)/obj/gen/%.o)
@@ -89,14 +99,17 @@ $(B)/zerospan: $(B)/obj/user/main.o $(USER_OBJS)
 # --- the observed programs ------------------------------------------------------------------------
 
 $(B)/shop: $(SHOP_SRCS:%.c=$(B)/obj/%.o)
-	$(call msg,LINK,$@)$(CC) $(CFLAGS) $^ -o $@ $(shell pkg-config --libs $(SHOP_PKGS)) -lpthread
+	$(call msg,LINK,$@)$(CC) $(CFLAGS) $^ -o $@ $(shell $(PKG_CONFIG) --libs $(SHOP_PKGS)) -lpthread
 
 $(B)/traffic: $(TRAFFIC_SRCS:%.c=$(B)/obj/%.o)
-	$(call msg,LINK,$@)$(CC) $(CFLAGS) $^ -o $@ $(shell pkg-config --libs $(TRAFFIC_PKGS)) -lpthread
+	$(call msg,LINK,$@)$(CC) $(CFLAGS) $^ -o $@ $(shell $(PKG_CONFIG) --libs $(TRAFFIC_PKGS)) -lpthread
+
+include deploy/bundle/module.mk
 
 # --- unit tests: the whole user side again with ASan and UBSan, one program per tests/unit/test_*.c --
 
-SAN        := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANITIZE   ?= -fsanitize=address,undefined
+SAN        := -O1 -g $(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 SAN_OBJS   := $(USER_OBJS:$(B)/obj/%=$(B)/san/%)
 UNIT_SRCS  := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(UNIT_SRCS:tests/unit/%.c=$(B)/unit/%)
@@ -119,53 +132,51 @@ $(B)/unit/%: $(B)/san/tests/unit/%.o $(B)/san/tests/unit/support.o $(B)/san/libu
 	@mkdir -p $(@D)
 	$(call msg,LINK,$@)$(CC) $(SAN) $^ -o $@ $(PKG_LIBS) -lcmocka
 
-# --- micro-benchmarks: the user side as it is shipped ---------------------------------------------
+include tests/bench/module.mk
+include tests/bench/guest/module.mk
+include tests/bench/micro/module.mk
+include tests/fuzz/module.mk
 
-MICRO_SRCS := $(wildcard tests/bench/micro/*.c)
-
-$(B)/bench/micro: $(MICRO_SRCS:%.c=$(B)/obj/%.o) $(USER_OBJS)
-	@mkdir -p $(@D)
-	$(call msg,LINK,$@)$(CC) $(CFLAGS) $^ -o $@ $(PKG_LIBS)
-
-# --- fuzzers: the user side once more, with clang's coverage and sanitizers, one program per tests/fuzz/fuzz_*.c --
-
-FUZZ      := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
-             -Wno-format-nonliteral
-FUZZ_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
-FUZZERS   := $(FUZZ_SRCS:tests/fuzz/%.c=$(B)/fuzz/%)
-
-$(B)/fuzz-obj/%.o: %.c | $(TOOLS_OK) $(GENERATED)
-	@mkdir -p $(@D)
-	$(call msg,CC-FUZZ,$<)$(CLANG) $(CSTD) $(WARN) $(FUZZ) $(DEFINES) $(INCLUDES) $(PKG_CFLAGS) $(DEPGEN) -c $< -o $@
-
-$(B)/fuzz-obj/gen/%.o: $(B)/gen/%.c $(PROTO_H)
-	@mkdir -p $(@D)
-	$(call msg,CC-FUZZ,$<)$(CLANG) $(CSTD) $(FUZZ) -I$(B)/gen $(DEPGEN) -c $< -o $@
-
-$(B)/fuzz-obj/libuser.a: $(USER_OBJS:$(B)/obj/%=$(B)/fuzz-obj/%)
-	$(call msg,AR,$@)rm -f $@; ar rcs $@ $^
-
-$(B)/fuzz/%: $(B)/fuzz-obj/tests/fuzz/%.o $(B)/fuzz-obj/libuser.a
-	@mkdir -p $(@D)
-	$(call msg,LINK,$@)$(CLANG) -fsanitize=fuzzer,address,undefined $^ -o $@ $(PKG_LIBS)
-
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -mindepth 1 \( -path $(B)/arm64 -o -path $(B)/sysroot \) -prune -o -name '*.d' -print 2>/dev/null)
 
 # --- what people run ------------------------------------------------------------------------------
 
 demo: ## the shop observed, live, until Ctrl-C (root); DEMO_SECONDS=20 ends it by itself
 	+$(Q)target-app/demo
 
-test: ## everything: packages, build, lint, unit, replay, fuzz and end-to-end tests (root)
+test: ## everything: packages, build, lint, unit (arm64 too), replay, fuzz and end-to-end tests, stock kernels (root)
 	@[ "$$(id -u)" = 0 ] || { echo 'end-to-end tests need root: sudo make test; without: make check' >&2; exit 1; }
-	$(Q)tools/install-deps
-	$(Q)$(MAKE) --no-print-directory all unit-programs fuzz-programs
-	$(Q)tests/run lint unit replay fuzz e2e
+	$(Q)tools/install-deps build test demo bundle $(CROSS) vm
+	$(Q)$(MAKE) --no-print-directory all unit-programs fuzz-programs bundle
+	$(Q)$(if $(CROSS),$(MAKE) --no-print-directory $(CROSS),:)
+	$(Q)tests/run lint unit replay fuzz $(CROSS) $(CROSS:%=%-replay) e2e vm
+
+bundle: $(BUNDLE).tar.gz ## a directory and a tarball that run on any Linux host, in build/bundle
+
+arm64: ## program, bundle, shop and unit tests for arm64, cross-compiled into build/arm64
+	$(Q)$(MAKE) --no-print-directory ARCH=arm64 all unit-programs bundle
+
+arm64-test: ## the same, and those unit tests run under qemu-user
+	$(Q)tools/install-deps build test bundle arm64
+	$(Q)$(MAKE) --no-print-directory arm64
+	$(Q)tests/run arm64 arm64-replay
 
 vm-test: ## the end-to-end tests on stock Debian kernels, emulated; fetches the kernels (root)
-	$(Q)tools/install-deps build test vm
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tools/install-deps build test bundle vm
+	$(Q)$(MAKE) --no-print-directory all bundle
 	$(Q)tests/run vm
+
+bench-icount: all $(B)/bench/guest ## what observing costs in instructions, in a deterministic machine; guards the budgets (root)
+	$(Q)tools/install-deps build vm
+	$(Q)tests/bench/icount
+
+bench: ## what observing costs, against the hooks alone and other tools: build/bench/native.txt (root; 15 minutes)
+	$(Q)tools/install-deps build bench
+	$(Q)$(MAKE) --no-print-directory all bench-programs
+	$(Q)tests/bench/run $(BENCH_ARGS)
+
+bench-quick: BENCH_ARGS := --quick
+bench-quick: bench ## the same in short: one round, fewer workloads; noisy
 
 check: all unit-programs ## lint, unit tests and replays; no root, under a minute
 	$(Q)tests/run lint unit replay
@@ -200,11 +211,11 @@ clean: ## remove everything generated
 
 help: ## this list
 	@echo 'zerospan $(VERSION)'
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 19
 
 # How C is compiled here, for tests/lint/headers.
 show-flags:
 	@:$(info $(CC) $(CSTD) $(WARN) $(DEFINES) $(UNIT_DEFS) $(INCLUDES) $(PKG_CFLAGS))
 	@:$(info $(CLANG) $(BPF_CFLAGS))
 
-.PHONY: all demo test vm-test check lint unit unit-programs replay fuzz fuzz-programs bench-micro deps format clean help show-flags
+.PHONY: all demo test vm-test bench bench-quick bench-icount bench-micro check lint unit unit-programs replay fuzz fuzz-programs deps format clean help show-flags bundle arm64 arm64-test

@@ -4,6 +4,9 @@
 
 TOOLS_OK      := $(B)/.tools-build
 TEST_TOOLS_OK := $(B)/.tools-test
+ifneq ($(ARCH),$(HOST))
+TOOLS_OK      += $(B)/.tools-$(ARCH) $(SYSROOT_OK)
+endif
 
 $(B)/.tools-%: tools/packages tools/missing tools.mk
 	@CC='$(CC)' CLANG='$(CLANG)' BPFTOOL='$(BPFTOOL)' PROTOC_C='$(PROTOC_C)' tools/missing $*

@@ -12,48 +12,62 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-/* --- system calls at their exit ------------------------------------------------------------------ */
-
-/*
- * The argument registers survive a system call, so a program on its exit sees arguments and result. The
- * typed tracepoint does not hand them out. Linux 5.15, commit dd6e10fbd9fb "bpf: Add bpf_task_pt_regs()
- * helper" does. Before, the kernel put the address of the system call's registers into the first word of
- * the context, for stack traces (kernel/trace/trace_syscalls.c, perf_call_bpf_exit); programs may not load
- * that word, but helpers may.
- */
-static __always_inline struct pt_regs *zsp_syscall_regs(void *ctx)
-{
-	struct pt_regs *regs = NULL;
-
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-		return (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	bpf_probe_read_kernel(&regs, sizeof(regs), ctx);
-	return regs;
-}
+/* --- system calls ---------------------------------------------------------------------------------- */
 
 struct zsp_args {
 	u64 a[4]; /* the first four */
 };
 
+#if defined(__TARGET_ARCH_x86)
+#define ZSP_REG_NUMBER orig_ax
+#define ZSP_REG_ARG0   di
+#define ZSP_REG_ARG1   si
+#define ZSP_REG_ARG2   dx
+#define ZSP_REG_ARG3   r10
+#elif defined(__TARGET_ARCH_arm64)
+#define ZSP_REG_NUMBER syscallno
+#define ZSP_REG_ARG0 \
+	orig_x0 /* x0 may hold the result by now; the kernel keeps the argument for restarts */
+#define ZSP_REG_ARG1 regs[1]
+#define ZSP_REG_ARG2 regs[2]
+#define ZSP_REG_ARG3 regs[3]
+#endif
+
+/*
+ * The arguments of the system call that the current thread is in. The registers survive the call, so a program at its
+ * end sees arguments and result. Linux 5.15, commit dd6e10fbd9fb "bpf: Add bpf_task_pt_regs() helper" hands them
+ * out, to be followed by plain loads. Before, the kernel put their address into the first word of the context of
+ * the typed tracepoint, for stack traces (kernel/trace/trace_syscalls.c, perf_call_bpf_exit); programs may not load
+ * that word, but helpers may.
+ */
 static __always_inline bool zsp_syscall_args(void *ctx, struct zsp_args *ret)
 {
-	struct pt_regs *regs = zsp_syscall_regs(ctx);
+	struct pt_regs *regs = NULL;
 
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
+		regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+		ret->a[0] = regs->ZSP_REG_ARG0;
+		ret->a[1] = regs->ZSP_REG_ARG1;
+		ret->a[2] = regs->ZSP_REG_ARG2;
+		ret->a[3] = regs->ZSP_REG_ARG3;
+		return true;
+	}
+	bpf_probe_read_kernel(&regs, sizeof(regs), ctx);
 	if (!regs)
 		return false;
-#if defined(__TARGET_ARCH_x86)
-	ret->a[0] = BPF_CORE_READ(regs, di);
-	ret->a[1] = BPF_CORE_READ(regs, si);
-	ret->a[2] = BPF_CORE_READ(regs, dx);
-	ret->a[3] = BPF_CORE_READ(regs, r10);
-#elif defined(__TARGET_ARCH_arm64)
-	/* x0 holds the result by now; the kernel keeps the argument for restarts. */
-	ret->a[0] = BPF_CORE_READ(regs, orig_x0);
-	ret->a[1] = BPF_CORE_READ(regs, regs[1]);
-	ret->a[2] = BPF_CORE_READ(regs, regs[2]);
-	ret->a[3] = BPF_CORE_READ(regs, regs[3]);
-#endif
+	ret->a[0] = BPF_CORE_READ(regs, ZSP_REG_ARG0);
+	ret->a[1] = BPF_CORE_READ(regs, ZSP_REG_ARG1);
+	ret->a[2] = BPF_CORE_READ(regs, ZSP_REG_ARG2);
+	ret->a[3] = BPF_CORE_READ(regs, ZSP_REG_ARG3);
 	return true;
+}
+
+/* The number of that call; for kernels that have bpf_task_pt_regs(). */
+static __always_inline u32 zsp_syscall_number(void)
+{
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+	return regs->ZSP_REG_NUMBER;
 }
 
 /* --- struct file's reference count ----------------------------------------------------------- */

@@ -16,9 +16,6 @@
 #include "emit.bpf.h"
 #include "maps.bpf.h"
 
-#define ZSP_S_IFMT   0170000
-#define ZSP_S_IFSOCK 0140000
-
 #define ZSP_AF_UNIX  1
 #define ZSP_AF_INET  2
 #define ZSP_AF_INET6 10
@@ -41,22 +38,44 @@ static __always_inline struct file *zsp_file_of(u32 fd)
 	return file;
 }
 
-/* The socket behind fd; false when it is no socket. */
+/* A socket's own words: which open file it belongs to, and its protocol part. */
+struct zsp_socket_words {
+	struct file *file;
+	struct sock *sk;
+};
+
+static __always_inline void zsp_socket_words_read(
+    const struct socket *sock, struct zsp_socket_words *ret)
+{
+	/* The two are neighbours, so one read does; were they parted, two would. */
+	if (bpf_core_field_offset(struct socket, sk) ==
+	    bpf_core_field_offset(struct socket, file) + sizeof(ret->file)) {
+		bpf_probe_read_kernel(ret, sizeof(*ret), &sock->file);
+	} else {
+		ret->file = BPF_CORE_READ(sock, file);
+		ret->sk = BPF_CORE_READ(sock, sk);
+	}
+}
+
+/*
+ * The socket behind fd; false when it is no socket. What an open file calls its private data is a socket if that
+ * says that it belongs to this very file.
+ */
 static __always_inline bool zsp_socket_of(u32 fd, struct zsp_socket *ret)
 {
 	struct file *file = zsp_file_of(fd);
-	struct inode *inode;
+	struct zsp_socket_words words = {};
 	struct socket *sock;
 
 	if (!file)
 		return false;
-	inode = BPF_CORE_READ(file, f_inode);
-	if ((BPF_CORE_READ(inode, i_mode) & ZSP_S_IFMT) != ZSP_S_IFSOCK)
-		return false;
 	sock = BPF_CORE_READ(file, private_data);
-	ret->id = BPF_CORE_READ(inode, i_ino);
-	ret->sk = BPF_CORE_READ(sock, sk);
-	return ret->sk != NULL;
+	zsp_socket_words_read(sock, &words);
+	if (words.file != file || !words.sk)
+		return false;
+	ret->sk = words.sk;
+	ret->id = BPF_CORE_READ((struct socket_alloc *)sock, vfs_inode.i_ino);
+	return true;
 }
 
 static __always_inline bool zsp_is_socket(u32 fd)

@@ -196,6 +196,17 @@ enum zsp_syscall {
 /* System call numbers below this are looked up; x86-64 and arm64 end near 470. */
 #define ZSP_SYSCALL_NUMBERS 512
 
+/*
+ * Where system calls are hooked by their functions only: a thread that was inside a call when the hooks were made comes
+ * out of it unhooked. User space sets PERHAPS for the threads it finds.
+ */
+enum zsp_late {
+	ZSP_LATE_NO = 0,
+	ZSP_LATE_PERHAPS = 1, /* nothing was seen of it yet */
+	ZSP_LATE_TAKEN =
+	    2, /* what it received was taken from the socket layer, in a call hooked or not */
+};
+
 /* One attached copy of SQLite: where to find things in its objects, read from its own code. */
 struct zsp_sqlite_copy {
 	__u32 sql_offset; /* of the SQL text pointer in sqlite3_stmt */

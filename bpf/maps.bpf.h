@@ -53,6 +53,8 @@ struct zsp_thread {
 	u64 write_start_ns; /* entry of the write in progress */
 	u32 slice;          /* returns from epoll_wait and its like */
 	u32 depth;          /* sqlite frames in use */
+	u32 late;           /* enum zsp_late */
+	u32 reserved;
 	struct zsp_sqlite_frame frames[ZSP_SQLITE_DEPTH];
 	struct zsp_transfer transfer;
 	struct zsp_object_key key; /* at hand: uprobe programs have little stack */
@@ -60,8 +62,8 @@ struct zsp_thread {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__type(key, u32); /* tid */
+	__uint(max_entries, 8192); /* user space sets it by the number of CPUs before load */
+	__type(key, u32);          /* tid */
 	__type(value, struct zsp_thread);
 } zsp_threads __weak SEC(".maps");
 
@@ -83,8 +85,8 @@ struct zsp_conn {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 32768);
-	__type(key, u64); /* address of struct sock; never leaves the kernel */
+	__uint(max_entries, 16384); /* likewise */
+	__type(key, u64);           /* address of struct sock; never leaves the kernel */
 	__type(value, struct zsp_conn);
 } zsp_conns __weak SEC(".maps");
 
@@ -141,10 +143,10 @@ struct {
 	__type(value, struct zsp_sqlite_copy);
 } zsp_sqlite_copies __weak SEC(".maps");
 
-/* All records of all CPUs, in the order of reservation. Size set by user space before load. */
+/* All records of all CPUs, in the order of reservation. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 8 * 1024 * 1024);
+	__uint(max_entries, 8 * 1024 * 1024); /* likewise */
 } zsp_ring __weak SEC(".maps");
 
 /*

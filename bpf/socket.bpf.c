@@ -9,12 +9,8 @@
  *	entry of write, send...   thread.write_start_ns = now
  *	exit of any of them       number → class → descriptor → socket → connection → record
  *
- * Each program is attached to the typed tracepoints of many calls (user/probe/syscalls.c), so that all
- * other calls of the host run no program at all.
- *
- * The kernel skips a tracepoint program when another one was interrupted on the same CPU. Up to Linux 6.18
- * these programs are not preemptible and that cannot happen between tasks; on 7.3 they are, and it does.
- * Skipped runs are counted by the kernel and reported as lost.
+ * The same code hangs on the typed tracepoints of these calls, or on the kernel functions behind them where those can
+ * be hooked well (user/probe/call_hooks.h says when and why): all other calls of the host run no program at all.
  */
 #include "vmlinux.h"
 
@@ -119,9 +115,10 @@ static __always_inline void emit_gathered(const u64 room, u64 want, struct zsp_t
 		if (fault)
 			break;
 		n = piece.iov_len < want - done ? piece.iov_len : want - done;
+		if (n == 0)
+			continue;
 		barrier_var(n);
-		if (n > room)
-			n = room;
+		n = ((n - 1) & (room - 1)) + 1; /* n as it is; for the verifier, without a branch */
 		fault = bpf_probe_read_user(data->payload + (done & (room - 1)), n, piece.iov_base);
 		if (fault)
 			break;
@@ -139,12 +136,18 @@ static __always_inline void emit_transfer(
 
 	if (want == 0)
 		emit_flat(0, 0, thread, conn, sk);
+	else if (pieces && want < 256)
+		emit_gathered(256, want, thread, conn, sk);
 	else if (pieces && want < 1024)
 		emit_gathered(1024, want, thread, conn, sk);
+	else if (pieces && want < 4096)
+		emit_gathered(4096, want, thread, conn, sk);
 	else if (pieces)
 		emit_gathered(ZSP_CAPTURE_MAX, want, thread, conn, sk);
 	else if (want <= 192)
 		emit_flat(192, want, thread, conn, sk);
+	else if (want <= 448)
+		emit_flat(448, want, thread, conn, sk);
 	else if (want <= 960)
 		emit_flat(960, want, thread, conn, sk);
 	else if (want <= 4032)
@@ -301,6 +304,11 @@ static __always_inline bool class_is_write(u32 class)
 	return class >= ZSP_SYSCALL_WRITE && class <= ZSP_SYSCALL_SPLICE;
 }
 
+static __always_inline bool class_is_read(u32 class)
+{
+	return class >= ZSP_SYSCALL_READ && class <= ZSP_SYSCALL_RECVMMSG;
+}
+
 static __always_inline void handle_io(
     struct zsp_thread *thread, u32 class, const struct zsp_args *args, long moved)
 {
@@ -335,18 +343,10 @@ static __always_inline bool maps_code(const struct zsp_args *args, long ret)
 	    !(args->a[3] & ZSP_MAP_ANONYMOUS);
 }
 
-SEC("tracepoint/syscalls/sys_exit")
-int zsp_sys_exit(struct trace_event_raw_sys_exit *ctx)
+/* A call of an observed thread has returned. */
+static __always_inline int call_returned(
+    struct zsp_thread *thread, u32 class, const struct zsp_args *args, long ret)
 {
-	struct zsp_thread *thread = zsp_current_thread();
-	struct zsp_args args;
-	u32 nr = ctx->id; /* an int to the kernel; what follows it in memory is anything */
-	long ret = ctx->ret;
-	u32 class;
-
-	if (!thread || nr >= ZSP_SYSCALL_NUMBERS || !zsp_syscall_args(ctx, &args))
-		return 0;
-	class = zsp_syscalls[nr];
 	if (class == ZSP_SYSCALL_WAIT) {
 		thread->slice++;
 	} else if (class == ZSP_SYSCALL_IO_URING) {
@@ -356,18 +356,32 @@ int zsp_sys_exit(struct trace_event_raw_sys_exit *ctx)
 			handle_new_conn(ret, ZSP_ROLE_ACCEPTED);
 	} else if (class == ZSP_SYSCALL_CONNECT) {
 		if (ret == 0 || ret == -ZSP_EINPROGRESS)
-			handle_new_conn(args.a[0], ZSP_ROLE_CONNECTED);
+			handle_new_conn(args->a[0], ZSP_ROLE_CONNECTED);
 	} else if (class == ZSP_SYSCALL_MMAP) {
-		if (maps_code(&args, ret))
+		if (maps_code(args, ret))
 			zsp_emit_proc(ZSP_KIND_PROC_MAP, bpf_get_current_pid_tgid() >> 32, 0, 0);
 	} else if (class != ZSP_SYSCALL_IGNORED && ret >= 0) {
-		handle_io(thread, class, &args, ret);
+		handle_io(thread, class, args, ret);
 	}
 	return 0;
 }
 
+/* --- hooks: tracepoints ------------------------------------------------------------------------- */
+
+SEC("?tracepoint/syscalls/sys_exit")
+int zsp_sys_exit(struct trace_event_raw_sys_exit *ctx)
+{
+	struct zsp_thread *thread = zsp_current_thread();
+	struct zsp_args args;
+	u32 nr = ctx->id; /* an int to the kernel; what follows it in memory is anything */
+
+	if (!thread || nr >= ZSP_SYSCALL_NUMBERS || !zsp_syscall_args(ctx, &args))
+		return 0;
+	return call_returned(thread, zsp_syscalls[nr], &args, ctx->ret);
+}
+
 /* The entries of the writing calls: when the first byte of a request or an answer set out. */
-SEC("tracepoint/syscalls/sys_enter")
+SEC("?tracepoint/syscalls/sys_enter")
 int zsp_enter_write(void *ctx)
 {
 	struct zsp_thread *thread = zsp_current_thread();
@@ -375,4 +389,54 @@ int zsp_enter_write(void *ctx)
 	if (thread)
 		thread->write_start_ns = bpf_ktime_get_ns();
 	return 0;
+}
+
+/* --- hooks: the functions of the calls ------------------------------------------------------------ */
+
+SEC("?kretprobe.multi")
+int zsp_call_return(struct pt_regs *ctx)
+{
+	struct zsp_thread *thread = zsp_current_thread();
+	struct zsp_args args;
+	u32 class, late;
+
+	if (!thread || !zsp_syscall_args(ctx, &args))
+		return 0;
+	class = bpf_get_attach_cookie(ctx);
+	late = thread->late;
+	thread->late = ZSP_LATE_NO;
+	if (late == ZSP_LATE_TAKEN && class_is_read(class))
+		return 0;
+	return call_returned(thread, class, &args, PT_REGS_RC(ctx));
+}
+
+SEC("?kprobe.multi")
+int zsp_call_write(struct pt_regs *ctx)
+{
+	return zsp_enter_write(ctx);
+}
+
+/*
+ * A function that was entered before it was hooked returns without the hook. Servers wait inside a read, and the first
+ * request after the attach would go unseen. So what such a thread receives first is taken from the socket layer. If that
+ * call was hooked after all, its return is told by ZSP_LATE_TAKEN; if not, the next receive forgets it.
+ */
+SEC("?tp_btf/sock_recv_length")
+int BPF_PROG(zsp_sock_recv_length, struct sock *sk, int ret)
+{
+	struct zsp_thread *thread = zsp_current_thread();
+	struct zsp_args args;
+	u32 nr, late;
+
+	if (!thread || thread->late == ZSP_LATE_NO)
+		return 0;
+	late = thread->late;
+	thread->late = ZSP_LATE_NO;
+	nr = zsp_syscall_number();
+	if (late == ZSP_LATE_TAKEN || nr >= ZSP_SYSCALL_NUMBERS || !zsp_syscall_args(ctx, &args))
+		return 0;
+	if (zsp_syscalls[nr] == ZSP_SYSCALL_RECVMMSG) /* returns messages, not bytes */
+		return 0;
+	thread->late = ZSP_LATE_TAKEN;
+	return call_returned(thread, zsp_syscalls[nr], &args, ret);
 }

@@ -31,14 +31,14 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(zsp_sched_process_exec, struct task_struct *task, int old_pid)
 {
 	u32 tgid = task->tgid, old_tid = old_pid;
-	bool observed = bpf_map_lookup_elem(&zsp_threads, &old_tid) != NULL;
+	bool observed = !ZSP_EMPTY && bpf_map_lookup_elem(&zsp_threads, &old_tid) != NULL;
 
 	if (observed) {
 		/* The thread that called exec becomes the leader; what was known of either is void. */
 		bpf_map_delete_elem(&zsp_threads, &old_tid);
 		zsp_thread_observe(tgid);
 	}
-	if (observed || zsp_watch_exec)
+	if (observed || (!ZSP_EMPTY && zsp_watch_exec))
 		zsp_emit_proc(ZSP_KIND_PROC_EXEC, tgid, 0, 0);
 	return 0;
 }
@@ -48,7 +48,7 @@ int BPF_PROG(zsp_sched_process_exit, struct task_struct *task)
 {
 	u32 tid = task->pid;
 
-	if (bpf_map_delete_elem(&zsp_threads, &tid))
+	if (ZSP_EMPTY || bpf_map_delete_elem(&zsp_threads, &tid))
 		return 0;
 	if (task->signal->live.counter == 0) /* the last thread */
 		zsp_emit_proc(ZSP_KIND_PROC_EXIT, task->tgid, 0, task->exit_code);

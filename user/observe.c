@@ -120,6 +120,7 @@ static int open_reader(struct observation *o)
 	struct reader_options options = {
 	    .ring_fd = probes_ring_fd(o->probes),
 	    .waits = probes_reader_waits(o->probes),
+	    .wake_fd = o->signal_fd,
 	    .event = on_event,
 	    .ctx = o,
 	};
@@ -267,7 +268,7 @@ static void loop(struct observation *o)
 	uint64_t now = clock_monotonic_ns();
 
 	while (!asked_to_end(o) && !is_over(o, now) && !child_poll(&o->child)) {
-		reader_run(o->reader, wait_ms(o, now), o->signal_fd);
+		reader_run(o->reader, wait_ms(o, now));
 		now = clock_monotonic_ns();
 		watch_settle(o->watch);
 		pipeline_tick(o->pipeline, now);

@@ -61,7 +61,6 @@ typedef struct {
 typedef atomic64_t atomic_long_t;
 
 struct inode {
-	unsigned short i_mode;
 	unsigned long i_ino;
 };
 
@@ -129,6 +128,11 @@ struct sock_common {
 struct socket {
 	struct file *file;
 	struct sock *sk;
+};
+
+struct socket_alloc {
+	struct socket socket;
+	struct inode vfs_inode;
 };
 
 struct sock {

@@ -95,6 +95,21 @@ def built(name):
     return path
 
 
+def bundled():
+    """Whether the build directory holds the bundle's launcher instead of the program."""
+    return os.path.exists(os.path.join(BUILD, "lib", "zerospan"))
+
+
+def copy_of_zerospan(test, name):
+    """A copy of the program in the test's folder that anybody can start; its path."""
+    path = test.path(name)
+    shutil.copy(built("zerospan"), path)
+    os.chmod(path, 0o755)
+    if bundled():
+        shutil.copytree(os.path.join(BUILD, "lib"), test.path("lib"))
+    return path
+
+
 def free_port(host="127.0.0.1"):
     """A port that nobody listens on now, for programs that cannot choose one themselves."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

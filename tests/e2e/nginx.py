@@ -11,9 +11,10 @@ from lib import check, wait_for
 CONFIG = """
 daemon off;
 worker_processes 2;
+worker_rlimit_nofile {files};
 pid {dir}/nginx.pid;
 error_log {dir}/nginx-error.log warn;
-events {{ worker_connections 256; }}
+events {{ worker_connections {connections}; }}
 http {{
     log_format line '$status $request';
     access_log {dir}/nginx-access.log line buffer=256k flush=1s;
@@ -37,13 +38,15 @@ http {{
 
 
 class Nginx:
-    def __init__(self, test):
+    def __init__(self, test, connections=256):
+        """connections: how many each worker can serve at a time."""
         program = lib.tool("nginx", "nginx-light")
         self.dir = test.dir
         self.port = lib.free_port()
         os.makedirs(test.path("www"), exist_ok=True)
         os.chmod(test.path("www"), 0o755)
-        config = test.write("nginx.conf", CONFIG.format(dir=test.dir, port=self.port))
+        config = test.write("nginx.conf", CONFIG.format(
+            dir=test.dir, port=self.port, connections=connections, files=connections + 64))
         self.process = test.start(program, "-c", config, "-e", test.path("nginx-error.log"))
         wait_for(lambda: lib.listens(self.port), lambda: f"nginx to listen: {self.process.err}")
         wait_for(lambda: len(self.workers()) == 2, "both workers of nginx")

@@ -15,10 +15,11 @@ from observer import Span
 
 class Receiver:
     """Listens on a free port and keeps what is posted. mode: ok, hang (read, never answer), an HTTP
-    status, or partial (accepts, but says that one span was rejected)."""
+    status, or partial (accepts, but says that one span was rejected). tls: a server's ssl.SSLContext."""
 
-    def __init__(self, test, mode="ok", port=0):
+    def __init__(self, test, mode="ok", port=0, tls=None):
         self.mode = mode
+        self.scheme = "https" if tls else "http"
         self.bodies = []
         self.requests = []  # (path, headers)
         self.released = threading.Event()
@@ -39,12 +40,14 @@ class Receiver:
 
         self.server = Server(("127.0.0.1", port), Handler)
         self.port = self.server.server_address[1]
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         test.cleanup(self.close)
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     @property
     def environment(self):

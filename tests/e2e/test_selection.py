@@ -95,10 +95,9 @@ def test_bad_options(t):
 
 def test_itself_is_no_target(t):
     """The observer's own name and program mean others of that name, never itself."""
-    program = t.path("zerospan-e2e-itself")
-    shutil.copy(lib.built("zerospan"), program)
-    os.chmod(program, 0o755)
-    for selector in (["--exe", program], ["--name", "zerospan-e2e-itself"]):
+    program = lib.copy_of_zerospan(t, "zs-e2e-itself")
+    by_exe = [] if lib.bundled() else [["--exe", program]]  # there the kernel knows the loader
+    for selector in (*by_exe, ["--name", "zs-e2e-itself"]):
         process = t.start(program, "trace", *selector)
         equal(process.wait(5), 2, f"exit status of {selector}")
         check("zerospan itself" in process.err, f"{selector} is refused with {process.err!r}")
@@ -120,9 +119,7 @@ def test_not_root(t):
     """Exit 3 and one sentence, which names the remedy."""
     setpriv = lib.tool("setpriv", "util-linux")
     shop = Shop(t)
-    program = t.path("zerospan")  # the build folder may be closed to others
-    shutil.copy(lib.built("zerospan"), program)
-    os.chmod(program, 0o755)
+    program = lib.copy_of_zerospan(t, "zerospan")  # the build folder may be closed to others
     for command in ("trace", "run"):
         process = t.start(setpriv, "--reuid=65534", "--regid=65534", "--clear-groups", program,
                           command, "--pid", str(shop.pid))

@@ -60,11 +60,13 @@ static inline struct exchange make_exchange(
 
 static inline struct made make(const struct exchange *exchange, enum parent_basis basis)
 {
+	struct conn *conn = (struct conn *)(uintptr_t)exchange->conn;
 	struct made made = {0};
 	struct span_builder builder;
 	struct route_table *routes = route_table_new();
 
 	span_builder_init(&builder);
+	endpoint_text(&conn->remote, conn->remote_text); /* as the connection table does */
 	made.span = http_span_build(&builder, routes, exchange, service);
 	assert_non_null(made.span);
 	assert_int_equal(made.span->basis, PARENT_BASIS_NONE);

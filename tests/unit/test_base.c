@@ -9,7 +9,6 @@
 #include "base/hmap.h"
 #include "base/list.h"
 #include "base/log.h"
-#include "base/pool.h"
 #include "base/rng.h"
 #include "base/sv.h"
 #include "base/utf8.h"
@@ -485,36 +484,9 @@ static void test_nocase_everywhere(void **state)
 	}
 }
 
-/* Objects come zeroed, whatever was in those that were given back; under a sanitizer none is kept. */
-static void test_pool(void **state)
-{
-	struct pool pool;
-	uint64_t *objects[5];
-
-	(void)state;
-	pool_init(&pool, 4 * sizeof(uint64_t), 3);
-	for (int round = 0; round < 3; round++) {
-		for (size_t i = 0; i < 5; i++) {
-			objects[i] = pool_get(&pool);
-			assert_non_null(objects[i]);
-			for (size_t k = 0; k < 4; k++) {
-				assert_int_equal(objects[i][k], 0);
-				objects[i][k] = UINT64_MAX;
-			}
-		}
-		for (size_t i = 0; i < 5; i++)
-			pool_put(&pool, objects[i]);
-		assert_int_equal(pool.n, pool.max);
-	}
-	pool_put(&pool, NULL);
-	pool_release(&pool);
-	assert_int_equal(pool.n, 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_pool),
 	    cmocka_unit_test(test_nocase_everywhere),
 	    cmocka_unit_test(test_sv_equality),
 	    cmocka_unit_test(test_sv_parts),

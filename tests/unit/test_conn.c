@@ -430,22 +430,6 @@ static void free_of_nothing(void **state)
 	conn_table_free(NULL, 1);
 }
 
-/* Every value of an octet, as inet_ntop() writes it. */
-static void ipv4_text(void **state)
-{
-	struct endpoint endpoint = {.family = ZSP_FAMILY_IPV4};
-	char text[ENDPOINT_TEXT], expected[INET_ADDRSTRLEN];
-
-	(void)state;
-	for (unsigned int i = 0; i < 256; i++) {
-		const uint8_t address[4] = {(uint8_t)i, (uint8_t)(255 - i), 7, (uint8_t)(i * 3)};
-
-		memcpy(endpoint.address, address, sizeof(address));
-		assert_non_null(inet_ntop(AF_INET, address, expected, sizeof(expected)));
-		assert_string_equal(endpoint_text(&endpoint, text), expected);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -463,7 +447,6 @@ int main(void)
 	    cmocka_unit_test(mapped_addresses),
 	    cmocka_unit_test(table_bound),
 	    cmocka_unit_test(random_losses_add_up),
-	    cmocka_unit_test(ipv4_text),
 	    cmocka_unit_test(free_of_nothing),
 	};
 

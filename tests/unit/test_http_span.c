@@ -15,17 +15,17 @@ static void server_span(void **state)
 	    "GET /users/{id}\n"
 	    "http.request.method='GET'\n"
 	    "url.scheme='http'\n"
+	    "http.route='/users/{id}'\n"
+	    "http.response.status_code=200\n"
+	    "network.protocol.version='1.1'\n"
 	    "url.path='/users/42'\n"
 	    "url.query='q=1&x='\n"
-	    "http.route='/users/{id}'\n"
 	    "user_agent.original='curl/8.0'\n"
 	    "server.address='shop.example'\n"
 	    "server.port=8080\n"
 	    "client.address='192.0.2.7'\n"
 	    "network.peer.address='192.0.2.7'\n"
-	    "network.peer.port=4711\n"
-	    "http.response.status_code=200\n"
-	    "network.protocol.version='1.1'\n");
+	    "network.peer.port=4711\n");
 }
 
 static void client_span(void **state)
@@ -39,13 +39,13 @@ static void client_span(void **state)
 	expect_span(&exchange,
 	    "POST /users/{id}\n"
 	    "http.request.method='POST'\n"
-	    "url.full='http://shop.example:8080/users/42?q=1'\n"
 	    "server.address='shop.example'\n"
 	    "server.port=8080\n"
-	    "network.peer.address='192.0.2.7'\n"
-	    "network.peer.port=4711\n"
 	    "http.response.status_code=200\n"
-	    "network.protocol.version='1.0'\n");
+	    "network.protocol.version='1.0'\n"
+	    "url.full='http://shop.example:8080/users/42?q=1'\n"
+	    "network.peer.address='192.0.2.7'\n"
+	    "network.peer.port=4711\n");
 }
 
 static void basis(void **state)

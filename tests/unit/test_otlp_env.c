@@ -57,6 +57,35 @@ static void test_endpoint(void **state)
 	expect_url(ENV(E "ENDPOINT", "http://[::1]:4318"), "http://[::1]:4318/v1/traces");
 }
 
+static void expect_ca_file(const char *const *env, const char *want)
+{
+	struct otlp_options options;
+
+	assert_int_equal(read_env(env, &options), 0);
+	if (want)
+		assert_string_equal(options.ca_file, want);
+	else
+		assert_null(options.ca_file);
+	otlp_options_release(&options);
+}
+
+static void test_certificate(void **state)
+{
+	struct otlp_options options;
+
+	(void)state;
+	expect_ca_file(ENV(E "ENDPOINT", "https://a"), NULL);
+	expect_ca_file(ENV(E "CERTIFICATE", "/dev/null"), "/dev/null");
+	expect_ca_file(ENV(E "CERTIFICATE", "", "SSL_CERT_FILE", "/dev/null"), "/dev/null");
+	expect_ca_file(
+	    ENV(E "CERTIFICATE", "/dev/null", E "TRACES_CERTIFICATE", "/dev/zero"), "/dev/zero");
+	expect_ca_file(
+	    ENV(E "CERTIFICATE", "/dev/zero", "SSL_CERT_FILE", "/dev/null"), "/dev/zero");
+	/* A general hint that leads nowhere is passed over, a wrong setting is not. */
+	expect_ca_file(ENV("SSL_CERT_FILE", "/no/such/file"), NULL);
+	assert_int_equal(read_env(ENV(E "TRACES_CERTIFICATE", "/no/such/file"), &options), -EINVAL);
+}
+
 static void test_switches(void **state)
 {
 	(void)state;
@@ -197,6 +226,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_endpoint),
+	    cmocka_unit_test(test_certificate),
 	    cmocka_unit_test(test_switches),
 	    cmocka_unit_test(test_errors),
 	    cmocka_unit_test(test_headers_and_timeout),

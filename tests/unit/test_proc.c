@@ -141,7 +141,8 @@ static void reads_itself(void **state)
 	assert_int_equal(proc_read_stat(self, &stat), 0);
 	assert_int_equal(stat.pid, self);
 	assert_int_equal(stat.ppid, getppid());
-	assert_string_equal(stat.comm, "te) st");
+	if (!getenv("ZEROSPAN_EMULATED")) /* qemu-user shows what it started with */
+		assert_string_equal(stat.comm, "te) st");
 	assert_true(stat.start_ticks > 0);
 	assert_true(readlink("/proc/self/exe", expected, sizeof(expected) - 1) > 0);
 	assert_int_equal(proc_exe(self, path, sizeof(path)), 0);

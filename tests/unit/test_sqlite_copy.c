@@ -74,7 +74,9 @@ static void finds_the_shared_library(void **state)
 	copy = copy_of(&copies, library_path(&s));
 	check_traceable(copy);
 	assert_non_null(realpath(library_path(&s), real));
-	assert_string_equal(copy->path, real);
+	if (!getenv("ZEROSPAN_EMULATED")) /* below qemu-user's root the kernel knows another path */
+		assert_string_equal(copy->path, real);
+	assert_ptr_equal(copy, copy_of(&copies, copy->path));
 	sqlite_copies_release(&copies);
 	assert_int_equal(copies.n, 0);
 	dlclose(s.library);

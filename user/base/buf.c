@@ -53,20 +53,10 @@ int buf_reserve(struct buf *b, size_t extra)
 	return 0;
 }
 
-void buf_append(struct buf *b, const void *p, size_t len)
+void buf_append_growing(struct buf *b, const void *p, size_t len)
 {
-	/* As buf_reserve() has it, without the call: there is nearly always room. */
-	if ((b->failed || len >= b->cap - b->len) && buf_reserve(b, len))
-		return;
-	if (len)
-		memcpy(b->data + b->len, p, len);
-	b->len += len;
-	b->data[b->len] = '\0';
-}
-
-void buf_append_sv(struct buf *b, struct sv s)
-{
-	buf_append(b, s.p, s.len);
+	if (buf_reserve(b, len) == 0)
+		buf_append(b, p, len);
 }
 
 void buf_append_cstr(struct buf *b, const char *s)

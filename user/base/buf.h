@@ -29,8 +29,26 @@ void buf_clear(struct buf *b);
 /* Make room for extra more bytes. Returns 0 or -ENOMEM (also remembered in failed). */
 int buf_reserve(struct buf *b, size_t extra);
 
-void buf_append(struct buf *b, const void *p, size_t len);
-void buf_append_sv(struct buf *b, struct sv s);
+/* For buf_append(): when there is no room. */
+void buf_append_growing(struct buf *b, const void *p, size_t len);
+
+static inline void buf_append(struct buf *b, const void *p, size_t len)
+{
+	if (b->failed || b->cap <= b->len || len >= b->cap - b->len) {
+		buf_append_growing(b, p, len);
+		return;
+	}
+	if (len)
+		memcpy(b->data + b->len, p, len);
+	b->len += len;
+	b->data[b->len] = '\0';
+}
+
+static inline void buf_append_sv(struct buf *b, struct sv s)
+{
+	buf_append(b, s.p, s.len);
+}
+
 void buf_append_cstr(struct buf *b, const char *s);
 void buf_append_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
 	HMAP_MIN_BUCKETS = 16
@@ -124,10 +125,15 @@ struct hnode *hmap_pop(struct hmap *map, size_t *slot)
 
 uint64_t hash_bytes(const void *p, size_t len)
 {
-	const unsigned char *byte = p;
-	uint64_t h = 0xcbf29ce484222325ULL;
+	const unsigned char *at = p;
+	uint64_t h = len * 0x9e3779b97f4a7c15ULL, word;
 
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ byte[i]) * 0x100000001b3ULL;
-	return hash_u64(h);
+	for (; len >= sizeof(word); at += sizeof(word), len -= sizeof(word)) {
+		memcpy(&word, at, sizeof(word));
+		h = (h ^ word) * 0xff51afd7ed558ccdULL;
+		h ^= h >> 32;
+	}
+	for (word = 0; len; len--)
+		word = word << 8 | at[len - 1];
+	return hash_u64(h ^ word);
 }

@@ -72,7 +72,7 @@ static inline uint64_t hash_combine(uint64_t a, uint64_t b)
 	return hash_u64(a ^ (b + 0x9e3779b97f4a7c15ULL + (a << 6) + (a >> 2)));
 }
 
-/* FNV-1a over bytes, then mixed. Not for untrusted keys in unbounded maps: every map here is
+/* Eight bytes per step, then mixed. Not for untrusted keys in unbounded maps: every map here is
  * bounded. */
 uint64_t hash_bytes(const void *p, size_t len);
 

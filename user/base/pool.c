@@ -1,50 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Kept objects in a chain, the last freed first: it is still in the CPU's cache. See pool.h. */
+/* A list of objects for later; see pool.h. */
 #include "base/pool.h"
 
-#include "base/alloc.h"
+#include <assert.h>
+#include <stdlib.h>
 
-void pool_init(struct pool *pool, size_t size, size_t max)
+struct kept {
+	struct kept *next;
+};
+
+void pool_init(struct pool *pool, size_t size, size_t max_kept)
 {
-	*pool = (struct pool){.size = size, .max = max};
-#ifdef __SANITIZE_ADDRESS__
-	pool->max = 0;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-	pool->max = 0;
-#endif
-#endif
+	assert(size >= sizeof(struct kept));
+	*pool = (struct pool){.size = size, .max_kept = max_kept};
 }
 
 void pool_release(struct pool *pool)
 {
-	while (pool->free) {
-		void *object = pool->free;
+	while (pool->first) {
+		struct kept *object = pool->first;
 
-		memcpy(&pool->free, object, sizeof(pool->free));
+		pool->first = object->next;
 		free(object);
 	}
-	pool->n = 0;
+	pool->kept = 0;
 }
 
-void *pool_get(struct pool *pool)
+void *pool_take(struct pool *pool)
 {
-	void *object = pool->free;
+	struct kept *object = pool->first;
 
 	if (!object)
-		return alloc_zeroed(pool->size);
-	memcpy(&pool->free, object, sizeof(pool->free));
-	pool->n--;
-	return memset(object, 0, pool->size);
+		return malloc(pool->size);
+	pool->first = object->next;
+	pool->kept--;
+	return object;
 }
 
-void pool_put(struct pool *pool, void *object)
+void pool_give(struct pool *pool, void *object)
 {
-	if (!object || pool->n >= pool->max) {
+	struct kept *kept = object;
+
+	if (!object || pool->kept == pool->max_kept) {
 		free(object);
 		return;
 	}
-	memcpy(object, &pool->free, sizeof(pool->free));
-	pool->free = object;
-	pool->n++;
+	kept->next = pool->first;
+	pool->first = kept;
+	pool->kept++;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Freed objects of one size, kept for the next ones: for objects that are made and freed in waves, which malloc's own
- * cache (7 of a size) does not catch. Not for several threads.
+ * Objects of one size that come and go all the time: those given back are kept, up to a bound, and handed out again. For one
+ * thread. Cheaper than the allocator, whose own quick lists hold only a handful per size.
  */
 #ifndef ZS_BASE_POOL_H
 #define ZS_BASE_POOL_H
@@ -9,20 +9,19 @@
 #include <stddef.h>
 
 struct pool {
-	void *free; /* chain through the first word of each */
-	size_t n;
-	size_t size; /* of an object, at least that of a pointer */
-	size_t
-	    max; /* keep at most so many; under a sanitizer none, or it would see no use after free */
+	size_t size; /* of an object, at least a pointer's */
+	size_t kept, max_kept;
+	void *first; /* of those kept, linked through their first word */
 };
 
-void pool_init(struct pool *pool, size_t size, size_t max);
+/* size: of an object, at least a pointer's; max_kept: how many to keep for later. */
+void pool_init(struct pool *pool, size_t size, size_t max_kept);
+void pool_release(struct pool *pool); /* frees those kept; objects handed out are their owners' */
 
-/* Free what is kept. Objects in use are the caller's. */
-void pool_release(struct pool *pool);
+/* An object with any contents; NULL without memory. */
+void *pool_take(struct pool *pool);
 
-/* A zeroed object, NULL without memory; given back with pool_put() or free(). */
-void *pool_get(struct pool *pool);
-void pool_put(struct pool *pool, void *object); /* NULL is fine */
+/* Give an object back; NULL is fine. */
+void pool_give(struct pool *pool, void *object);
 
 #endif

@@ -37,33 +37,30 @@ static int utf8_sequence(const unsigned char *p, size_t left)
 	return need + 1;
 }
 
-/* How many bytes from p on are ASCII: nearly all text is, so eight are looked at together. */
-static size_t ascii_run(const unsigned char *p, size_t len)
+/* How many bytes from the beginning are ASCII for sure; eight at a time. */
+static size_t ascii_prefix(struct sv s)
 {
-	size_t n = 0;
+	size_t at = 0;
 	uint64_t word;
 
-	for (; len - n >= sizeof(word); n += sizeof(word)) {
-		memcpy(&word, p + n, sizeof(word));
+	for (; s.len - at >= sizeof(word); at += sizeof(word)) {
+		memcpy(&word, s.p + at, sizeof(word));
 		if (word & 0x8080808080808080ULL)
-			break;
+			return at;
 	}
-	while (n < len && p[n] < 0x80)
-		n++;
-	return n;
+	while (at < s.len && !(s.p[at] & 0x80))
+		at++;
+	return at;
 }
 
 size_t utf8_valid_prefix(struct sv s)
 {
 	const unsigned char *p = (const unsigned char *)s.p;
-	size_t at = 0;
+	size_t at = ascii_prefix(s);
 
 	while (at < s.len) {
-		int n = 0;
+		int n = utf8_sequence(p + at, s.len - at);
 
-		at += ascii_run(p + at, s.len - at);
-		if (at < s.len)
-			n = utf8_sequence(p + at, s.len - at);
 		if (n < 0)
 			break;
 		at += (size_t)n;

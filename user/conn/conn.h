@@ -49,10 +49,11 @@ struct conn {
 	uint32_t netns;
 	enum zsp_role role;
 	struct endpoint local, remote;
-	uint32_t next[2]; /* position of the next byte, by direction - 1 */
-	uint32_t pid;     /* that last moved bytes on it, 0 none yet */
-	bool reset;       /* ended by RST or an error */
-	void *protocol;   /* the handler's own, NULL at open */
+	char remote_text[ENDPOINT_TEXT]; /* its address without port; "" for Unix sockets */
+	uint32_t next[2];                /* position of the next byte, by direction - 1 */
+	uint32_t pid;                    /* that last moved bytes on it, 0 none yet */
+	bool reset;                      /* ended by RST or an error */
+	void *protocol;                  /* the handler's own, NULL at open */
 };
 
 /* Called in stream order. conn->protocol is the handler's to set in open and to free in close. */

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -26,6 +27,24 @@ enum {
 	PAGE = 4096,
 };
 
+/* peek() where the system lacks process_vm_readv: kernels without CONFIG_CROSS_MEMORY_ATTACH, and
+ * qemu-user. */
+static ssize_t peek_through_proc(pid_t pid, uint64_t address, void *buf, size_t len)
+{
+	ssize_t n = -1;
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT || errno == ESRCH ? -ESRCH : -EPERM;
+	if (address <= INT64_MAX)
+		n = pread(fd, buf, len, (off_t)address);
+	close(fd);
+	return n > 0 ? n : -EFAULT;
+}
+
 /* Up to len bytes, fewer when the mapping ends. Returns how many or -EFAULT, -ESRCH, -EPERM. */
 static ssize_t peek(pid_t pid, uint64_t address, void *buf, size_t len)
 {
@@ -33,6 +52,8 @@ static ssize_t peek(pid_t pid, uint64_t address, void *buf, size_t len)
 	struct iovec remote = {.iov_base = (void *)(uintptr_t)address, .iov_len = len};
 	ssize_t n = process_vm_readv(pid, &local, 1, &remote, 1, 0);
 
+	if (n < 0 && errno == ENOSYS)
+		return peek_through_proc(pid, address, buf, len);
 	return n < 0 ? -errno : n;
 }
 

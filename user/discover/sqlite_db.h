@@ -12,7 +12,7 @@
  *	BtShared word 0       -> Pager
  *	Pager    word 0..63   -> zFilename: equals the path of a file the process has open  [proof]
  *
- * The memory is only read (process_vm_readv), while the process runs on: a torn read fails a proof
+ * The memory is only read (process_vm_readv, else /proc/PID/mem), while the process runs on: a torn read fails a proof
  * and gives no answer, never a wrong one.
  */
 #ifndef ZS_DISCOVER_SQLITE_DB_H

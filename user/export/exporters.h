@@ -32,6 +32,7 @@ struct otlp_options {
 	char **headers;   /* n "Name: value" lines, percent-decoded */
 	size_t n_headers;
 	uint64_t timeout_ms; /* per request; 0: none */
+	char *ca_file; /* PEM file of the authorities to trust, and no others; NULL: the host's */
 
 	/* Queue, batches, the time to drain at the end; a field that is 0 takes its default (16384
 	 * and 512 spans, 1 s, 5 s). */
@@ -44,10 +45,11 @@ struct otlp_options {
 /*
  * Read the OTEL_* variables that concern traces (getenv_fn like getenv, so that tests need no
  * environment): OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER, and OTEL_EXPORTER_OTLP_{ENDPOINT, HEADERS,
- * TIMEOUT, PROTOCOL, COMPRESSION} with their _TRACES_ forms (opentelemetry-specification v1.60.0,
- * protocol/exporter.md). The endpoint is configured by one of the endpoint variables or by
- * OTEL_TRACES_EXPORTER=otlp, which then means http://localhost:4318. Returns 0 (caller releases),
- * or -EINVAL after logging what is wrong with which variable.
+ * TIMEOUT, PROTOCOL, COMPRESSION, CERTIFICATE} with their _TRACES_ forms (opentelemetry-
+ * specification v1.60.0, protocol/exporter.md), and after the last SSL_CERT_FILE, as OpenSSL has
+ * it. The endpoint is configured by one of the endpoint variables or by OTEL_TRACES_EXPORTER=otlp,
+ * which then means http://localhost:4318. Returns 0 (caller releases), or -EINVAL after logging
+ * what is wrong with which variable.
  */
 int otlp_options_from_env(
     struct otlp_options *ret_options, const char *(*getenv_fn)(const char *name));

@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/log.h"
@@ -278,6 +280,29 @@ static bool traces_enabled(getenv_like *getenv_fn, bool *ret_wanted)
 	return true;
 }
 
+/* --- certificates ---------------------------------------------------------------------------- */
+
+/* What names a file for this purpose only must be right; SSL_CERT_FILE is for everybody. */
+static int read_ca_file(struct otlp_options *options, getenv_like *getenv_fn)
+{
+	struct setting setting = get_setting(getenv_fn, "CERTIFICATE");
+	const char *path = setting.value;
+
+	if (path && access(path, R_OK)) {
+		int err = errno;
+
+		log_error("%s: reading \"%s\" failed: %s", setting.name, path, strerror(err));
+		return -EINVAL;
+	}
+	if (!path) {
+		path = get_nonempty(getenv_fn, "SSL_CERT_FILE");
+		if (!path || access(path, R_OK))
+			return 0;
+	}
+	options->ca_file = strdup(path);
+	return options->ca_file ? 0 : -ENOMEM;
+}
+
 int otlp_options_from_env(
     struct otlp_options *ret_options, const char *(*getenv_fn)(const char *name))
 {
@@ -292,6 +317,8 @@ int otlp_options_from_env(
 			err = read_endpoint(&options, getenv_fn, wanted);
 		if (!err)
 			err = read_headers(&options, getenv_fn);
+		if (!err)
+			err = read_ca_file(&options, getenv_fn);
 		if (!err)
 			read_timeout(&options, getenv_fn);
 	}
@@ -311,5 +338,6 @@ void otlp_options_release(struct otlp_options *options)
 		free(options->headers[i]);
 	free(options->headers);
 	free(options->traces_url);
+	free(options->ca_file);
 	*options = (struct otlp_options){0};
 }

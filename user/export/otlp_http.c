@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "export/exporters.h"
@@ -329,6 +330,31 @@ static int set_headers(struct otlp *otlp, const struct otlp_options *options)
 	return err;
 }
 
+/* Where systems keep the authorities they trust. libcurl knows the place of the system that it was
+ * built for; a bundle also runs on others. */
+static const char *const ca_files[] = {
+    "/etc/ssl/certs/ca-certificates.crt", /* Debian, Ubuntu, Arch, Alpine, Gentoo */
+    "/etc/pki/tls/certs/ca-bundle.crt",   /* Fedora, RHEL */
+    "/etc/ssl/ca-bundle.pem",             /* openSUSE */
+    "/etc/ssl/cert.pem",                  /* Alpine, OpenWrt */
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+};
+
+static void set_trust(CURL *easy, const char *ca_file)
+{
+	if (ca_file) {
+		curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
+		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(ca_files) / sizeof(ca_files[0]); i++) {
+		if (access(ca_files[i], R_OK) == 0) {
+			curl_easy_setopt(easy, CURLOPT_CAINFO, ca_files[i]);
+			return;
+		}
+	}
+}
+
 static int set_up_curl(struct otlp *otlp, const struct otlp_options *options)
 {
 	CURL *easy = otlp->easy = curl_easy_init();
@@ -341,6 +367,7 @@ static int set_up_curl(struct otlp *otlp, const struct otlp_options *options)
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_USERAGENT,
 	    "zerospan/" ZEROSPAN_VERSION " OTel-OTLP-Exporter-C/" ZEROSPAN_VERSION);
+	set_trust(easy, options->ca_file);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, otlp->headers);
 	curl_easy_setopt(easy, CURLOPT_POST, 1L);
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reads the kernel's ring. While records flow, the reader comes by every few milliseconds and the
- * targets pay for no wake-up; when the ring stays empty it sleeps and the first record wakes it.
+ * targets pay for no wake-up; when the ring stays empty it sleeps and the first record wakes it. Records about
+ * processes wake it at once.
  */
 #ifndef ZS_INGEST_READER_H
 #define ZS_INGEST_READER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "ingest/decode.h"
@@ -13,8 +15,9 @@
 struct reader;
 
 struct reader_options {
-	int ring_fd;              /* the ring's map */
+	int ring_fd;              /* the ring's map; the caller's, as long as the reader lives */
 	volatile uint32_t *waits; /* the kernel side's "the reader sleeps" flag */
+	int wake_fd;              /* ends a wait when readable; -1: none */
 	void (*event)(void *ctx, const struct event *event);
 	void *ctx;
 };
@@ -24,13 +27,13 @@ struct reader *reader_new(const struct reader_options *options);
 void reader_free(struct reader *reader); /* NULL is fine */
 
 /*
- * Deliver what is in the ring, then wait for more, at most timeout_ms or until wake_fd (-1: none)
+ * Deliver what is in the ring, then wait for more, at most timeout_ms, until a record that wakes comes, or until wake_fd
  * is readable. Returns the number of records delivered.
  */
-int reader_run(struct reader *reader, int timeout_ms, int wake_fd);
+size_t reader_run(struct reader *reader, int timeout_ms);
 
-/* Deliver what is in the ring now, without waiting. */
-int reader_drain(struct reader *reader);
+/* Deliver what is in the ring now, without waiting. Returns how many records. */
+size_t reader_drain(struct reader *reader);
 
 /* Records that event_decode() refused. */
 uint64_t reader_bad_records(const struct reader *reader);

@@ -37,23 +37,6 @@ static const struct metric_desc db_desc = {
     .n_bounds = sizeof(db_bounds) / sizeof(db_bounds[0]),
 };
 
-/*
- * Attributes of each metric, by address of their keys; NULL ends the list. In the order in which spans have
- * them, which makes them quick to find.
- */
-static const char *const http_server_keys[] = {semconv_http_request_method, semconv_url_scheme,
-    semconv_http_route, semconv_http_response_status_code, semconv_error_type,
-    semconv_network_protocol_version, NULL};
-static const char *const http_client_keys[] = {semconv_http_request_method, semconv_server_address,
-    semconv_server_port, semconv_http_response_status_code, semconv_error_type,
-    semconv_network_protocol_version, NULL};
-static const char *const db_keys[] = {semconv_db_system_name, semconv_db_namespace,
-    semconv_db_query_summary, semconv_db_response_status_code, semconv_error_type, NULL};
-
-enum {
-	OPERATION_MAX_ATTRS = 8
-};
-
 int operation_metrics_init(struct operation_metrics *operations, struct metrics *metrics)
 {
 	operations->http_server = metrics_add(metrics, &http_server_desc);
@@ -63,48 +46,14 @@ int operation_metrics_init(struct operation_metrics *operations, struct metrics 
 											  : -ENOMEM;
 }
 
-/* The attribute with this key: looked for from `from` on, then before it. n_attrs: there is none. */
-static size_t find(const struct span *span, const char *key, size_t from)
-{
-	for (size_t i = from; i < span->n_attrs; i++)
-		if (span->attrs[i].key == key)
-			return i;
-	for (size_t i = 0; i < from; i++)
-		if (span->attrs[i].key == key)
-			return i;
-	return span->n_attrs;
-}
-
-static size_t pick(const struct span *span, const char *const *keys, struct attr *ret_attrs)
-{
-	size_t n = 0, next = 0;
-
-	for (size_t k = 0; keys[k]; k++) {
-		size_t at = find(span, keys[k], next);
-
-		if (at == span->n_attrs)
-			continue;
-		ret_attrs[n++] = span->attrs[at];
-		next = at + 1;
-	}
-	return n;
-}
-
 void operation_metrics_span(struct operation_metrics *operations, const struct span *span)
 {
-	struct attr attrs[OPERATION_MAX_ATTRS];
 	struct instrument *instrument = operations->http_client;
-	const char *const *keys = http_client_keys;
-	size_t n;
 
-	if (span->kind == SPAN_KIND_SERVER) {
+	if (span->kind == SPAN_KIND_SERVER)
 		instrument = operations->http_server;
-		keys = http_server_keys;
-	} else if (span->n_attrs && span->attrs[0].key == semconv_db_system_name) {
+	else if (span->n_attrs && span->attrs[0].key == semconv_db_system_name)
 		instrument = operations->database;
-		keys = db_keys;
-	}
-	n = pick(span, keys, attrs);
-	metric_record(instrument, span->service, attrs, n,
+	metric_record(instrument, span->service, span->attrs, span->n_metric_attrs,
 	    (double)(span->end_ns - span->start_ns) / 1e9, span);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The duration histograms that every ended span feeds, before any sampling: HTTP servers, HTTP clients
- * and database calls, with the attributes that the conventions name for each (v1.44.0).
+ * and database calls, with the attributes that the conventions (v1.44.0) name for each: the span says which
+ * of its own they are.
  */
 #ifndef ZS_METRIC_OPERATION_H
 #define ZS_METRIC_OPERATION_H

@@ -25,29 +25,13 @@ void metric_key_unref(struct metric_key *key)
 	free(key);
 }
 
-/* Eight bytes per step; hash_bytes() takes one. Unmixed: the sum of a set is mixed at its end. */
-static uint64_t text_hash(struct sv s)
-{
-	uint64_t h = s.len * 0x9e3779b97f4a7c15ULL, word;
-
-	for (; s.len >= sizeof(word); s = sv_skip(s, sizeof(word))) {
-		memcpy(&word, s.p, sizeof(word));
-		h = (h ^ word) * 0xff51afd7ed558ccdULL;
-		h ^= h >> 32;
-	}
-	for (word = 0; s.len; s.len--)
-		word = word << 8 | (unsigned char)s.p[s.len - 1];
-	h = (h ^ word) * 0xff51afd7ed558ccdULL;
-	return h ^ h >> 32;
-}
-
 static uint64_t attr_hash(const struct attr *attr)
 {
 	uint64_t bits;
 
 	switch (attr->type) {
 	case ATTR_STRING:
-		return text_hash(attr->string);
+		return hash_bytes(attr->string.p, attr->string.len);
 	case ATTR_BOOL:
 		bits = attr->boolean;
 		break;

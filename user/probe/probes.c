@@ -6,41 +6,30 @@
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
-#include <linux/perf_event.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/log.h"
+#include "probe/call_hooks.h"
 #include "probe/reaper.h"
 #include "probe/syscalls.h"
-#include "probe/tracefs.h"
 #include "zerospan.skel.h"
 
 enum {
-	PROBES_MAX_LINKS = 64,
-	PROBES_MAX_EVENTS = 48, /* twice the rows of syscalls.c, and close */
-};
-
-/* A program on the tracepoint of a system call. */
-struct call_event {
-	const char *name;
-	struct bpf_program *program;
-	bool required;
+	PROBES_MAX_LINKS = 8,
 };
 
 struct probes {
 	struct zerospan_bpf *skel;
 	struct reaper *reaper;
+	struct call_hooks calls;
 	struct bpf_link *links[PROBES_MAX_LINKS];
 	size_t n_links;
 	bool cookies;
-	void *
-	    new_thread; /* a zeroed entry of the thread table, whose layout is the kernel side's own */
-	struct buf missing; /* names of the call events that the kernel lacks */
+	char *
+	    new_thread; /* a fresh entry of the thread table, whose layout is the kernel side's own */
 };
 
 static int forward_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
@@ -82,70 +71,27 @@ static int add_link(struct probes *p, struct bpf_link *link)
 	return 0;
 }
 
-/* By number rather than through libbpf's own lookup, which wants tracefs mounted. */
-static int attach_tracepoint(struct probes *p, struct bpf_program *program, int id)
+/* So much per CPU, but at least for two; rounded up to a power of two. */
+static uint32_t by_cpus(uint32_t per_cpu, uint32_t max)
 {
-	struct perf_event_attr attr = {
-	    .type = PERF_TYPE_TRACEPOINT,
-	    .size = sizeof(attr),
-	    .config = (unsigned)id,
-	};
-	struct bpf_link *link;
-	int fd = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	int cpus = libbpf_num_possible_cpus();
+	uint32_t n = 2 * per_cpu;
 
-	if (fd < 0)
-		return -errno;
-	link = bpf_program__attach_perf_event(program, fd);
-	if (!link) {
-		int err = -errno;
-
-		close(fd);
-		return err;
-	}
-	return add_link(p, link);
-}
-
-/* Every tracepoint of a system call with the program that goes there. Returns how many. */
-static size_t list_call_events(const struct probes *p, struct call_event events[PROBES_MAX_EVENTS])
-{
-	const struct syscall_row *row;
-	size_t n = 0;
-
-	for (size_t i = 0; (row = syscalls_row(i)) && n + 3 <= PROBES_MAX_EVENTS; i++) {
-		events[n++] = (struct call_event){
-		    row->exit_event, p->skel->progs.zsp_sys_exit, row->required};
-		if (row->enter_event)
-			events[n++] = (struct call_event){
-			    row->enter_event, p->skel->progs.zsp_enter_write, row->required};
-	}
-	events[n++] =
-	    (struct call_event){"syscalls/sys_enter_close", p->skel->progs.zsp_enter_close, false};
+	while (n < max && cpus > 0 && n < (uint64_t)cpus * per_cpu)
+		n *= 2;
 	return n;
 }
 
-static int attach_call_events(struct probes *p, struct buf *message)
+static void set_sizes(struct probes *p)
 {
-	struct call_event events[PROBES_MAX_EVENTS];
-	const char *names[PROBES_MAX_EVENTS];
-	int ids[PROBES_MAX_EVENTS], err = 0;
-	size_t n = list_call_events(p, events);
-
-	for (size_t i = 0; i < n; i++)
-		names[i] = events[i].name;
-	tracefs_event_ids(names, n, ids);
-	for (size_t i = 0; i < n && !err; i++) {
-		if (ids[i])
-			err = attach_tracepoint(p, events[i].program, ids[i]);
-		else if (!events[i].required)
-			buf_printf(&p->missing, "%s%s", p->missing.len ? " " : "", events[i].name);
-		else {
-			buf_printf(message,
-			    "cannot observe system calls: no tracepoint %s, mount tracefs or use a kernel with CONFIG_FTRACE_SYSCALLS",
-			    events[i].name);
-			return -ENOTSUP;
-		}
-	}
-	return err;
+	bpf_map__set_max_entries(
+	    p->skel->maps.zsp_ring, by_cpus(PROBES_RING_BYTES_PER_CPU, PROBES_RING_BYTES_MAX));
+	bpf_map__set_max_entries(
+	    p->skel->maps.zsp_conns, by_cpus(PROBES_CONNS_PER_CPU, PROBES_CONNS_MAX));
+	bpf_map__set_max_entries(
+	    p->skel->maps.zsp_threads, by_cpus(PROBES_THREADS_PER_CPU, PROBES_THREADS_MAX));
+	if (p->cookies) /* they say which copy; the table is for kernels without */
+		bpf_map__set_max_entries(p->skel->maps.zsp_copy_of_process, 1);
 }
 
 static int load(struct probes *p, const struct probes_options *options)
@@ -154,10 +100,9 @@ static int load(struct probes *p, const struct probes_options *options)
 	p->skel->rodata->zsp_watch_listen = options->watch_listen;
 	/* The skeleton's table is const for its users after load; before load it is ours to fill. */
 	syscalls_fill((unsigned char *)p->skel->rodata->zsp_syscalls);
-	bpf_map__set_max_entries(
-	    p->skel->maps.zsp_ring, options->ring_bytes ? options->ring_bytes : PROBES_RING_BYTES);
 	p->cookies =
 	    libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie, NULL) == 1;
+	set_sizes(p);
 	return zerospan_bpf__load(p->skel);
 }
 
@@ -169,11 +114,22 @@ static int attach(struct probes *p, struct buf *message)
 	    p->skel->progs.zsp_sched_process_exit,
 	    p->skel->progs.zsp_inet_sock_set_state,
 	};
-	int err = attach_call_events(p, message);
+	int err = call_hooks_attach(&p->calls, p->skel, message);
 
 	for (size_t i = 0; i < sizeof(everywhere) / sizeof(everywhere[0]) && !err; i++)
 		err = add_link(p, bpf_program__attach(everywhere[i]));
 	return err;
+}
+
+static int make_new_thread(struct probes *p)
+{
+	const uint32_t late = ZSP_LATE_PERHAPS;
+
+	p->new_thread = calloc(1, bpf_map__value_size(p->skel->maps.zsp_threads));
+	if (!p->new_thread)
+		return -ENOMEM;
+	memcpy(p->new_thread + p->skel->rodata->zsp_late_offset, &late, sizeof(late));
+	return 0;
 }
 
 int probes_open(
@@ -185,7 +141,6 @@ int probes_open(
 	if (!p)
 		return -ENOMEM;
 	libbpf_set_print(forward_libbpf);
-	buf_init(&p->missing);
 	p->reaper = reaper_new();
 	p->skel = p->reaper ? zerospan_bpf__open() : NULL;
 	if (!p->skel) {
@@ -193,12 +148,12 @@ int probes_open(
 		explain(message, err, "open the BPF programs");
 		goto out;
 	}
-	p->new_thread = calloc(1, bpf_map__value_size(p->skel->maps.zsp_threads));
-	if (!p->new_thread) {
-		err = -ENOMEM;
+	err = make_new_thread(p);
+	if (err)
 		goto out;
-	}
-	err = load(p, options);
+	err = call_hooks_init(&p->calls, p->skel);
+	if (!err)
+		err = load(p, options);
 	if (err) {
 		explain(message, err, "load the BPF programs");
 		goto out;
@@ -247,6 +202,8 @@ static void detach(struct probes *p)
 {
 	while (p->n_links > 0)
 		reaper_take(p->reaper, p->links[--p->n_links]);
+	while (p->calls.n_links > 0)
+		reaper_take(p->reaper, p->calls.links[--p->calls.n_links]);
 	reaper_wait(p->reaper);
 }
 
@@ -264,7 +221,7 @@ void probes_close(struct probes *p)
 	reaper_free(p->reaper);
 	zerospan_bpf__destroy(p->skel);
 	free(p->new_thread);
-	buf_release(&p->missing);
+	call_hooks_release(&p->calls);
 	free(p);
 }
 
@@ -403,5 +360,5 @@ struct bpf_program *probes_program(struct probes *p, enum probes_program which)
 
 const char *probes_missing_events(const struct probes *p)
 {
-	return p->missing.data ? p->missing.data : "";
+	return p->calls.missing.data ? p->calls.missing.data : "";
 }

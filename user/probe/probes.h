@@ -12,13 +12,20 @@
 #include "base/buf.h"
 #include "event.h"
 
-/* Ring size by default; at the highest rate measured it holds about 150 ms. Power of two pages. */
-#define PROBES_RING_BYTES (8u << 20)
+/*
+ * Sizes of what grows with the host: so much per CPU, within these bounds. nginx at the full speed of two CPUs fills about 50 MB of
+ * the ring per second; its 8 MiB then hold 160 ms. Powers of two.
+ */
+#define PROBES_RING_BYTES_PER_CPU (4u << 20)
+#define PROBES_RING_BYTES_MAX     (64u << 20)
+#define PROBES_CONNS_PER_CPU      8192u
+#define PROBES_CONNS_MAX          262144u
+#define PROBES_THREADS_PER_CPU    4096u
+#define PROBES_THREADS_MAX        131072u
 
 struct probes_options {
-	bool watch_exec;     /* report every exec of the host */
-	bool watch_listen;   /* report every new TCP listener of the host */
-	uint32_t ring_bytes; /* 0: PROBES_RING_BYTES */
+	bool watch_exec;   /* report every exec of the host */
+	bool watch_listen; /* report every new TCP listener of the host */
 };
 
 struct probes;

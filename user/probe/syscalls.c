@@ -5,22 +5,25 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-#define EXIT_EVENT(name)  "syscalls/sys_exit_" #name
-#define ENTER_EVENT(name) "syscalls/sys_enter_" #name
+#define EXIT_EVENT(event)  "syscalls/sys_exit_" #event
+#define ENTER_EVENT(event) "syscalls/sys_enter_" #event
+#define FUNCTION(event)    SYSCALLS_FUNCTION_PREFIX #event
 
-/* A call that is looked at when it returns; one that writes, whose beginning counts too. */
-#define CALL(name, class)                                                      \
-	{                                                                      \
-		SYS_##name, ZSP_SYSCALL_##class, EXIT_EVENT(name), NULL, false \
-	}
-#define NEEDED(name, class)                                                   \
-	{                                                                     \
-		SYS_##name, ZSP_SYSCALL_##class, EXIT_EVENT(name), NULL, true \
-	}
-#define WRITES(name, class)                                                                \
+/* event: the kernel's name of the call, where it is not the C library's. */
+#define RETURNS(name, event, class, required)                                              \
 	{                                                                                  \
-		SYS_##name, ZSP_SYSCALL_##class, EXIT_EVENT(name), ENTER_EVENT(name), true \
+		SYS_##name, ZSP_SYSCALL_##class, EXIT_EVENT(event), NULL, FUNCTION(event), \
+		    required                                                               \
 	}
+#define WRITES_AS(name, event, class, required)                                         \
+	{                                                                               \
+		SYS_##name, ZSP_SYSCALL_##class, EXIT_EVENT(event), ENTER_EVENT(event), \
+		    FUNCTION(event), required                                           \
+	}
+/* A call that is looked at when it returns; one that writes, whose beginning counts too. */
+#define CALL(name, class)   RETURNS(name, name, class, false)
+#define NEEDED(name, class) RETURNS(name, name, class, true)
+#define WRITES(name, class) WRITES_AS(name, name, class, true)
 
 static const struct syscall_row rows[] = {
     NEEDED(read, READ),
@@ -32,9 +35,9 @@ static const struct syscall_row rows[] = {
     WRITES(sendto, WRITE),
     WRITES(writev, WRITEV),
     WRITES(sendmsg, SENDMSG),
-    {SYS_sendmmsg, ZSP_SYSCALL_SENDMMSG, EXIT_EVENT(sendmmsg), ENTER_EVENT(sendmmsg), false},
-    {SYS_sendfile, ZSP_SYSCALL_SENDFILE, EXIT_EVENT(sendfile64), ENTER_EVENT(sendfile64), false},
-    {SYS_splice, ZSP_SYSCALL_SPLICE, EXIT_EVENT(splice), ENTER_EVENT(splice), false},
+    WRITES_AS(sendmmsg, sendmmsg, SENDMMSG, false),
+    WRITES_AS(sendfile, sendfile64, SENDFILE, false),
+    WRITES_AS(splice, splice, SPLICE, false),
     CALL(accept, ACCEPT),
     CALL(accept4, ACCEPT),
     CALL(connect, CONNECT),

@@ -45,10 +45,19 @@ static void read_ids(const char *dir, const char *const *names, size_t n, int *i
 		ids[i] = read_id(dir, names[i]);
 }
 
+/* Keep what is mounted from now on to ourselves. Below a chroot the root may be no mount; /sys is
+ * then. */
+static int make_mounts_private(void)
+{
+	const unsigned long flags = MS_REC | MS_PRIVATE;
+
+	return mount("none", "/", NULL, flags, NULL) ? mount("none", "/sys", NULL, flags, NULL) : 0;
+}
+
 /* In the child: mount privately, read, send the numbers. */
 static void child_main(int fd, const char *const *names, size_t n, int *ids)
 {
-	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	if (unshare(CLONE_NEWNS) || make_mounts_private() ||
 	    mount("tracefs", TRACEFS_DIR, "tracefs", 0, NULL))
 		_exit(1);
 	read_ids(TRACEFS_DIR, names, n, ids);

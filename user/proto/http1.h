@@ -27,9 +27,23 @@ enum http1_kind {
 #define HTTP1_MAX_HEAD       65536
 #define HTTP1_MAX_FIELDS     128
 
+/* Fields that this program asks for itself. */
+enum http1_name {
+	HTTP1_NAME_OTHER = 0,
+	HTTP1_NAME_HOST,
+	HTTP1_NAME_EXPECT,
+	HTTP1_NAME_CONNECTION,
+	HTTP1_NAME_USER_AGENT,
+	HTTP1_NAME_TRACEPARENT,
+	HTTP1_NAME_TRACESTATE,
+	HTTP1_NAME_CONTENT_LENGTH,
+	HTTP1_NAME_TRANSFER_ENCODING,
+};
+
 struct http1_field {
 	struct sv name;  /* token, as sent */
 	struct sv value; /* OWS removed at both ends; a folded value still holds its line breaks */
+	enum http1_name known;
 };
 
 struct http1_head {
@@ -42,6 +56,8 @@ struct http1_head {
 	bool malformed;
 	size_t n_fields;
 	size_t dropped_fields; /* beyond HTTP1_MAX_FIELDS */
+	uint32_t
+	    known; /* 1 << enum http1_name of each field there is, or was before it was left out */
 	struct http1_field fields[HTTP1_MAX_FIELDS];
 };
 
@@ -63,8 +79,11 @@ bool http1_plausible_start(enum http1_kind kind, struct sv in);
 /* Number of fields with this name (ASCII case-insensitive); *ret_first is the first one's value. */
 size_t http1_field_find(const struct http1_head *head, struct sv name, struct sv *ret_first);
 
+/* The same for a field that is known by name; costs next to nothing when there is none. */
+size_t http1_known_find(const struct http1_head *head, enum http1_name name, struct sv *ret_first);
+
 /* Does the comma-separated list in all fields of this name hold token (case-insensitive)? */
-bool http1_field_has_token(const struct http1_head *head, struct sv name, struct sv token);
+bool http1_known_has_token(const struct http1_head *head, enum http1_name name, struct sv token);
 
 /* Append a field's value with each line fold and bare CR, and the blanks around it, replaced by one
  * SP (RFC 9112 section 5.2). */
@@ -98,8 +117,8 @@ enum http1_answers {
 	HTTP1_ANSWERS_CONNECT = 2,
 };
 
-/* Does this response end HTTP on the connection? Then its body's framing is HTTP1_BODY_TUNNEL. */
-bool http1_opens_tunnel(const struct http1_head *head, enum http1_answers answers);
+/* Are all bytes behind this response's head opaque? */
+bool http1_response_opens_tunnel(const struct http1_head *head, enum http1_answers answers);
 
 struct http1_body http1_request_body(const struct http1_head *head);
 struct http1_body http1_response_body(const struct http1_head *head, enum http1_answers answers);

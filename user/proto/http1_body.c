@@ -49,12 +49,30 @@ static bool next_member(struct sv *rest, struct sv *ret_member)
 	return true;
 }
 
-bool http1_field_has_token(const struct http1_head *head, struct sv name, struct sv token)
+static bool has_known(const struct http1_head *head, enum http1_name name)
 {
-	for (size_t i = 0; i < head->n_fields; i++) {
+	return head->known >> name & 1;
+}
+
+size_t http1_known_find(const struct http1_head *head, enum http1_name name, struct sv *ret_first)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; has_known(head, name) && i < head->n_fields; i++) {
+		if (head->fields[i].known != name)
+			continue;
+		if (found++ == 0)
+			*ret_first = head->fields[i].value;
+	}
+	return found;
+}
+
+bool http1_known_has_token(const struct http1_head *head, enum http1_name name, struct sv token)
+{
+	for (size_t i = 0; has_known(head, name) && i < head->n_fields; i++) {
 		struct sv rest = head->fields[i].value, member;
 
-		if (!sv_eq_nocase(head->fields[i].name, name))
+		if (head->fields[i].known != name)
 			continue;
 		while (next_member(&rest, &member))
 			if (sv_eq_nocase(member, token))
@@ -65,6 +83,10 @@ bool http1_field_has_token(const struct http1_head *head, struct sv name, struct
 
 void http1_append_unfolded(struct buf *out, struct sv value)
 {
+	if (sv_find(value, '\r') == value.len && sv_find(value, '\n') == value.len) {
+		buf_append_sv(out, value);
+		return;
+	}
 	while (value.len) {
 		size_t text = 0, blank;
 		bool fold = false;
@@ -82,10 +104,10 @@ void http1_append_unfolded(struct buf *out, struct sv value)
 
 bool http1_keeps_alive(const struct http1_head *head)
 {
-	if (http1_field_has_token(head, SV("connection"), SV("close")))
+	if (http1_known_has_token(head, HTTP1_NAME_CONNECTION, SV("close")))
 		return false;
 	return head->version_minor >= 1 ||
-	    http1_field_has_token(head, SV("connection"), SV("keep-alive"));
+	    http1_known_has_token(head, HTTP1_NAME_CONNECTION, SV("keep-alive"));
 }
 
 /* 1*DIGIT below 2^63. */
@@ -119,11 +141,13 @@ static enum verdict content_length(const struct http1_head *head, uint64_t *ret_
 {
 	enum verdict verdict = VERDICT_ABSENT;
 
+	if (!has_known(head, HTTP1_NAME_CONTENT_LENGTH))
+		return VERDICT_ABSENT;
 	for (size_t i = 0; i < head->n_fields; i++) {
 		struct sv rest = head->fields[i].value, member;
 		uint64_t n;
 
-		if (!sv_eq_nocase(head->fields[i].name, SV("content-length")))
+		if (head->fields[i].known != HTTP1_NAME_CONTENT_LENGTH)
 			continue;
 		while (next_member(&rest, &member)) {
 			if (!parse_length(member, &n) ||
@@ -149,10 +173,12 @@ static enum verdict transfer_encoding(const struct http1_head *head)
 	enum verdict verdict = VERDICT_ABSENT;
 	bool chunked_before = false;
 
+	if (!has_known(head, HTTP1_NAME_TRANSFER_ENCODING))
+		return VERDICT_ABSENT;
 	for (size_t i = 0; i < head->n_fields; i++) {
 		struct sv rest = head->fields[i].value, member;
 
-		if (!sv_eq_nocase(head->fields[i].name, SV("transfer-encoding")))
+		if (head->fields[i].known != HTTP1_NAME_TRANSFER_ENCODING)
 			continue;
 		if (verdict == VERDICT_ABSENT)
 			verdict = VERDICT_CODED;
@@ -197,7 +223,7 @@ struct http1_body http1_request_body(const struct http1_head *head)
 	return body_by_fields(head, HTTP1_BODY_NONE, HTTP1_BODY_UNKNOWN);
 }
 
-bool http1_opens_tunnel(const struct http1_head *head, enum http1_answers answers)
+bool http1_response_opens_tunnel(const struct http1_head *head, enum http1_answers answers)
 {
 	return head->status == 101 || (answers == HTTP1_ANSWERS_CONNECT && head->status / 100 == 2);
 }
@@ -206,7 +232,7 @@ struct http1_body http1_response_body(const struct http1_head *head, enum http1_
 {
 	int status = head->status;
 
-	if (http1_opens_tunnel(head, answers))
+	if (http1_response_opens_tunnel(head, answers))
 		return (struct http1_body){.framing = HTTP1_BODY_TUNNEL};
 	if (answers == HTTP1_ANSWERS_HEAD || status / 100 == 1 || status == 204 || status == 304)
 		return (struct http1_body){.framing = HTTP1_BODY_NONE};

@@ -178,6 +178,60 @@ static bool check_value(struct http1_head *head, struct sv value)
 	return sv_find(value, '\0') == value.len;
 }
 
+/*
+ * Are n (4 or 8) bytes of a token these letters and '-', letter case aside? Without bit 0x20 a letter is itself in either
+ * case, and '-' itself or CR, which is in no token.
+ */
+static inline bool same_bytes(const char *p, const char *lower, size_t n)
+{
+	uint64_t a = 0, b = 0;
+
+	memcpy(&a, p, n);
+	memcpy(&b, lower, n);
+	return ((a ^ b) & ~0x2020202020202020ULL) == 0;
+}
+
+/* The known name, if the token name is that one; it is as long as lower, at least 4 bytes. */
+static inline enum http1_name known_if(struct sv name, const char *lower, enum http1_name known)
+{
+	const size_t step = name.len < 8 ? 4 : 8;
+
+	for (size_t i = 0; i + step < name.len; i += step)
+		if (!same_bytes(name.p + i, lower + i, step))
+			return HTTP1_NAME_OTHER;
+	if (!same_bytes(name.p + name.len - step, lower + name.len - step, step))
+		return HTTP1_NAME_OTHER;
+	return known;
+}
+
+/* All known names differ in length or in their first letter. */
+static enum http1_name known_name(struct sv name)
+{
+	switch (name.len) {
+	case 4:
+		return known_if(name, "host", HTTP1_NAME_HOST);
+	case 6:
+		return known_if(name, "expect", HTTP1_NAME_EXPECT);
+	case 10:
+		switch (ascii_lower(name.p[0])) {
+		case 'c':
+			return known_if(name, "connection", HTTP1_NAME_CONNECTION);
+		case 'u':
+			return known_if(name, "user-agent", HTTP1_NAME_USER_AGENT);
+		default:
+			return known_if(name, "tracestate", HTTP1_NAME_TRACESTATE);
+		}
+	case 11:
+		return known_if(name, "traceparent", HTTP1_NAME_TRACEPARENT);
+	case 14:
+		return known_if(name, "content-length", HTTP1_NAME_CONTENT_LENGTH);
+	case 17:
+		return known_if(name, "transfer-encoding", HTTP1_NAME_TRANSFER_ENCODING);
+	default:
+		return HTTP1_NAME_OTHER;
+	}
+}
+
 /* Add the field on this line. Returns it, or NULL when it was left out. */
 static struct http1_field *add_field(struct http1_head *head, struct sv line)
 {
@@ -195,6 +249,8 @@ static struct http1_field *add_field(struct http1_head *head, struct sv line)
 	}
 	field = &head->fields[head->n_fields++];
 	field->name = sv_from(line.p, colon);
+	field->known = known_name(field->name);
+	head->known |= 1u << field->known;
 	field->value = sv_trim_ows(sv_from(line.p + colon + 1, line.len - colon - 1));
 	return field;
 }
@@ -272,6 +328,7 @@ long http1_parse_head(enum http1_kind kind, struct sv in, struct http1_head *ret
 	ret_head->status = 0;
 	ret_head->malformed = false;
 	ret_head->n_fields = ret_head->dropped_fields = 0;
+	ret_head->known = 0;
 	if (!(kind == HTTP1_REQUEST ? parse_request_line : parse_status_line)(line, ret_head))
 		return -EBADMSG;
 	lf = parse_fields(ret_head, lf + 1, end);

@@ -9,7 +9,7 @@
 void span_builder_init(struct span_builder *builder)
 {
 	buf_init(&builder->text);
-	builder->n_attrs = 0;
+	builder->n_attrs = builder->n_metric_attrs = 0;
 }
 
 void span_builder_release(struct span_builder *builder)
@@ -20,7 +20,7 @@ void span_builder_release(struct span_builder *builder)
 void span_builder_clear(struct span_builder *builder)
 {
 	buf_clear(&builder->text);
-	builder->n_attrs = 0;
+	builder->n_attrs = builder->n_metric_attrs = 0;
 }
 
 static struct attr *builder_add(struct span_builder *builder, const char *key, enum attr_type type)
@@ -53,9 +53,17 @@ void span_builder_string(struct span_builder *builder, const char *key, struct s
 	span_builder_text(builder, key, at);
 }
 
-void span_builder_static(struct span_builder *builder, const char *key, struct sv value)
+void span_builder_constant(struct span_builder *builder, const char *key, struct sv value)
 {
+	if (value.len == 0)
+		return;
+	builder->attrs[builder->n_attrs].at = SPAN_BUILDER_CONSTANT;
 	builder_add(builder, key, ATTR_STRING)->string = value;
+}
+
+void span_builder_metric_end(struct span_builder *builder)
+{
+	builder->n_metric_attrs = builder->n_attrs;
 }
 
 void span_builder_int(struct span_builder *builder, const char *key, int64_t value)
@@ -79,11 +87,13 @@ struct span *span_builder_finish(
 		*span = (struct span){0};
 		span->attrs = (struct attr *)(span + 1);
 		span->n_attrs = n;
+		span->n_metric_attrs = builder->n_metric_attrs;
 		text = (char *)(span->attrs + n + 1);
 		memcpy(text, builder->text.data, builder->text.len);
 		for (size_t i = 0; i < n; i++) {
 			span->attrs[i] = builder->attrs[i].attr;
-			if (span->attrs[i].type == ATTR_STRING && !span->attrs[i].string.p)
+			if (span->attrs[i].type == ATTR_STRING &&
+			    builder->attrs[i].at != SPAN_BUILDER_CONSTANT)
 				span->attrs[i].string.p = text + builder->attrs[i].at;
 		}
 		span->name = sv_from(text + name_at, state_at - name_at);

@@ -6,16 +6,22 @@
 #ifndef ZS_SPAN_BUILDER_H
 #define ZS_SPAN_BUILDER_H
 
+#include <stdint.h>
+
 #include "base/buf.h"
 #include "span/span.h"
 
 #define SPAN_BUILDER_MAX_ATTRS 32
 
+/* attrs[].at of a text that is not in the builder's. */
+#define SPAN_BUILDER_CONSTANT SIZE_MAX
+
 struct span_builder {
 	struct buf text; /* texts of this span, one after the other */
 	size_t n_attrs;
+	size_t n_metric_attrs;
 	struct {
-		struct attr attr; /* string values: p is NULL, offset in text below; or static */
+		struct attr attr; /* string values: p is NULL, offset in text below */
 		size_t at;
 	} attrs[SPAN_BUILDER_MAX_ATTRS];
 };
@@ -28,11 +34,16 @@ void span_builder_clear(struct span_builder *builder);
 
 /* Add an attribute; key is static. Empty strings are left out, bytes that are no UTF-8 repaired. */
 void span_builder_string(struct span_builder *builder, const char *key, struct sv value);
-/* The same for a text that is there for good and is UTF-8: it is not copied. Not empty. */
-void span_builder_static(struct span_builder *builder, const char *key, struct sv value);
+
+/* A text that lives as long as the program and is valid UTF-8: nothing is copied. */
+void span_builder_constant(struct span_builder *builder, const char *key, struct sv value);
+
 void span_builder_int(struct span_builder *builder, const char *key, int64_t value);
 
-/* Add the text that was appended to builder->text (valid UTF-8) since at; also under several keys. */
+/* What was added until now are the attributes of the span's duration metric. */
+void span_builder_metric_end(struct span_builder *builder);
+
+/* Add the text that was appended to builder->text (valid UTF-8) since at. */
 void span_builder_text(struct span_builder *builder, const char *key, size_t at);
 
 /*

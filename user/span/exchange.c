@@ -6,6 +6,10 @@
 
 #include "span/http_conn.h"
 
+enum {
+	EXCHANGE_KEPT = 256, /* ended exchanges whose memory is used again */
+};
+
 static void on_open(void *ctx, struct conn *conn)
 {
 	struct http_conn *http = calloc(1, sizeof(*http));
@@ -181,13 +185,16 @@ struct exchanges *exchanges_new(const struct exchange_listener *listener, void *
 	exchanges->listener = listener;
 	exchanges->ctx = ctx;
 	buf_init(&exchanges->scratch);
+	pool_init(&exchanges->pool, sizeof(struct exchange), EXCHANGE_KEPT);
 	return exchanges;
 }
 
 void exchanges_free(struct exchanges *exchanges)
 {
-	if (exchanges)
-		buf_release(&exchanges->scratch);
+	if (!exchanges)
+		return;
+	buf_release(&exchanges->scratch);
+	pool_release(&exchanges->pool);
 	free(exchanges);
 }
 

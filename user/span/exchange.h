@@ -22,6 +22,9 @@
 /* Exchanges open at once over all connections. */
 #define EXCHANGE_MAX 65536
 
+/* Most heads' texts (method, target, Host, User-Agent, tracestate) fit into so many bytes. */
+#define EXCHANGE_ROOM 256
+
 enum exchange_error {
 	EXCHANGE_OK = 0,
 	EXCHANGE_CONNECTION_CLOSED = 1,   /* no answer before the connection ended */
@@ -44,9 +47,9 @@ struct exchange {
 	uint64_t start_ns; /* first byte of the request */
 	uint64_t end_ns;   /* last byte of the response; set when it ends */
 
-	/* From the request's head; all views point into text. */
+	/* From the request's head; all views point into text, or into room when they fit there. */
 	bool has_head;
-	char *text;
+	char *text; /* NULL: in room */
 	struct sv method, target, host, user_agent;
 	struct sv trace_state; /* normalised, only with a valid context */
 	bool has_context;
@@ -64,6 +67,8 @@ struct exchange {
 	bool lingering; /* response out of step: ends with the next request or the connection */
 
 	void *owner; /* the listener's own; NULL at begin */
+
+	char room[EXCHANGE_ROOM]; /* last: not cleared for each request */
 };
 
 /* Told in stream order. ended is the last call; exchanges without a head are no requests and make

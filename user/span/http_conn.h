@@ -7,6 +7,7 @@
 #define ZS_SPAN_HTTP_CONN_H
 
 #include "base/buf.h"
+#include "base/pool.h"
 #include "span/exchange.h"
 
 struct exchanges {
@@ -14,6 +15,7 @@ struct exchanges {
 	void *ctx;
 	struct exchange_stats stats;
 	struct buf scratch; /* the texts of the head being read */
+	struct pool pool;   /* of struct exchange */
 };
 
 /* What a connection carries as conn->protocol. */

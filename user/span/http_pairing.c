@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
-
 const char *exchange_error_name(enum exchange_error error)
 {
 	static const char *const names[] = {
@@ -49,7 +47,7 @@ void exchange_finish(
 	http->all->stats.open--;
 	http->all->listener->ended(http->all->ctx, exchange);
 	free(exchange->text);
-	free(exchange);
+	pool_give(&http->all->pool, exchange);
 }
 
 /* What is open ends here, as far as it was seen: which answer belongs to which request is unknown.
@@ -95,11 +93,12 @@ static void request_begin(void *ctx)
 	if (http_oldest(http) && (http->request_lost || http->response.losses))
 		http_lose_pairing(http);
 	if (http->queued < EXCHANGE_MAX_PIPELINE && http->all->stats.open < EXCHANGE_MAX)
-		exchange = alloc_zeroed(sizeof(*exchange));
+		exchange = pool_take(&http->all->pool);
 	if (!exchange) {
 		http_give_up(http);
 		return;
 	}
+	memset(exchange, 0, offsetof(struct exchange, room));
 	exchange->kind = http->kind;
 	exchange->conn = http->conn;
 	exchange->position =
@@ -123,12 +122,12 @@ static void exchange_take_context(
 	struct sv values[HTTP1_MAX_FIELDS], value;
 	size_t n = 0;
 
-	if (http1_field_find(head, SV("traceparent"), &value) != 1 ||
+	if (http1_known_find(head, HTTP1_NAME_TRACEPARENT, &value) != 1 ||
 	    traceparent_parse(value, &exchange->context))
 		return;
 	exchange->has_context = true;
 	for (size_t i = 0; i < head->n_fields; i++)
-		if (sv_eq_nocase(head->fields[i].name, SV("tracestate")))
+		if (head->fields[i].known == HTTP1_NAME_TRACESTATE)
 			values[n++] = head->fields[i].value;
 	if (n)
 		tracestate_parse(values, n, state);
@@ -148,10 +147,10 @@ static int exchange_take_head(
 {
 	struct sv host = {0}, user_agent = {0};
 	size_t state_len, host_len;
-	char *at;
+	char *at, *end;
 
-	http1_field_find(head, SV("host"), &host);
-	http1_field_find(head, SV("user-agent"), &user_agent);
+	http1_known_find(head, HTTP1_NAME_HOST, &host);
+	http1_known_find(head, HTTP1_NAME_USER_AGENT, &user_agent);
 	buf_clear(scratch);
 	exchange_take_context(exchange, head, scratch);
 	state_len = scratch->len;
@@ -161,19 +160,24 @@ static int exchange_take_head(
 	http1_append_unfolded(scratch, host);
 	host_len = scratch->len - host_len;
 	http1_append_unfolded(scratch, user_agent);
-	at = scratch->failed ? NULL : malloc(scratch->len);
-	if (!at)
+	if (scratch->failed)
 		return -ENOMEM;
+	if (scratch->len > sizeof(exchange->room)) {
+		exchange->text = malloc(scratch->len);
+		if (!exchange->text)
+			return -ENOMEM;
+	}
+	at = exchange->text ? exchange->text : exchange->room;
+	end = at + scratch->len;
 	memcpy(at, scratch->data, scratch->len);
-	exchange->text = at;
 	exchange->trace_state = take(&at, state_len);
 	exchange->method = take(&at, head->method.len);
 	exchange->target = take(&at, head->target.len);
 	exchange->host = take(&at, host_len);
-	exchange->user_agent = take(&at, (size_t)(exchange->text + scratch->len - at));
+	exchange->user_agent = take(&at, (size_t)(end - at));
 	exchange->version_minor = head->version_minor;
 	exchange->expects_continue = head->version_minor > 0 &&
-	    http1_field_has_token(head, SV("expect"), SV("100-continue"));
+	    http1_known_has_token(head, HTTP1_NAME_EXPECT, SV("100-continue"));
 	exchange->has_head = true;
 	return 0;
 }
@@ -275,7 +279,7 @@ static enum http1_answers response_head(void *ctx, const struct http1_head *head
 	/* A final answer instead of 100: the next request may come where the body was due. */
 	if (!exchange->interim && exchange->expects_continue && exchange == http->receiving)
 		http1_stream_body_optional(&http->request);
-	if (http1_opens_tunnel(head, answers))
+	if (http1_response_opens_tunnel(head, answers))
 		http1_stream_tunnel(&http->request);
 	return answers;
 }

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "base/utf8.h"
-#include "proto/route.h"
 #include "proto/url.h"
 #include "span/route_table.h"
 #include "span/semconv.h"
@@ -16,16 +15,16 @@ struct http_facts {
 	const struct exchange *exchange;
 	struct url_target target;
 	struct url_authority authority; /* of the target if it has one, else of Host */
-	struct sv method;               /* static; "_OTHER" for unknown ones */
+	struct sv method;               /* canonical, a constant */
 	const char *scheme;
-	char peer[ENDPOINT_TEXT];
+	struct sv peer; /* the other end's address, empty for Unix sockets */
 	/* Where the request went: the authority, else for clients the peer. Empty and 0 when unknown. */
 	struct sv server;
 	int server_port;
 };
 
-/* RFC 9110 section 9, RFC 5789 PATCH, and QUERY. Case-sensitive. */
-static struct sv known_method(struct sv method)
+/* A method's own constant, "_OTHER" for one unknown. RFC 9110 section 9, RFC 5789 PATCH, and QUERY. Case-sensitive. */
+static struct sv method_canonical(struct sv method)
 {
 	static const struct sv known[] = {SV("GET"), SV("POST"), SV("PUT"), SV("DELETE"),
 	    SV("HEAD"), SV("OPTIONS"), SV("PATCH"), SV("CONNECT"), SV("TRACE"), SV("QUERY")};
@@ -42,27 +41,19 @@ static void facts_take(struct http_facts *facts, const struct exchange *exchange
 	bool client = exchange->kind == SPAN_KIND_CLIENT;
 
 	*facts = (struct http_facts){.exchange = exchange, .scheme = "http"};
-	facts->method = known_method(exchange->method);
+	facts->method = method_canonical(exchange->method);
 	facts->target = url_target_parse(exchange->target, connect);
 	facts->authority = url_authority_parse(
 	    facts->target.authority.len ? facts->target.authority : exchange->host);
 	if (sv_eq_nocase(facts->target.scheme, SV("https")))
 		facts->scheme = "https";
-	endpoint_text(&exchange->conn->remote, facts->peer);
+	facts->peer = sv_cstr(exchange->conn->remote_text);
 	facts->server = facts->authority.host;
 	if (client && facts->server.len == 0 && exchange->conn->remote.family != ZSP_FAMILY_UNIX)
-		facts->server = sv_cstr(facts->peer);
+		facts->server = facts->peer;
 	facts->server_port = facts->authority.port;
 	if (client && facts->server_port == 0)
 		facts->server_port = exchange->conn->remote.port;
-}
-
-static void add_method(struct span_builder *b, const struct http_facts *facts)
-{
-	span_builder_static(b, semconv_http_request_method, facts->method);
-	if (!sv_eq(facts->method, facts->exchange->method))
-		span_builder_string(
-		    b, semconv_http_request_method_original, facts->exchange->method);
 }
 
 static void add_server_address(struct span_builder *b, const struct http_facts *facts)
@@ -77,16 +68,14 @@ static void add_server_address(struct span_builder *b, const struct http_facts *
 static void add_peer(struct span_builder *b, const struct http_facts *facts)
 {
 	const struct conn *conn = facts->exchange->conn;
-	size_t at = b->text.len;
 
 	if (conn->remote.family == ZSP_FAMILY_UNIX) {
-		span_builder_static(b, semconv_network_transport, SV("unix"));
+		span_builder_string(b, semconv_network_transport, SV("unix"));
 		return;
 	}
-	buf_append_cstr(&b->text, facts->peer);
 	if (facts->exchange->kind == SPAN_KIND_SERVER)
-		span_builder_text(b, semconv_client_address, at);
-	span_builder_text(b, semconv_network_peer_address, at);
+		span_builder_string(b, semconv_client_address, facts->peer);
+	span_builder_string(b, semconv_network_peer_address, facts->peer);
 	span_builder_int(b, semconv_network_peer_port, conn->remote.port);
 }
 
@@ -94,7 +83,6 @@ static void add_url_server(struct span_builder *b, const struct http_facts *fact
 {
 	size_t at;
 
-	span_builder_static(b, semconv_url_scheme, sv_cstr(facts->scheme));
 	span_builder_string(b, semconv_url_path, facts->target.path);
 	if (!facts->target.has_query || facts->target.query.len == 0)
 		return;
@@ -154,38 +142,59 @@ static const char *error_type(const struct exchange *exchange, char text[16])
 	return text;
 }
 
-static void add_outcome(struct span_builder *b, const struct http_facts *facts, const char *error)
+/* What the conventions name for the duration metric of this kind, and a span has as well. */
+static void add_metric_attributes(
+    struct span_builder *b, const struct http_facts *facts, struct sv route, const char *error)
 {
 	const struct exchange *exchange = facts->exchange;
 
+	span_builder_constant(b, semconv_http_request_method, facts->method);
+	if (exchange->kind == SPAN_KIND_SERVER) {
+		span_builder_constant(b, semconv_url_scheme, sv_cstr(facts->scheme));
+		span_builder_string(b, semconv_http_route, route);
+	} else {
+		add_server_address(b, facts);
+	}
 	if (exchange->status)
 		span_builder_int(b, semconv_http_response_status_code, exchange->status);
 	if (error)
 		span_builder_string(b, semconv_error_type, sv_cstr(error));
-	if (exchange->version_minor == 0)
-		span_builder_static(b, semconv_network_protocol_version, SV("1.0"));
-	else
-		span_builder_static(b, semconv_network_protocol_version, SV("1.1"));
-	if (exchange->partial)
-		span_builder_static(b, semconv_zerospan_capture, SV("partial"));
+	span_builder_constant(b, semconv_network_protocol_version,
+	    exchange->version_minor == 0 ? SV("1.0") : SV("1.1"));
+	span_builder_metric_end(b);
 }
 
-/* A known method, a blank and a route. */
-#define NAME_MAX_BYTES (16 + 1 + ROUTE_MAX_BYTES)
+/* The other attributes. */
+static void add_details(struct span_builder *b, const struct http_facts *facts)
+{
+	const struct exchange *exchange = facts->exchange;
+
+	if (!sv_eq(facts->method, exchange->method))
+		span_builder_string(b, semconv_http_request_method_original, exchange->method);
+	if (exchange->kind == SPAN_KIND_SERVER) {
+		add_url_server(b, facts);
+		span_builder_string(b, semconv_user_agent_original, exchange->user_agent);
+		add_server_address(b, facts);
+	} else {
+		add_url_client(b, facts);
+	}
+	add_peer(b, facts);
+	if (exchange->partial)
+		span_builder_constant(b, semconv_zerospan_capture, SV("partial"));
+}
 
 /* "{method} {route}" for servers and, beyond the convention but by the same rule, clients; see
  * README. */
-static struct sv span_name(
-    char name[NAME_MAX_BYTES], const struct http_facts *facts, struct sv route)
+static struct sv span_name(struct buf *name, const struct http_facts *facts, struct sv route)
 {
-	struct sv method = sv_eq(facts->method, SV("_OTHER")) ? SV("HTTP") : facts->method;
+	bool other = sv_eq(facts->method, SV("_OTHER"));
 
-	memcpy(name, method.p, method.len);
-	if (route.len == 0)
-		return sv_from(name, method.len);
-	name[method.len] = ' ';
-	memcpy(name + method.len + 1, route.p, route.len);
-	return sv_from(name, method.len + 1 + route.len);
+	buf_append_sv(name, other ? SV("HTTP") : facts->method);
+	if (route.len) {
+		buf_append_char(name, ' ');
+		buf_append_sv(name, route);
+	}
+	return buf_sv(name);
 }
 
 struct span *http_span_build(struct span_builder *b, struct route_table *routes,
@@ -195,25 +204,18 @@ struct span *http_span_build(struct span_builder *b, struct route_table *routes,
 	struct sv route = {0}; /* a CONNECT has no path, so no route either */
 	char status_text[16];
 	const char *error = error_type(exchange, status_text);
-	char name[NAME_MAX_BYTES];
+	struct buf name;
 	struct span *span;
 
 	facts_take(&facts, exchange);
 	if (facts.target.path.len)
 		route = route_table_route(routes, service, facts.target.path);
-	add_method(b, &facts);
-	if (exchange->kind == SPAN_KIND_SERVER) {
-		add_url_server(b, &facts);
-		span_builder_string(b, semconv_http_route, route);
-		span_builder_string(b, semconv_user_agent_original, exchange->user_agent);
-	} else {
-		add_url_client(b, &facts);
-	}
-	add_server_address(b, &facts);
-	add_peer(b, &facts);
-	add_outcome(b, &facts, error);
+	add_metric_attributes(b, &facts, route, error);
+	add_details(b, &facts);
+	buf_init(&name);
 	span =
-	    span_builder_finish(b, service, span_name(name, &facts, route), exchange->trace_state);
+	    span_builder_finish(b, service, span_name(&name, &facts, route), exchange->trace_state);
+	buf_release(&name);
 	if (!span)
 		return NULL;
 	span->kind = exchange->kind;

@@ -3,11 +3,17 @@
 #include "span/route_table.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/hmap.h"
 #include "base/list.h"
 #include "proto/route.h"
+
+enum {
+	RECENT_SLOTS = 64, /* a power of two */
+	RECENT_PATH_MAX = 88,
+};
 
 struct route {
 	struct hnode node; /* by service and text */
@@ -22,9 +28,18 @@ struct route_count {
 	size_t routes;
 };
 
+/* What a path turned out to be: most requests are for paths that were asked for a moment ago. */
+struct recent {
+	const struct service *service; /* NULL: empty */
+	struct sv route;
+	size_t path_len;
+	char path[RECENT_PATH_MAX];
+};
+
 struct route_table {
 	struct hmap routes, counts;
 	struct buf scratch;
+	struct recent recent[RECENT_SLOTS]; /* by hash of service and path; the last one wins */
 };
 
 static uint64_t service_hash(const struct service *service)
@@ -50,6 +65,7 @@ static void table_remove(struct route_table *table, const struct service *servic
 	struct hnode *node, *next;
 	size_t slot = 0;
 
+	memset(table->recent, 0, sizeof(table->recent));
 	for (node = hmap_iterate(&table->routes, &slot, NULL); node; node = next) {
 		struct route *route = container_of(node, struct route, node);
 
@@ -105,8 +121,8 @@ static struct route_count *count_get(struct route_table *table, const struct ser
 	return count;
 }
 
-struct sv route_table_route(
-    struct route_table *table, const struct service *service, struct sv path)
+/* The route of a path that was not asked for lately. */
+static struct sv route_of(struct route_table *table, const struct service *service, struct sv path)
 {
 	struct route_count *count;
 	struct route *route;
@@ -137,4 +153,21 @@ struct sv route_table_route(
 	}
 	count->routes++;
 	return sv_from(route->text, route->len);
+}
+
+struct sv route_table_route(
+    struct route_table *table, const struct service *service, struct sv path)
+{
+	uint64_t hash = hash_combine(service_hash(service), hash_bytes(path.p, path.len));
+	struct recent *recent = &table->recent[hash & (RECENT_SLOTS - 1)];
+
+	if (path.len > sizeof(recent->path))
+		return route_of(table, service, path);
+	if (recent->service == service && sv_eq(sv_from(recent->path, recent->path_len), path))
+		return recent->route;
+	recent->route = route_of(table, service, path);
+	recent->service = service;
+	recent->path_len = path.len;
+	memcpy(recent->path, path.p ? path.p : "", path.len);
+	return recent->route;
 }

@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 
-#include "base/alloc.h"
 #include "span/semconv.h"
 
 const char *parent_basis_name(enum parent_basis basis)
@@ -63,10 +62,12 @@ void span_free(struct span *span)
 
 struct trace *trace_new(size_t n)
 {
-	struct trace *trace = alloc_zeroed(sizeof(*trace) + n * sizeof(trace->spans[0]));
+	struct trace *trace = malloc(sizeof(*trace) + n * sizeof(trace->spans[0]));
 
-	if (trace)
-		atomic_init(&trace->refs, 1);
+	if (!trace)
+		return NULL;
+	atomic_init(&trace->refs, 1);
+	trace->n_spans = 0;
 	return trace;
 }
 

@@ -100,6 +100,7 @@ struct span {
 	struct service *service;
 	struct attr *attrs;
 	size_t n_attrs;
+	size_t n_metric_attrs; /* the first so many are also those of its duration metric */
 	uint32_t dropped_attrs;
 };
 

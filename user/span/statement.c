@@ -126,16 +126,17 @@ struct span *statement_span_build(struct span_builder *builder, struct statement
 	char code[16];
 
 	texts_lookup(texts, sv_from(statement->text, statement->text_bytes), &sanitised, &summary);
-	span_builder_string(builder, semconv_db_system_name, SV("sqlite"));
+	span_builder_constant(builder, semconv_db_system_name, SV("sqlite"));
 	span_builder_string(builder, semconv_db_namespace, database);
 	span_builder_string(builder, semconv_db_query_summary, summary);
-	span_builder_string(builder, semconv_db_query_text, sanitised);
-	span_builder_int(builder, semconv_db_response_returned_rows, statement->rows);
 	if (failed) {
 		snprintf(code, sizeof(code), "%d", result);
 		span_builder_string(builder, semconv_db_response_status_code, sv_cstr(code));
 		span_builder_string(builder, semconv_error_type, sv_cstr(code));
 	}
+	span_builder_metric_end(builder);
+	span_builder_string(builder, semconv_db_query_text, sanitised);
+	span_builder_int(builder, semconv_db_response_returned_rows, statement->rows);
 	span = span_builder_finish(
 	    builder, service, summary.len ? summary : SV("sqlite"), (struct sv){0});
 	if (!span)

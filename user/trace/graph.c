@@ -13,8 +13,8 @@
  * when its system call returns, which the scheduler may delay.
  */
 #define GROUP_LINGER_NS (100 * NS_PER_MS)
-/* Nodes and groups kept for reuse: what a busy server makes within GROUP_LINGER_NS; 1.5 MB. */
-#define POOL_MAX 4096
+/* Nodes and groups whose memory is used again: what some thousand requests per second have within the linger. */
+#define GRAPH_KEPT 1024
 /* Spans of one publication at most; more of a group go out in several. */
 #define TRACE_MAX_SPANS 1024
 
@@ -23,16 +23,16 @@ void graph_init(struct graph *g)
 	hmap_init(&g->pairs);
 	hmap_init(&g->names);
 	list_init(&g->flush);
-	pool_init(&g->node_pool, sizeof(struct node), POOL_MAX);
-	pool_init(&g->group_pool, sizeof(struct group), POOL_MAX);
+	pool_init(&g->node_pool, sizeof(struct node), GRAPH_KEPT);
+	pool_init(&g->group_pool, sizeof(struct group), GRAPH_KEPT);
 }
 
 void graph_release(struct graph *g)
 {
-	pool_release(&g->node_pool);
-	pool_release(&g->group_pool);
 	hmap_release(&g->pairs);
 	hmap_release(&g->names);
+	pool_release(&g->node_pool);
+	pool_release(&g->group_pool);
 }
 
 /* --- ids ------------------------------------------------------------------------------------- */
@@ -63,10 +63,11 @@ static struct trace_id new_trace_id(struct graph *g)
 
 struct group *group_new(struct graph *g)
 {
-	struct group *group = pool_get(&g->group_pool);
+	struct group *group = pool_take(&g->group_pool);
 
 	if (!group)
 		return NULL;
+	*group = (struct group){0};
 	list_init(&group->nodes);
 	list_init(&group->flush);
 	group->trace_id = new_trace_id(g);
@@ -110,7 +111,7 @@ void group_merge(struct graph *g, struct group *to, struct group *from)
 	to->n_open += from->n_open;
 	list_remove(&from->flush);
 	list_remove(&to->flush);
-	pool_put(&g->group_pool, from);
+	pool_give(&g->group_pool, from);
 	group_settle(g, to);
 }
 
@@ -123,7 +124,7 @@ static void node_free(struct graph *g, struct node *node)
 		node->other_end->other_end = NULL;
 	list_remove(&node->member);
 	span_free(node->span);
-	pool_put(&g->node_pool, node);
+	pool_give(&g->node_pool, node);
 	g->n_nodes--;
 }
 
@@ -180,7 +181,7 @@ static void group_publish(struct graph *g, struct group *group)
 	while (group->n_nodes > 0)
 		group_publish_some(g, group);
 	list_remove(&group->flush);
-	pool_put(&g->group_pool, group);
+	pool_give(&g->group_pool, group);
 }
 
 /* --- nodes ----------------------------------------------------------------------------------- */
@@ -190,15 +191,16 @@ struct node *node_new(
     struct graph *g, enum span_kind kind, struct exchange *exchange, struct node *caller)
 {
 	struct group *group;
-	struct node *node = g->n_nodes < ASSEMBLER_MAX_NODES ? pool_get(&g->node_pool) : NULL;
+	struct node *node = g->n_nodes < ASSEMBLER_MAX_NODES ? pool_take(&g->node_pool) : NULL;
 
 	if (!node)
 		return NULL;
 	group = caller ? caller->group : group_new(g);
 	if (!group) {
-		pool_put(&g->node_pool, node);
+		pool_give(&g->node_pool, node);
 		return NULL;
 	}
+	*node = (struct node){0};
 	node->kind = kind;
 	node->exchange = exchange;
 	node->pid = exchange ? exchange->pid : 0;

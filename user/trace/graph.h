@@ -64,9 +64,9 @@ struct graph {
 	struct hmap pairs;             /* see pair_table.h */
 	struct hmap names;             /* see header_link.h */
 	struct list flush; /* groups whose nodes have all ended, in the order of their flush_ns */
-	struct pool node_pool, group_pool;
 	uint64_t now_ns;
 	size_t n_nodes;
+	struct pool node_pool, group_pool;
 };
 
 /* Sets up what is the graph's own; rng, publish, ctx and stats are the caller's to set. */

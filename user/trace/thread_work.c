@@ -4,8 +4,6 @@
 
 #include <stdlib.h>
 
-#include "base/alloc.h"
-
 struct thread_work {
 	struct hnode node; /* by tid, which is its own hash */
 	struct list requests;
@@ -38,7 +36,7 @@ void thread_work_begin(struct thread_works *works, uint32_t tid, struct node *re
 	struct thread_work *work = work_find(works, tid);
 
 	if (!work) {
-		work = alloc_zeroed(sizeof(*work));
+		work = calloc(1, sizeof(*work));
 		if (!work)
 			return;
 		list_init(&work->requests);

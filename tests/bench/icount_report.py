@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results as text and as one JSON document."""
+import icount_figures as figures
+
+# (heading, figure, format); a workload shows the columns that any of its rows has.
+COLUMNS = [
+    ("target k", "target_k", "%.2f"), ("+k", "target_added_k", "%+.2f"),
+    ("zerospan k", "observer_k", "%.2f"),
+    ("client k", "client_k", "%.2f"), ("machine k", "machine_k", "%.2f"),
+    ("p50 us", "p50_us", "%.1f"), ("+%", "p50_added_pct", "%+.1f"), ("p99 us", "p99_us", "%.1f"),
+    ("other k", "other_k", "%.2f"), ("+%", "other_added_pct", "%+.1f"),
+    ("its client +%", "other_client_added_pct", "%+.1f"),
+    ("getppid", "ppid", "%.0f"), ("read", "read", "%.0f"),
+    ("per s", "per_s", "%.0f"),
+    ("start M", "start_m", "%.1f"), ("quiet k/s", "quiet_k_per_s", "%.0f"),
+    ("RSS MB", "rss_mb", "%.1f"), ("peak MB", "peak_mb", "%.1f"), ("maps MB", "maps_mb", "%.2f"),
+    ("served", "expected", "%d"), ("spans", "spans", "%d"), ("missing", "missing", "%d"),
+    ("lost", "lost", "%d"), ("unsent", "unsent", "%d"),
+]
+TITLES = {
+    "keepalive": "keep-alive, thread per connection, 10 000 requests at 1 000/s; per request",
+    "saturated": "keep-alive, 16 connections, 30 000 requests, each after the last answer; per request",
+    "connections": "10 000 connections, one request on each; per connection",
+    "shop-threads": "the shop, thread per connection, checkouts at 40/s for 10 s; per checkout",
+    "shop-loop": "the shop, event loop, checkouts at 40/s for 10 s; per checkout",
+}
+
+
+def table(head, rows):
+    """Text in columns, all but the first to the right."""
+    widths = [max(len(line[i]) for line in [head] + rows) for i in range(len(head))]
+    lines = []
+    for line in [head] + rows:
+        cells = [line[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(line[1:], widths[1:])]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines) + "\n"
+
+
+def workload_text(workload, rows):
+    columns = [c for c in COLUMNS if any(c[1] in found for found in rows.values())]
+    body = [[row] + [form % found[key] if key in found else "-" for _, key, form in columns]
+            for row, found in rows.items()]
+    return f"{TITLES[workload]}\n" + table([""] + [c[0] for c in columns], body)
+
+
+def programs_text(runs):
+    lines = []
+    for (workload, row), run in sorted(runs.items()):
+        for name, hits, each, other, pays in figures.programs(run):
+            lines.append([f"{workload} {row} {name}", f"{hits:.2f}", f"{each:.0f}", f"{other:.0f}",
+                          f"{pays:.0f}"])
+    if not lines:
+        return ""
+    return "BPF programs (the kernel's own count, its clock included)\n" + table(
+        ["", "hits/request", "instructions/hit", "of unobserved/hit", "target's/request"], lines)
+
+
+def budgets_text(verdicts):
+    body = [[f"{budget.text}: {workload} {row}", f"{value:.2f}", f"{budget.most}",
+             "met" if met else "EXCEEDED"] for budget, workload, row, value, met in verdicts]
+    return "Budgets\n" + table(["", "is", "at most", ""], body) if body else ""
+
+
+def differences(all_results, most_pct):
+    """Figures of the first two results that differ by more, as text."""
+    if len(all_results) < 2:
+        return []
+    found = []
+    first, second = all_results[0], all_results[1]
+    for workload, rows in first.items():
+        for row, numbers in rows.items():
+            for name, a in numbers.items():
+                b = second[workload][row][name]
+                if "added" in name or a == b:  # differences of the others
+                    continue
+                pct = 100 * abs(a - b) / max(abs(a), abs(b))
+                if pct > most_pct:
+                    found.append(f"{workload} {row} {name}: {a:.3f} and {b:.3f} ({pct:.2f} %)")
+    return found
+
+
+def text(results, runs, verdicts, unstable):
+    parts = [workload_text(workload, rows) for workload, rows in results.items()]
+    parts += [programs_text(runs), budgets_text(verdicts)]
+    if unstable is not None:
+        parts.append("Two runs differ by more than allowed:\n" + "\n".join(unstable) + "\n"
+                     if unstable else "Two runs: every figure the same within 0.5 %\n")
+    return "\n".join(part for part in parts if part)
+
+
+def document(results, runs, verdicts):
+    return {
+        "figures": results,
+        "programs": {f"{workload} {row}": [
+            dict(zip(("name", "hits_per_request", "instructions_per_hit", "unobserved_per_hit",
+                      "target_per_request"), line)) for line in figures.programs(run)]
+            for (workload, row), run in sorted(runs.items()) if figures.programs(run)},
+        "budgets": [{"budget": b.text, "workload": workload, "row": row, "value": value,
+                     "most": b.most, "met": met} for b, workload, row, value, met in verdicts],
+        "raw": {f"{workload} {row}": run.phases for (workload, row), run in sorted(runs.items())},
+    }

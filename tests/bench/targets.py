@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is observed, and the load on it. A target has a pid, workloads, and its own count of what it served.
+
+A workload's run(seconds, pause) returns requests, seconds, and latencies in microseconds. Without pause it asks as fast as
+it can over several connections; with it, a few connections rest between requests.
+"""
+import json
+import os
+import re
+import sqlite3
+
+import lib
+import nginx
+import shop
+from lib import check, wait_for
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+UNITS_US = {"us": 1, "ms": 1e3, "s": 1e6, "m": 60e6}
+PAUSE_MS = 2
+PAUSED_CONNECTIONS = 4
+BIG_BYTES = 10_000
+
+
+class Wrk:
+    """wrk on one URL."""
+
+    def __init__(self, test, name, url, connections=16, method="GET", body=None):
+        self.test, self.name, self.url, self.connections = test, name, url, connections
+        self.environment = {"BENCH_METHOD": method}
+        if body:
+            self.environment["BENCH_BODY"] = body
+
+    def run(self, seconds, pause=False):
+        connections = PAUSED_CONNECTIONS if pause else self.connections
+        environment = dict(self.environment, **({"BENCH_PAUSE_MS": str(PAUSE_MS)} if pause else {}))
+        # wrk wants whole seconds; it is ended by SIGINT, which it takes as the end of its time.
+        process = self.test.start(lib.tool("wrk", "wrk"), "-t1", f"-c{connections}", "-d60", "--latency",
+                                  "-s", os.path.join(HERE, "load.lua"), self.url, env=environment)
+        end_after(process, seconds)
+        out = process.out
+        check("Non-2xx" not in out and "connect" not in socket_errors(out), f"wrk met errors:\n{out}")
+        requests, took = re.search(r"(\d+) requests in ([\d.]+\w+),", out).groups()
+        return {"requests": int(requests), "seconds": microseconds(took) / 1e6,
+                "p50_us": percentile(out, 50), "p99_us": percentile(out, 99)}
+
+
+def end_after(process, seconds):
+    try:
+        process.popen.wait(seconds)
+    except Exception:  # noqa: BLE001 TimeoutExpired, as it should be
+        process.signal(2)
+    lib.equal(process.wait(10), 0, f"exit status of {process.name}")
+
+
+def socket_errors(out):
+    """Names of the kinds of errors that wrk counts as other than 0."""
+    match = re.search(r"Socket errors: (.*)", out)
+    return [name for name, n in re.findall(r"(\w+) (\d+)", match.group(1)) if n != "0"] if match else []
+
+
+def microseconds(text):
+    number, unit = re.fullmatch(r"([\d.]+)(\w+)", text).groups()
+    return float(number) * UNITS_US[unit]
+
+
+def percentile(out, which):
+    return microseconds(re.search(rf"^\s+{which}%\s+(\S+)", out, re.M).group(1))
+
+
+class Chat:
+    """build/bench/chatty_client."""
+
+    def __init__(self, test, port):
+        self.test, self.name, self.port = test, "chatty", port
+
+    def run(self, seconds, pause=False):
+        process = self.test.start(os.path.join(lib.BUILD, "bench", "chatty_client"), self.port, seconds, 16,
+                                  500 if pause else 0)
+        lib.equal(process.wait(seconds + 10), 0, "exit status of chatty_client")
+        return json.loads(process.out)
+
+
+class Nginx(nginx.Nginx):
+    """nginx with two workers: a fixed answer, and a file by sendfile."""
+
+    def __init__(self, test, connections=256):
+        super().__init__(test, connections)
+        self.file("10k.bin", os.urandom(BIG_BYTES))
+        base = f"http://127.0.0.1:{self.port}"
+        self.workloads = [Wrk(test, "nginx 200", base + "/hello"), Wrk(test, "nginx 10 kB", base + "/10k.bin")]
+
+    def counts(self):
+        """Ends nginx, which then writes its log."""
+        return {"server": sum(self.served().values())}
+
+
+class Shop(shop.Shop):
+    """The shop, calling itself for the inventory."""
+
+    def __init__(self, test, model):
+        super().__init__(test, model, "--journal", "wal")
+        base = f"http://127.0.0.1:{self.port}"
+        short = model.split("-")[0]
+        self.workloads = [
+            Wrk(test, f"shop / {short}", base + "/"),
+            Wrk(test, f"checkout {short}", base + "/checkout", 4, "POST", json.dumps(shop.order()))]
+
+    def counts(self):
+        """By its log and its database; every checkout has one call and four statements."""
+        lib.wait_stable(lambda: os.stat(self.process.out_path).st_size, "the shop", 0.1)
+        db = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)
+        (orders,), = db.execute("SELECT count(*) FROM orders")
+        db.close()
+        return {"server": self.process.out.count('"msg":"request"'), "client": orders,
+                "statements": 4 * orders}
+
+
+class Chatty:
+    """build/bench/chatty_server: small messages that are no HTTP."""
+
+    def __init__(self, test):
+        self.process = test.start(os.path.join(lib.BUILD, "bench", "chatty_server"))
+        self.pid = self.process.pid
+        self.workloads = [Chat(test, int(wait_for(lambda: self.process.out, "chatty_server")))]
+
+    def counts(self):
+        return {"server": 0}
+
+
+TARGETS = {"nginx": Nginx, **{f"shop-{model.split('-')[0]}": lambda t, model=model: Shop(t, model)
+                              for model in shop.MODELS}, "chatty": Chatty}
