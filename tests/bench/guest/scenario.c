@@ -35,6 +35,7 @@
 #define REQUESTS   10000
 #define OTHERS     4000
 #define PROFILED   2000
+#define SPINS      5000000
 #define CALLS      20000
 #define SATURATING 30000
 #define HELD       10000
@@ -239,7 +240,7 @@ static void window(struct scenario *s, size_t n, size_t rate)
 	end_window(s);
 }
 
-static void calls(const char *what)
+static void calls(const char *what, int n)
 {
 	struct process p;
 	char line[64];
@@ -250,11 +251,11 @@ static void calls(const char *what)
 	process_command(&p, line);
 	process_wait_line(&p, "done", line, sizeof(line), WAIT_MS);
 	before = process_cpu_ns(&p);
-	snprintf(line, sizeof(line), "%s %d\n", what, CALLS);
+	snprintf(line, sizeof(line), "%s %d\n", what, n);
 	process_command(&p, line);
 	process_wait_line(&p, "done", line, sizeof(line), WAIT_MS);
-	report("others", what, process_cpu_ns(&p) - before);
-	report("others", "calls", CALLS);
+	report(what, "ns", process_cpu_ns(&p) - before);
+	report(what, "calls", (uint64_t)n);
 	process_stop(&p, 0);
 }
 
@@ -264,8 +265,9 @@ static void others(struct scenario *s)
 	take_times(s, NULL);
 	run_load(&s->other_client, "others", OTHERS, RATE);
 	take_times(s, "others");
-	calls("ppid");
-	calls("read");
+	calls("ppid", CALLS);
+	calls("read", CALLS);
+	calls("spin", SPINS);
 }
 
 static void profile(struct scenario *s)
