@@ -170,7 +170,16 @@ def programs(run):
         runs, ns = run.get("profile", key), run.get("profile", "ns:" + name)
         other_runs = run.get("profile_others", key, 0)
         other_ns = run.get("profile_others", "ns:" + name, 0)
-        rows.append((name.split(":")[1], runs / requests, ns / 2 / runs,
-                     other_ns / 2 / other_runs if other_runs else 0,
-                     (ns - other_ns / 2) / 2 / requests))
+        rows.append((name.split(":")[1], runs / requests, ns / machine.NS_PER_INSTRUCTION / runs,
+                     other_ns / machine.NS_PER_INSTRUCTION / other_runs if other_runs else 0,
+                     (ns - other_ns / 2) / machine.NS_PER_INSTRUCTION / requests))
     return rows
+
+
+def threads(run):
+    """Per thread of zerospan (number after the first, k instructions per request, ms that it waited for the CPU)."""
+    requests = window_requests(run)
+    return [(int(key.partition(":")[2]), ns / machine.NS_PER_INSTRUCTION / requests / 1e3,
+             run.get("threads", key.replace("ran", "waited")) / 1e6)
+            for key, ns in sorted(run.phases.get("threads", {}).items())
+            if key.startswith("ran:") and ns]

@@ -52,8 +52,16 @@ def programs_text(runs):
                           f"{pays:.0f}"])
     if not lines:
         return ""
-    return "BPF programs (the kernel's own count, its clock included)\n" + table(
+    return "BPF programs (by the kernel's own clock, whose 46 instructions per hit are included)\n" + table(
         ["", "hits/request", "instructions/hit", "of unobserved/hit", "target's/request"], lines)
+
+
+def threads_text(runs):
+    lines = [[f"{workload} {row} +{number}", f"{k:.2f}", f"{waited:.0f}"]
+             for (workload, row), run in sorted(runs.items())
+             for number, k, waited in figures.threads(run)]
+    return "zerospan's threads, rests included\n" + table(
+        ["", "k/request", "ms waiting for the CPU"], lines) if lines else ""
 
 
 def budgets_text(verdicts):
@@ -87,7 +95,7 @@ def stability_text(differing, most_pct):
 
 def text(results, runs, verdicts, stability):
     parts = [workload_text(workload, rows) for workload, rows in results.items()]
-    parts += [programs_text(runs), budgets_text(verdicts), stability]
+    parts += [programs_text(runs), threads_text(runs), budgets_text(verdicts), stability]
     return "\n".join(part for part in parts if part)
 
 

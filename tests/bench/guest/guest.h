@@ -52,6 +52,12 @@ uint64_t process_cpu_ns(const struct process *p);
 /* A line of /proc/PID/status in KiB ("VmRSS:"); 0 when there is none. */
 uint64_t process_status_kb(const struct process *p, const char *key);
 
+/*
+ * CPU time of each thread and the time that it waited for the CPU, in ns since the last call; reported under a
+ * phase, or forgotten.
+ */
+void process_take_threads(const struct process *p, const char *phase);
+
 /* --- report.c: figures on the console, one JSON object per line ------------------------------------ */
 
 void report(const char *phase, const char *key, uint64_t value);

@@ -220,6 +220,7 @@ static void begin_window(const struct scenario *s)
 {
 	sleep_ms(REST_MS);
 	take_times(s, NULL);
+	process_take_threads(&s->observer, NULL);
 	sample_start();
 }
 
@@ -227,6 +228,7 @@ static void end_window(const struct scenario *s)
 {
 	sleep_ms(REST_MS);
 	take_times(s, "window");
+	process_take_threads(&s->observer, "threads");
 	report("window", "rest_ns", REST_MS * 1000000ULL);
 	sample_report("window", &s->observer, &s->target);
 	report_memory(s);
