@@ -95,7 +95,7 @@ def by_file(functions):
 
 def text(run, phases=("start", "window"), most=40):
     lines = []
-    for who in ("observer", "target"):
+    for who in ("observer", "target", "client"):
         for phase in phases:
             functions, total = by_function(run, phase, who)
             if not total:

@@ -21,6 +21,12 @@ int client_main(int argc, char **argv);
 int calls_main(int argc, char **argv);
 int receiver_main(int argc, char **argv);
 
+/*
+ * For server and client: never preempt whom they wake (SCHED_BATCH). Otherwise the scheduler's history decides who
+ * goes first, for the whole run, and a request costs 64 or 70 us by chance. Called before any thread is started.
+ */
+void yield_to_others(void);
+
 /* --- net.c: TCP over loopback; results are descriptors or negative errno --------------------------- */
 
 int net_listen(int port);
@@ -81,8 +87,10 @@ void kernel_report_maps(const char *phase);
 
 void sample_open(void);
 void sample_start(void);
-/* What was sampled since, of both processes, and no more samples. */
-void sample_report(const char *phase, const struct process *observer, const struct process *target);
+/* No more samples until the next start. */
+void sample_stop(void);
+/* What was sampled of a process between start and stop. */
+void sample_report(const char *phase, const char *who, const struct process *p);
 
 /* --- scenario.c ---------------------------------------------------------------------------------------- */
 

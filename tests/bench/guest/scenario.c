@@ -144,7 +144,8 @@ static void start_observer(struct scenario *s, const struct row *row)
 	}
 	report("start", "elapsed_ns", now_ns() - begin);
 	take_times(s, "start");
-	sample_report("start", &s->observer, &s->target);
+	sample_stop();
+	sample_report("start", "observer", &s->observer);
 	sleep_ms(1000);
 	take_times(s, NULL);
 	sleep_ms(QUIET_MS);
@@ -230,7 +231,10 @@ static void end_window(const struct scenario *s)
 	take_times(s, "window");
 	process_take_threads(&s->observer, "threads");
 	report("window", "rest_ns", REST_MS * 1000000ULL);
-	sample_report("window", &s->observer, &s->target);
+	sample_stop();
+	sample_report("window", "observer", &s->observer);
+	sample_report("window", "target", &s->target);
+	sample_report("window", "client", &s->client);
 	report_memory(s);
 }
 
