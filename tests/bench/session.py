@@ -73,10 +73,13 @@ def _phase(workload, target, observer, slices, seconds, alone=False):
     for _ in range(slices):
         target_ns, strangers = measure.cpu_ns(pids), measure.Strangers(pids + observer.pids())
         load = workload.run(seconds, alone)
+        if not load["requests"]:  # others had the CPUs
+            continue
         load["foreign_cpu"] = strangers.share()
         load["target_us"] = (measure.cpu_ns(pids) - target_ns) / load["requests"] / 1e3
         load["rate"] = load["requests"] / load["seconds"]
         loads.append(load)
+    lib.check(loads, f"no request to {workload.name} was answered in time")
     if observer.counts:
         time.sleep(SETTLE_S)  # what it does later for these requests counts too
     observer_ns = measure.cpu_ns(observer.pids()) - observer_ns
