@@ -112,7 +112,7 @@ def markdown(result):
             return cell(by[workload, row][figure], how) if (workload, row) in by else "-"
 
         both = [" / ".join(get(row, figure, how) for row in ("metrics", "otlp"))
-                for figure, how in (("observer_us", "number"), ("rate_change", "percent"), ("p50_change", "percent"))]
+                for figure, how in (("max_observer_us", "number"), ("rate_change", "percent"), ("p50_change", "percent"))]
         lines.append(f"| {workload} | {get('bare', 'target_us', 'number')} | " + " | ".join(
             get(row, "added_us", "number") for row in README_ROWS) + " | " + " | ".join(both) +
             f" | {get('metrics', 'records_per_request', 'number')} | {get('metrics', 'bytes_per_request', 'whole')} |")
