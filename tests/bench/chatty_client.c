@@ -2,7 +2,8 @@
 /*
  * The other side of chatty_server:  chatty_client PORT SECONDS CONNECTIONS
  *
- * Each connection sends a message, waits for the answer and sends the next. Prints one JSON line: messages exchanged, seconds, latencies in microseconds.
+ * Each connection sends a message, waits for the answer and sends the next. Prints one JSON line: messages exchanged,
+ * seconds, latencies in microseconds.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
