@@ -16,6 +16,15 @@
 #include "outputs.h"
 #include "summary.h"
 
+/* Set by SIGINT and SIGTERM; the second of them ends the program whatever it waits for. */
+static volatile sig_atomic_t stopped;
+
+static void on_stop(int number)
+{
+	(void)number;
+	stopped = 1;
+}
+
 struct replay {
 	const struct options *options;
 	const char *path;
@@ -108,12 +117,13 @@ static int play(struct replay *r)
 
 	log_info("replaying '%s', recorded by zerospan %s on %s", r->path, r->player.start.version,
 	    r->player.start.machine);
-	while ((n = player_step(&r->player, r->pipeline)) > 0)
-		;
-	if (n < 0) {
+	do
+		n = stopped ? -EINTR : player_step(&r->player, r->pipeline);
+	while (n > 0);
+	if (n < 0 && n != -EINTR)
 		complain(r, n, true);
+	if (n < 0)
 		pipeline_end(r->pipeline, r->player.end_ns);
-	}
 	outputs_close(&r->outputs);
 	if (!r->options->quiet)
 		summarise(r);
@@ -147,10 +157,15 @@ static int replay_file(const struct options *options, const char *path, bool app
 
 int replay_main(const struct options *options)
 {
+	const struct sigaction stop = {.sa_handler = on_stop, .sa_flags = (int)SA_RESETHAND};
 	bool failed = false;
 
 	signal(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; i < options->n_files; i++)
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGTERM, &stop, NULL);
+	for (size_t i = 0; i < options->n_files && !stopped; i++)
 		failed |= replay_file(options, options->files[i], i > 0) != 0;
-	return failed ? EXIT_FAILED : EXIT_DONE;
+	if (stopped)
+		log_warn("interrupted: what is left is not replayed");
+	return failed || stopped ? EXIT_FAILED : EXIT_DONE;
 }

@@ -424,6 +424,7 @@ static void torn_block(void **state)
 	for (size_t i = 0; i < 200; i++)
 		put(recorder, i, 1000);
 	recorder_stats(recorder, &stats);
+	assert_false(stats.torn);
 	assert_int_equal(recorder_close(recorder), -EFBIG);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 	signal(SIGXFSZ, SIG_DFL);

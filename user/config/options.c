@@ -176,11 +176,11 @@ static const struct option_row {
     {NULL, 0, "exe", "GLOB", OBSERVE, set_exe, "processes whose executable's path matches"},
     {NULL, 0, "port", "PORT", OBSERVE, set_port, "the process that listens on this TCP port"},
     {"Output", 0, "format", "FORMAT", SHOW, set_format,
-	"tree, otlp-json (one TracesData object per line) or none"},
+	"tree, otlp-json (one TracesData object per trace and line) or none"},
     {NULL, 0, "output", "FILE", SHOW, set_output,
 	"write OTLP/JSON lines to FILE (with --format otlp-json: instead of stdout)"},
     {NULL, 0, "record", "FILE", OBSERVE, set_record,
-	"record for zerospan replay; holds heads of messages, secrets in them too (mode 0600)"},
+	"record everything for zerospan replay, secrets in messages and SQL too (mode 0600)"},
     {NULL, 0, "listen", "ADDR:PORT", COMMAND_RUN, set_listen,
 	"where /metrics is served (default 127.0.0.1:9464)"},
     {"General", 0, "duration", "SECONDS", OBSERVE, set_duration, "stop by itself after this time"},
@@ -414,7 +414,7 @@ void options_help(struct buf *out, enum command command)
 {
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		if (!command || commands[i].command == command)
-			buf_printf(out, "%s zerospan %-6s%s%s\n      %s\n",
+			buf_printf(out, "%s zerospan %-6s %s%s\n      %s\n",
 			    i == 0 || command ? "usage:" : "      ", commands[i].name,
 			    commands[i].usage,
 			    commands[i].command & OBSERVE ? " [-- COMMAND ARG...]" : "",
@@ -422,8 +422,14 @@ void options_help(struct buf *out, enum command command)
 	for (size_t i = 0; i < N_ROWS; i++)
 		if (!command || (rows[i].of & command))
 			help_row(out, &rows[i]);
+	if (!command || (command & OBSERVE))
+		buf_append_cstr(out,
+		    "\nWith -- COMMAND the command is started and observed from its first instruction, and its exit\n"
+		    "status becomes zerospan's. OTLP goes to OTEL_EXPORTER_OTLP_ENDPOINT (HTTP/protobuf) when that is set.\n");
+	if (!command || (command & SHOW))
+		buf_append_cstr(out,
+		    "\nA recording holds what was captured of messages (heads with cookies and tokens, as they were sent) and the\n"
+		    "text of SQL statements with its literals: keep it as you would keep those.\n");
 	buf_append_cstr(out,
-	    "\nWith -- COMMAND the command is started and observed from its first instruction, and its exit\n"
-	    "status becomes zerospan's. OTLP goes to OTEL_EXPORTER_OTLP_ENDPOINT (HTTP/protobuf) when that is set.\n"
-	    "Exit status: 0 done, 1 failed while running, 2 wrong usage, 3 not permitted or not supported here.\n");
+	    "\nExit status: 0 done, 1 failed while running, 2 wrong usage, 3 not permitted or not supported here.\n");
 }

@@ -80,9 +80,8 @@ int recorder_flush(struct recorder *r)
 	r->stats.err = write_all(r->fd, from, (size_t)(r->data + r->used - from));
 	if (r->stats.err) {
 		r->stats.dropped += r->buffered;
-		/* Without the torn block the file is good up to here; a pipe or a full disk may refuse. */
-		if (ftruncate(r->fd, (off_t)r->stats.bytes))
-			return r->stats.err;
+		/* Without the torn block the file is good up to its end. What is no file cannot be cut. */
+		r->stats.torn = ftruncate(r->fd, (off_t)r->stats.bytes) != 0;
 		return r->stats.err;
 	}
 	r->stats.bytes += (size_t)(r->data + r->used - from);

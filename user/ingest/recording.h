@@ -96,6 +96,7 @@ struct recorder_stats {
 	uint64_t entries; /* taken */
 	uint64_t dropped; /* entries that are not in the file */
 	int err;          /* negative errno of the write that failed; 0: none */
+	bool torn;        /* then: a part of a block stands behind bytes */
 };
 
 void recorder_stats(const struct recorder *recorder, struct recorder_stats *ret_stats);

@@ -32,10 +32,9 @@ static size_t scheme_length(struct sv target)
 /* Userinfo may hold a password: nothing before the last '@' is kept. */
 static struct sv without_userinfo(struct sv authority)
 {
-	for (size_t i = authority.len; i > 0; i--)
-		if (authority.p[i - 1] == '@')
-			return sv_skip(authority, i);
-	return authority;
+	const char *at = authority.len ? memrchr(authority.p, '@', authority.len) : NULL;
+
+	return at ? sv_skip(authority, (size_t)(at + 1 - authority.p)) : authority;
 }
 
 static void split_query(struct url_target *target, struct sv rest)
