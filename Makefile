@@ -166,8 +166,9 @@ vm-test: ## the end-to-end tests on stock Debian kernels, emulated; fetches the 
 	$(Q)$(MAKE) --no-print-directory all bundle
 	$(Q)tests/run vm
 
-bench-icount: all $(B)/bench/guest ## what observing costs in instructions, in a deterministic machine; guards the budgets (root)
+bench-icount: ## what observing costs in instructions, in a deterministic machine; guards the budgets (root)
 	$(Q)tools/install-deps build vm
+	$(Q)$(MAKE) --no-print-directory all $(B)/bench/guest
 	$(Q)tests/bench/icount
 
 bench: ## what observing costs, against the hooks alone and other tools: build/bench/native.txt (root; 15 minutes)

@@ -26,14 +26,14 @@ def of_table(rows):
     return result
 
 
-def of_loss(rows, dead):
+def of_loss(losses, dead):
     result = []
-    ours = [row for row in rows if row["row"] in OURS and row["lost"] is not None]
-    if ours:
-        lost, missing = sum(row["lost"] for row in ours), sum(row["missing"] for row in ours)
-        result.append(verdict("events lost at the machine's maximum", "0", lost, f"{lost:.0f}", lost == 0))
-        result.append(verdict("requests and spans: served and not counted, built and not received", "0", missing,
-                              f"{missing:.0f}", missing == 0))
+    if losses["runs"]:
+        lost, missing = sum(losses["causes"].values()), losses["missing"]
+        causes = ", ".join(f"{n:.0f} {cause}" for cause, n in losses["causes"].items())
+        result.append(verdict("events lost at the machine's maximum", "0", lost, causes or "0", lost == 0))
+        result.append(verdict("requests served and not counted, spans built and not received", "0", missing,
+                              f"{missing:.0f} of {losses['served']}", missing == 0))
     if dead:
         value = dead["lost"] + dead["missing"]
         result.append(verdict("the same with a dead OTLP endpoint: lost, not counted", "0", value,
@@ -71,5 +71,5 @@ def of_extras(extras):
     return result
 
 
-def judge(rows, bystander, extras):
-    return (of_table(rows) + of_bystander(bystander) + of_loss(rows, extras.get("dead_endpoint")) + of_extras(extras))
+def judge(rows, bystander, extras, losses):
+    return (of_table(rows) + of_bystander(bystander) + of_loss(losses, extras.get("dead_endpoint")) + of_extras(extras))

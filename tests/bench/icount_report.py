@@ -8,10 +8,11 @@ COLUMNS = [
     ("zerospan k", "observer_k", "%.2f"),
     ("client k", "client_k", "%.2f"), ("machine k", "machine_k", "%.2f"),
     ("p50 us", "p50_us", "%.1f"), ("+%", "p50_added_pct", "%+.1f"), ("p99 us", "p99_us", "%.1f"),
+    ("mean us", "mean_us", "%.0f"), ("+%", "mean_added_pct", "%+.1f"),
     ("other k", "other_k", "%.2f"), ("+%", "other_added_pct", "%+.1f"),
     ("its client +%", "other_client_added_pct", "%+.1f"),
     ("getppid", "ppid", "%.0f"), ("read", "read", "%.0f"),
-    ("per s", "per_s", "%.0f"),
+    ("per s", "per_s", "%.0f"), ("+%", "per_added_pct", "%+.1f"),
     ("start M", "start_m", "%.1f"), ("quiet k/s", "quiet_k_per_s", "%.0f"),
     ("RSS MB", "rss_mb", "%.1f"), ("peak MB", "peak_mb", "%.1f"), ("maps MB", "maps_mb", "%.2f"),
     ("served", "expected", "%d"), ("spans", "spans", "%d"), ("missing", "missing", "%d"),
@@ -51,40 +52,50 @@ def programs_text(runs):
                           f"{pays:.0f}"])
     if not lines:
         return ""
-    return "BPF programs (the kernel's own count, its clock included)\n" + table(
+    return "BPF programs (by the kernel's own clock, whose 46 instructions per hit are included)\n" + table(
         ["", "hits/request", "instructions/hit", "of unobserved/hit", "target's/request"], lines)
 
 
+def threads_text(runs):
+    lines = [[f"{workload} {row} +{number}", f"{k:.2f}", f"{waited:.0f}"]
+             for (workload, row), run in sorted(runs.items())
+             for number, k, waited in figures.threads(run)]
+    return "zerospan's threads, rests included\n" + table(
+        ["", "k/request", "ms waiting for the CPU"], lines) if lines else ""
+
+
 def budgets_text(verdicts):
-    body = [[f"{budget.text}: {workload} {row}", f"{value:.2f}", f"{budget.most}",
+    body = [[budget.text, f"{value:.2f}", f"{budget.most}", f"{workload} {row}",
              "met" if met else "EXCEEDED"] for budget, workload, row, value, met in verdicts]
-    return "Budgets\n" + table(["", "is", "at most", ""], body) if body else ""
+    return "Budgets, by their worst row\n" + table(["", "is", "at most", "in", ""], body) if body else ""
 
 
-def differences(all_results, most_pct):
-    """Figures of the first two results that differ by more, as text."""
-    if len(all_results) < 2:
-        return []
+def differences(all_results):
+    """(percent, what) of every figure that the first two results have, the largest first; not of differences."""
     found = []
-    first, second = all_results[0], all_results[1]
-    for workload, rows in first.items():
+    for workload, rows in all_results[0].items() if len(all_results) > 1 else ():
         for row, numbers in rows.items():
             for name, a in numbers.items():
-                b = second[workload][row][name]
-                if "added" in name or a == b:  # differences of the others
-                    continue
-                pct = 100 * abs(a - b) / max(abs(a), abs(b))
-                if pct > most_pct:
-                    found.append(f"{workload} {row} {name}: {a:.3f} and {b:.3f} ({pct:.2f} %)")
-    return found
+                b = all_results[1][workload][row][name]
+                if "added" not in name:
+                    pct = 100 * abs(a - b) / max(abs(a), abs(b)) if a != b else 0.0
+                    found.append((pct, f"{workload} {row} {name}: {a:.4g} and {b:.4g}"))
+    return sorted(found, reverse=True)
 
 
-def text(results, runs, verdicts, unstable):
+def stability_text(differing, most_pct):
+    if not differing:
+        return ""
+    exact = sum(pct == 0 for pct, _ in differing)
+    lines = [f"Two runs: {len(differing)} figures, {exact} of them exactly the same; at most {most_pct} % "
+             "is allowed, the largest differences are"]
+    lines += [f"  {pct:6.3f} %  {what}" for pct, what in differing[:5]]
+    return "\n".join(lines) + "\n"
+
+
+def text(results, runs, verdicts, stability):
     parts = [workload_text(workload, rows) for workload, rows in results.items()]
-    parts += [programs_text(runs), budgets_text(verdicts)]
-    if unstable is not None:
-        parts.append("Two runs differ by more than allowed:\n" + "\n".join(unstable) + "\n"
-                     if unstable else "Two runs: every figure the same within 0.5 %\n")
+    parts += [programs_text(runs), threads_text(runs), budgets_text(verdicts), stability]
     return "\n".join(part for part in parts if part)
 
 

@@ -24,17 +24,24 @@ class Symbols:
 
     def _read(self, path, options):
         """Sorted (start, end, name) of the functions with a size."""
-        out = subprocess.run(["nm", "-S", "--defined-only", *options, path], text=True, check=False,
-                             capture_output=True).stdout
+        out = subprocess.run(["nm", "-S", "-l", "--defined-only", *options, path], text=True,
+                             check=False, capture_output=True).stdout
         fields = [line.split(" ", 3) for line in out.splitlines()]
-        return sorted((int(f[0], 16), int(f[0], 16) + int(f[1], 16), f[3].split("@")[0])
+        return sorted((int(f[0], 16), int(f[0], 16) + int(f[1], 16), self._name(f[3]))
                       for f in fields if len(f) == 4 and f[2] in "tTwWi")
+
+    def _name(self, text):
+        """Of a function: with its source file where that is ours and known, else with the file it is linked in."""
+        name, _, place = text.partition("\t")
+        source = os.path.join(machine.ROOT, place.rpartition(":")[0])
+        inside = source.startswith(machine.ROOT) and os.path.isfile(source)
+        return f"{name.split('@')[0]} ({os.path.relpath(source, machine.ROOT) if inside else self.name})"
 
     def find(self, address):
         at = bisect.bisect_right(self.functions, (address, 1 << 64)) - 1
         if at >= 0 and address < self.functions[at][1]:
-            return f"{self.functions[at][2]} ({self.name})"
-        return f"inside {self.name}"
+            return self.functions[at][2]
+        return f"? ({self.name})"
 
 
 def host_path(path):
@@ -77,16 +84,26 @@ def by_function(run, phase, who):
     return [(count / total, *name) for name, count in found.most_common()], total
 
 
+def by_file(functions):
+    """The same shares, summed up by the folder of our sources, by library, and for the kernel in one."""
+    found = collections.Counter()
+    for share, side, name in functions:
+        place = name.rpartition("(")[2].rstrip(")")
+        found["kernel" if side == "kernel" else os.path.dirname(place) or place] += share
+    return found.most_common()
+
+
 def text(run, phases=("start", "window"), most=40):
     lines = []
-    for who in ("observer", "target"):
+    for who in ("observer", "target", "client"):
         for phase in phases:
             functions, total = by_function(run, phase, who)
             if not total:
                 continue
-            kernel = sum(share for share, side, _ in functions if side == "kernel")
-            lines.append(f"{run.workload}, {run.row}: {who} in phase {phase}, {total} samples, "
-                         f"{100 * kernel:.0f} % in the kernel")
+            lines.append(f"{run.workload}, {run.row}: {who} in phase {phase}, {total} samples")
+            lines.append("  " + ", ".join(f"{place} {100 * share:.1f} %"
+                                          for share, place in
+                                          ((s, p) for p, s in by_file(functions)) if share > 0.002))
             lines += [f"  {100 * share:5.1f} %  {side:6}  {name}"
                       for share, side, name in functions[:most]]
             lines.append("")

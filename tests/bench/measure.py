@@ -47,6 +47,14 @@ def maps_mb(pid):
     return sum(maps.values()) / 1e6
 
 
+def pin(pids, cpus):
+    """All threads of processes to some CPUs."""
+    for pid in pids:
+        for path in glob.glob(f"/proc/{pid}/task/*"):
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(int(os.path.basename(path)), cpus)
+
+
 class Strangers:
     """How much of the machine's CPUs other programs take, ours being named: the server, the observer, and
     children that end meanwhile (the load)."""

@@ -2,8 +2,9 @@
 """From the runs to the rows of the table: medians over rounds, differences against bare of the same round."""
 import measure
 
-PLAIN = ("target_us", "observer_us", "rate", "p50_us", "p99_us", "loaded_p50_us", "loaded_p99_us",
-         "records_per_request", "bytes_per_request")
+PLAIN = ("target_us", "observer_us", "p50_us", "p99_us", "max_target_us", "max_observer_us", "max_rate",
+         "max_p50_us", "max_p99_us")
+COUNTS = ("records_per_request", "bytes_per_request")
 WHOLE = ("startup_ms", "rss_mb", "peak_rss_mb", "maps_mb")
 
 
@@ -32,17 +33,29 @@ def row_of(runs, workload, row):
     counted = [run for run in mine if "lost" in run]
     mine = [run for run, in clean([(run,) for run in mine])]
     entry = {"workload": workload, "row": row}
-    for figure in PLAIN:
-        entry[figure] = measure.middle([run["workloads"][workload].get(figure) for run in mine])
+    for figure in PLAIN + COUNTS:
+        entry[figure] = measure.middle([run["workloads"][workload].get(figure)
+                                        for run in (counted if figure in COUNTS else mine)])
     for figure in WHOLE:
         entry[figure] = measure.middle([run.get(figure) for run in mine])
-    entry["added_us"] = measure.middle([with_["target_us"] - without["target_us"] for with_, without in pairs])
-    for figure in ("rate", "p50_us", "p99_us", "loaded_p50_us"):
-        entry[figure.replace("_us", "") + "_change"] = measure.middle(
-            [with_[figure] / without[figure] - 1 for with_, without in pairs])
+    for figure, added in (("target_us", "added_us"), ("max_target_us", "max_added_us")):
+        entry[added] = measure.middle([with_[figure] - without[figure] for with_, without in pairs])
+    for figure, change in (("p50_us", "p50_change"), ("max_rate", "rate_change")):
+        entry[change] = measure.middle([with_[figure] / without[figure] - 1 for with_, without in pairs])
     entry["lost"] = sum(run["lost"] for run in counted) if counted else None
     entry["missing"] = sum(run["missing"] + run["spans_missing"] for run in counted) if counted else None
     return entry
+
+
+def losses(runs):
+    """Over all runs that count: events lost, and requests or spans that are not where they should be."""
+    counted = [run for run in runs if "lost" in run]
+    causes = {}
+    for run in counted:
+        for cause, n in run["lost_causes"].items():
+            causes[cause] = causes.get(cause, 0) + n
+    return {"runs": len(counted), "served": sum(sum(run["served"].values()) for run in counted), "causes": causes,
+            "missing": sum(run["missing"] + run["spans_missing"] for run in counted)}
 
 
 def floors(entry, entries):

@@ -1,37 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
 """One target under one observer: every workload of the target, then the counts compared."""
+import os
+import statistics
 import time
 
 import bpf
 import lib
 import measure
+import targets
 from observers import ROWS
-from targets import TARGETS
 
-SETTLE_S = 0.6  # zerospan brings its own metrics up to date every half second
+SETTLE_S = 0.6  # until zerospan has dealt with what it was told
+UPDATE_S = 1.1  # and its own metrics show it: they are renewed twice a second, at most one turn late
+SLICES, SLICES_OF = 5, 4
 COUNTED = {"server": "http_server_request_duration_seconds_count",
            "client": "http_client_request_duration_seconds_count",
            "statements": "db_client_operation_duration_seconds_count"}
 OWN_STATEMENTS = ("INSERT orders", "SELECT inventory", "UPDATE inventory", "UPDATE orders")
 
 
-def run(target_name, row, seconds):
-    """Measures by workload, and of the whole session."""
+def run(target_name, row, seconds, exact):
+    """Measures by workload, and of the whole session. exact: take the time to count records, too."""
     test = lib.Test(f"bench.{target_name}.{row}")
     try:
-        return _run(test, target_name, row, seconds)
+        return _run(test, target_name, row, seconds, exact)
     finally:
         test.end()
         test.remove()
 
 
-def _run(test, target_name, row, seconds):
-    target = TARGETS[target_name](test)
+def _run(test, target_name, row, seconds, exact):
+    target = targets.TARGETS[target_name](test)
     others = foreign_programs()
     observer = ROWS[row](test, target)
     whole = {"row": row, "target": target_name, "workloads": {}, "startup_ms": observer.startup_ms}
     for workload in target.workloads:
-        whole["workloads"][workload.name] = _workload(workload, target, observer, seconds)
+        whole["workloads"][workload.name] = _workload(workload, target, observer, seconds, exact)
     if observer.cpu_counts:
         whole["rss_mb"], whole["peak_rss_mb"] = measure.memory_mb(observer.pids()[0])
         whole["maps_mb"] = measure.maps_mb(observer.pids()[0])
@@ -49,33 +53,47 @@ def foreign_programs():
     return found & bpf.held() if found else found
 
 
-def _workload(workload, target, observer, seconds):
-    before = own_figures(observer)
-    cpu = measure.cpu_ns(measure.family(target.pid)), measure.cpu_ns(observer.pids())
-    strangers = measure.Strangers(measure.family(target.pid) + observer.pids())
-    load = workload.run(seconds)
-    foreign_cpu = strangers.share()
-    if observer.cpu_counts:
-        time.sleep(SETTLE_S)  # what it does later for these requests counts too
-    target_ns = measure.cpu_ns(measure.family(target.pid)) - cpu[0]
-    observer_ns = measure.cpu_ns(observer.pids()) - cpu[1]
-    after = own_figures(observer)
-    paced = workload.run(seconds / 2, pause=True)
-    if observer.counts:
-        time.sleep(SETTLE_S)
-    n = load["requests"]
-    result = {
-        "foreign_cpu": foreign_cpu, "requests": n, "rate": n / load["seconds"], "target_us": target_ns / n / 1e3,
-        "observer_us": observer_ns / n / 1e3 if observer.cpu_counts else None,
-        "loaded_p50_us": load["p50_us"], "loaded_p99_us": load["p99_us"],
-        "p50_us": paced["p50_us"], "p99_us": paced["p99_us"]}
-    result.update({f"{key}_per_request": (after[key] - before[key]) / n for key in after})
+def _workload(workload, target, observer, seconds, exact):
+    """At the maximum, then one request at a time in short slices."""
+    before = own_figures(observer, exact)
+    most = _phase(workload, target, observer, 1, seconds)
+    after = own_figures(observer, exact)
+    alone = _phase(workload, target, observer, SLICES, seconds / SLICES_OF, alone=True)
+    result = dict(alone, **{"max_" + figure: value for figure, value in most.items()})
+    result.update({f"{key}_per_request": (after[key] - before[key]) / most["requests"] for key in after})
     return result
 
 
-def own_figures(observer):
-    if not observer.counts:
+def _phase(workload, target, observer, slices, seconds, alone=False):
+    """Figures per request; what a slice shows for itself is the median of the slices."""
+    observer_ns = measure.cpu_ns(observer.pids())
+    loads = []
+    pids = measure.family(target.pid)
+    measure.pin(pids, {targets.CPU_ALONE} if alone else os.sched_getaffinity(0))
+    for _ in range(slices):
+        target_ns, strangers = measure.cpu_ns(pids), measure.Strangers(pids + observer.pids())
+        load = workload.run(seconds, alone)
+        if not load["requests"]:  # others had the CPUs
+            continue
+        load["foreign_cpu"] = strangers.share()
+        load["target_us"] = (measure.cpu_ns(pids) - target_ns) / load["requests"] / 1e3
+        load["rate"] = load["requests"] / load["seconds"]
+        loads.append(load)
+    lib.check(loads, f"no request to {workload.name} was answered in time")
+    if observer.counts:
+        time.sleep(SETTLE_S)  # what it does later for these requests counts too
+    observer_ns = measure.cpu_ns(observer.pids()) - observer_ns
+    requests = sum(load["requests"] for load in loads)
+    figures = {figure: statistics.median(load[figure] for load in loads)
+               for figure in ("foreign_cpu", "target_us", "rate", "p50_us", "p99_us")}
+    return dict(figures, requests=requests, observer_us=observer_ns / requests / 1e3 if observer.cpu_counts else None)
+
+
+def own_figures(observer, exact):
+    """From zerospan's metrics, once they are certain to be up to date."""
+    if not observer.counts or not exact:
         return {}
+    time.sleep(UPDATE_S)
     metrics = observer.metrics()
     return {"records": metrics.sum("zerospan_records_total"),
             "bytes": metrics.sum("zerospan_captured_bytes_total")}

@@ -172,6 +172,7 @@ int client_main(int argc, char **argv)
 	char line[128];
 	pthread_t thread;
 
+	yield_to_others();
 	load.port = argc == 2 ? atoi(argv[0]) : 0;
 	load.connections = argc == 2 ? atoi(argv[1]) : 0;
 	if (load.connections < 1 || load.connections > CONNECTIONS_MAX) {

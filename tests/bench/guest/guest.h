@@ -21,6 +21,12 @@ int client_main(int argc, char **argv);
 int calls_main(int argc, char **argv);
 int receiver_main(int argc, char **argv);
 
+/*
+ * For server and client: never preempt whom they wake (SCHED_BATCH). Otherwise the scheduler's history decides who
+ * goes first, for the whole run, and a request costs 64 or 70 us by chance. Called before any thread is started.
+ */
+void yield_to_others(void);
+
 /* --- net.c: TCP over loopback; results are descriptors or negative errno --------------------------- */
 
 int net_listen(int port);
@@ -52,6 +58,12 @@ uint64_t process_cpu_ns(const struct process *p);
 /* A line of /proc/PID/status in KiB ("VmRSS:"); 0 when there is none. */
 uint64_t process_status_kb(const struct process *p, const char *key);
 
+/*
+ * CPU time of each thread and the time that it waited for the CPU, in ns since the last call; reported under a
+ * phase, or forgotten.
+ */
+void process_take_threads(const struct process *p, const char *phase);
+
 /* --- report.c: figures on the console, one JSON object per line ------------------------------------ */
 
 void report(const char *phase, const char *key, uint64_t value);
@@ -75,8 +87,10 @@ void kernel_report_maps(const char *phase);
 
 void sample_open(void);
 void sample_start(void);
-/* What was sampled since, of both processes, and no more samples. */
-void sample_report(const char *phase, const struct process *observer, const struct process *target);
+/* No more samples until the next start. */
+void sample_stop(void);
+/* What was sampled of a process between start and stop. */
+void sample_report(const char *phase, const char *who, const struct process *p);
 
 /* --- scenario.c ---------------------------------------------------------------------------------------- */
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Which of the programs is meant: by the first argument, as first process of the machine init. */
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +16,14 @@ static const struct {
     {"calls", calls_main},
     {"receiver", receiver_main},
 };
+
+void yield_to_others(void)
+{
+	struct sched_param param = {0};
+
+	if (sched_setscheduler(0, SCHED_BATCH, &param))
+		die("SCHED_BATCH");
+}
 
 int main(int argc, char **argv)
 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Programs started by the scenario; see guest.h. Their output is a file: no pipe that could fill and stop them. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -12,7 +13,13 @@
 
 #include "guest.h"
 
-#define POLL_MS 1
+#define POLL_MS     1
+#define THREADS_MAX 64
+
+struct thread {
+	long tid; /* 0: free */
+	unsigned long long ran_ns, waited_ns;
+};
 
 uint64_t now_ns(void)
 {
@@ -139,4 +146,46 @@ uint64_t process_status_kb(const struct process *p, const char *key)
 	if (f)
 		fclose(f);
 	return value;
+}
+
+static void take_thread(const struct process *p, const char *phase, long tid)
+{
+	static struct thread threads[THREADS_MAX];
+	struct thread now = {.tid = tid}, *last = threads;
+	char path[64], key[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%ld/schedstat", p->pid, tid);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	if (fscanf(f, "%llu %llu", &now.ran_ns, &now.waited_ns) != 2)
+		now.ran_ns = now.waited_ns = 0;
+	fclose(f);
+	while (last < threads + THREADS_MAX && last->tid && last->tid != tid)
+		last++;
+	if (last == threads + THREADS_MAX)
+		return;
+	snprintf(key, sizeof(key), "ran:%ld", tid - p->pid);
+	if (phase)
+		report(phase, key, now.ran_ns - last->ran_ns);
+	snprintf(key, sizeof(key), "waited:%ld", tid - p->pid);
+	if (phase)
+		report(phase, key, now.waited_ns - last->waited_ns);
+	*last = now;
+}
+
+void process_take_threads(const struct process *p, const char *phase)
+{
+	struct dirent *entry;
+	char path[64];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", p->pid);
+	dir = p->pid ? opendir(path) : NULL;
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			take_thread(p, phase, strtol(entry->d_name, NULL, 10));
+	if (dir)
+		closedir(dir);
 }

@@ -154,9 +154,17 @@ static void report_ips(const char *phase, const uint64_t *ips, size_t n)
 	}
 }
 
-static void report_process(const char *phase, const char *who, const struct process *p)
+void sample_stop(void)
 {
-	uint64_t *ips = p->pid ? calloc(SAMPLES_MAX, sizeof(*ips)) : NULL;
+	if (event < 0)
+		return;
+	ioctl(event, PERF_EVENT_IOC_DISABLE, 0);
+	read_symbols();
+}
+
+void sample_report(const char *phase, const char *who, const struct process *p)
+{
+	uint64_t *ips = event >= 0 && p->pid ? calloc(SAMPLES_MAX, sizeof(*ips)) : NULL;
 	char name[64], path[64];
 	size_t n;
 
@@ -170,14 +178,4 @@ static void report_process(const char *phase, const char *who, const struct proc
 	snprintf(name, sizeof(name), "maps:%s", who);
 	snprintf(path, sizeof(path), "/proc/%d/maps", p->pid);
 	report_file(name, path, (const char *const[]){"", NULL});
-}
-
-void sample_report(const char *phase, const struct process *observer, const struct process *target)
-{
-	if (event < 0)
-		return;
-	ioctl(event, PERF_EVENT_IOC_DISABLE, 0);
-	read_symbols();
-	report_process(phase, "observer", observer);
-	report_process(phase, "target", target);
 }

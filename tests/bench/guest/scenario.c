@@ -35,6 +35,7 @@
 #define REQUESTS   10000
 #define OTHERS     4000
 #define PROFILED   2000
+#define SPINS      5000000
 #define CALLS      20000
 #define SATURATING 30000
 #define HELD       10000
@@ -143,7 +144,8 @@ static void start_observer(struct scenario *s, const struct row *row)
 	}
 	report("start", "elapsed_ns", now_ns() - begin);
 	take_times(s, "start");
-	sample_report("start", &s->observer, &s->target);
+	sample_stop();
+	sample_report("start", "observer", &s->observer);
 	sleep_ms(1000);
 	take_times(s, NULL);
 	sleep_ms(QUIET_MS);
@@ -219,6 +221,7 @@ static void begin_window(const struct scenario *s)
 {
 	sleep_ms(REST_MS);
 	take_times(s, NULL);
+	process_take_threads(&s->observer, NULL);
 	sample_start();
 }
 
@@ -226,8 +229,12 @@ static void end_window(const struct scenario *s)
 {
 	sleep_ms(REST_MS);
 	take_times(s, "window");
+	process_take_threads(&s->observer, "threads");
 	report("window", "rest_ns", REST_MS * 1000000ULL);
-	sample_report("window", &s->observer, &s->target);
+	sample_stop();
+	sample_report("window", "observer", &s->observer);
+	sample_report("window", "target", &s->target);
+	sample_report("window", "client", &s->client);
 	report_memory(s);
 }
 
@@ -239,7 +246,7 @@ static void window(struct scenario *s, size_t n, size_t rate)
 	end_window(s);
 }
 
-static void calls(const char *what)
+static void calls(const char *what, int n)
 {
 	struct process p;
 	char line[64];
@@ -250,11 +257,11 @@ static void calls(const char *what)
 	process_command(&p, line);
 	process_wait_line(&p, "done", line, sizeof(line), WAIT_MS);
 	before = process_cpu_ns(&p);
-	snprintf(line, sizeof(line), "%s %d\n", what, CALLS);
+	snprintf(line, sizeof(line), "%s %d\n", what, n);
 	process_command(&p, line);
 	process_wait_line(&p, "done", line, sizeof(line), WAIT_MS);
-	report("others", what, process_cpu_ns(&p) - before);
-	report("others", "calls", CALLS);
+	report(what, "ns", process_cpu_ns(&p) - before);
+	report(what, "calls", (uint64_t)n);
 	process_stop(&p, 0);
 }
 
@@ -264,8 +271,9 @@ static void others(struct scenario *s)
 	take_times(s, NULL);
 	run_load(&s->other_client, "others", OTHERS, RATE);
 	take_times(s, "others");
-	calls("ppid");
-	calls("read");
+	calls("ppid", CALLS);
+	calls("read", CALLS);
+	calls("spin", SPINS);
 }
 
 static void profile(struct scenario *s)

@@ -85,6 +85,7 @@ int server_main(int argc, char **argv)
 	pthread_t thread;
 	sigset_t set;
 
+	yield_to_others();
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
