@@ -54,8 +54,15 @@ class Wrk:
                 "p50_us": percentile(out, 50), "p99_us": percentile(out, 99)}
 
 
+def catches_interrupt(process):
+    """Whether SIGINT would be handled by now: before that it would kill."""
+    with open(f"/proc/{process.pid}/status", encoding="ascii", errors="replace") as f:
+        return int(re.search(r"^SigCgt:\s+(\w+)", f.read(), re.M).group(1), 16) >> (signal.SIGINT - 1) & 1
+
+
 def end_after(process, seconds):
     """By SIGINT, again and again: one that comes before the program's sleep is lost."""
+    wait_for(lambda: process.status is not None or catches_interrupt(process), f"{process.name} to begin", 20)
     ends = time.monotonic() + seconds + 20
     wait = seconds
     while process.status is None and time.monotonic() < ends:
