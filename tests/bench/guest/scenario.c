@@ -47,12 +47,12 @@ struct scenario {
 
 static const struct row {
 	const char *name, *program, *extra;
-	const char *option[2];
+	const char *option[4];
 } rows[] = {
     {"bare", NULL, NULL, {NULL}},
     {"floor", OBSERVER_FLOOR, NULL, {"--format", "none"}},
     {"metrics", OBSERVER, NULL, {"--format", "none"}},
-    {"json", OBSERVER, NULL, {"--output", "/dev/null"}},
+    {"json", OBSERVER, NULL, {"--output", "/dev/null", "--format", "none"}},
     {"otlp", OBSERVER, "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:" RECEIVER_PORT, {NULL}},
     {"dead", OBSERVER, "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:9", {NULL}},
 };
@@ -125,8 +125,8 @@ static void start_observer(struct scenario *s, const struct row *row)
 {
 	static const char *const all[] = {"", NULL};
 	char pid[16], line[1024];
-	const char *argv[] = {
-	    row->program, "run", "--pid", pid, row->option[0], row->option[1], NULL};
+	const char *argv[] = {row->program, "run", "--pid", pid, row->option[0], row->option[1],
+	    row->option[2], row->option[3], NULL};
 	uint64_t begin;
 
 	if (!row->program)
