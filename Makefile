@@ -167,8 +167,8 @@ vm-test: ## the end-to-end tests on stock Debian kernels, emulated; fetches the 
 	$(Q)tests/run vm
 
 bench-icount: ## what observing costs in instructions, in a deterministic machine; guards the budgets (root)
-	$(Q)tools/install-deps build vm
-	$(Q)$(MAKE) --no-print-directory all $(B)/bench/guest
+	$(Q)tools/install-deps build bundle vm
+	$(Q)$(MAKE) --no-print-directory all bundle $(B)/bench/guest $(B)/zerospan-floor
 	$(Q)tests/bench/icount
 
 bench: ## what observing costs, against the hooks alone and other tools: build/bench/native.txt (root; 15 minutes)

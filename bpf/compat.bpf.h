@@ -70,6 +70,27 @@ static __always_inline u32 zsp_syscall_number(void)
 	return regs->ZSP_REG_NUMBER;
 }
 
+/* --- plain loads -------------------------------------------------------------------------------------- */
+/*
+ * Linux 6.2, commit a35b9af4ec2c "bpf: Add a kfunc for generic type cast": a pointer that a program found somewhere can be
+ * given a type, and is then followed by plain loads, which give 0 where there is no memory, as the helper does that
+ * older kernels need for each step. (Used in one object only: the linker of libbpf 1.1 cannot merge functions of the kernel
+ * that two objects refer to.)
+ */
+extern void *bpf_rdonly_cast(const void *object, u32 type_id) __weak __ksym;
+
+#define ZSP_READ(pointer, type, field)                                                        \
+	({                                                                                    \
+		typeof(((type *)0)->field) zsp_value;                                         \
+		if (bpf_rdonly_cast)                                                          \
+			zsp_value =                                                           \
+			    ((type *)bpf_rdonly_cast(pointer, bpf_core_type_id_kernel(type))) \
+				->field;                                                      \
+		else                                                                          \
+			zsp_value = BPF_CORE_READ((type *)(pointer), field);                  \
+		zsp_value;                                                                    \
+	})
+
 /* --- struct file's reference count ----------------------------------------------------------- */
 /* Linux 6.13, commit 90ee6ed776c0 "fs: port files to file_ref": f_count became f_ref, which holds
  * the number of references minus one. */

@@ -49,39 +49,3 @@ int BPF_PROG(zsp_inet_sock_set_state, struct sock *sk, int oldstate, int newstat
 	}
 	return 0;
 }
-
-/*
- * The last close() of a socket: the process neither reads nor writes any more, whatever TCP still has to
- * settle with the other side. Unix sockets have no other end than this. Unlike at the exit of a call, the
- * descriptor may be any number here.
- */
-static __always_inline int closing(u64 fd)
-{
-	struct zsp_socket socket;
-	struct zsp_conn *conn;
-	u64 key;
-
-	if (fd >= zsp_current_files_max() || !zsp_socket_of(fd, &socket))
-		return 0;
-	conn = zsp_conn_find(&socket);
-	if (!conn || !zsp_file_is_last_ref(zsp_file_of(fd)))
-		return 0;
-	zsp_conn_report(conn, ZSP_CHANGE_CLOSED, conn->error);
-	key = (u64)socket.sk;
-	bpf_map_delete_elem(&zsp_conns, &key);
-	return 0;
-}
-
-SEC("?tracepoint/syscalls/sys_enter")
-int zsp_enter_close(struct trace_event_raw_sys_enter *ctx)
-{
-	return zsp_current_thread() ? closing(ctx->args[0]) : 0;
-}
-
-SEC("?kprobe.multi")
-int zsp_call_close(struct pt_regs *ctx)
-{
-	struct zsp_args args;
-
-	return zsp_current_thread() && zsp_syscall_args(ctx, &args) ? closing(args.a[0]) : 0;
-}

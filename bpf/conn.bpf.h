@@ -20,6 +20,9 @@
 #define ZSP_AF_INET  2
 #define ZSP_AF_INET6 10
 
+/* Changes of direction after which a connection without HTTP/1 is looked at no more. */
+#define ZSP_OPAQUE_MAX 16
+
 #define ZSP_SOCK_STREAM 1
 #define ZSP_IPPROTO_TCP 6
 
@@ -44,17 +47,17 @@ struct zsp_socket_words {
 	struct sock *sk;
 };
 
-static __always_inline void zsp_socket_words_read(
-    const struct socket *sock, struct zsp_socket_words *ret)
+static __always_inline void zsp_socket_words_read(struct socket *sock, struct zsp_socket_words *ret)
 {
-	/* The two are neighbours, so one read does; were they parted, two would. */
-	if (bpf_core_field_offset(struct socket, sk) ==
-	    bpf_core_field_offset(struct socket, file) + sizeof(ret->file)) {
+	/* Where loads are not plain: the two are neighbours, so one read does. */
+	if (!bpf_rdonly_cast &&
+	    bpf_core_field_offset(struct socket, sk) ==
+		bpf_core_field_offset(struct socket, file) + sizeof(ret->file)) {
 		bpf_probe_read_kernel(ret, sizeof(*ret), &sock->file);
-	} else {
-		ret->file = BPF_CORE_READ(sock, file);
-		ret->sk = BPF_CORE_READ(sock, sk);
+		return;
 	}
+	ret->file = ZSP_READ(sock, struct socket, file);
+	ret->sk = ZSP_READ(sock, struct socket, sk);
 }
 
 /*
@@ -69,13 +72,19 @@ static __always_inline bool zsp_socket_of(u32 fd, struct zsp_socket *ret)
 
 	if (!file)
 		return false;
-	sock = BPF_CORE_READ(file, private_data);
+	sock = ZSP_READ(file, struct file, private_data);
 	zsp_socket_words_read(sock, &words);
 	if (words.file != file || !words.sk)
 		return false;
 	ret->sk = words.sk;
-	ret->id = BPF_CORE_READ((struct socket_alloc *)sock, vfs_inode.i_ino);
+	ret->id = ZSP_READ(sock, struct socket_alloc, vfs_inode.i_ino);
 	return true;
+}
+
+/* Most likely; others are told by zsp_conn_make(). */
+static __always_inline bool zsp_is_tcp(struct sock *sk)
+{
+	return ZSP_READ(sk, struct sock, sk_protocol) == ZSP_IPPROTO_TCP;
 }
 
 static __always_inline bool zsp_is_socket(u32 fd)
@@ -111,7 +120,7 @@ static __always_inline struct zsp_conn *zsp_conn_find(const struct zsp_socket *s
 	return conn && conn->id == socket->id ? conn : NULL;
 }
 
-/* Make (or replace) the entry; NULL when it is no stream socket or the table is full (counted). */
+/* Make (or replace) the entry; NULL when it is no stream socket or the table is full. */
 static __always_inline struct zsp_conn *zsp_conn_make(
     const struct zsp_socket *socket, u8 role, u64 now)
 {
@@ -123,18 +132,27 @@ static __always_inline struct zsp_conn *zsp_conn_make(
 		return NULL;
 	if (role != ZSP_ROLE_UNKNOWN)
 		fresh.first_ns = now;
-	if (bpf_map_update_elem(&zsp_conns, &key, &fresh, BPF_ANY)) {
-		zsp_count(ZSP_COUNT_LOST_CONN_FULL, 1);
-		return NULL;
-	}
-	return bpf_map_lookup_elem(&zsp_conns, &key);
+	bpf_map_update_elem(&zsp_conns, &key, &fresh, BPF_ANY);
+	return zsp_conn_find(socket);
+}
+
+/*
+ * A message of a connection that has shown no HTTP/1 yet begins none either. HTTP's messages begin where the direction changes,
+ * so after some changes without one the connection is left alone; a body that we came into the middle of changes nothing.
+ */
+static __always_inline void zsp_conn_seems_opaque(struct zsp_conn *conn, u32 direction)
+{
+	if (conn->direction != direction && conn->opaque < ZSP_OPAQUE_MAX)
+		conn->opaque++;
+	conn->direction = direction;
 }
 
 static __always_inline u64 zsp_unix_peer(struct sock *sk)
 {
 	struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
+	struct socket_alloc *sock = peer ? (void *)BPF_CORE_READ(peer, sk_socket) : NULL;
 
-	return peer ? BPF_CORE_READ(peer, sk_socket, file, f_inode, i_ino) : 0;
+	return sock ? BPF_CORE_READ(sock, vfs_inode.i_ino) : 0;
 }
 
 static __always_inline void zsp_addresses(struct zsp_conn_open *open, struct sock *sk, u8 family)
@@ -177,10 +195,10 @@ static __always_inline u32 zsp_stream_end(
 	if (conn->family == ZSP_FAMILY_UNIX)
 		return conn->bytes[(direction - 1) & 1];
 	if (direction == ZSP_OUT)
-		return BPF_CORE_READ(tcp, write_seq);
-	copied = BPF_CORE_READ(tcp, copied_seq);
-	if ((BPF_CORE_READ(sk, __sk_common.skc_flags) >> ZSP_SOCK_DONE & 1) &&
-	    copied == BPF_CORE_READ(tcp, rcv_nxt))
+		return ZSP_READ(tcp, struct tcp_sock, write_seq);
+	copied = ZSP_READ(tcp, struct tcp_sock, copied_seq);
+	if ((ZSP_READ(sk, struct sock, __sk_common.skc_flags) >> ZSP_SOCK_DONE & 1) &&
+	    copied == ZSP_READ(tcp, struct tcp_sock, rcv_nxt))
 		copied--;
 	return copied;
 }

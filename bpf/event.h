@@ -207,6 +207,9 @@ enum zsp_late {
 	    2, /* what it received was taken from the socket layer, in a call hooked or not */
 };
 
+/* Slots of the marks by which threads that are not observed are told quickly; a power of two. */
+#define ZSP_THREAD_MARKS 16384
+
 /* One attached copy of SQLite: where to find things in its objects, read from its own code. */
 struct zsp_sqlite_copy {
 	__u32 sql_offset; /* of the SQL text pointer in sqlite3_stmt */

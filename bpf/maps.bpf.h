@@ -62,12 +62,12 @@ struct zsp_thread {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192); /* user space sets it by the number of CPUs before load */
-	__type(key, u32);          /* tid */
+	__uint(max_entries, 16384); /* user space sets it by the number of CPUs before load */
+	__type(key, u32);           /* tid */
 	__type(value, struct zsp_thread);
 } zsp_threads __weak SEC(".maps");
 
-/* A stream socket of a target. Made at accept, connect or the first HTTP/1 message start; removed by
+/* A stream socket of a target. Made at accept, connect, the first message on TCP or the first HTTP/1 message start; removed by
  * close() of the last descriptor, or when TCP says closed and no process has the socket. A process that
  * dies with a Unix socket, or with a TCP socket that was reset, leaves the entry behind until its
  * address is used again; it counts against the table's size until then. */
@@ -80,7 +80,9 @@ struct zsp_conn {
 	u8 family;     /* enum zsp_family */
 	u8 http;       /* a message start was seen: from now on every message is reported */
 	u8 announced;  /* the CONN_OPEN record is in the ring */
-	u32 error;     /* errno of a reset that came while a process had the socket */
+	u8 direction;  /* of the last message, enum zsp_direction */
+	u8 opaque;     /* answers and counter-answers that began no message, before one that did */
+	u16 error;     /* errno of a reset that came while a process had the socket */
 };
 
 struct {
@@ -148,6 +150,12 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 8 * 1024 * 1024); /* likewise */
 } zsp_ring __weak SEC(".maps");
+
+/*
+ * How many observed threads have a number that ends in these bits. Nearly every thread of the host that is none of ours is told by
+ * one load. Changed by whoever changes zsp_threads: before a thread is entered, and after it is removed.
+ */
+volatile __u32 zsp_thread_marks[ZSP_THREAD_MARKS] __weak;
 
 /*
  * enum zsp_counter. Plain memory that user space maps, not a map it would have to call the kernel for:

@@ -197,14 +197,22 @@ static __always_inline void handle_transfer(u32 fd, struct zsp_thread *thread)
 	if (!zsp_socket_of(fd, &socket))
 		return;
 	conn = zsp_conn_find(&socket);
-	starts = !t->hidden && zsp_starts_http(t->buf, t->len < t->bytes ? t->len : t->bytes);
-	if (!conn && starts)
-		conn = zsp_conn_make(&socket, ZSP_ROLE_UNKNOWN, t->now);
-	if (!conn || (!conn->http && !starts)) {
+	if (conn && conn->opaque == ZSP_OPAQUE_MAX) {
 		zsp_count(ZSP_COUNT_OPAQUE_MESSAGES, moved != 0);
 		return;
 	}
+	starts = !t->hidden && zsp_starts_http(t->buf, t->len < t->bytes ? t->len : t->bytes);
+	if (!conn && (starts || zsp_is_tcp(socket.sk)))
+		conn = zsp_conn_make(&socket, ZSP_ROLE_UNKNOWN, t->now);
+	if (!conn || (!conn->http && !starts)) {
+		if (conn)
+			zsp_conn_seems_opaque(conn, t->direction);
+		zsp_count(!conn && starts ? ZSP_COUNT_LOST_CONN_FULL : ZSP_COUNT_OPAQUE_MESSAGES,
+		    moved != 0);
+		return;
+	}
 	conn->http = 1;
+	conn->opaque = 0;
 	zsp_conn_announce(conn, socket.sk, t->now, t->direction, moved);
 	emit_transfer(take_budget(conn, t, starts), thread, conn, socket.sk);
 	emit_follow(thread, conn, socket.sk);
@@ -369,7 +377,7 @@ static __always_inline int call_returned(
 /* --- hooks: tracepoints ------------------------------------------------------------------------- */
 
 SEC("?tracepoint/syscalls/sys_exit")
-int zsp_sys_exit(struct trace_event_raw_sys_exit *ctx)
+int zsp_sys_exit(struct zsp_call_exit *ctx)
 {
 	struct zsp_thread *thread = zsp_current_thread();
 	struct zsp_args args;
@@ -439,4 +447,42 @@ int BPF_PROG(zsp_sock_recv_length, struct sock *sk, int ret)
 		return 0;
 	thread->late = ZSP_LATE_TAKEN;
 	return call_returned(thread, zsp_syscalls[nr], &args, ret);
+}
+
+/* --- close -------------------------------------------------------------------------------------- */
+
+/*
+ * The last close() of a socket: the process neither reads nor writes any more, whatever TCP still has to
+ * settle with the other side. Unix sockets have no other end than this. Unlike at the exit of a call, the
+ * descriptor may be any number here.
+ */
+static __always_inline int closing(u64 fd)
+{
+	struct zsp_socket socket;
+	struct zsp_conn *conn;
+	u64 key;
+
+	if (fd >= zsp_current_files_max() || !zsp_socket_of(fd, &socket))
+		return 0;
+	conn = zsp_conn_find(&socket);
+	if (!conn || !zsp_file_is_last_ref(zsp_file_of(fd)))
+		return 0;
+	zsp_conn_report(conn, ZSP_CHANGE_CLOSED, conn->error);
+	key = (u64)socket.sk;
+	bpf_map_delete_elem(&zsp_conns, &key);
+	return 0;
+}
+
+SEC("?tracepoint/syscalls/sys_enter")
+int zsp_enter_close(struct zsp_call_enter *ctx)
+{
+	return zsp_current_thread() ? closing(ctx->args[0]) : 0;
+}
+
+SEC("?kprobe.multi")
+int zsp_call_close(struct pt_regs *ctx)
+{
+	struct zsp_args args;
+
+	return zsp_current_thread() && zsp_syscall_args(ctx, &args) ? closing(args.a[0]) : 0;
 }

@@ -35,7 +35,7 @@ int BPF_PROG(zsp_sched_process_exec, struct task_struct *task, int old_pid)
 
 	if (observed) {
 		/* The thread that called exec becomes the leader; what was known of either is void. */
-		bpf_map_delete_elem(&zsp_threads, &old_tid);
+		zsp_thread_forget(old_tid);
 		zsp_thread_observe(tgid);
 	}
 	if (observed || (!ZSP_EMPTY && zsp_watch_exec))
@@ -46,9 +46,7 @@ int BPF_PROG(zsp_sched_process_exec, struct task_struct *task, int old_pid)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(zsp_sched_process_exit, struct task_struct *task)
 {
-	u32 tid = task->pid;
-
-	if (ZSP_EMPTY || bpf_map_delete_elem(&zsp_threads, &tid))
+	if (ZSP_EMPTY || !zsp_thread_forget(task->pid))
 		return 0;
 	if (task->signal->live.counter == 0) /* the last thread */
 		zsp_emit_proc(ZSP_KIND_PROC_EXIT, task->tgid, 0, task->exit_code);

@@ -23,6 +23,11 @@ static const struct zsp_thread zsp_thread_zero;
 /* For user space, which makes entries without knowing their layout: where zsp_thread.late is. */
 const volatile __u32 zsp_late_offset __weak = __builtin_offsetof(struct zsp_thread, late);
 
+static __always_inline void zsp_thread_mark(u32 tid, int change)
+{
+	__sync_fetch_and_add(&zsp_thread_marks[tid & (ZSP_THREAD_MARKS - 1)], change);
+}
+
 /* The current thread's entry; NULL when it is not observed. */
 static __always_inline struct zsp_thread *zsp_current_thread(void)
 {
@@ -31,14 +36,29 @@ static __always_inline struct zsp_thread *zsp_current_thread(void)
 	if (ZSP_EMPTY)
 		return NULL;
 	tid = (u32)bpf_get_current_pid_tgid();
+	if (!zsp_thread_marks[tid & (ZSP_THREAD_MARKS - 1)])
+		return NULL;
 	return bpf_map_lookup_elem(&zsp_threads, &tid);
 }
 
 /* Observe a thread from now on, or start afresh with it. */
 static __always_inline void zsp_thread_observe(u32 tid)
 {
-	if (bpf_map_update_elem(&zsp_threads, &tid, &zsp_thread_zero, BPF_ANY))
+	if (!bpf_map_lookup_elem(&zsp_threads, &tid))
+		zsp_thread_mark(tid, 1);
+	if (bpf_map_update_elem(&zsp_threads, &tid, &zsp_thread_zero, BPF_ANY)) {
+		zsp_thread_mark(tid, -1);
 		zsp_count(ZSP_COUNT_LOST_THREAD_FULL, 1);
+	}
+}
+
+/* False when it was not observed. */
+static __always_inline bool zsp_thread_forget(u32 tid)
+{
+	if (bpf_map_delete_elem(&zsp_threads, &tid))
+		return false;
+	zsp_thread_mark(tid, -1);
+	return true;
 }
 
 #endif

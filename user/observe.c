@@ -9,12 +9,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/priority.h"
 #include "child.h"
 #include "discover/sqlite_db.h"
 #include "exit_status.h"
@@ -34,7 +34,6 @@
 /* Longest sleep while traces wait for completion, and while nothing does. */
 #define TICK_BUSY_MS 50
 #define TICK_IDLE_MS 500
-#define READER_NICE  (-10)
 
 struct observation {
 	const struct options *options;
@@ -253,16 +252,6 @@ static int wait_ms(const struct observation *o, uint64_t now_ns)
 	return (int)ms;
 }
 
-/*
- * The reader of the ring goes before other programs of the host: it runs briefly and often, and when it is
- * kept waiting the ring fills. Only this thread; exporters wait their turn.
- */
-static void take_priority(void)
-{
-	if (setpriority(PRIO_PROCESS, (id_t)gettid(), READER_NICE))
-		log_debug("cannot raise the reader's priority: %s", strerror(errno));
-}
-
 static void loop(struct observation *o)
 {
 	uint64_t now = clock_monotonic_ns();
@@ -282,7 +271,8 @@ static int run(struct observation *o, struct buf *message)
 	int err = 0;
 
 	o->start_ns = clock_monotonic_ns();
-	take_priority();
+	priority_raise("reader");
+	probes_begin(o->probes);
 	announce(o);
 	if (o->child.pid)
 		err = child_go(&o->child, o->options->program[0], message);

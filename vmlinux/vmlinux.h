@@ -153,23 +153,23 @@ struct unix_sock {
 	struct sock *peer;
 };
 
-struct trace_entry {
-	unsigned short type;
-};
+#pragma clang attribute pop
 
-struct trace_event_raw_sys_enter {
-	struct trace_entry ent;
+/*
+ * What programs on the tracepoints of system calls get, as the format files of those tracepoints say
+ * (/sys/kernel/tracing/events/syscalls, x86-64 and arm64 alike): user ABI, hence not relocated.
+ */
+struct zsp_call_enter {
+	u64 common;
 	long id;
 	unsigned long args[6];
 };
 
-struct trace_event_raw_sys_exit {
-	struct trace_entry ent;
+struct zsp_call_exit {
+	u64 common;
 	long id;
 	long ret;
 };
-
-#pragma clang attribute pop
 
 /* User ABI of the calls whose arguments are structures (include/uapi/linux/uio.h, socket.h). */
 struct user_iovec {

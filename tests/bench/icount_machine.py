@@ -38,9 +38,9 @@ def kernel():
     return path
 
 
-def build_image():
+def build_image(plain=False):
     os.makedirs(DIR, exist_ok=True)
-    subprocess.run([os.path.join(ROOT, "tests/bench/image"), BUILD, IMAGE], check=True)
+    subprocess.run([os.path.join(ROOT, "tests/bench/image"), *["--plain"] * plain, BUILD, IMAGE], check=True)
 
 
 class Run:

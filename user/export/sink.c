@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/priority.h"
+
 struct sink {
 	const struct sink_driver *ops;
 	void *driver;
@@ -120,6 +122,7 @@ static void *sink_thread(void *arg)
 {
 	struct sink *sink = arg;
 
+	priority_raise(sink->ops->name);
 	pthread_mutex_lock(&sink->lock);
 	while (wait_for_batch(sink) && !atomic_load(&sink->stopping)) {
 		deliver_batch(sink);

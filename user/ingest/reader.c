@@ -13,7 +13,8 @@
 
 /*
  * Pause between looks while records flow: a long one while little comes, a short one as soon as a look finds more than this
- * part of the ring in use. At 70 MB/s a ring of 8 MiB fills in 120 ms.
+ * part of the ring in use, or statements: which file a database handle has open can be asked only while it has. At 70 MB/s a
+ * ring of 8 MiB fills in 120 ms.
  */
 #define READER_LONG_PAUSE_MS  20
 #define READER_SHORT_PAUSE_MS 5
@@ -25,6 +26,7 @@ struct reader {
 	struct reader_options options;
 	struct ring ring;
 	int epoll_fd;
+	bool statements;         /* came in the last look */
 	uint64_t last_record_ns; /* when a look last found something */
 	uint64_t bad_records;
 };
@@ -34,10 +36,12 @@ static void reader_record(void *ctx, const void *record, size_t size)
 	struct reader *reader = ctx;
 	struct event event;
 
-	if (!record || event_decode(record, size, &event))
+	if (!record || event_decode(record, size, &event)) {
 		reader->bad_records++;
-	else
-		reader->options.event(reader->options.ctx, &event);
+		return;
+	}
+	reader->statements |= event.h->kind == ZSP_KIND_STATEMENT;
+	reader->options.event(reader->options.ctx, &event);
 }
 
 /*
@@ -91,6 +95,7 @@ void reader_free(struct reader *reader)
 
 size_t reader_drain(struct reader *reader)
 {
+	reader->statements = false;
 	return ring_consume(&reader->ring, reader_record, reader);
 }
 
@@ -127,7 +132,7 @@ size_t reader_run(struct reader *reader, int timeout_ms)
 		reader->last_record_ns = now;
 	if (now - reader->last_record_ns >= READER_IDLE_NS)
 		return sleep_until_woken(reader, timeout_ms);
-	pause_ms = busy ? READER_SHORT_PAUSE_MS : READER_LONG_PAUSE_MS;
+	pause_ms = busy || reader->statements ? READER_SHORT_PAUSE_MS : READER_LONG_PAUSE_MS;
 	wait_ms(reader, timeout_ms < pause_ms ? timeout_ms : pause_ms);
 	return n;
 }

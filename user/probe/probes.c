@@ -28,6 +28,7 @@ struct probes {
 	struct bpf_link *links[PROBES_MAX_LINKS];
 	size_t n_links;
 	bool cookies;
+	uint64_t skipped_before;
 	char *
 	    new_thread; /* a fresh entry of the thread table, whose layout is the kernel side's own */
 };
@@ -254,15 +255,31 @@ static int each_thread(uint32_t pid, int (*visit)(struct probes *p, uint32_t tid
 	return err;
 }
 
+static void thread_mark(struct probes *p, uint32_t tid, int change)
+{
+	__atomic_fetch_add(&p->skel->bss->zsp_thread_marks[tid & (ZSP_THREAD_MARKS - 1)],
+	    (uint32_t)change, __ATOMIC_SEQ_CST);
+}
+
 static int thread_add(struct probes *p, uint32_t tid)
 {
-	return bpf_map_update_elem(
+	int err;
+
+	thread_mark(p, tid, 1);
+	err = bpf_map_update_elem(
 	    bpf_map__fd(p->skel->maps.zsp_threads), &tid, p->new_thread, BPF_NOEXIST);
+	if (err)
+		thread_mark(p, tid, -1);
+	return err;
 }
 
 static int thread_remove(struct probes *p, uint32_t tid)
 {
-	return bpf_map__delete_elem(p->skel->maps.zsp_threads, &tid, sizeof(tid), 0);
+	int err = bpf_map__delete_elem(p->skel->maps.zsp_threads, &tid, sizeof(tid), 0);
+
+	if (!err)
+		thread_mark(p, tid, -1);
+	return err;
 }
 
 /*
@@ -334,7 +351,7 @@ void probes_counters(const struct probes *p, uint64_t ret_counters[ZSP_COUNT_MAX
 		ret_counters[i] = p->skel->bss->zsp_counters[i];
 }
 
-uint64_t probes_skipped_runs(const struct probes *p)
+static uint64_t all_skipped_runs(const struct probes *p)
 {
 	struct bpf_program *program;
 	uint64_t skipped = 0;
@@ -344,6 +361,16 @@ uint64_t probes_skipped_runs(const struct probes *p)
 		skipped += skipped_runs_of(program);
 	}
 	return skipped;
+}
+
+void probes_begin(struct probes *p)
+{
+	p->skipped_before = all_skipped_runs(p);
+}
+
+uint64_t probes_skipped_runs(const struct probes *p)
+{
+	return all_skipped_runs(p) - p->skipped_before;
 }
 
 struct bpf_program *probes_program(struct probes *p, enum probes_program which)

@@ -20,7 +20,7 @@
 #define PROBES_RING_BYTES_MAX     (64u << 20)
 #define PROBES_CONNS_PER_CPU      8192u
 #define PROBES_CONNS_MAX          262144u
-#define PROBES_THREADS_PER_CPU    4096u
+#define PROBES_THREADS_PER_CPU    8192u
 #define PROBES_THREADS_MAX        131072u
 
 struct probes_options {
@@ -72,7 +72,10 @@ volatile uint32_t *probes_reader_waits(struct probes *probes);
 /* The kernel side's counters. */
 void probes_counters(const struct probes *probes, uint64_t ret_counters[ZSP_COUNT_MAX]);
 
-/* Runs that the kernel skipped, because a program was interrupted on the same CPU. */
+/* Observation begins: what the kernel skipped until now was nobody's. */
+void probes_begin(struct probes *probes);
+
+/* Runs that the kernel skipped since then, because a program was interrupted on the same CPU. */
 uint64_t probes_skipped_runs(const struct probes *probes);
 
 /* The programs that are attached per process; for probe/sqlite_probes.c. */

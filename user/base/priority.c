@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One system call; see priority.h. */
+#include "base/priority.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+enum {
+	RAISED_NICE = -10
+};
+
+void priority_raise(const char *who)
+{
+	if (setpriority(PRIO_PROCESS, (id_t)gettid(), RAISED_NICE))
+		log_debug("cannot raise the priority of the %s: %s", who, strerror(errno));
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How threads of this program stand to the other threads of the host. */
+#ifndef ZS_BASE_PRIORITY_H
+#define ZS_BASE_PRIORITY_H
+
+/*
+ * Let the calling thread go before others (nice -10), which takes CAP_SYS_NICE; without it nothing changes, and a debug message
+ * says so. For threads that run briefly and often and lose something when they are kept waiting: the reader of the
+ * ring, and exporters, whose queues otherwise overflow first where a busy server has many threads.
+ */
+void priority_raise(const char *who);
+
+#endif
