@@ -95,19 +95,11 @@ extern void *bpf_rdonly_cast(const void *object, u32 type_id) __weak __ksym;
 /* Linux 6.13, commit 90ee6ed776c0 "fs: port files to file_ref": f_count became f_ref, which holds
  * the number of references minus one. */
 
-typedef struct {
-	atomic64_t refcnt;
-} __attribute__((preserve_access_index)) file_ref_t___new;
-
-struct file___new {
-	file_ref_t___new f_ref;
-} __attribute__((preserve_access_index));
-
 /* Is this the only reference to the open file? During close() the descriptor table's own. */
 static __always_inline bool zsp_file_is_last_ref(struct file *file)
 {
-	if (bpf_core_field_exists(((struct file___new *)0)->f_ref))
-		return BPF_CORE_READ((struct file___new *)file, f_ref.refcnt.counter) == 0;
+	if (bpf_core_field_exists(((struct file *)0)->f_ref))
+		return BPF_CORE_READ(file, f_ref.refcnt.counter) == 0;
 	return BPF_CORE_READ(file, f_count.counter) == 1;
 }
 

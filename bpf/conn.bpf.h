@@ -203,6 +203,15 @@ static __always_inline u32 zsp_stream_end(
 	return copied;
 }
 
+/* Stream position before the moved bytes that the process has just read, or written. Those of Unix sockets are counted later. */
+static __always_inline u32 zsp_stream_begin(
+    const struct zsp_conn *conn, struct sock *sk, u32 direction, u32 moved)
+{
+	u32 end = zsp_stream_end(conn, sk, direction);
+
+	return conn->family == ZSP_FAMILY_UNIX ? end : end - moved;
+}
+
 /*
  * Tell user space about the connection once; tried again with the next message when the ring was full. moved bytes
  * of direction are about to be reported themselves.
@@ -220,12 +229,8 @@ static __always_inline void zsp_conn_announce(
 	zsp_header_init(&open->h, ZSP_KIND_CONN_OPEN, sizeof(*open), now, 0, conn->id);
 	open->first_ns = conn->first_ns;
 	open->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-	open->in_seq = zsp_stream_end(conn, sk, ZSP_IN);
-	open->out_seq = zsp_stream_end(conn, sk, ZSP_OUT);
-	if (conn->family != ZSP_FAMILY_UNIX && direction == ZSP_IN)
-		open->in_seq -= moved;
-	if (conn->family != ZSP_FAMILY_UNIX && direction == ZSP_OUT)
-		open->out_seq -= moved;
+	open->in_seq = zsp_stream_begin(conn, sk, ZSP_IN, direction == ZSP_IN ? moved : 0);
+	open->out_seq = zsp_stream_begin(conn, sk, ZSP_OUT, direction == ZSP_OUT ? moved : 0);
 	open->family = conn->family;
 	open->role = conn->role;
 	__builtin_memset(open->reserved, 0, sizeof(open->reserved));

@@ -40,7 +40,9 @@ struct zsp_transfer {
 	u32 follow;    /* moved after these by the same call (batches) */
 	u32 direction; /* enum zsp_direction */
 	u32 hidden;    /* the bytes are in no buffer of the process: sendfile, splice, MSG_TRUNC */
-	u64 gathered;  /* bytes copied so far from the pieces */
+	u32 seq;       /* stream position of the first byte */
+	u32 reserved;
+	u64 gathered; /* bytes copied so far from the pieces */
 };
 
 /*

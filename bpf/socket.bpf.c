@@ -42,7 +42,7 @@
 #define ZSP_MAP_ANONYMOUS 0x20
 
 static __always_inline void data_init(struct zsp_data *data, const struct zsp_thread *thread,
-    const struct zsp_conn *conn, struct sock *sk, u32 captured)
+    const struct zsp_conn *conn, u32 captured)
 {
 	const struct zsp_transfer *t = &thread->transfer;
 
@@ -51,9 +51,7 @@ static __always_inline void data_init(struct zsp_data *data, const struct zsp_th
 	data->start_ns = t->now;
 	if (t->direction == ZSP_OUT && thread->write_start_ns)
 		data->start_ns = thread->write_start_ns;
-	data->seq = zsp_stream_end(conn, sk, t->direction);
-	if (conn->family != ZSP_FAMILY_UNIX)
-		data->seq -= t->bytes + t->follow;
+	data->seq = t->seq;
 	data->bytes = t->bytes;
 	data->captured = captured;
 	data->direction = t->direction;
@@ -72,8 +70,8 @@ static __always_inline void data_submit(struct zsp_data *data, long fault)
 }
 
 /* want <= room bytes from one buffer. room is a constant: the ring reserves constant sizes only. */
-static __always_inline void emit_flat(const u64 room, u64 want, const struct zsp_thread *thread,
-    const struct zsp_conn *conn, struct sock *sk)
+static __always_inline void emit_flat(
+    const u64 room, u64 want, const struct zsp_thread *thread, const struct zsp_conn *conn)
 {
 	struct zsp_data *data = zsp_reserve(sizeof(*data) + room, ZSP_COUNT_LOST_RING_DATA);
 	u64 n = want;
@@ -81,7 +79,7 @@ static __always_inline void emit_flat(const u64 room, u64 want, const struct zsp
 
 	if (!data)
 		return;
-	data_init(data, thread, conn, sk, want);
+	data_init(data, thread, conn, want);
 	barrier_var(n);
 	if (n > room)
 		n = room;
@@ -94,8 +92,8 @@ static __always_inline void emit_flat(const u64 room, u64 want, const struct zsp
  * want <= room bytes from several pieces. Twice the room is reserved, since the verifier of
  * Linux 5.10 bounds offset and length each for itself and not their sum.
  */
-static __always_inline void emit_gathered(const u64 room, u64 want, struct zsp_thread *thread,
-    const struct zsp_conn *conn, struct sock *sk)
+static __always_inline void emit_gathered(
+    const u64 room, u64 want, struct zsp_thread *thread, const struct zsp_conn *conn)
 {
 	struct zsp_data *data = zsp_reserve(sizeof(*data) + 2 * room, ZSP_COUNT_LOST_RING_DATA);
 	struct zsp_transfer *t = &thread->transfer;
@@ -124,36 +122,36 @@ static __always_inline void emit_gathered(const u64 room, u64 want, struct zsp_t
 			break;
 		t->gathered = done + n;
 	}
-	data_init(data, thread, conn, sk, t->gathered);
+	data_init(data, thread, conn, t->gathered);
 	data_submit(data, fault);
 }
 
 /* Emit the call with want bytes of payload, in the smallest record that holds them. */
 static __always_inline void emit_transfer(
-    u64 want, struct zsp_thread *thread, const struct zsp_conn *conn, struct sock *sk)
+    u64 want, struct zsp_thread *thread, const struct zsp_conn *conn)
 {
 	bool pieces = thread->transfer.iov && thread->transfer.len < want;
 
 	if (want == 0)
-		emit_flat(0, 0, thread, conn, sk);
+		emit_flat(0, 0, thread, conn);
 	else if (pieces && want < 256)
-		emit_gathered(256, want, thread, conn, sk);
+		emit_gathered(256, want, thread, conn);
 	else if (pieces && want < 1024)
-		emit_gathered(1024, want, thread, conn, sk);
+		emit_gathered(1024, want, thread, conn);
 	else if (pieces && want < 4096)
-		emit_gathered(4096, want, thread, conn, sk);
+		emit_gathered(4096, want, thread, conn);
 	else if (pieces)
-		emit_gathered(ZSP_CAPTURE_MAX, want, thread, conn, sk);
+		emit_gathered(ZSP_CAPTURE_MAX, want, thread, conn);
 	else if (want <= 192)
-		emit_flat(192, want, thread, conn, sk);
+		emit_flat(192, want, thread, conn);
 	else if (want <= 448)
-		emit_flat(448, want, thread, conn, sk);
+		emit_flat(448, want, thread, conn);
 	else if (want <= 960)
-		emit_flat(960, want, thread, conn, sk);
+		emit_flat(960, want, thread, conn);
 	else if (want <= 4032)
-		emit_flat(4032, want, thread, conn, sk);
+		emit_flat(4032, want, thread, conn);
 	else
-		emit_flat(ZSP_CAPTURE_MAX, want, thread, conn, sk);
+		emit_flat(ZSP_CAPTURE_MAX, want, thread, conn);
 }
 
 /* The payload bytes to capture of this call, taken from the burst's budget. */
@@ -173,16 +171,16 @@ static __always_inline u64 take_budget(
 }
 
 /* Messages of a batch after the first one: counted, not captured. */
-static __always_inline void emit_follow(
-    struct zsp_thread *thread, const struct zsp_conn *conn, struct sock *sk)
+static __always_inline void emit_follow(struct zsp_thread *thread, const struct zsp_conn *conn)
 {
 	struct zsp_transfer *t = &thread->transfer;
 
 	if (t->follow == 0)
 		return;
+	t->seq += t->bytes;
 	t->bytes = t->follow;
 	t->follow = 0;
-	emit_flat(0, 0, thread, conn, sk);
+	emit_flat(0, 0, thread, conn);
 }
 
 /* The transfer described in the thread's entry moved bytes on descriptor fd, or found the stream's end. */
@@ -214,8 +212,9 @@ static __always_inline void handle_transfer(u32 fd, struct zsp_thread *thread)
 	conn->http = 1;
 	conn->opaque = 0;
 	zsp_conn_announce(conn, socket.sk, t->now, t->direction, moved);
-	emit_transfer(take_budget(conn, t, starts), thread, conn, socket.sk);
-	emit_follow(thread, conn, socket.sk);
+	t->seq = zsp_stream_begin(conn, socket.sk, t->direction, moved);
+	emit_transfer(take_budget(conn, t, starts), thread, conn);
+	emit_follow(thread, conn);
 	__sync_fetch_and_add(&conn->bytes[(t->direction - 1) & 1], moved);
 }
 

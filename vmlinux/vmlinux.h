@@ -64,10 +64,14 @@ struct inode {
 	unsigned long i_ino;
 };
 
+typedef struct {
+	atomic64_t refcnt;
+} file_ref_t;
+
 struct file {
-	struct inode *f_inode;
 	void *private_data;
-	atomic_long_t f_count;
+	atomic_long_t f_count; /* one of these two: see bpf/compat.bpf.h */
+	file_ref_t f_ref;
 };
 
 struct fdtable {
