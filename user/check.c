@@ -118,6 +118,13 @@ static void fact_cookies(struct fact *fact)
 
 static void fact_probes(struct fact *fact)
 {
+	static const char *const calls[] = {
+	    [PROBES_CALLS_TRACEPOINTS] = "system calls by tracepoints",
+	    [PROBES_CALLS_FUNCTIONS] =
+		"system calls by their functions, since tracepoint programs are preemptible here",
+	    [PROBES_CALLS_SKIPPING] =
+		"but tracepoint programs are preemptible here and functions cannot be hooked: the kernel skips some runs, counted as program_run_skipped",
+	};
 	struct probes_options options = {0};
 	struct probes *probes;
 	struct buf message;
@@ -127,8 +134,10 @@ static void fact_probes(struct fact *fact)
 		fact_set(fact, FACT_MISSING,
 		    message.data ? message.data : "the probes cannot be attached");
 	} else {
-		fact->state = FACT_OK;
-		snprintf(fact->text, sizeof(fact->text), "loaded, attached and detached again%s%s",
+		fact->state =
+		    probes_calls(probes) == PROBES_CALLS_SKIPPING ? FACT_DEGRADED : FACT_OK;
+		snprintf(fact->text, sizeof(fact->text),
+		    "loaded, attached and detached again; %s%s%s", calls[probes_calls(probes)],
 		    *probes_missing_events(probes) ? "; calls this kernel does not have: " : "",
 		    probes_missing_events(probes));
 		probes_close(probes);

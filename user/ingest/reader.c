@@ -13,12 +13,13 @@
 
 /*
  * Pause between looks while records flow: a long one while little comes, a short one as soon as a look finds more than this
- * part of the ring in use, or statements: which file a database handle has open can be asked only while it has. At 70 MB/s a
+ * part of the ring in use, and where statements ran lately: which file a database handle has open can be asked only while it has. At 70 MB/s a
  * ring of 8 MiB fills in 120 ms.
  */
 #define READER_LONG_PAUSE_MS  20
 #define READER_SHORT_PAUSE_MS 5
 #define READER_BUSY_PART      32
+#define READER_STATEMENTS_NS  NS_PER_S
 /* Ring empty for this long: sleep until woken. */
 #define READER_IDLE_NS (100 * NS_PER_MS)
 
@@ -26,8 +27,9 @@ struct reader {
 	struct reader_options options;
 	struct ring ring;
 	int epoll_fd;
-	bool statements;         /* came in the last look */
-	uint64_t last_record_ns; /* when a look last found something */
+	bool statements;            /* came in the last look */
+	uint64_t last_statement_ns; /* when a look last found one */
+	uint64_t last_record_ns;    /* when a look last found something */
 	uint64_t bad_records;
 };
 
@@ -130,9 +132,12 @@ size_t reader_run(struct reader *reader, int timeout_ms)
 
 	if (n > 0)
 		reader->last_record_ns = now;
+	if (reader->statements)
+		reader->last_statement_ns = now;
+	busy |= now - reader->last_statement_ns < READER_STATEMENTS_NS;
 	if (now - reader->last_record_ns >= READER_IDLE_NS)
 		return sleep_until_woken(reader, timeout_ms);
-	pause_ms = busy || reader->statements ? READER_SHORT_PAUSE_MS : READER_LONG_PAUSE_MS;
+	pause_ms = busy ? READER_SHORT_PAUSE_MS : READER_LONG_PAUSE_MS;
 	wait_ms(reader, timeout_ms < pause_ms ? timeout_ms : pause_ms);
 	return n;
 }

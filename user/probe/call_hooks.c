@@ -218,9 +218,12 @@ int call_hooks_init(struct call_hooks *hooks, struct zerospan_bpf *skel)
 
 	memset(hooks, 0, sizeof(*hooks));
 	buf_init(&hooks->missing);
-	hooks->kind = tracepoints_are_preemptible() && offers_functions(hooks)
-	    ? CALL_HOOKS_FUNCTIONS
-	    : CALL_HOOKS_TRACEPOINTS;
+	hooks->kind = CALL_HOOKS_TRACEPOINTS;
+	hooks->preemptible = tracepoints_are_preemptible();
+	if (hooks->preemptible && offers_functions(hooks)) {
+		hooks->kind = CALL_HOOKS_FUNCTIONS;
+		hooks->preemptible = false;
+	}
 	for (size_t i = 0; i < 4; i++)
 		if (programs[hooks->kind][i])
 			bpf_program__set_autoload(programs[hooks->kind][i], true);

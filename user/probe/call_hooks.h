@@ -32,6 +32,8 @@ enum {
 
 struct call_hooks {
 	enum call_hooks_kind kind;
+	bool
+	    preemptible; /* tracepoints it is, and the kernel will skip some runs of the programs */
 	const char
 	    *functions[CALL_HOOKS_MAX]; /* by row of syscalls.c, NULL: this kernel lacks it */
 	struct bpf_link *links[CALL_HOOKS_MAX];

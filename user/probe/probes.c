@@ -385,6 +385,14 @@ struct bpf_program *probes_program(struct probes *p, enum probes_program which)
 	return programs[which];
 }
 
+enum probes_calls probes_calls(const struct probes *p)
+{
+	if (p->calls.preemptible)
+		return PROBES_CALLS_SKIPPING;
+	return p->calls.kind == CALL_HOOKS_FUNCTIONS ? PROBES_CALLS_FUNCTIONS
+						     : PROBES_CALLS_TRACEPOINTS;
+}
+
 const char *probes_missing_events(const struct probes *p)
 {
 	return p->calls.missing.data ? p->calls.missing.data : "";

@@ -94,6 +94,16 @@ void probes_drop_link(struct probes *probes, struct bpf_link *link);
 
 struct bpf_program *probes_program(struct probes *probes, enum probes_program which);
 
+/* How system calls are hooked. */
+enum probes_calls {
+	PROBES_CALLS_TRACEPOINTS = 1,
+	PROBES_CALLS_FUNCTIONS = 2,
+	PROBES_CALLS_SKIPPING =
+	    3, /* by tracepoints, and the kernel skips some runs: see program_run_skipped */
+};
+
+enum probes_calls probes_calls(const struct probes *probes);
+
 /* Names of the tracepoints of system calls that this kernel lacks, separated by spaces; "" when none. */
 const char *probes_missing_events(const struct probes *probes);
 
