@@ -41,8 +41,9 @@ struct zsp_transfer {
 	u32 direction; /* enum zsp_direction */
 	u32 hidden;    /* the bytes are in no buffer of the process: sendfile, splice, MSG_TRUNC */
 	u32 seq;       /* stream position of the first byte */
-	u32 reserved;
-	u64 gathered; /* bytes copied so far from the pieces */
+	u32 fits;      /* within the budget: captured first and looked at then */
+	u64 gathered;  /* bytes copied so far from the pieces */
+	u64 first;     /* the first 8 bytes that were captured, 0 beyond their end */
 };
 
 /*

@@ -58,6 +58,12 @@ static __always_inline void data_init(struct zsp_data *data, const struct zsp_th
 	__builtin_memset(data->reserved, 0, sizeof(data->reserved));
 }
 
+/* The first 8 bytes of room are 0 until bytes are copied over them, so that they can be looked at whatever their number. */
+static __always_inline void data_clear_first(struct zsp_data *data)
+{
+	*(u64 *)data->payload = 0;
+}
+
 static __always_inline void data_submit(struct zsp_data *data, long fault)
 {
 	if (fault) {
@@ -71,7 +77,7 @@ static __always_inline void data_submit(struct zsp_data *data, long fault)
 
 /* want <= room bytes from one buffer. room is a constant: the ring reserves constant sizes only. */
 static __always_inline void emit_flat(
-    const u64 room, u64 want, const struct zsp_thread *thread, const struct zsp_conn *conn)
+    const u64 room, u64 want, struct zsp_thread *thread, const struct zsp_conn *conn)
 {
 	struct zsp_data *data = zsp_reserve(sizeof(*data) + room, ZSP_COUNT_LOST_RING_DATA);
 	u64 n = want;
@@ -83,8 +89,11 @@ static __always_inline void emit_flat(
 	barrier_var(n);
 	if (n > room)
 		n = room;
-	if (room)
+	if (room) {
+		data_clear_first(data);
 		fault = bpf_probe_read_user(data->payload, n, (void *)thread->transfer.buf);
+		thread->transfer.first = *(u64 *)data->payload;
+	}
 	data_submit(data, fault);
 }
 
@@ -102,14 +111,16 @@ static __always_inline void emit_gathered(
 
 	if (!data)
 		return;
+	data_clear_first(data);
 	for (u32 i = 0; i < ZSP_IOV_MAX; i++) {
+		struct user_iovec piece = {.iov_base = (void *)t->buf, .iov_len = t->len};
 		u64 done = t->gathered;
-		struct user_iovec piece = {};
 		u64 n;
 
 		if (i >= t->iov_count || done >= want)
 			break;
-		fault = bpf_probe_read_user(&piece, sizeof(piece), &iov[i]);
+		if (i > 0)
+			fault = bpf_probe_read_user(&piece, sizeof(piece), &iov[i]);
 		if (fault)
 			break;
 		n = piece.iov_len < want - done ? piece.iov_len : want - done;
@@ -122,6 +133,7 @@ static __always_inline void emit_gathered(
 			break;
 		t->gathered = done + n;
 	}
+	t->first = *(u64 *)data->payload;
 	data_init(data, thread, conn, t->gathered);
 	data_submit(data, fault);
 }
@@ -154,20 +166,35 @@ static __always_inline void emit_transfer(
 		emit_flat(ZSP_CAPTURE_MAX, want, thread, conn);
 }
 
-/* The payload bytes to capture of this call, taken from the burst's budget. */
-static __always_inline u64 take_budget(
-    struct zsp_conn *conn, const struct zsp_transfer *t, bool starts)
+static __always_inline u32 *budget_of(struct zsp_conn *conn, const struct zsp_transfer *t)
 {
-	u32 *budget = &conn->budget[(t->direction - 1) & 1];
+	return &conn->budget[(t->direction - 1) & 1];
+}
+
+static __always_inline bool starts_message(const struct zsp_transfer *t)
+{
+	return !t->hidden && zsp_starts_http(t->buf, t->len < t->bytes ? t->len : t->bytes);
+}
+
+/* The payload bytes to capture of this call, taken from the burst's budget. */
+static __always_inline u64 take_budget(struct zsp_conn *conn, const struct zsp_transfer *t)
+{
+	u32 *budget = budget_of(conn, t);
 	u32 want;
 
-	if (starts)
-		*budget = ZSP_CAPTURE_MAX;
 	if (t->hidden)
 		return 0;
 	want = t->bytes < *budget ? t->bytes : *budget;
 	*budget -= want;
 	return want;
+}
+
+/* The message start that was captured begins a new burst, of which want bytes are used. */
+static __always_inline void renew_budget(
+    struct zsp_conn *conn, const struct zsp_transfer *t, u32 want)
+{
+	if (zsp_starts_usually(t->first) || starts_message(t))
+		*budget_of(conn, t) = ZSP_CAPTURE_MAX - want;
 }
 
 /* Messages of a batch after the first one: counted, not captured. */
@@ -183,14 +210,38 @@ static __always_inline void emit_follow(struct zsp_thread *thread, const struct 
 	emit_flat(0, 0, thread, conn);
 }
 
+/*
+ * The connection of a message that must be looked at before it is captured, with a new budget if one starts; NULL when it is not
+ * HTTP/1, and counted then. conn is what is known of it, or NULL.
+ */
+static __always_inline struct zsp_conn *conn_of_message(
+    struct zsp_conn *conn, const struct zsp_socket *socket, const struct zsp_transfer *t)
+{
+	bool starts = starts_message(t);
+
+	if (!conn && (starts || zsp_is_tcp(socket->sk)))
+		conn = zsp_conn_make(socket, ZSP_ROLE_UNKNOWN, t->now);
+	if (!conn || (!conn->http && !starts)) {
+		if (conn)
+			zsp_conn_seems_opaque(conn, t->direction);
+		zsp_count(!conn && starts ? ZSP_COUNT_LOST_CONN_FULL : ZSP_COUNT_OPAQUE_MESSAGES,
+		    t->bytes != 0);
+		return NULL;
+	}
+	conn->http = 1;
+	conn->opaque = 0;
+	if (starts)
+		*budget_of(conn, t) = ZSP_CAPTURE_MAX;
+	return conn;
+}
+
 /* The transfer described in the thread's entry moved bytes on descriptor fd, or found the stream's end. */
 static __always_inline void handle_transfer(u32 fd, struct zsp_thread *thread)
 {
 	struct zsp_transfer *t = &thread->transfer;
-	u64 moved = (u64)t->bytes + t->follow;
+	u64 moved = (u64)t->bytes + t->follow, want;
 	struct zsp_socket socket = {};
 	struct zsp_conn *conn;
-	bool starts;
 
 	if (!zsp_socket_of(fd, &socket))
 		return;
@@ -199,21 +250,18 @@ static __always_inline void handle_transfer(u32 fd, struct zsp_thread *thread)
 		zsp_count(ZSP_COUNT_OPAQUE_MESSAGES, moved != 0);
 		return;
 	}
-	starts = !t->hidden && zsp_starts_http(t->buf, t->len < t->bytes ? t->len : t->bytes);
-	if (!conn && (starts || zsp_is_tcp(socket.sk)))
-		conn = zsp_conn_make(&socket, ZSP_ROLE_UNKNOWN, t->now);
-	if (!conn || (!conn->http && !starts)) {
-		if (conn)
-			zsp_conn_seems_opaque(conn, t->direction);
-		zsp_count(!conn && starts ? ZSP_COUNT_LOST_CONN_FULL : ZSP_COUNT_OPAQUE_MESSAGES,
-		    moved != 0);
+	/* Within the budget all is captured, and then looked at where it was copied to: one reading of the process less. */
+	t->fits = conn && conn->http && t->bytes <= *budget_of(conn, t);
+	if (!t->fits)
+		conn = conn_of_message(conn, &socket, t);
+	if (!conn)
 		return;
-	}
-	conn->http = 1;
-	conn->opaque = 0;
 	zsp_conn_announce(conn, socket.sk, t->now, t->direction, moved);
 	t->seq = zsp_stream_begin(conn, socket.sk, t->direction, moved);
-	emit_transfer(take_budget(conn, t, starts), thread, conn);
+	want = take_budget(conn, t);
+	emit_transfer(want, thread, conn);
+	if (t->fits && want)
+		renew_budget(conn, t, want);
 	emit_follow(thread, conn);
 	__sync_fetch_and_add(&conn->bytes[(t->direction - 1) & 1], moved);
 }
