@@ -18,23 +18,21 @@
 #define ZSP_TCP_LAST_ACK   9
 #define ZSP_TCP_LISTEN     10
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(zsp_inet_sock_set_state, struct sock *sk, int oldstate, int newstate)
+static __always_inline void handle_state(struct sock *sk, int newstate)
 {
 	u64 key = (u64)sk;
 	struct zsp_conn *conn;
 
-	if (ZSP_EMPTY)
-		return 0;
 	if (newstate == ZSP_TCP_LISTEN) {
 		if (zsp_watch_listen)
 			zsp_emit_proc(ZSP_KIND_LISTEN, bpf_get_current_pid_tgid() >> 32, 0,
 			    BPF_CORE_READ(sk, __sk_common.skc_num));
-		return 0;
+		return;
 	}
 	conn = bpf_map_lookup_elem(&zsp_conns, &key);
-	if (!conn)
-		return 0;
+	if (!conn || conn->state == newstate)
+		return;
+	conn->state = newstate;
 	if (newstate == ZSP_TCP_FIN_WAIT1 || newstate == ZSP_TCP_LAST_ACK) {
 		zsp_conn_report(conn, ZSP_CHANGE_LOCAL_FIN, 0);
 	} else if (newstate == ZSP_TCP_CLOSE_WAIT) {
@@ -43,9 +41,28 @@ int BPF_PROG(zsp_inet_sock_set_state, struct sock *sk, int oldstate, int newstat
 		/* A reset while a process still has the socket: it may read what had come, then closes. */
 		conn->error = BPF_CORE_READ(sk, sk_err);
 		if (BPF_CORE_READ(sk, sk_socket))
-			return 0;
+			return;
 		zsp_conn_report(conn, ZSP_CHANGE_CLOSED, conn->error);
 		bpf_map_delete_elem(&zsp_conns, &key);
 	}
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(zsp_inet_sock_set_state, struct sock *sk, int oldstate, int newstate)
+{
+	if (!ZSP_EMPTY)
+		handle_state(sk, newstate);
+	return 0;
+}
+
+/*
+ * The same once more, for kernels on which programs on tracepoints are preemptible: they skip a program while it is interrupted on
+ * the same CPU, but not this one as well. Whichever comes second finds the state told.
+ */
+SEC("?tp_btf/inet_sock_set_state")
+int BPF_PROG(zsp_inet_sock_set_state_twin, struct sock *sk, int oldstate, int newstate)
+{
+	if (!ZSP_EMPTY)
+		handle_state(sk, newstate);
 	return 0;
 }

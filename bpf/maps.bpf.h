@@ -85,7 +85,8 @@ struct zsp_conn {
 	u8 announced;  /* the CONN_OPEN record is in the ring */
 	u8 direction;  /* of the last message, enum zsp_direction */
 	u8 opaque;     /* answers and counter-answers that began no message, before one that did */
-	u16 error;     /* errno of a reset that came while a process had the socket */
+	u8 state;      /* TCP's, as last told by its tracepoint; 0: not yet */
+	u8 error; /* errno of a reset that came while a process had the socket; socket errors are below 256 */
 };
 
 struct {

@@ -220,6 +220,7 @@ int call_hooks_init(struct call_hooks *hooks, struct zerospan_bpf *skel)
 	buf_init(&hooks->missing);
 	hooks->kind = CALL_HOOKS_TRACEPOINTS;
 	hooks->preemptible = tracepoints_are_preemptible();
+	bpf_program__set_autoload(skel->progs.zsp_inet_sock_set_state_twin, hooks->preemptible);
 	if (hooks->preemptible && offers_functions(hooks)) {
 		hooks->kind = CALL_HOOKS_FUNCTIONS;
 		hooks->preemptible = false;

@@ -114,11 +114,13 @@ static int attach(struct probes *p, struct buf *message)
 	    p->skel->progs.zsp_sched_process_exec,
 	    p->skel->progs.zsp_sched_process_exit,
 	    p->skel->progs.zsp_inet_sock_set_state,
+	    p->skel->progs.zsp_inet_sock_set_state_twin,
 	};
 	int err = call_hooks_attach(&p->calls, p->skel, message);
 
 	for (size_t i = 0; i < sizeof(everywhere) / sizeof(everywhere[0]) && !err; i++)
-		err = add_link(p, bpf_program__attach(everywhere[i]));
+		if (bpf_program__autoload(everywhere[i]))
+			err = add_link(p, bpf_program__attach(everywhere[i]));
 	return err;
 }
 
@@ -178,9 +180,10 @@ static uint64_t skipped_runs_of(const struct bpf_program *program)
 	struct bpf_prog_info info = {0};
 	__u32 len = sizeof(info);
 
-	return bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len)
-	    ? 0
-	    : info.recursion_misses;
+	if (bpf_program__fd(program) < 0 ||
+	    bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len))
+		return 0;
+	return info.recursion_misses;
 }
 
 void probes_silence(struct probes *p)
@@ -353,14 +356,20 @@ void probes_counters(const struct probes *p, uint64_t ret_counters[ZSP_COUNT_MAX
 
 static uint64_t all_skipped_runs(const struct probes *p)
 {
+	const struct bpf_program *state = p->skel->progs.zsp_inet_sock_set_state;
+	const struct bpf_program *twin = p->skel->progs.zsp_inet_sock_set_state_twin;
+	uint64_t skipped = 0, of_state = skipped_runs_of(state), of_twin = skipped_runs_of(twin);
 	struct bpf_program *program;
-	uint64_t skipped = 0;
 
 	bpf_object__for_each_program(program, p->skel->obj)
 	{
-		skipped += skipped_runs_of(program);
+		if (program != state && program != twin)
+			skipped += skipped_runs_of(program);
 	}
-	return skipped;
+	/* What one of the twins saw is not lost: at most as many are as either skipped. */
+	if (bpf_program__fd(twin) >= 0 && of_twin < of_state)
+		of_state = of_twin;
+	return skipped + of_state;
 }
 
 void probes_begin(struct probes *p)
