@@ -115,7 +115,7 @@ struct zsp_stmt {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
+	__uint(max_entries, 4096);
 	__type(key, struct zsp_object_key);
 	__type(value, struct zsp_stmt);
 } zsp_stmts __weak SEC(".maps");
