@@ -120,7 +120,7 @@ static __always_inline struct zsp_conn *zsp_conn_find(const struct zsp_socket *s
 	return conn && conn->id == socket->id ? conn : NULL;
 }
 
-/* Make (or replace) the entry; NULL when it is no stream socket or the table is full. */
+/* Make (or replace) the entry; NULL when it is no stream socket or the table is full (counted). */
 static __always_inline struct zsp_conn *zsp_conn_make(
     const struct zsp_socket *socket, u8 role, u64 now)
 {
@@ -132,7 +132,10 @@ static __always_inline struct zsp_conn *zsp_conn_make(
 		return NULL;
 	if (role != ZSP_ROLE_UNKNOWN)
 		fresh.first_ns = now;
-	bpf_map_update_elem(&zsp_conns, &key, &fresh, BPF_ANY);
+	if (bpf_map_update_elem(&zsp_conns, &key, &fresh, BPF_ANY)) {
+		zsp_count(ZSP_COUNT_LOST_CONN_FULL, 1);
+		return NULL;
+	}
 	return zsp_conn_find(socket);
 }
 

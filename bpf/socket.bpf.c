@@ -224,8 +224,7 @@ static __always_inline struct zsp_conn *conn_of_message(
 	if (!conn || (!conn->http && !starts)) {
 		if (conn)
 			zsp_conn_seems_opaque(conn, t->direction);
-		zsp_count(!conn && starts ? ZSP_COUNT_LOST_CONN_FULL : ZSP_COUNT_OPAQUE_MESSAGES,
-		    t->bytes != 0);
+		zsp_count(ZSP_COUNT_OPAQUE_MESSAGES, t->bytes != 0);
 		return NULL;
 	}
 	conn->http = 1;
