@@ -88,7 +88,9 @@ enum zsp_direction {
  */
 struct zsp_data {
 	struct zsp_header h;
-	__u64 start_ns; /* ZSP_OUT: when the call began; ZSP_IN: time_ns */
+	__u64
+	    start_ns; /* ZSP_OUT: when the call began; ZSP_IN: when the kernel had the bytes (bpf/arrival.bpf.c);
+	                   time_ns where that is not known */
 	__u32 seq; /* position of the first byte: TCP sequence number; Unix: bytes since first sight
 	            */
 	__u32 bytes;    /* moved by the call (return value) */

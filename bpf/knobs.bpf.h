@@ -12,6 +12,9 @@
 /* enum zsp_syscall by system call number of this architecture. */
 const volatile __u8 zsp_syscalls[ZSP_SYSCALL_NUMBERS] __weak;
 
+/* Length of the kernel's clock tick. */
+const volatile __u64 zsp_tick_ns __weak;
+
 /* Report every exec, or every new TCP listener, on the host: a target is chosen by name or by port.
  */
 const volatile bool zsp_watch_exec __weak;

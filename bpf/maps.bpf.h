@@ -33,6 +33,7 @@ struct zsp_sqlite_frame {
  */
 struct zsp_transfer {
 	u64 now;
+	u64 start;    /* as in struct zsp_data */
 	u64 buf, len; /* first piece of the user buffer */
 	u64 iov;      /* array of pieces, 0: one buffer only */
 	u64 iov_count;
@@ -44,6 +45,14 @@ struct zsp_transfer {
 	u32 fits;      /* within the budget: captured first and looked at then */
 	u64 gathered;  /* bytes copied so far from the pieces */
 	u64 first;     /* the first 8 bytes that were captured, 0 beyond their end */
+};
+
+/* What a thread has taken from a TCP socket in the call it is in; see arrival.bpf.c. */
+struct zsp_arrival {
+	u64 sk;  /* address of the struct sock; 0: nothing yet */
+	u64 ns;  /* when the kernel had it */
+	u32 seq; /* stream position behind the first piece that was taken */
+	u32 reserved;
 };
 
 /*
@@ -60,6 +69,7 @@ struct zsp_thread {
 	u32 reserved;
 	struct zsp_sqlite_frame frames[ZSP_SQLITE_DEPTH];
 	struct zsp_transfer transfer;
+	struct zsp_arrival arrival;
 	struct zsp_object_key key; /* at hand: uprobe programs have little stack */
 };
 

@@ -48,9 +48,7 @@ static __always_inline void data_init(struct zsp_data *data, const struct zsp_th
 
 	zsp_header_init(
 	    &data->h, ZSP_KIND_DATA, sizeof(*data) + captured, t->now, thread->slice, conn->id);
-	data->start_ns = t->now;
-	if (t->direction == ZSP_OUT && thread->write_start_ns)
-		data->start_ns = thread->write_start_ns;
+	data->start_ns = t->start;
 	data->seq = t->seq;
 	data->bytes = t->bytes;
 	data->captured = captured;
@@ -234,6 +232,19 @@ static __always_inline struct zsp_conn *conn_of_message(
 	return conn;
 }
 
+/* When the call began to write, or when the kernel had what it read. */
+static __always_inline u64 start_of(
+    const struct zsp_thread *thread, const struct zsp_socket *socket, u64 moved)
+{
+	const struct zsp_transfer *t = &thread->transfer;
+
+	if (t->direction == ZSP_OUT)
+		return thread->write_start_ns ? thread->write_start_ns : t->now;
+	if (thread->arrival.sk != (u64)socket->sk || thread->arrival.seq - t->seq - 1 >= moved)
+		return t->now;
+	return thread->arrival.ns;
+}
+
 /* The transfer described in the thread's entry moved bytes on descriptor fd, or found the stream's end. */
 static __always_inline void handle_transfer(u32 fd, struct zsp_thread *thread)
 {
@@ -257,6 +268,7 @@ static __always_inline void handle_transfer(u32 fd, struct zsp_thread *thread)
 		return;
 	zsp_conn_announce(conn, socket.sk, t->now, t->direction, moved);
 	t->seq = zsp_stream_begin(conn, socket.sk, t->direction, moved);
+	t->start = start_of(thread, &socket, moved);
 	want = take_budget(conn, t);
 	emit_transfer(want, thread, conn);
 	if (t->fits && want)
@@ -371,14 +383,15 @@ static __always_inline void handle_io(
 
 	*t = (struct zsp_transfer){.now = bpf_ktime_get_ns(), .bytes = moved};
 	t->direction = class_is_write(class) ? ZSP_OUT : ZSP_IN;
-	if (!transfer_describe(t, class, args))
-		return;
-	/* One end of a splice is a pipe: the other one is the socket, if any. */
-	if (class == ZSP_SYSCALL_SPLICE && !zsp_is_socket(fd))
-		fd = args->a[2];
-	else if (class == ZSP_SYSCALL_SPLICE)
-		t->direction = ZSP_IN;
-	handle_transfer(fd, thread);
+	if (transfer_describe(t, class, args)) {
+		/* One end of a splice is a pipe: the other one is the socket, if any. */
+		if (class == ZSP_SYSCALL_SPLICE && !zsp_is_socket(fd))
+			fd = args->a[2];
+		else if (class == ZSP_SYSCALL_SPLICE)
+			t->direction = ZSP_IN;
+		handle_transfer(fd, thread);
+	}
+	thread->arrival.sk = 0;
 }
 
 /* accept and connect: remember which side the process is on and since when. */

@@ -147,10 +147,17 @@ struct sock {
 	int sk_err;
 };
 
+struct inet_connection_sock {
+	struct {
+		u32 lrcvtime;
+	} icsk_ack;
+};
+
 struct tcp_sock {
 	u32 rcv_nxt;
 	u32 copied_seq;
 	u32 write_seq;
+	u64 tcp_mstamp;
 };
 
 struct unix_sock {

@@ -142,8 +142,8 @@ static inline void sock_announce(struct sock *sock)
 	feed_record(sock->feed, &open, sizeof(open));
 }
 
-/* One call that moved bytes bytes, the first of which are data; duration_ns is how long a write
- * took. */
+/* One call that moved bytes bytes, the first of which are data; duration_ns is how long a write took, or
+ * what is read had waited. */
 static inline void sock_move_cut(struct sock *sock, const struct actor *actor,
     enum zsp_direction direction, struct sv data, uint32_t bytes, uint64_t duration_ns)
 {
@@ -153,7 +153,7 @@ static inline void sock_move_cut(struct sock *sock, const struct actor *actor,
 	assert_non_null(record);
 	sock->feed->now_ns += duration_ns;
 	record->h = feed_header(sock->feed, ZSP_KIND_DATA, actor, sock->open.h.conn);
-	record->start_ns = record->h.time_ns - (direction == ZSP_OUT ? duration_ns : 0);
+	record->start_ns = record->h.time_ns - duration_ns;
 	record->seq = sock->seq[direction - 1];
 	record->bytes = bytes;
 	record->captured = (uint32_t)data.len;

@@ -22,7 +22,7 @@ struct record {
 	int status;
 	bool partial;
 	enum exchange_error error;
-	uint64_t start_ns, end_ns;
+	uint64_t start_ns, taken_ns, end_ns;
 	uint32_t position, tid, slice;
 	enum span_kind kind;
 };
@@ -92,6 +92,7 @@ static inline void on_ended(void *ctx, struct exchange *exchange)
 	    .partial = exchange->partial,
 	    .error = exchange->error,
 	    .start_ns = exchange->start_ns,
+	    .taken_ns = exchange->taken_ns,
 	    .end_ns = exchange->end_ns,
 	    .position = exchange->position,
 	    .tid = exchange->tid,

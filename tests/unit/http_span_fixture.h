@@ -87,6 +87,8 @@ static inline struct made make(const struct exchange *exchange, enum parent_basi
 
 		if (attr->type == ATTR_INT)
 			buf_printf(&made.text, "%s=%lld\n", attr->key, (long long)attr->integer);
+		else if (attr->type == ATTR_DOUBLE)
+			buf_printf(&made.text, "%s=%g\n", attr->key, attr->real);
 		else
 			buf_printf(&made.text, "%s='%.*s'\n", attr->key, SV_ARG(attr->string));
 	}

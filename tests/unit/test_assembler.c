@@ -223,6 +223,28 @@ static void statement_older_than_the_request(void **state)
 	stage_free(stage);
 }
 
+/* While a request waits to be read, what the thread does is not for it. */
+static void statement_before_the_request_is_read(void **state)
+{
+	const struct actor actor = {10, 101, 0};
+	struct stage *stage = stage_new(1);
+	struct sock outer = front(stage, 1);
+
+	(void)state;
+	feed_sql(&stage->feed, &actor, "SELECT a FROM before");
+	sock_move_cut(&outer, &actor, ZSP_IN, sv_cstr(GET("/a")), sizeof(GET("/a")) - 1, NS_PER_S);
+	feed_execution(&stage->feed, &actor,
+	    &(struct execution){.sql = "SELECT a FROM meanwhile",
+		.start_ns = stage->feed.now_ns - NS_PER_S / 2,
+		.result = 100});
+	feed_sql(&stage->feed, &actor, "SELECT a FROM within");
+	sock_write(&outer, &actor, OK2);
+	stage_settle(stage);
+	stage_expect(
+	    stage, "C SELECT before\nC SELECT meanwhile\nS GET /a\n C SELECT within thread\n");
+	stage_free(stage);
+}
+
 static void other_threads_are_nobodys(void **state)
 {
 	const struct actor actor = {10, 101, 0}, other = {10, 102, 0};
@@ -495,6 +517,7 @@ int main(void)
 	    cmocka_unit_test(two_open_requests),
 	    cmocka_unit_test(parked_while_a_call_is_in_flight),
 	    cmocka_unit_test(statement_older_than_the_request),
+	    cmocka_unit_test(statement_before_the_request_is_read),
 	    cmocka_unit_test(other_threads_are_nobodys),
 	    cmocka_unit_test(request_moves_to_another_thread),
 	    cmocka_unit_test(request_ends_before_its_call),

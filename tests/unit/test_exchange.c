@@ -155,7 +155,7 @@ static void times(void **state)
 	sock_announce(&server);
 	sent = w->feed.now_ns + FEED_STEP_NS;
 	sock_move_cut(&client, &worker, ZSP_OUT, SV("GET /a HTTP/1.1\r\n\r\n"), 19, NS_PER_MS);
-	sock_read(&server, &worker, "GET /a HTTP/1.1\r\n\r\n");
+	sock_move_cut(&server, &worker, ZSP_IN, SV("GET /a HTTP/1.1\r\n\r\n"), 19, NS_PER_MS / 2);
 	read = w->feed.now_ns;
 	sock_move_cut(&server, &worker, ZSP_OUT, SV(OK2), sizeof(OK2) - 1, NS_PER_MS);
 	answered = w->feed.now_ns;
@@ -163,9 +163,11 @@ static void times(void **state)
 	done = w->feed.now_ns;
 	world_end(w);
 	assert_int_equal(w->n_records, 2);
-	assert_int_equal(w->records[0].start_ns, read);
+	assert_int_equal(w->records[0].start_ns, read - NS_PER_MS / 2);
+	assert_int_equal(w->records[0].taken_ns, read);
 	assert_int_equal(w->records[0].end_ns, answered);
 	assert_int_equal(w->records[1].start_ns, sent);
+	assert_int_equal(w->records[1].taken_ns, sent);
 	assert_int_equal(w->records[1].end_ns, done);
 	free(w);
 }

@@ -249,6 +249,19 @@ static void trace_state(void **state)
 	made_free(&made);
 }
 
+/* A request that nobody read for a while says so; a call, and a request read at once, do not. */
+static void waiting(void **state)
+{
+	struct conn conn = make_conn(ZSP_FAMILY_IPV4);
+	struct exchange exchange = make_exchange(SERVER, &conn, "GET", "/");
+
+	(void)state;
+	exchange.taken_ns = exchange.start_ns;
+	expect_line(&exchange, "!zerospan.time.queued_ms");
+	exchange.taken_ns = exchange.start_ns + 1500000;
+	expect_line(&exchange, "zerospan.time.queued_ms=1.5");
+}
+
 /* One attribute more than any exchange makes would abort: the fullest of them. */
 static void everything_at_once(void **state)
 {
@@ -260,6 +273,7 @@ static void everything_at_once(void **state)
 	exchange.user_agent = SV("x");
 	exchange.status = 500;
 	exchange.partial = true;
+	exchange.taken_ns = 150;
 	made = make(&exchange, PARENT_BASIS_HEADER);
 	assert_true(made.span->n_attrs < SPAN_BUILDER_MAX_ATTRS);
 	assert_int_equal(made.span->dropped_attrs, 0);
@@ -284,6 +298,7 @@ int main(void)
 	    cmocka_unit_test(status_of_failures),
 	    cmocka_unit_test(unknown_outcome),
 	    cmocka_unit_test(trace_state),
+	    cmocka_unit_test(waiting),
 	    cmocka_unit_test(everything_at_once),
 	};
 

@@ -218,6 +218,34 @@ static void test_cycles_and_depth(void **state)
 	assert_int_equal(count_lines(trace_new(1)), 0);
 }
 
+/* The longest wait is told where it matters. */
+static void test_waits(void **state)
+{
+	static const struct {
+		double queued_ms, sleep_ms;
+		const char *want;
+	} cases[] = {
+	    {296.04, 3,
+		"GET /                             SERVER  300 ms   waited: queued 296 ms (99 %)  trace a0a1a2a3\n"},
+	    {3, 150,
+		"GET /                             SERVER  300 ms   waited: sleep 150 ms (50 %)  trace a0a1a2a3\n"},
+	    {29, 0, "GET /                             SERVER  300 ms    trace a0a1a2a3\n"},
+	    {0, 0, "GET /                             SERVER  300 ms    trace a0a1a2a3\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct span_model model = {.name = "GET /",
+		    .kind = SPAN_KIND_SERVER,
+		    .id = 1,
+		    .end_ns = 300 * MS,
+		    ATTRS(ATTR_D("zerospan.time.queued_ms", cases[i].queued_ms),
+			ATTR_D("zerospan.time.sleep_ms", cases[i].sleep_ms))};
+
+		expect_tree(&model, 1, false, cases[i].want);
+	}
+}
+
 static void test_durations(void **state)
 {
 	static const struct {
@@ -257,6 +285,7 @@ int main(void)
 	    cmocka_unit_test(test_errors),
 	    cmocka_unit_test(test_hostile_text),
 	    cmocka_unit_test(test_cycles_and_depth),
+	    cmocka_unit_test(test_waits),
 	    cmocka_unit_test(test_durations),
 	};
 

@@ -36,7 +36,7 @@ struct piece {
 	struct sv data;    /* captured bytes; they are the first of the piece */
 	uint32_t bytes;    /* >= data.len; the difference passed uncaptured */
 	uint32_t position; /* kernel stream position of the first byte */
-	uint64_t start_ns; /* writes: begin of the call; reads: its end */
+	uint64_t start_ns; /* writes: begin of the call; reads: when the kernel had it, or end_ns */
 	uint64_t end_ns;   /* end of the call */
 	uint32_t pid, tid, slice;
 };

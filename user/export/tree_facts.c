@@ -12,6 +12,10 @@ enum {
 	FACT_MAX_WIDTH = 60, /* characters of one value; paths and rule values may be long */
 };
 
+/* A wait is worth telling from so much on, and from this part of the span on. */
+#define WAIT_SHOWN_MS    1.0
+#define WAIT_SHOWN_SHARE 0.1
+
 size_t tree_append_text(struct buf *out, struct sv s, size_t max_width)
 {
 	size_t width = 0;
@@ -227,6 +231,32 @@ static void append_outcome(struct buf *out, const struct span *span, bool colour
 		buf_append_cstr(out, ANSI_RESET);
 }
 
+/* The longest of the waits that the span tells, where it matters. */
+static void append_waited(struct buf *out, const struct span *span)
+{
+	static const char prefix[] = "zerospan.time.", suffix[] = "_ms";
+	const struct attr *longest = NULL;
+	double all_ms = (double)(span->end_ns - span->start_ns) / 1e6;
+	struct sv state;
+
+	for (size_t i = 0; i < span->n_attrs; i++) {
+		const struct attr *attr = &span->attrs[i];
+
+		if (attr->type == ATTR_DOUBLE && strncmp(attr->key, prefix, strlen(prefix)) == 0 &&
+		    (!longest || attr->real > longest->real))
+			longest = attr;
+	}
+	if (!longest || longest->real < WAIT_SHOWN_MS || longest->real < all_ms * WAIT_SHOWN_SHARE)
+		return;
+	state = sv_cstr(longest->key + strlen(prefix));
+	state.len -= strlen(suffix);
+	buf_append_cstr(out, " waited: ");
+	buf_append_sv(out, state);
+	buf_append_char(out, ' ');
+	tree_append_duration(out, (uint64_t)(longest->real * 1e6));
+	buf_printf(out, " (%.0f %%)", 100 * longest->real / all_ms);
+}
+
 /* Attributes outside the namespaces of the conventions come from a rule: show them all. */
 static bool is_rule_attr(const char *key)
 {
@@ -253,4 +283,5 @@ void tree_append_facts(struct buf *out, const struct span *span, bool colour)
 		buf_printf(out, " %s=", span->attrs[i].key);
 		append_value(out, &span->attrs[i]);
 	}
+	append_waited(out, span);
 }

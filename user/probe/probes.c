@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "probe/call_hooks.h"
@@ -97,6 +98,10 @@ static void set_sizes(struct probes *p)
 
 static int load(struct probes *p, const struct probes_options *options)
 {
+	struct timespec tick;
+
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick); /* changes with the kernel's clock tick */
+	p->skel->rodata->zsp_tick_ns = (uint64_t)tick.tv_nsec;
 	p->skel->rodata->zsp_watch_exec = options->watch_exec;
 	p->skel->rodata->zsp_watch_listen = options->watch_listen;
 	/* The skeleton's table is const for its users after load; before load it is ours to fill. */
@@ -114,6 +119,7 @@ static int attach(struct probes *p, struct buf *message)
 	    p->skel->progs.zsp_sched_process_exec,
 	    p->skel->progs.zsp_sched_process_exit,
 	    p->skel->progs.zsp_inet_sock_set_state,
+	    p->skel->progs.zsp_tcp_rcv_space_adjust,
 	    p->skel->progs.zsp_inet_sock_set_state_twin,
 	};
 	int err = call_hooks_attach(&p->calls, p->skel, message);

@@ -71,6 +71,11 @@ void span_builder_int(struct span_builder *builder, const char *key, int64_t val
 	builder_add(builder, key, ATTR_INT)->integer = value;
 }
 
+void span_builder_double(struct span_builder *builder, const char *key, double value)
+{
+	builder_add(builder, key, ATTR_DOUBLE)->real = value;
+}
+
 struct span *span_builder_finish(
     struct span_builder *builder, struct service *service, struct sv name, struct sv trace_state)
 {

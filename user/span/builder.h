@@ -40,6 +40,8 @@ void span_builder_constant(struct span_builder *builder, const char *key, struct
 
 void span_builder_int(struct span_builder *builder, const char *key, int64_t value);
 
+void span_builder_double(struct span_builder *builder, const char *key, double value);
+
 /* What was added until now are the attributes of the span's duration metric. */
 void span_builder_metric_end(struct span_builder *builder);
 

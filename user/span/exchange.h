@@ -43,9 +43,12 @@ struct exchange {
 	uint32_t position; /* stream position of the request's first byte */
 	uint32_t pid,
 	    tid; /* process, and the thread that last read (server) or first wrote (client) it */
-	uint32_t slice;    /* that thread's slice then */
-	uint64_t start_ns; /* first byte of the request */
-	uint64_t end_ns;   /* last byte of the response; set when it ends */
+	uint32_t slice; /* that thread's slice then */
+	uint64_t
+	    start_ns; /* first byte of the request: written (client), or in the kernel (server) */
+	uint64_t
+	    taken_ns; /* >= start_ns: the process had its first byte; before, it waited to be read (server) */
+	uint64_t end_ns; /* last byte of the response; set when it ends */
 
 	/* From the request's head; all views point into text, or into room when they fit there. */
 	bool has_head;

@@ -107,6 +107,8 @@ static void request_begin(void *ctx)
 	exchange->tid = http->now->tid;
 	exchange->slice = http->now->slice;
 	exchange->start_ns = http->now->start_ns;
+	exchange->taken_ns =
+	    http->kind == SPAN_KIND_SERVER ? http->now->end_ns : exchange->start_ns;
 	list_add_tail(&http->queue, &exchange->link);
 	http->queued++;
 	http->all->stats.open++;

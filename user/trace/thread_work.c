@@ -76,7 +76,7 @@ struct node *thread_work_current(const struct thread_works *works, uint32_t tid,
 	list_for_each (at, &work->requests) {
 		struct node *request = container_of(at, struct node, serving);
 
-		if (request->exchange->start_ns > start_ns || request_is_parked(request, slice))
+		if (request->exchange->taken_ns > start_ns || request_is_parked(request, slice))
 			continue;
 		if (current) {
 			*ret_ambiguous = true;
