@@ -124,12 +124,12 @@ struct zsp_proc {
 
 /*
  * One execution of a prepared statement: first step after prepare or reset until done, error, reset
- * or finalize. 104 bytes and the text.
+ * or finalize; or a preparation that failed, whose text may go on with further statements. 104 bytes and the text.
  */
 struct zsp_statement {
 	struct zsp_header
 	    h;           /* tid and slice of the first step; time_ns of the probe that ended it */
-	__u64 stmt;      /* address of the sqlite3_stmt in the process */
+	__u64 stmt;      /* address of the sqlite3_stmt in the process; 0: its preparation failed */
 	__u64 db;        /* address of its sqlite3, 0 unknown */
 	__u64 start_ns;  /* entry of the first step */
 	__u64 end_ns;    /* last moment SQLite worked on it */

@@ -47,6 +47,22 @@ struct zsp_transfer {
 	u64 first;     /* the first 8 bytes that were captured, 0 beyond their end */
 };
 
+/* A statement execution in progress, or the preparation that a thread is inside of. */
+struct zsp_stmt {
+	u64 start_ns;
+	u64 enter_ns; /* of the step in progress or the last one */
+	u64 last_ns;  /* end of the last step */
+	u64 inside_ns;
+	u32 rows;
+	u32 tid;
+	u32 slice;
+	u32 copy;       /* index into zsp_sqlite_copies */
+	u32 closes;     /* of its connection's address, read at the end */
+	u32 text_bytes; /* of the SQL text at most; ~0: up to its NUL */
+	u64 text;       /* user address of the SQL text; an execution's is read at the end */
+	u64 db;         /* user address of the connection, likewise */
+};
+
 /* What a thread has taken from a TCP socket in the call it is in; see arrival.bpf.c. */
 struct zsp_arrival {
 	u64 sk;  /* address of the struct sock; 0: nothing yet */
@@ -70,6 +86,8 @@ struct zsp_thread {
 	struct zsp_sqlite_frame frames[ZSP_SQLITE_DEPTH];
 	struct zsp_transfer transfer;
 	struct zsp_arrival arrival;
+	struct zsp_stmt prepare;
+	u64 prepare_sp;            /* user stack pointer near its entry; 0: inside of none */
 	struct zsp_object_key key; /* at hand: uprobe programs have little stack */
 };
 
@@ -106,23 +124,8 @@ struct {
 	__type(value, struct zsp_conn);
 } zsp_conns __weak SEC(".maps");
 
-/* A statement execution in progress. Made at the first step; removed when it is reported. Least
- * recently used ones go first: a process that dies in mid-statement leaves its entries behind. */
-struct zsp_stmt {
-	u64 start_ns;
-	u64 enter_ns; /* of the step in progress or the last one */
-	u64 last_ns;  /* end of the last step */
-	u64 inside_ns;
-	u32 rows;
-	u32 tid;
-	u32 slice;
-	u32 copy;   /* index into zsp_sqlite_copies */
-	u32 closes; /* of its connection's address, read at the end */
-	u32 reserved;
-	u64 text; /* user address of the SQL text, read at the end */
-	u64 db;   /* user address of the connection, read at the end */
-};
-
+/* Statement executions in progress. Made at the first step; removed when they are reported. Least recently used ones go first: a process
+ * that dies in mid-statement leaves its entries behind. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);

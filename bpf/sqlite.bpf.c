@@ -6,6 +6,7 @@
  *	step return   pops the frame; a row is counted, anything else ends the execution
  *	reset,        end an execution that was abandoned after a row: its last moment is
  *	finalize      the end of the last step, not this call
+ *	prepare entry, return	only a preparation that fails is reported: no execution will tell of it
  *
  * uprobe programs are preemptible and may share their stack with each other on some kernels
  *(private stacks of 64 bytes and more, Linux 6.13): keep each program's stack below 64 bytes, use
@@ -22,6 +23,9 @@
 #include "thread.bpf.h"
 
 #define ZSP_SQLITE_ROW 100
+
+/* The stack pointer at a function's return is above that at its entry's probe by less than this. */
+#define ZSP_PREPARE_FRAME 128
 
 static const struct zsp_stmt zsp_stmt_zero;
 static const u32 zsp_one = 1;
@@ -60,16 +64,18 @@ static __always_inline u32 db_closes(struct zsp_thread *thread, u64 db)
 	return closes ? *closes : 0;
 }
 
-/* Append the SQL text at its user address; false when the record has no room for it. */
+/* Append the SQL text at its user address, most bytes at most; false when the record has no room for it. */
 static __always_inline bool statement_text(
-    struct zsp_statement *s, const u64 room, const char *text)
+    struct zsp_statement *s, const u64 room, const char *text, u32 most)
 {
 	long n = text ? bpf_probe_read_user_str(s->text, room, text) : 0;
 
 	if (n < 0)
 		n = 0;
 	s->text_bytes = n > 0 ? n - 1 : 0;
-	s->text_truncated = n == (long)room;
+	s->text_truncated = n == (long)room && s->text_bytes < most;
+	if (s->text_bytes > most)
+		s->text_bytes = most;
 	return !s->text_truncated;
 }
 
@@ -101,37 +107,42 @@ static __always_inline struct zsp_statement *statement_reserve(
 
 	if (!s)
 		return NULL;
-	if (!statement_text(s, room, (const char *)exec->text) && !force) {
+	if (!statement_text(s, room, (const char *)exec->text, exec->text_bytes) && !force) {
 		bpf_ringbuf_discard(s, BPF_RB_NO_WAKEUP);
 		return NULL;
 	}
 	return s;
 }
 
+/* Report exec, whose text and connection are known; stmt is 0 for a preparation. */
+static __always_inline void emit(
+    struct zsp_thread *thread, struct zsp_stmt *exec, u64 stmt, u64 end_ns, int result)
+{
+	struct zsp_statement *s;
+
+	exec->closes = db_closes(thread, exec->db);
+	object_key(thread, stmt);
+	if (!exec->text) /* SQLite's own reading of the schema: nobody's statement */
+		return;
+	s = statement_reserve(408, exec, false);
+	if (!s)
+		s = statement_reserve(ZSP_SQL_MAX, exec, true);
+	if (s)
+		statement_submit(s, thread, exec, end_ns, result);
+}
+
 /* What is read from the process goes into the execution's entry: the stack has no room for it. */
-static __always_inline void emit_statement(
+static __always_inline void emit_execution(
     struct zsp_thread *thread, struct zsp_stmt *exec, u64 stmt, u64 end_ns, int result)
 {
 	const struct zsp_sqlite_copy *copy = bpf_map_lookup_elem(&zsp_sqlite_copies, &exec->copy);
-	struct zsp_statement *s;
 
 	if (copy) {
 		bpf_probe_read_user(
 		    &exec->text, sizeof(exec->text), (void *)(stmt + copy->sql_offset));
 		bpf_probe_read_user(&exec->db, sizeof(exec->db), (void *)(stmt + copy->db_offset));
 	}
-	exec->closes = db_closes(thread, exec->db);
-	object_key(thread, stmt);
-	if (!exec->text) /* SQLite's own reading of the schema: nobody's statement */
-		return;
-	s = statement_reserve(408, exec, false);
-	if (s) {
-		statement_submit(s, thread, exec, end_ns, result);
-		return;
-	}
-	s = statement_reserve(ZSP_SQL_MAX, exec, true);
-	if (s)
-		statement_submit(s, thread, exec, end_ns, result);
+	emit(thread, exec, stmt, end_ns, result);
 }
 
 /* Push a frame; frames at or below this stack pointer never returned (a longjmp) and are dropped.
@@ -194,6 +205,7 @@ static __always_inline struct zsp_stmt *exec_begin(
 	exec->tid = (u32)bpf_get_current_pid_tgid();
 	exec->slice = slice;
 	exec->copy = copy;
+	exec->text_bytes = ~0U;
 	return exec;
 }
 
@@ -240,7 +252,7 @@ int BPF_KRETPROBE(zsp_sqlite_step_return, int result)
 		exec->rows++;
 		return 0;
 	}
-	emit_statement(thread, exec, stmt, exec->last_ns, result);
+	emit_execution(thread, exec, stmt, exec->last_ns, result);
 	bpf_map_delete_elem(&zsp_stmts, &thread->key);
 	return 0;
 }
@@ -258,8 +270,52 @@ int BPF_KPROBE(zsp_sqlite_end, u64 stmt)
 	if (!exec)
 		return 0;
 	if (exec->last_ns)
-		emit_statement(thread, exec, stmt, exec->last_ns, ZSP_SQLITE_ROW);
+		emit_execution(thread, exec, stmt, exec->last_ns, ZSP_SQLITE_ROW);
 	bpf_map_delete_elem(&zsp_stmts, &thread->key);
+	return 0;
+}
+
+/*
+ * sqlite3_prepare and its kin. One may run inside another (a virtual table prepares statements of its own): then only the
+ * inner one is known.
+ */
+SEC("uprobe")
+int BPF_KPROBE(zsp_sqlite_prepare, u64 db, u64 text, int bytes)
+{
+	struct zsp_thread *thread = zsp_current_thread();
+	struct zsp_stmt *prepare;
+
+	if (!thread)
+		return 0;
+	prepare = &thread->prepare;
+	prepare->start_ns = bpf_ktime_get_ns();
+	prepare->tid = (u32)bpf_get_current_pid_tgid();
+	prepare->slice = thread->slice;
+	prepare->db = db;
+	prepare->text = text;
+	prepare->text_bytes = bytes; /* negative: any number */
+	thread->prepare_sp = PT_REGS_SP(ctx);
+	return 0;
+}
+
+SEC("uretprobe")
+int BPF_KRETPROBE(zsp_sqlite_prepare_return, int result)
+{
+	struct zsp_thread *thread = zsp_current_thread();
+	struct zsp_stmt *prepare;
+	u64 end_ns;
+
+	if (!thread)
+		return 0;
+	prepare = &thread->prepare;
+	if (result && PT_REGS_SP(ctx) - thread->prepare_sp >= ZSP_PREPARE_FRAME)
+		zsp_count(ZSP_COUNT_LOST_STMT_RETURN, 1);
+	else if (result) {
+		end_ns = bpf_ktime_get_ns();
+		prepare->inside_ns = end_ns - prepare->start_ns;
+		emit(thread, prepare, 0, end_ns, result);
+	}
+	thread->prepare_sp = 0;
 	return 0;
 }
 

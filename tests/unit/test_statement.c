@@ -17,8 +17,10 @@ static struct span *make_in(
 	struct span *span;
 
 	assert_non_null(s);
+	s->stmt = 1;
 	s->start_ns = 100;
 	s->end_ns = 200;
+	s->inside_ns = 100;
 	s->h.time_ns = 300;
 	s->result = result;
 	s->rows = rows;
@@ -34,6 +36,27 @@ static struct span *make_in(
 	assert_int_equal(span->end_ns, 200);
 	assert_int_equal(span->basis, basis);
 	assert_true(span->name.len > 0);
+	return span;
+}
+
+/* The span of a record with these two fields; result 1. */
+static struct span *make_of(const char *sql, uint64_t stmt, uint64_t inside_ns)
+{
+	size_t len = strlen(sql);
+	struct zsp_statement *s = calloc(1, sizeof(*s) + len);
+	struct span *span;
+
+	assert_non_null(s);
+	s->stmt = stmt;
+	s->start_ns = 1000000;
+	s->end_ns = 5000000;
+	s->inside_ns = inside_ns;
+	s->result = 1;
+	s->text_bytes = (uint32_t)len;
+	memcpy(s->text, sql, len);
+	span = statement_span_build(&builder, texts, s, SV("shop.db"), service);
+	free(s);
+	assert_non_null(span);
 	return span;
 }
 
@@ -209,6 +232,41 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* What could not be prepared: the first statement of the text only, no rows, marked. */
+static void preparation(void **state)
+{
+	struct span *span = make_of("drop table nope; insert into t values ('x')", 0, 4000000);
+
+	(void)state;
+	assert_true(sv_eq(span->name, SV("drop table nope")));
+	expect_attr(span, "db.query.text", "drop table nope");
+	expect_attr(span, "db.response.status_code", "1");
+	expect_attr(span, "zerospan.sqlite.phase", "prepare");
+	assert_null(span_attr(span, "db.response.returned_rows"));
+	assert_int_equal(span->status, SPAN_STATUS_ERROR);
+	span_free(span);
+	span = make_of("", 0, 4000000);
+	assert_true(sv_eq(span->name, SV("sqlite")));
+	span_free(span);
+	span = make_of("insert into t values (1)", 1, 4000000);
+	expect_attr(span, "zerospan.sqlite.phase", NULL);
+	span_free(span);
+}
+
+/* Told where it is not the whole duration: the rest is the caller's. */
+static void time_inside(void **state)
+{
+	struct span *span = make_of("select a from t", 1, 1500000);
+
+	(void)state;
+	assert_non_null(span_attr(span, "zerospan.sqlite.inside_ms"));
+	assert_true(span_attr(span, "zerospan.sqlite.inside_ms")->real == 1.5);
+	span_free(span);
+	span = make_of("select a from t", 1, 4000000);
+	assert_null(span_attr(span, "zerospan.sqlite.inside_ms"));
+	span_free(span);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +278,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(texts_that_differ_in_literals, setup, teardown),
 	    cmocka_unit_test_setup_teardown(truncated_text, setup, teardown),
 	    cmocka_unit_test_setup_teardown(texts_without_summary, setup, teardown),
+	    cmocka_unit_test_setup_teardown(preparation, setup, teardown),
+	    cmocka_unit_test_setup_teardown(time_inside, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

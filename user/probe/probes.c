@@ -395,6 +395,8 @@ struct bpf_program *probes_program(struct probes *p, enum probes_program which)
 	    [PROBES_SQLITE_STEP_RETURN] = p->skel->progs.zsp_sqlite_step_return,
 	    [PROBES_SQLITE_END] = p->skel->progs.zsp_sqlite_end,
 	    [PROBES_SQLITE_CLOSE] = p->skel->progs.zsp_sqlite_close,
+	    [PROBES_SQLITE_PREPARE] = p->skel->progs.zsp_sqlite_prepare,
+	    [PROBES_SQLITE_PREPARE_RETURN] = p->skel->progs.zsp_sqlite_prepare_return,
 	};
 
 	return programs[which];

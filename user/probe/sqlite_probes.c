@@ -14,12 +14,16 @@
 #include "discover/sqlite_copy.h"
 #include "discover/sqlite_copy_cache.h"
 
+enum {
+	ATTACHMENT_LINKS_MAX = 10
+};
+
 /* One attachment: a copy in a process, or in every process. */
 struct attachment {
 	struct list link;
 	uint32_t pid;            /* 0: every process */
 	struct sqlite_copy copy; /* with paths of its own */
-	struct bpf_link *links[6];
+	struct bpf_link *links[ATTACHMENT_LINKS_MAX];
 	size_t n_links;
 };
 
@@ -142,7 +146,14 @@ static int attach_copy(struct sqlite_probes *sqlite, uint32_t pid, const struct 
 	    {PROBES_SQLITE_END, copy->probe[SQLITE_FN_FINALIZE].cheapest, false},
 	    {PROBES_SQLITE_CLOSE, copy->probe[SQLITE_FN_CLOSE].cheapest, false},
 	    {PROBES_SQLITE_CLOSE, copy->probe[SQLITE_FN_CLOSE_V2].cheapest, false},
+	    {PROBES_SQLITE_PREPARE, copy->probe[SQLITE_FN_PREPARE_V2].cheapest, false},
+	    {PROBES_SQLITE_PREPARE_RETURN, copy->probe[SQLITE_FN_PREPARE_V2].entry, true},
+	    {PROBES_SQLITE_PREPARE, copy->probe[SQLITE_FN_PREPARE_V3].cheapest, false},
+	    {PROBES_SQLITE_PREPARE_RETURN, copy->probe[SQLITE_FN_PREPARE_V3].entry, true},
 	};
+
+	_Static_assert(
+	    sizeof(plan) / sizeof(plan[0]) <= ATTACHMENT_LINKS_MAX, "room for all links");
 	struct attachment *a;
 	int index = copy_index(sqlite, copy), err = 0;
 

@@ -186,9 +186,7 @@ void sql_sanitise(struct buf *out, struct sv text)
 
 /* --- batches -----------------------------------------------------------------------------------*/
 
-/* Take the next statement off *rest, without its semicolon; empty when there is none. The statements
- * in a trigger's body belong to the trigger. */
-static struct sv next_statement(struct sv *rest)
+struct sv sql_next_statement(struct sv *rest)
 {
 	struct sv start = *rest;
 	struct sql_token token = {0}, first = {0}, prev = {0};
@@ -221,7 +219,7 @@ size_t sql_batch(struct buf *out_text, struct buf *out_summary, struct sv text)
 
 	buf_init(&first);
 	buf_init(&other);
-	while ((statement = next_statement(&text)).p) {
+	while ((statement = sql_next_statement(&text)).p) {
 		struct buf *summary = n ? &other : &first;
 
 		if (n)

@@ -23,6 +23,12 @@
 void sql_sanitise(struct buf *out, struct sv text);
 
 /*
+ * Take the next statement off *rest, without its semicolon; empty (p NULL) when there is none. The statements in a
+ * trigger's body belong to the trigger.
+ */
+struct sv sql_next_statement(struct sv *rest);
+
+/*
  * A text of several statements run by one call: append the sanitised statements joined by "; " and a
  * summary ("BATCH " and the statements' own summary when all are the same, else "BATCH"). A single
  * statement gives what sql_sanitise() and sql_summary() give. Returns the number of statements.

@@ -33,6 +33,8 @@ extern const char semconv_url_scheme[];
 extern const char semconv_user_agent_original[];
 extern const char semconv_zerospan_capture[];
 extern const char semconv_zerospan_parent_basis[];
+extern const char semconv_zerospan_sqlite_inside_ms[];
+extern const char semconv_zerospan_sqlite_phase[];
 extern const char semconv_zerospan_time_queued_ms[];
 
 #endif

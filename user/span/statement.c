@@ -118,6 +118,9 @@ static void texts_lookup(
 struct span *statement_span_build(struct span_builder *builder, struct statement_texts *texts,
     const struct zsp_statement *statement, struct sv database, struct service *service)
 {
+	struct sv raw = sv_from(statement->text, statement->text_bytes);
+	bool prepared = statement->stmt != 0;
+	uint64_t lasted_ns = statement->end_ns - statement->start_ns;
 	int result = statement->result;
 	bool failed =
 	    result != SQLITE_OK_CODE && result != SQLITE_ROW_CODE && result != SQLITE_DONE_CODE;
@@ -125,7 +128,9 @@ struct span *statement_span_build(struct span_builder *builder, struct statement
 	struct span *span;
 	char code[16];
 
-	texts_lookup(texts, sv_from(statement->text, statement->text_bytes), &sanitised, &summary);
+	if (!prepared) /* the rest of the text was not looked at */
+		raw = sql_next_statement(&raw);
+	texts_lookup(texts, raw, &sanitised, &summary);
 	span_builder_constant(builder, semconv_db_system_name, SV("sqlite"));
 	span_builder_string(builder, semconv_db_namespace, database);
 	span_builder_string(builder, semconv_db_query_summary, summary);
@@ -136,7 +141,13 @@ struct span *statement_span_build(struct span_builder *builder, struct statement
 	}
 	span_builder_metric_end(builder);
 	span_builder_string(builder, semconv_db_query_text, sanitised);
-	span_builder_int(builder, semconv_db_response_returned_rows, statement->rows);
+	if (prepared)
+		span_builder_int(builder, semconv_db_response_returned_rows, statement->rows);
+	else
+		span_builder_constant(builder, semconv_zerospan_sqlite_phase, SV("prepare"));
+	if (statement->inside_ns < lasted_ns)
+		span_builder_double(
+		    builder, semconv_zerospan_sqlite_inside_ms, (double)statement->inside_ns / 1e6);
 	span = span_builder_finish(
 	    builder, service, summary.len ? summary : SV("sqlite"), (struct sv){0});
 	if (!span)

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SQL of a whole workload, compared with what SQLite itself says it ran; statements that never ran;
+and what a statement costs however much it returns."""
+import json
+import re
+
+import lib
+import observer
+from lib import check, equal
+
+# Runs a mix of statements, each with a name of its own in its text, and writes what SQLite's own trace
+# says was executed, in order, with the rows that came back. argv: database, number of statements, file.
+MIX = """
+import json, random, sqlite3, sys
+random.seed(7)
+ran = []
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("pragma synchronous = off")
+db.execute("create table t (a integer primary key, b text unique)")
+db.set_trace_callback(ran.append)
+rows = {}
+
+def run(sql, *params, fetch=None):
+    try:
+        cursor = db.execute(sql, *params)
+        got = cursor.fetchall() if fetch is None else cursor.fetchmany(fetch)
+        rows.setdefault(sql.split()[-1], []).append(len(got))
+        cursor.close()
+    except sqlite3.Error as error:
+        rows.setdefault(sql.split()[-1], []).append(type(error).__name__)
+
+for n in range(int(sys.argv[2])):
+    name = f"s{n}"
+    kind = random.randrange(10)
+    if kind == 0:
+        run("begin" if not db.in_transaction else "commit")
+    elif kind < 4:
+        run(f"insert into t (b) select 'x{random.randrange(1000)}' as {name}")
+    elif kind == 4:
+        run(f"insert into t (b) select ? as {name}", (f"y{n}",))
+    elif kind == 5:
+        run(f"delete from t where a in (select max(a) from t) returning a as {name}")
+    elif kind == 6:
+        run(f"select a from t limit 7 as_never {name}")       # a syntax error: never runs
+    elif kind == 7:
+        run(f"with w as (select a from t limit {random.randrange(9)}) select a from w as {name}")
+    elif kind == 8:
+        run(f"select a from t as {name}", fetch=3)              # the rest is not wanted
+    else:
+        run(f"update t set b = b || '' where a = {n} returning a as {name}")
+with open(sys.argv[3], "w") as f:
+    json.dump([ran, rows], f)
+"""
+
+NAME = re.compile(r"\bs\d+\b")
+
+
+def statements_of(path):
+    with open(path, encoding="utf-8") as f:
+        spans = [s for line in f for s in observer.spans_of(json.loads(line))]
+    return sorted((s for s in spans if s.get("db.system.name") == "sqlite"), key=lambda s: s.start)
+
+
+def name_of(sql):
+    found = NAME.findall(sql)
+    return found[-1] if found else sql.strip().lower()
+
+
+@lib.deadline(120)
+def test_ten_thousand_python_statements(t):
+    """The same statements in the same order as SQLite's own trace has, with the same number of rows: no
+    miss, no extra. Those that could not be prepared are there, too, and only they."""
+    script = t.write("mix.py", MIX)
+    zerospan = observer.start(t, "trace", "--format", "none", "--output", t.path("spans"), "--",
+                              lib.PYTHON, script, t.path("file.db"), 10000, t.path("ran"))
+    equal(zerospan.wait(100), 0, "exit status")
+    spans = statements_of(t.path("spans"))
+    with open(t.path("ran"), encoding="utf-8") as f:
+        ran, rows = json.load(f)
+    ran = [name_of(sql) for sql in ran]
+    setup = [s for s in spans if name_of(s.get("db.query.text") or "") not in set(ran) and
+             not s.get("zerospan.sqlite.phase")]
+    check(len(setup) <= 4, f"statements SQLite knows nothing of: {setup[:9]}")
+    executed = [s for s in spans if not s.get("zerospan.sqlite.phase") and s not in setup]
+    seen = [name_of(s.get("db.query.text")) for s in executed]
+    equal(len(seen), len(ran), "executions")
+    for at, (have, want) in enumerate(zip(seen, ran)):
+        check(have == want, f"execution {at} is {have}, SQLite says {want}")
+    for span, name in zip(executed, seen):
+        want = rows.get(name)
+        if want and isinstance(want[0], int) and NAME.fullmatch(name):
+            have = span.get("db.response.returned_rows")
+            # Python looks one row ahead of what a program has fetched.
+            check(have in (want[0], want[0] + 1) if want[0] == 3 else have == want[0],
+                  f"{name} returned {want[0]} rows, not {have}")
+    refused = [s for s in spans if s.get("zerospan.sqlite.phase") == "prepare"]
+    errors = [name for name, what in rows.items() if what[0] == "OperationalError"]
+    equal(sorted(name_of(s.get("db.query.text")) for s in refused), sorted(errors),
+          "statements that could not be prepared")
+    t.note(f"{len(seen)} executions and {len(refused)} refused preparations, as SQLite's own trace")
+
+
+def test_shell_script(t):
+    """The shell's .trace says what it ran."""
+    shell = lib.tool("sqlite3", "sqlite3")
+    lines = [".trace stderr", "create table t (a, b);", "begin;"]
+    lines += [f"insert into t values ({n}, 'text');" for n in range(300)]
+    lines += ["commit;", "select count(*) from t;", "select a from t where a < 50;",
+              "delete from t where a % 2;", "select 1; select 2;", "select * from nope;"]
+    script = t.write("script.sql", "\n".join(lines) + "\n")
+    with open(script, "rb") as stdin:
+        zerospan = observer.start(t, "trace", "--format", "none", "--output", t.path("spans"), "--",
+                                  shell, t.path("file.db"), stdin=stdin)
+        zerospan.wait(20)
+    ran = [line for line in zerospan.err.splitlines()
+           if re.match("create|begin|insert|commit|select|delete", line)]
+    spans = statements_of(t.path("spans"))
+    executed = [s for s in spans if not s.get("zerospan.sqlite.phase")]
+    equal([re.match(r"\w+", s.get("db.query.text"))[0] for s in executed],
+          [re.match(r"\w+", line)[0] for line in ran], "statements, as the shell says")
+    rows = {s.get("db.query.text"): s.get("db.response.returned_rows") for s in executed}
+    equal((rows["select count(*) from t;"], rows["select a from t where a < ?;"]), (1, 50), "rows")
+    equal([s.get("db.query.text") for s in spans if s.get("zerospan.sqlite.phase")],
+          ["select * from nope"], "statements that could not be prepared")
+
+
+REFUSED = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("create table t (a)")
+for sql in ("selec 'secret'", "select * from nope where b = 'secret'", "insert into t values (1, 2)"):
+    try:
+        db.execute(sql)
+    except sqlite3.Error:
+        pass
+try:
+    db.executescript("insert into t values (1); drop table nope; select 'never looked at'")
+except sqlite3.Error:
+    pass
+"""
+
+
+def test_preparation_that_fails(t):
+    """Is a span with the statement's text, and only its, without literals."""
+    zerospan = observer.start(t, "trace", "--format", "none", "--output", t.path("spans"), "--",
+                              lib.PYTHON, t.write("refused.py", REFUSED), t.path("file.db"))
+    zerospan.wait(20)
+    refused = [s for s in statements_of(t.path("spans")) if s.get("zerospan.sqlite.phase")]
+    equal([s.get("db.query.text") for s in refused],
+          ["selec ?", "select * from nope where b = ?", "insert into t values (?, ?)",
+           "drop table nope"], "texts")
+    for span in refused:
+        equal((span.kind, span.status, span.get("db.response.status_code"), span.get("error.type"),
+               span.get("db.response.returned_rows")), ("CLIENT", "ERROR", "1", "1", None), f"{span}")
+
+
+SLOW_READER = """
+import sqlite3, sys, time
+db = sqlite3.connect(":memory:", isolation_level=None)
+for row in db.execute("select 1 union all select 2 union all select 3"):
+    time.sleep(0.1)
+db.execute("select 1").fetchall()
+"""
+
+
+def test_time_between_steps(t):
+    """A program that takes its time over each row is not SQLite being slow."""
+    zerospan = observer.start(t, "trace", "--format", "none", "--output", t.path("spans"), "--",
+                              lib.PYTHON, t.write("slow.py", SLOW_READER))
+    zerospan.wait(20)
+    slow, = [s for s in statements_of(t.path("spans")) if s.get("db.response.returned_rows") == 3]
+    inside_ms = slow.get("zerospan.sqlite.inside_ms")
+    check(slow.seconds >= 0.2, f"{slow} is shorter than its caller's pauses")
+    check(inside_ms is not None and inside_ms < slow.seconds * 1e3 / 2, f"inside: {inside_ms} ms")
+
+
+ROWS = """
+import sqlite3, sys
+db = sqlite3.connect(":memory:")
+sys.stdin.readline()
+n = sum(1 for row in db.execute("with recursive c (x) as (select 1 union all select x + 1 from c "
+                                "where x < 1000000) select x from c"))
+print(n, flush=True)
+sys.stdin.readline()
+"""
+
+
+@lib.deadline(120)
+def test_a_million_rows(t):
+    """Are one record."""
+    program = t.start(lib.PYTHON, t.write("rows.py", ROWS), stdin=lib.subprocess.PIPE)
+    zerospan = observer.observe_run(t, "--pid", program.pid)
+    program.popen.stdin.write(b"\n")
+    program.popen.stdin.flush()
+    lib.wait_for(lambda: "1000000" in program.out, "the rows", 90)
+    lib.wait_for(lambda: zerospan.metrics().sum("db_client_operation_duration_seconds_count") == 1,
+                 "the statement")
+    equal(zerospan.stop(), 0, "exit status")
+    equal(zerospan.summary().events, 1, "events")
