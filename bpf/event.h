@@ -122,6 +122,13 @@ struct zsp_proc {
 	__u8 comm[16];    /* EXEC, FORK: NUL-terminated */
 };
 
+/* Whether the connection was in a transaction of its own making when the execution had ended. */
+enum zsp_transaction {
+	ZSP_TRANSACTION_UNKNOWN = 0,
+	ZSP_TRANSACTION_NONE = 1, /* each statement commits by itself */
+	ZSP_TRANSACTION_OPEN = 2,
+};
+
 /*
  * One execution of a prepared statement: first step after prepare or reset until done, error, reset
  * or finalize; or a preparation that failed, whose text may go on with further statements. 104 bytes and the text.
@@ -139,7 +146,8 @@ struct zsp_statement {
 	               */
 	__u32 text_bytes;    /* SQL text that follows, without NUL */
 	__u8 text_truncated; /* 1: longer than ZSP_SQL_MAX - 1 */
-	__u8 reserved[7];
+	__u8 transaction;    /* enum zsp_transaction */
+	__u8 reserved[6];
 	__u32 db_closes; /* how often a connection at address db was closed before */
 	__u8 text[];
 };
@@ -216,6 +224,8 @@ enum zsp_late {
 struct zsp_sqlite_copy {
 	__u32 sql_offset; /* of the SQL text pointer in sqlite3_stmt */
 	__u32 db_offset;  /* of the sqlite3 pointer in sqlite3_stmt */
+	__u32
+	    autocommit_offset; /* of the byte in sqlite3 that is 0 in a transaction; 0: not known */
 };
 
 #define ZSP_SQLITE_COPIES_MAX 64

@@ -56,11 +56,13 @@ struct zsp_stmt {
 	u32 rows;
 	u32 tid;
 	u32 slice;
-	u32 copy;       /* index into zsp_sqlite_copies */
-	u32 closes;     /* of its connection's address, read at the end */
-	u32 text_bytes; /* of the SQL text at most; ~0: up to its NUL */
-	u64 text;       /* user address of the SQL text; an execution's is read at the end */
-	u64 db;         /* user address of the connection, likewise */
+	u32 copy;        /* index into zsp_sqlite_copies */
+	u32 closes;      /* of its connection's address, read at the end */
+	u32 text_bytes;  /* of the SQL text at most; ~0: up to its NUL */
+	u32 transaction; /* enum zsp_transaction, read at the end */
+	u32 reserved;
+	u64 text; /* user address of the SQL text; an execution's is read at the end */
+	u64 db;   /* user address of the connection, likewise */
 };
 
 /* What a thread has taken from a TCP socket in the call it is in; see arrival.bpf.c. */

@@ -94,6 +94,7 @@ static __always_inline void statement_submit(struct zsp_statement *s, struct zsp
 	s->inside_ns = exec->inside_ns;
 	s->rows = exec->rows;
 	s->result = result;
+	s->transaction = exec->transaction;
 	__builtin_memset(s->reserved, 0, sizeof(s->reserved));
 	zsp_submit(s, false);
 }
@@ -131,6 +132,17 @@ static __always_inline void emit(
 		statement_submit(s, thread, exec, end_ns, result);
 }
 
+/* Is the execution's connection in a transaction? */
+static __always_inline void read_transaction(struct zsp_stmt *exec, u32 offset)
+{
+	u8 autocommit;
+
+	if (!offset || !exec->db ||
+	    bpf_probe_read_user(&autocommit, sizeof(autocommit), (void *)(exec->db + offset)))
+		return;
+	exec->transaction = autocommit ? ZSP_TRANSACTION_NONE : ZSP_TRANSACTION_OPEN;
+}
+
 /* What is read from the process goes into the execution's entry: the stack has no room for it. */
 static __always_inline void emit_execution(
     struct zsp_thread *thread, struct zsp_stmt *exec, u64 stmt, u64 end_ns, int result)
@@ -141,6 +153,7 @@ static __always_inline void emit_execution(
 		bpf_probe_read_user(
 		    &exec->text, sizeof(exec->text), (void *)(stmt + copy->sql_offset));
 		bpf_probe_read_user(&exec->db, sizeof(exec->db), (void *)(stmt + copy->db_offset));
+		read_transaction(exec, copy->autocommit_offset);
 	}
 	emit(thread, exec, stmt, end_ns, result);
 }

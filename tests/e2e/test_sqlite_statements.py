@@ -174,6 +174,44 @@ def test_time_between_steps(t):
     check(inside_ms is not None and inside_ms < slow.seconds * 1e3 / 2, f"inside: {inside_ms} ms")
 
 
+TRANSACTIONS = """
+import sqlite3, sys
+a, b = (sqlite3.connect(sys.argv[1], isolation_level=None, timeout=0) for _ in range(2))
+a.execute("create table t (x primary key)")
+a.execute("begin immediate")
+a.execute("insert into t values (1)")
+try:
+    b.execute("begin immediate")
+except sqlite3.OperationalError:
+    pass
+a.execute("commit")
+b.execute("begin")
+b.execute("insert into t values (2)")
+try:
+    b.execute("insert or rollback into t values (2)")
+except sqlite3.IntegrityError:
+    pass
+b.execute("select * from t").fetchall()
+"""
+
+
+def test_transactions(t):
+    """Which statements belong to one, how it ended, how long it was; also when SQLite ended it."""
+    zerospan = observer.start(t, "trace", "--format", "none", "--output", t.path("spans"), "--",
+                              lib.PYTHON, t.write("tx.py", TRANSACTIONS), t.path("file.db"))
+    zerospan.wait(20)
+    key = "zerospan.sqlite.transaction."
+    spans = statements_of(t.path("spans"))
+    equal([(s.get("db.query.text").split()[0], s.get(key + "id"), s.get(key + "outcome"))
+           for s in spans],
+          [("create", None, None), ("begin", 1, None), ("insert", 1, None), ("begin", None, None),
+           ("commit", 1, "commit"), ("begin", 2, None), ("insert", 2, None),
+           ("insert", 2, "rollback"), ("select", None, None)], "transactions")
+    for begin, end in ((spans[1], spans[4]), (spans[5], spans[7])):
+        lasted_ms = (end.end - begin.start) / 1e6
+        check(abs(end.get(key + "duration_ms") - lasted_ms) < 0.01, f"duration in {end}")
+
+
 ROWS = """
 import sqlite3, sys
 db = sqlite3.connect(":memory:")

@@ -106,7 +106,8 @@ static void database(void **state)
 	s->text_bytes = sizeof(sql) - 1;
 	memcpy(s->text, sql, sizeof(sql));
 	span_builder_init(&builder);
-	span = statement_span_build(&builder, texts, s, SV("/srv/shop.db"), service);
+	span = statement_span_build(
+	    &builder, texts, s, SV("/srv/shop.db"), &(struct transaction_part){0}, service);
 	operation_metrics_span(&operations, span);
 	expect_keys(only_point("db.client.operation.duration", &snapshot), keys);
 	metric_snapshot_free(snapshot);

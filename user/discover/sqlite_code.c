@@ -55,6 +55,23 @@ int sqlite_code_field(
 	return 0;
 }
 
+int sqlite_code_byte(
+    enum elf_machine machine, const uint8_t *code, size_t len, uint32_t *ret_offset)
+{
+	struct sim_value value;
+	int err;
+
+	if (machine != ELF_MACHINE_X86_64 && machine != ELF_MACHINE_AARCH64)
+		return -ENOTSUP;
+	err = run_accessor(machine, code, len, false, &value);
+	if (err)
+		return err;
+	if (value.kind != SIM_BYTE || value.n <= 0 || value.n >= FIELD_MAX)
+		return -ENOTSUP;
+	*ret_offset = (uint32_t)value.n;
+	return 0;
+}
+
 /* What the kernel emulates; a longer push or a prefix 0x66 sends it to single-stepping. */
 static bool is_emulated(const struct x86_insn *insn)
 {

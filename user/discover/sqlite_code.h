@@ -46,6 +46,13 @@ int sqlite_code_field(
     enum elf_machine machine, const uint8_t *code, size_t len, uint32_t *ret_offset);
 
 /*
+ * The same for an accessor of one byte, sqlite3_get_autocommit(), which takes no NULL: offset above 0 and below
+ * 4096 of the byte whose value it returns.
+ */
+int sqlite_code_byte(
+    enum elf_machine machine, const uint8_t *code, size_t len, uint32_t *ret_offset);
+
+/*
  * Bytes from the function's start to the address where a probe on its entry costs least, with the
  * first three arguments still in their registers; each call passes it exactly once. 0 when nothing
  * is better than the start. *ret_cheap: the instruction there is emulated.

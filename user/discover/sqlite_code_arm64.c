@@ -152,6 +152,14 @@ static int execute(struct sim *sim, uint32_t insn)
 		return ret(sim);
 	if ((insn & 0xbf800000) == 0xb9000000) /* str, ldr, unsigned offset */
 		return single(sim, insn, (int64_t)bits(insn, 10, 12) << bits(insn, 30, 2));
+	if ((insn & 0xffc00000) == 0x39400000) { /* ldrb, unsigned offset */
+		struct sim_value value;
+		int err = sim_load(sim, sim->reg[bits(insn, 5, 5)], bits(insn, 10, 12), 1, &value);
+
+		if (!err)
+			set(sim, bits(insn, 0, 5), value);
+		return err;
+	}
 	if ((insn & 0xbfa00c00) == 0xb8000000) /* stur, ldur */
 		return single(sim, insn, signed_bits(insn, 12, 9));
 	if ((insn & 0xfe000000) == 0xa8000000 && bits(insn, 23, 2)) /* stp, ldp */

@@ -8,10 +8,10 @@
 static const struct sim_value unknown = {.kind = SIM_UNKNOWN};
 static const struct sim_value zero = {.kind = SIM_ZERO};
 
-/* A 32-bit write clears the upper half: of our values only zero survives that. */
+/* A 32-bit write clears the upper half: of our values only zero and bytes survive that. */
 static struct sim_value narrowed(const struct x86_insn *insn, struct sim_value value)
 {
-	return insn->wide || value.kind == SIM_ZERO ? value : unknown;
+	return insn->wide || value.kind == SIM_ZERO || value.kind == SIM_BYTE ? value : unknown;
 }
 
 /* Base of the memory operand; unknown for addresses with an index, a segment or none. */
@@ -147,6 +147,21 @@ static int branch(struct sim *sim, const struct x86_insn *insn, size_t next, siz
 	    sim, (sim->flag == SIM_FLAG_EQUAL) == (condition == 4), next, insn->immediate, len);
 }
 
+/* movzx of a byte from memory, or of a register that holds one. */
+static int extend(struct sim *sim, const struct x86_insn *insn)
+{
+	struct sim_value value;
+	int err = 0;
+
+	if (insn->memory)
+		err = sim_load(sim, address(sim, insn), insn->disp, 1, &value);
+	else /* without a prefix 4 to 7 are the second bytes of the first four */
+		value = insn->rm < 4 || insn->rex ? sim->reg[insn->rm] : unknown;
+	if (!err)
+		sim->reg[insn->reg] = value.kind == SIM_BYTE ? value : unknown;
+	return err;
+}
+
 static int execute(struct sim *sim, const struct x86_insn *insn)
 {
 	switch (insn->opcode) {
@@ -167,6 +182,8 @@ static int execute(struct sim *sim, const struct x86_insn *insn)
 	case 0xc7:
 	case 0xb8 ... 0xbf:
 		return insn->operand16 ? -ENOTSUP : move(sim, insn);
+	case 0x0fb6:
+		return insn->operand16 ? -ENOTSUP : extend(sim, insn);
 	case 0x85:
 	case 0x31:
 	case 0x33:

@@ -17,8 +17,9 @@
 #include "discover/sqlite_source_id.h"
 
 enum {
-	FN_SQL = SQLITE_FN_COUNT, /* the two accessors, behind the probed functions */
+	FN_SQL = SQLITE_FN_COUNT, /* the accessors, behind the probed functions */
 	FN_DB_HANDLE,
+	FN_AUTOCOMMIT,
 	FN_ALL,
 	FILES_MAX = 4096, /* distinct files per process; the largest seen (a browser) has 300 */
 };
@@ -35,6 +36,7 @@ static const char *const function_names[FN_ALL] = {
     [SQLITE_FN_CLOSE_V2] = "sqlite3_close_v2",
     [FN_SQL] = "sqlite3_sql",
     [FN_DB_HANDLE] = "sqlite3_db_handle",
+    [FN_AUTOCOMMIT] = "sqlite3_get_autocommit",
 };
 
 const char *sqlite_function_name(enum sqlite_function function)
@@ -85,15 +87,15 @@ static int copies_add(struct sqlite_copies *copies, const struct sqlite_copy *co
 }
 
 /* The offset that an accessor's code reveals. */
-static int read_field(
-    const struct elf_file *file, const struct elf_function *function, uint32_t *ret_offset)
+static int read_field(const struct elf_file *file, const struct elf_function *function,
+    int (*reveal)(enum elf_machine, const uint8_t *, size_t, uint32_t *), uint32_t *ret_offset)
 {
 	uint8_t code[SQLITE_CODE_BYTES];
 	int len = function->offset ? elf_file_read(file, function, code, sizeof(code)) : -ENOENT;
 
 	if (len < 0)
 		return len;
-	return sqlite_code_field(elf_file_machine(file), code, (size_t)len, ret_offset);
+	return reveal(elf_file_machine(file), code, (size_t)len, ret_offset);
 }
 
 static void place_probe(
@@ -123,14 +125,17 @@ static const char *read_offsets(
 		return "no symbol sqlite3_reset or sqlite3_finalize";
 	if (!functions[FN_SQL].offset || !functions[FN_DB_HANDLE].offset)
 		return "no symbol sqlite3_sql or sqlite3_db_handle to learn the statement's layout from";
-	err = read_field(file, &functions[FN_SQL], &copy->sql_offset);
+	err = read_field(file, &functions[FN_SQL], sqlite_code_field, &copy->sql_offset);
 	if (err)
 		return "the machine code of sqlite3_sql is not understood";
-	err = read_field(file, &functions[FN_DB_HANDLE], &copy->db_offset);
+	err = read_field(file, &functions[FN_DB_HANDLE], sqlite_code_field, &copy->db_offset);
 	if (err)
 		return "the machine code of sqlite3_db_handle is not understood";
 	if (copy->sql_offset == copy->db_offset)
 		return "sqlite3_sql and sqlite3_db_handle return the same field";
+	/* Without it everything but transactions is told. */
+	if (read_field(file, &functions[FN_AUTOCOMMIT], sqlite_code_byte, &copy->autocommit_offset))
+		copy->autocommit_offset = 0;
 	return NULL;
 }
 

@@ -52,7 +52,9 @@ struct sqlite_copy {
 	struct sqlite_probe probe[SQLITE_FN_COUNT];
 	uint32_t sql_offset; /* of the SQL text's pointer in a statement (sqlite3_stmt) */
 	uint32_t db_offset;  /* of the connection's pointer (sqlite3 *) in a statement */
-	const char *reason;  /* static text: why not traceable; NULL when it is */
+	uint32_t
+	    autocommit_offset; /* of the byte in a connection that is 0 in a transaction; 0: unknown */
+	const char *reason;    /* static text: why not traceable; NULL when it is */
 };
 
 struct sqlite_copies {

@@ -34,8 +34,8 @@ int sim_load(
 
 	if (base.kind == SIM_ZERO || (base.kind == SIM_ARGUMENT && sim->null_argument))
 		return -ENOTSUP;
-	if (base.kind == SIM_ARGUMENT && size == 8)
-		value = (struct sim_value){.kind = SIM_FIELD, .n = disp};
+	if (base.kind == SIM_ARGUMENT && (size == 8 || size == 1))
+		value = (struct sim_value){.kind = size == 8 ? SIM_FIELD : SIM_BYTE, .n = disp};
 	if (stack_address(base, disp, &at))
 		for (size_t i = 0; i < sim->n_slots; i++)
 			if (sim->slot[i].at == at && size == 8)

@@ -24,6 +24,7 @@ enum sim_kind {
 	SIM_FIELD = 3,    /* the 64-bit word n bytes behind the argument */
 	SIM_STACK = 4,    /* the stack pointer at entry + n */
 	SIM_ENTRY = 5,    /* what register n held at entry */
+	SIM_BYTE = 6,     /* the byte n behind the argument, extended by zeros */
 };
 
 struct sim_value {

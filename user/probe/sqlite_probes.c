@@ -97,6 +97,7 @@ static int copy_index(struct sqlite_probes *sqlite, const struct sqlite_copy *co
 	struct zsp_sqlite_copy offsets = {
 	    .sql_offset = copy->sql_offset,
 	    .db_offset = copy->db_offset,
+	    .autocommit_offset = copy->autocommit_offset,
 	};
 	uint32_t i;
 	int err;

@@ -29,4 +29,8 @@ const char semconv_zerospan_capture[] = "zerospan.capture";
 const char semconv_zerospan_parent_basis[] = "zerospan.parent.basis";
 const char semconv_zerospan_sqlite_inside_ms[] = "zerospan.sqlite.inside_ms";
 const char semconv_zerospan_sqlite_phase[] = "zerospan.sqlite.phase";
+const char semconv_zerospan_sqlite_transaction_duration_ms[] =
+    "zerospan.sqlite.transaction.duration_ms";
+const char semconv_zerospan_sqlite_transaction_id[] = "zerospan.sqlite.transaction.id";
+const char semconv_zerospan_sqlite_transaction_outcome[] = "zerospan.sqlite.transaction.outcome";
 const char semconv_zerospan_time_queued_ms[] = "zerospan.time.queued_ms";

@@ -35,6 +35,9 @@ extern const char semconv_zerospan_capture[];
 extern const char semconv_zerospan_parent_basis[];
 extern const char semconv_zerospan_sqlite_inside_ms[];
 extern const char semconv_zerospan_sqlite_phase[];
+extern const char semconv_zerospan_sqlite_transaction_duration_ms[];
+extern const char semconv_zerospan_sqlite_transaction_id[];
+extern const char semconv_zerospan_sqlite_transaction_outcome[];
 extern const char semconv_zerospan_time_queued_ms[];
 
 #endif

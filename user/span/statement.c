@@ -115,8 +115,22 @@ static void texts_lookup(
 		free(text);
 }
 
+static void add_transaction(struct span_builder *builder, const struct transaction_part *part)
+{
+	if (!part->id)
+		return;
+	span_builder_int(builder, semconv_zerospan_sqlite_transaction_id, (int64_t)part->id);
+	if (!part->outcome.len)
+		return;
+	span_builder_constant(builder, semconv_zerospan_sqlite_transaction_outcome, part->outcome);
+	if (part->duration_ns)
+		span_builder_double(builder, semconv_zerospan_sqlite_transaction_duration_ms,
+		    (double)part->duration_ns / 1e6);
+}
+
 struct span *statement_span_build(struct span_builder *builder, struct statement_texts *texts,
-    const struct zsp_statement *statement, struct sv database, struct service *service)
+    const struct zsp_statement *statement, struct sv database, const struct transaction_part *part,
+    struct service *service)
 {
 	struct sv raw = sv_from(statement->text, statement->text_bytes);
 	bool prepared = statement->stmt != 0;
@@ -145,6 +159,7 @@ struct span *statement_span_build(struct span_builder *builder, struct statement
 		span_builder_int(builder, semconv_db_response_returned_rows, statement->rows);
 	else
 		span_builder_constant(builder, semconv_zerospan_sqlite_phase, SV("prepare"));
+	add_transaction(builder, part);
 	if (statement->inside_ns < lasted_ns)
 		span_builder_double(
 		    builder, semconv_zerospan_sqlite_inside_ms, (double)statement->inside_ns / 1e6);

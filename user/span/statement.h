@@ -6,6 +6,7 @@
 
 #include "event.h"
 #include "span/builder.h"
+#include "span/transaction.h"
 
 /* Distinct statement texts whose sanitised form is kept; when full, all are forgotten and made
  * again. */
@@ -18,9 +19,10 @@ void statement_texts_free(struct statement_texts *texts); /* NULL is fine */
 
 /*
  * The span of one execution without ids, flags and parent; NULL without memory. database is the
- * path of the main database file, empty when it is unknown.
+ * path of the main database file, empty when it is unknown; part says to which transaction it belongs.
  */
 struct span *statement_span_build(struct span_builder *builder, struct statement_texts *texts,
-    const struct zsp_statement *statement, struct sv database, struct service *service);
+    const struct zsp_statement *statement, struct sv database, const struct transaction_part *part,
+    struct service *service);
 
 #endif

@@ -19,6 +19,7 @@ struct assembler {
 	struct span_builder builder;
 	struct route_table *routes;
 	struct statement_texts *texts;
+	struct transactions *transactions;
 	struct thread_works threads;
 	struct graph graph;
 	struct assembler_stats stats;
@@ -181,6 +182,7 @@ const struct exchange_listener assembler_listener = {
 void assembler_statement(struct assembler *a, const struct zsp_statement *statement)
 {
 	struct service *service = service_table_get(a->options.services, statement->h.pid);
+	struct transaction_part part = transactions_execution(a->transactions, statement);
 	struct node *caller, *node;
 	struct sv database;
 
@@ -195,7 +197,8 @@ void assembler_statement(struct assembler *a, const struct zsp_statement *statem
 		return;
 	}
 	database = a->options.database(a->options.ctx, statement);
-	node->span = statement_span_build(&a->builder, a->texts, statement, database, service);
+	node->span =
+	    statement_span_build(&a->builder, a->texts, statement, database, &part, service);
 	node_ended(a, node);
 	group_settle(&a->graph, node->group);
 }
@@ -218,7 +221,8 @@ struct assembler *assembler_new(const struct assembler_options *options)
 	a->graph.stats = &a->stats;
 	a->routes = route_table_new();
 	a->texts = statement_texts_new();
-	if (!a->routes || !a->texts) {
+	a->transactions = transactions_new();
+	if (!a->routes || !a->texts || !a->transactions) {
 		assembler_free(a);
 		return NULL;
 	}
@@ -235,12 +239,14 @@ void assembler_free(struct assembler *a)
 	graph_release(&a->graph);
 	route_table_free(a->routes);
 	statement_texts_free(a->texts);
+	transactions_free(a->transactions);
 	free(a);
 }
 
 void assembler_forget(struct assembler *a, const struct service *service)
 {
 	route_table_forget(a->routes, service);
+	transactions_forget(a->transactions, (uint32_t)service->pid);
 }
 
 void assembler_tick(struct assembler *a, uint64_t now_ns)
