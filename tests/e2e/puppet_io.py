@@ -92,10 +92,16 @@ def recvmsg_into(fd, buffers):
     return with_socket(fd, lambda s: s.recvmsg_into(buffers)[0])
 
 
-def recvmmsg(fd, n, count):
-    size = max(1, n // count)
-    sizes = [size] * (n // size)
-    buffers = [(ctypes.c_char * size)() for size in sizes[:count]]
+def batch_sizes(n, first, count):
+    """n in a first message and count others at most."""
+    first = min(first, n)
+    size = max(1, -(-(n - first) // count))
+    rest = n - first
+    return [first] + [min(size, rest - at) for at in range(0, rest, size)]
+
+
+def recvmmsg(fd, n, first, count):
+    buffers = [(ctypes.c_char * size)() for size in batch_sizes(n, first, count)]
     messages, _iovs = batch(buffers)
     got = call("recvmmsg", fd, messages, len(buffers), MSG_WAITFORONE, None)
     return b"".join(buffers[i].raw[:messages[i].len] for i in range(got))
@@ -149,8 +155,9 @@ READ = {
     "recvfrom": lambda fd, n: with_socket(fd, lambda s: s.recvfrom(n)[0]),
     "recvmsg": lambda fd, n: with_socket(fd, lambda s: s.recvmsg(n)[0]),
     "recvmsg_scattered": lambda fd, n: read_into(fd, n, SCATTERED, recvmsg_into),
-    "recvmmsg": lambda fd, n: recvmmsg(fd, n, 4),
-    "recvmmsg_many": lambda fd, n: recvmmsg(fd, n, 20),
+    "recvmmsg": lambda fd, n: recvmmsg(fd, n, 30, 3),
+    "recvmmsg_many": lambda fd, n: recvmmsg(fd, n, 100, 40),
+    "recvmmsg_one": lambda fd, n: recvmmsg(fd, n, n, 1),
     "peek": read_peeking,
     "waitall": lambda fd, n: with_socket(fd, lambda s: s.recv(n, socket.MSG_WAITALL)),
     "nonblocking": read_nonblocking,
@@ -180,10 +187,11 @@ def sendmsg(fd, pieces):
     return with_socket(fd, lambda s: s.sendmsg(pieces))
 
 
-def sendmmsg(fd, data, count):
-    size = -(-len(data) // count)
-    buffers = [(ctypes.c_char * len(part)).from_buffer_copy(part)
-               for part in (data[at:at + size] for at in range(0, len(data), size))]
+def sendmmsg(fd, data, first, count):
+    buffers, rest = [], data
+    for size in batch_sizes(len(data), first, count):
+        buffers.append((ctypes.c_char * size).from_buffer_copy(rest[:size]))
+        rest = rest[size:]
     messages, _iovs = batch(buffers)
     sent = call("sendmmsg", fd, messages, len(buffers), 0)
     moved = sum(messages[i].len for i in range(sent))
@@ -261,8 +269,9 @@ WRITE = {
     "more": lambda fd, data: with_socket(fd, lambda s: (s.sendall(data[:9], MSG_MORE), s.sendall(data[9:]))),
     "sendmsg": lambda fd, data: write_pieces(fd, data, SCATTERED, sendmsg),
     "sendmsg_many": lambda fd, data: write_pieces(fd, data, MANY, sendmsg),
-    "sendmmsg": lambda fd, data: sendmmsg(fd, data, 4),
-    "sendmmsg_many": lambda fd, data: sendmmsg(fd, data, 20),
+    "sendmmsg": lambda fd, data: sendmmsg(fd, data, 30, 3),
+    "sendmmsg_many": lambda fd, data: sendmmsg(fd, data, 100, 40),
+    "sendmmsg_one": lambda fd, data: sendmmsg(fd, data, len(data), 1),
     "short": write_short,
     "mapped": write_mapped,
     "zerocopy": write_zerocopy,

@@ -68,6 +68,7 @@ class Wire:
         self.name = puppet.name()
         self.peer = self._accepted() if server else self._connected()
         self.peer.settimeout(TIMEOUT_S)
+        self.port = None if family == "unix" else self.peer.getsockname()[1]  # the peer's, to the puppet
         if self.family != "unix":
             self.peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -96,11 +97,6 @@ class Wire:
             self.fd = self.puppet.do("connect", conn=self.name, address=listener.getsockname())
             peer, _ = listener.accept()
         return peer
-
-    @property
-    def port(self):
-        """Our port: what the puppet's spans call the peer's."""
-        return self.peer.getsockname()[1]
 
     # --- the puppet's side
 
