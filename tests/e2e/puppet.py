@@ -6,10 +6,10 @@ Commands are JSON lines on stdin, each answered by one on stdout (the pipes are 
 observed). A command names who does it with "by": the main thread, another thread, or a forked child.
 """
 import array
+import fcntl
 import json
 import os
 import queue
-import select
 import signal
 import socket
 import struct
@@ -132,19 +132,14 @@ def do_dup(conn, to, how="dup"):
     if how == "dup":
         conns[to] = os.dup(old)
     elif how == "fcntl":
-        import fcntl
         conns[to] = fcntl.fcntl(old, fcntl.F_DUPFD_CLOEXEC, 200)
     else:  # dup2, dup3: over the descriptor that to has now
         os.dup2(old, conns[to], inheritable=how == "dup2")
     return conns[to]
 
 
-def do_wait_writable(conn):
-    select.select([], [conns[conn]], [])
-
-
 def do_thread(worker):
-    """A thread that does commands from now on."""
+    """A thread that does commands from now on, with later=true while others go on: collect gives the result then."""
     todo, done = queue.Queue(), queue.Queue()
 
     def work():
@@ -152,8 +147,9 @@ def do_thread(worker):
             done.put(attempt(todo.get()))
 
     def ask(command):
-        todo.put(command)
-        return done.get()
+        if command["do"] != "collect":
+            todo.put(command)
+        return {"result": None} if command.pop("later", False) else done.get()
 
     threading.Thread(target=work, daemon=True).start()
     workers[worker] = ask
@@ -203,22 +199,8 @@ def do_wait(child):
     return os.waitstatus_to_exitcode(os.waitpid(children[child][0], 0)[1])
 
 
-def do_exit(status=0, kill=False):
-    if kill:
-        os.kill(os.getpid(), signal.SIGKILL)
+def do_exit(status=0):
     os._exit(status)
-
-
-def do_threads(conn, conn_out, n, how="read", fill=0, head=""):
-    """One thread reads a request of n bytes while another writes an answer, at the same time."""
-    results = []
-    reader = threading.Thread(target=lambda: results.append(do_read(conn, n, how, 1000)))
-    writer = threading.Thread(target=lambda: results.append(do_write(conn_out, head, fill)))
-    for thread in (reader, writer):
-        thread.start()
-    for thread in (reader, writer):
-        thread.join()
-    return results
 
 
 def attempt(command):
