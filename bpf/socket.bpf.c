@@ -29,6 +29,8 @@
 #define ZSP_MSG_TRUNC    0x0020
 #define ZSP_MSG_ERRQUEUE 0x2000
 
+/* Captured of every message whatever is left of its burst's budget: the size of a chunk stands first in most writes. */
+#define ZSP_CAPTURE_ALWAYS 32
 /* Pieces of a scattered buffer that are gathered; what lies beyond is counted but not captured. */
 #define ZSP_IOV_MAX 16
 /* Empty pieces before the first byte of a scattered buffer that are passed over. */
@@ -201,6 +203,8 @@ static __always_inline u64 take_budget(struct zsp_conn *conn, const struct zsp_t
 		return 0;
 	want = t->bytes < *budget ? t->bytes : *budget;
 	*budget -= want;
+	if (want < ZSP_CAPTURE_ALWAYS)
+		want = t->bytes < ZSP_CAPTURE_ALWAYS ? t->bytes : ZSP_CAPTURE_ALWAYS;
 	return want;
 }
 
