@@ -90,7 +90,15 @@ class Expected:
         }
         if kind == "SERVER":
             expected["url.path"] = path
+        if self.authority:
+            expected["server.address"], expected["server.port"] = self.authority
         return expected
+
+    @property
+    def authority(self):
+        """Host and port that the target names, None when it names none."""
+        match = re.match(r"http://([^/:]*):(\d+)" if self.method != "CONNECT" else r"([^:]*):(\d+)", self.target)
+        return match and (match.group(1), int(match.group(2)))
 
     @property
     def route(self):
@@ -104,11 +112,6 @@ class Expected:
         return re.sub(r"^http://[^/]*", "", self.target).split("?")[0]
 
 
-def told(span):
-    """A span in the words of attributes()."""
-    keys = ("http.request.method", "http.request.method_original", "http.response.status_code",
-            "http.request.body.size", "http.response.body.size", "error.type", "zerospan.capture")
-    result = {"kind": span.kind, "status": span.status, "name": span.name, **{k: span.get(k) for k in keys}}
-    if span.kind == "SERVER":
-        result["url.path"] = span.get("url.path")
-    return result
+def told(span, keys):
+    """A span in the words of attributes(), as far as these are keys."""
+    return {key: getattr(span, key) if key in ("kind", "status", "name") else span.get(key) for key in keys}
