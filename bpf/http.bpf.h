@@ -26,6 +26,12 @@ static __always_inline bool zsp_is_tchar(u8 c)
 	return ((c < 64 ? low >> c : high >> (c - 64)) & 1) != 0;
 }
 
+/* What recipients may take for the blank between the words of a start line (RFC 9112 section 3). */
+static __always_inline bool zsp_is_blank(u8 c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r' && c != '\n');
+}
+
 static __always_inline bool zsp_starts_response(const u8 *p, u64 n)
 {
 	const u8 want[] = {'H', 'T', 'T', 'P', '/', '1', '.'};
@@ -40,7 +46,7 @@ static __always_inline bool zsp_starts_response(const u8 *p, u64 n)
 	return true;
 }
 
-/* A token, a space, and what a request target can begin with; a prefix of that when n is short. */
+/* A token, a blank, and what a request target can begin with; a prefix of that when n is short. */
 static __always_inline bool zsp_starts_request(const u8 *p, u64 n)
 {
 	u32 i;
@@ -52,13 +58,13 @@ static __always_inline bool zsp_starts_request(const u8 *p, u64 n)
 			return true;
 		if (zsp_is_tchar(p[i]))
 			continue;
-		if (p[i] != ' ' || i == 0)
+		if (!zsp_is_blank(p[i]) || i == 0)
 			return false;
 		if (i + 1 >= n)
 			return true;
 		next = p[i + 1];
 		return next == '/' || next == '*' || next == 'h' || next == 'H' ||
-		    (p[0] == 'C' && p[1] == 'O');
+		    zsp_is_blank(next) || (p[0] == 'C' && p[1] == 'O');
 	}
 	return false;
 }

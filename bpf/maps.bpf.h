@@ -35,10 +35,10 @@ struct zsp_transfer {
 	u64 now;
 	u64 start;    /* as in struct zsp_data */
 	u64 buf, len; /* first piece of the user buffer */
-	u64 iov;      /* array of pieces, 0: one buffer only */
+	u64 iov;      /* array of pieces, or of messages (batch), 0: one buffer only */
 	u64 iov_count;
 	u32 bytes;     /* moved by the call */
-	u32 follow;    /* moved after these by the same call (batches) */
+	u32 batch;     /* iov is an array of struct mmsghdr, each with one piece */
 	u32 direction; /* enum zsp_direction */
 	u32 hidden;    /* the bytes are in no buffer of the process: sendfile, splice, MSG_TRUNC */
 	u32 seq;       /* stream position of the first byte */

@@ -29,12 +29,14 @@
 #define ZSP_MSG_TRUNC    0x0020
 #define ZSP_MSG_ERRQUEUE 0x2000
 
+/* Captured of every message whatever is left of its burst's budget: the size of a chunk stands first in most writes. */
+#define ZSP_CAPTURE_ALWAYS 32
 /* Pieces of a scattered buffer that are gathered; what lies beyond is counted but not captured. */
 #define ZSP_IOV_MAX 16
 /* Empty pieces before the first byte of a scattered buffer that are passed over. */
-#define ZSP_IOV_EMPTY_MAX 4
-/* Messages of one sendmmsg or recvmmsg that are counted. */
-#define ZSP_BATCH_MAX 8
+#define ZSP_IOV_EMPTY_MAX 16
+/* Messages of one sendmmsg or recvmmsg that are counted: no more are sent by one call (UIO_MAXIOV). */
+#define ZSP_BATCH_MAX 1024
 
 #define ZSP_EINPROGRESS 115
 
@@ -95,6 +97,21 @@ static __always_inline void emit_flat(
 	data_submit(data, fault);
 }
 
+/* The only piece of message i of a batch. False: there are several, or it cannot be read; capturing ends there. */
+static __noinline int batch_piece(u64 address, u32 i, struct user_iovec *ret)
+{
+	const struct user_mmsghdr64 *batch = (void *)address;
+	struct user_mmsghdr64 message = {};
+
+	if (bpf_probe_read_user(&message, sizeof(message), &batch[i]) ||
+	    message.msg_hdr.msg_iovlen != 1 ||
+	    bpf_probe_read_user(ret, sizeof(*ret), message.msg_hdr.msg_iov))
+		return false;
+	if (ret->iov_len > message.msg_len)
+		ret->iov_len = message.msg_len;
+	return true;
+}
+
 /*
  * want <= room bytes from several pieces. Twice the room is reserved, since the verifier of
  * Linux 5.10 bounds offset and length each for itself and not their sum.
@@ -117,7 +134,9 @@ static __always_inline void emit_gathered(
 
 		if (i >= t->iov_count || done >= want)
 			break;
-		if (i > 0)
+		if (i > 0 && t->batch && !batch_piece(t->iov, i, &piece))
+			break;
+		if (i > 0 && !t->batch)
 			fault = bpf_probe_read_user(&piece, sizeof(piece), &iov[i]);
 		if (fault)
 			break;
@@ -184,6 +203,8 @@ static __always_inline u64 take_budget(struct zsp_conn *conn, const struct zsp_t
 		return 0;
 	want = t->bytes < *budget ? t->bytes : *budget;
 	*budget -= want;
+	if (want < ZSP_CAPTURE_ALWAYS)
+		want = t->bytes < ZSP_CAPTURE_ALWAYS ? t->bytes : ZSP_CAPTURE_ALWAYS;
 	return want;
 }
 
@@ -193,19 +214,6 @@ static __always_inline void renew_budget(
 {
 	if (zsp_starts_usually(t->first) || starts_message(t))
 		*budget_of(conn, t) = ZSP_CAPTURE_MAX - want;
-}
-
-/* Messages of a batch after the first one: counted, not captured. */
-static __always_inline void emit_follow(struct zsp_thread *thread, const struct zsp_conn *conn)
-{
-	struct zsp_transfer *t = &thread->transfer;
-
-	if (t->follow == 0)
-		return;
-	t->seq += t->bytes;
-	t->bytes = t->follow;
-	t->follow = 0;
-	emit_flat(0, 0, thread, conn);
 }
 
 /*
@@ -249,7 +257,7 @@ static __always_inline u64 start_of(
 static __always_inline void handle_transfer(u32 fd, struct zsp_thread *thread)
 {
 	struct zsp_transfer *t = &thread->transfer;
-	u64 moved = (u64)t->bytes + t->follow, want;
+	u64 moved = t->bytes, want;
 	struct zsp_socket socket = {};
 	struct zsp_conn *conn;
 
@@ -273,7 +281,6 @@ static __always_inline void handle_transfer(u32 fd, struct zsp_thread *thread)
 	emit_transfer(want, thread, conn);
 	if (t->fits && want)
 		renew_budget(conn, t, want);
-	emit_follow(thread, conn);
 	__sync_fetch_and_add(&conn->bytes[(t->direction - 1) & 1], moved);
 }
 
@@ -305,22 +312,37 @@ static __always_inline void transfer_from_msghdr(struct zsp_transfer *t, u64 add
 	transfer_from_iov(t, (u64)msg.msg_iov, msg.msg_iovlen);
 }
 
-/* sendmmsg, recvmmsg: the first message with its bytes, the others by their lengths. */
-static __always_inline void transfer_from_batch(struct zsp_transfer *t, u64 address, u32 messages)
+/* Bytes that all messages of a sendmmsg or recvmmsg moved. A global function: checked once, for any arguments. */
+__weak int zsp_batch_bytes(u64 address, u64 messages)
 {
 	const struct user_mmsghdr64 *batch = (void *)address;
 	u32 total = 0, length = 0;
 
 	for (u32 i = 0; i < ZSP_BATCH_MAX && i < messages; i++) {
-		bpf_probe_read_user(&length, sizeof(length), &batch[i].msg_len);
-		if (i == 0)
-			t->bytes = length;
+		if (bpf_probe_read_user(&length, sizeof(length), &batch[i].msg_len))
+			break;
 		total += length;
 	}
+	return total;
+}
+
+/* sendmmsg, recvmmsg: one transfer, of which each message is a piece, or only the first one's pieces are captured. */
+static __always_inline void transfer_from_batch(struct zsp_transfer *t, u64 address, u32 messages)
+{
+	struct user_iovec first = {};
+
 	if (messages > ZSP_BATCH_MAX)
 		zsp_count(ZSP_COUNT_LOST_BATCH, messages - ZSP_BATCH_MAX);
-	t->follow = total - t->bytes;
-	transfer_from_msghdr(t, address);
+	t->bytes = zsp_batch_bytes(address, messages);
+	if (messages < 2 || !batch_piece(address, 0, &first)) {
+		transfer_from_msghdr(t, address);
+		return;
+	}
+	t->batch = 1;
+	t->iov = address;
+	t->iov_count = messages;
+	t->buf = (u64)first.iov_base;
+	t->len = first.iov_len;
 }
 
 /* Fill t from the call's registers. False: nothing of the stream was moved (MSG_PEEK and the like).

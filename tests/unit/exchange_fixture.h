@@ -17,7 +17,7 @@ static const struct actor worker = {.pid = 10, .tid = 11};
 #define OK0 "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 struct record {
-	char text[192]; /* "GET /1 200 0+5 partial error=..." */
+	char text[192]; /* "GET /1 200 0+5 partial traced error=..." */
 	int number;     /* of path "/<number>..."; -1 none */
 	int status;
 	bool partial;
@@ -99,13 +99,17 @@ static inline void on_ended(void *ctx, struct exchange *exchange)
 	    .slice = exchange->slice,
 	    .kind = exchange->kind,
 	};
-	snprintf(target, sizeof(target), "%.*s", SV_ARG(exchange->target));
+	if (exchange->target.len < sizeof(target))
+		snprintf(target, sizeof(target), "%.*s", SV_ARG(exchange->target));
+	else
+		snprintf(
+		    target, sizeof(target), "%.8s...%zu", exchange->target.p, exchange->target.len);
 	if (sscanf(target, "/%d", &r->number) != 1)
 		r->number = -1;
-	snprintf(r->text, sizeof(r->text), "%.*s %s %d %llu+%llu%s%s%s", SV_ARG(exchange->method),
+	snprintf(r->text, sizeof(r->text), "%.*s %s %d %llu+%llu%s%s%s%s", SV_ARG(exchange->method),
 	    target, exchange->status, (unsigned long long)exchange->request_body_bytes,
 	    (unsigned long long)exchange->response_body_bytes, exchange->partial ? " partial" : "",
-	    error ? " error=" : "", error ? error : "");
+	    exchange->has_context ? " traced" : "", error ? " error=" : "", error ? error : "");
 }
 
 static const struct exchange_listener listener = {on_began, on_headed, on_moved, on_ended};

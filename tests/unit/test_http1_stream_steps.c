@@ -62,6 +62,43 @@ static void test_gap_inside_known_lengths(void **state)
 	fixture_release(&f);
 }
 
+/* Large chunks: of each write only the first bytes are captured. */
+static void test_gap_over_the_end_of_a_chunk(void **state)
+{
+	static const struct {
+		const char *size_line, *next; /* what is seen behind gaps of these lengths: */
+		uint64_t gaps[2];
+		const char *calls;
+		enum http1_state state;
+	} rows[] = {
+	    {"64\r\n", "0\r\n\r\n", {102, 0}, "D100 E", HTTP1_STATE_START},
+	    {"64\r\n", "0\r\n\r\n", {60, 42}, "D100 E", HTTP1_STATE_START},
+	    {"64\r\n", "0\r\n\r\n", {100, 2}, "D100 E", HTTP1_STATE_START},
+	    {"64\r\n", "0\r\n\r\n", {101, 1}, "D100 E", HTTP1_STATE_START},
+	    {"64\r\n", "\n0\r\n\r\n", {101, 0}, "D100 E", HTTP1_STATE_START},
+	    {"64\r\nab", "0\r\n\r\n", {100, 0}, "D100 E", HTTP1_STATE_START},
+	    {"64;e\n", "0\n\n", {101, 0}, "D100 E", HTTP1_STATE_START},
+	    {"64\r\n", "0\r\n\r\n", {103, 0}, "D100 El", HTTP1_STATE_LOST},
+	    {"64\n", "0\n\n", {102, 0}, "D100 El", HTTP1_STATE_LOST},
+	    {"64\r\n", "x\r\n\r\n", {102, 0}, "D100 Em", HTTP1_STATE_LOST},
+	};
+	struct fixture f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		fixture_init(&f, HTTP1_RESPONSE, true);
+		fixture_feed(&f, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+		check_calls(&f, "B H(200,1.1)");
+		fixture_feed(&f, rows[i].size_line);
+		http1_stream_gap(&f.s, rows[i].gaps[0]);
+		http1_stream_gap(&f.s, rows[i].gaps[1]);
+		fixture_feed(&f, rows[i].next);
+		check_calls(&f, rows[i].calls);
+		assert_int_equal(f.s.state, rows[i].state);
+		fixture_release(&f);
+	}
+}
+
 static void test_gap_beyond_a_length_completes_then_loses(void **state)
 {
 	struct fixture f;
@@ -358,6 +395,7 @@ int main(void)
 	    cmocka_unit_test(test_begin_comes_with_the_first_byte),
 	    cmocka_unit_test(test_a_whole_head_needs_no_memory),
 	    cmocka_unit_test(test_gap_inside_known_lengths),
+	    cmocka_unit_test(test_gap_over_the_end_of_a_chunk),
 	    cmocka_unit_test(test_gap_beyond_a_length_completes_then_loses),
 	    cmocka_unit_test(test_gap_elsewhere_loses),
 	    cmocka_unit_test(test_late_attach_joins_at_a_piece_that_starts_a_message),

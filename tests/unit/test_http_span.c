@@ -74,6 +74,25 @@ static void basis(void **state)
 	expect_line(&exchange, "zerospan.capture='partial'");
 }
 
+static void body_sizes(void **state)
+{
+	struct conn conn = make_conn(ZSP_FAMILY_IPV4);
+	struct exchange exchange = make_exchange(SERVER, &conn, "GET", "/");
+
+	(void)state;
+	expect_line(&exchange, "!http.request.body.size");
+	expect_line(&exchange, "!http.response.body.size");
+	exchange.request_body_bytes = 1;
+	exchange.response_body_bytes = UINT64_C(5000000000);
+	expect_line(&exchange, "http.request.body.size=1");
+	expect_line(&exchange, "http.response.body.size=5000000000");
+	exchange.kind = CLIENT;
+	expect_line(&exchange, "http.response.body.size=5000000000");
+	exchange.partial = true; /* more may have passed */
+	expect_line(&exchange, "!http.request.body.size");
+	expect_line(&exchange, "!http.response.body.size");
+}
+
 /* --- method and name -------------------------------------------------------------------------------- */
 
 static void methods(void **state)
@@ -289,6 +308,7 @@ int main(void)
 	    cmocka_unit_test(server_span),
 	    cmocka_unit_test(client_span),
 	    cmocka_unit_test(basis),
+	    cmocka_unit_test(body_sizes),
 	    cmocka_unit_test(methods),
 	    cmocka_unit_test(names_hold_no_query),
 	    cmocka_unit_test(asterisk),

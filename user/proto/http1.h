@@ -176,6 +176,7 @@ struct http1_stream {
 	bool in_message;     /* begin was called, end not yet */
 	bool body_untouched; /* the head is complete and no byte of its body has come yet */
 	bool body_optional;  /* see http1_stream_body_optional() */
+	bool line_crlf;      /* the last line of chunked framing ended by CRLF, not LF */
 	uint64_t offset;     /* bytes of the stream that have passed */
 	uint64_t
 	    message_offset;  /* of the first byte of the message in progress, or of the last one */
@@ -201,9 +202,9 @@ void http1_stream_feed(struct http1_stream *s, struct sv piece);
  */
 void http1_stream_expect_start(struct http1_stream *s);
 
-/* n bytes passed that were not captured. Inside a body of known length they are counted; elsewhere
- * sync is lost and an open message ends with HTTP1_END_LOST, except until-close bodies, which just
- * count. */
+/* n bytes passed that were not captured. Inside a body of known length they are counted, and the line end behind a
+ * chunk's data is taken to be like that of its size line; elsewhere sync is lost and an open message ends with
+ * HTTP1_END_LOST, except until-close bodies, which just count. */
 void http1_stream_gap(struct http1_stream *s, uint64_t n);
 
 /* The stream has ended: by FIN or close (reset false), or by RST or an error. */

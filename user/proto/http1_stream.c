@@ -286,8 +286,8 @@ static size_t take_line(struct http1_stream *s, struct sv piece, struct sv *ret_
 			return piece.len;
 		line = buf_sv(&s->held);
 	}
-	if (line.len && line.p[line.len - 1] == '\r')
-		line.len--;
+	s->line_crlf = line.len && line.p[line.len - 1] == '\r';
+	line.len -= s->line_crlf;
 	*ret_line = line;
 	return used;
 }
@@ -423,6 +423,20 @@ void http1_stream_expect_start(struct http1_stream *s)
 		s->state = HTTP1_STATE_START;
 }
 
+/* The line end after a chunk's data passed uncaptured, or the beginning of it. Returns its bytes, at most n. */
+static uint64_t pass_chunk_end(struct http1_stream *s, uint64_t n)
+{
+	uint64_t due = (s->line_crlf ? 2 : 1) - s->held.len;
+
+	if (n < due) {
+		hold(s, SV("\r"));
+		return n;
+	}
+	buf_clear(&s->held);
+	s->state = HTTP1_STATE_CHUNK_SIZE;
+	return due;
+}
+
 void http1_stream_gap(struct http1_stream *s, uint64_t n)
 {
 	s->offset += n;
@@ -434,6 +448,8 @@ void http1_stream_gap(struct http1_stream *s, uint64_t n)
 	}
 	if (s->state == HTTP1_STATE_LENGTH || s->state == HTTP1_STATE_CHUNK_DATA)
 		n -= take_known(s, NULL, n);
+	if (n && s->state == HTTP1_STATE_CHUNK_END)
+		n -= pass_chunk_end(s, n);
 	if (n == 0 || s->state == HTTP1_STATE_TUNNEL)
 		return;
 	s->lost_bytes += n;

@@ -32,6 +32,7 @@ struct http_conn {
 	bool given_up;
 	bool
 	    unsure; /* what is outstanding is not known: nothing is paired until an answer begins */
+	bool request_last, response_last; /* the message in progress says "Connection: close" */
 	bool request_lost;         /* the request stream got out of step inside a message, ever */
 	uint64_t piece_offset;     /* the stream's offset where the piece being fed begins */
 	const struct piece *now;   /* the piece being fed, NULL while closing */

@@ -78,6 +78,22 @@ static void http_give_up(struct http_conn *http)
 	http1_stream_tunnel(&http->response);
 }
 
+/* No message follows one that says so (RFC 9112 section 9.3): what comes behind it is none, whatever it looks like. */
+static bool says_close(const struct http1_head *head)
+{
+	return http1_known_has_token(head, HTTP1_NAME_CONNECTION, SV("close"));
+}
+
+/* The last answer is complete. A request that is still being received goes on to its end. */
+static void http_end_messages(struct http_conn *http)
+{
+	http1_stream_tunnel(&http->response);
+	if (http->request.in_message)
+		http->request_last = true;
+	else
+		http1_stream_tunnel(&http->request);
+}
+
 /* --- requests -------------------------------------------------------------------------------- */
 
 static void request_begin(void *ctx)
@@ -190,6 +206,7 @@ static enum http1_answers request_head(void *ctx, const struct http1_head *head,
 	struct exchange *exchange = http->receiving;
 
 	(void)head_bytes;
+	http->request_last |= says_close(head);
 	if (exchange && exchange_take_head(exchange, head, &http->all->scratch) == 0) {
 		http->all->stats.requests++;
 		http->all->listener->headed(http->all->ctx, exchange);
@@ -217,6 +234,8 @@ static void request_end(void *ctx, enum http1_end how)
 	struct exchange *exchange = http->receiving;
 
 	http->receiving = NULL;
+	if (how == HTTP1_END_COMPLETE && http->request_last)
+		http1_stream_tunnel(&http->request);
 	if (is_loss(how)) {
 		http->losses++;
 		http->request_lost = true;
@@ -278,6 +297,7 @@ static enum http1_answers response_head(void *ctx, const struct http1_head *head
 		exchange->expects_continue = false;
 	if (!exchange->interim)
 		exchange->status = head->status;
+	http->response_last = !exchange->interim && says_close(head);
 	/* A final answer instead of 100: the next request may come where the body was due. */
 	if (!exchange->interim && exchange->expects_continue && exchange == http->receiving)
 		http1_stream_body_optional(&http->request);
@@ -322,6 +342,8 @@ static void response_end(void *ctx, enum http1_end how)
 		return;
 	}
 	exchange_finish(http, exchange, errors[how], http->last_response_ns);
+	if (how == HTTP1_END_COMPLETE && http->response_last)
+		http_end_messages(http);
 }
 
 const struct http1_handler http_request_handler = {

@@ -164,6 +164,19 @@ static void add_metric_attributes(
 	span_builder_metric_end(b);
 }
 
+/* Bytes of the bodies without their framing, as far as they were sent. Not when bytes passed unseen: the sums are no sizes then. */
+static void add_body_sizes(struct span_builder *b, const struct exchange *exchange)
+{
+	if (exchange->partial)
+		return;
+	if (exchange->request_body_bytes)
+		span_builder_int(
+		    b, semconv_http_request_body_size, (int64_t)exchange->request_body_bytes);
+	if (exchange->response_body_bytes)
+		span_builder_int(
+		    b, semconv_http_response_body_size, (int64_t)exchange->response_body_bytes);
+}
+
 /* The other attributes. */
 static void add_details(struct span_builder *b, const struct http_facts *facts)
 {
@@ -182,6 +195,7 @@ static void add_details(struct span_builder *b, const struct http_facts *facts)
 	if (exchange->taken_ns > exchange->start_ns)
 		span_builder_double(b, semconv_zerospan_time_queued_ms,
 		    (double)(exchange->taken_ns - exchange->start_ns) / 1e6);
+	add_body_sizes(b, exchange);
 	if (exchange->partial)
 		span_builder_constant(b, semconv_zerospan_capture, SV("partial"));
 }
