@@ -16,44 +16,65 @@ struct http_facts {
 	struct url_target target;
 	struct url_authority authority; /* of the target if it has one, else of Host */
 	struct sv method;               /* canonical, a constant */
-	const char *scheme;
-	struct sv peer; /* the other end's address, empty for Unix sockets */
+	struct sv scheme;               /* "http" or "https", a constant */
+	struct sv peer;                 /* the other end's address, empty for Unix sockets */
 	/* Where the request went: the authority, else for clients the peer. Empty and 0 when unknown. */
 	struct sv server;
 	int server_port;
 };
 
-/* A method's own constant, "_OTHER" for one unknown. RFC 9110 section 9, RFC 5789 PATCH, and QUERY. Case-sensitive. */
-static struct sv method_canonical(struct sv method)
+/* Where the request was meant to go: what proxies say the client asked for, the target if it has an authority, Host. */
+static struct url_authority authority_of(const struct exchange *exchange, struct sv target)
 {
-	static const struct sv known[] = {SV("GET"), SV("POST"), SV("PUT"), SV("DELETE"),
-	    SV("HEAD"), SV("OPTIONS"), SV("PATCH"), SV("CONNECT"), SV("TRACE"), SV("QUERY")};
+	struct url_authority authority;
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (sv_eq(method, known[i]))
-			return known[i];
-	return SV("_OTHER");
+	if (exchange->forwarded.host.len) {
+		authority = url_authority_parse(exchange->forwarded.host);
+		if (authority.host.len)
+			return authority;
+	}
+	return url_authority_parse(target.len ? target : exchange->host);
 }
 
-static void facts_take(struct http_facts *facts, const struct exchange *exchange)
+static struct sv scheme_of(const struct exchange *exchange, struct sv target)
+{
+	if (exchange->forwarded.scheme.len)
+		return exchange->forwarded.scheme;
+	return sv_eq_nocase(target, SV("https")) ? SV("https") : SV("http");
+}
+
+/* The scheme's own port. */
+static int usual_port(struct sv scheme)
+{
+	return scheme.len == 5 ? 443 : 80;
+}
+
+/* A client's server.port: as it wrote it; without host, where it went; else by the scheme, which a tunnel has none of. */
+static int client_port(const struct http_facts *facts, bool connect)
+{
+	if (facts->authority.port)
+		return facts->authority.port;
+	if (facts->authority.host.len == 0)
+		return facts->exchange->conn->remote.port;
+	return connect ? 0 : usual_port(facts->scheme);
+}
+
+static void facts_take(
+    struct http_facts *facts, const struct http_methods *methods, const struct exchange *exchange)
 {
 	bool connect = sv_eq(exchange->method, SV("CONNECT"));
 	bool client = exchange->kind == SPAN_KIND_CLIENT;
 
-	*facts = (struct http_facts){.exchange = exchange, .scheme = "http"};
-	facts->method = method_canonical(exchange->method);
+	*facts = (struct http_facts){.exchange = exchange};
+	facts->method = http_methods_canonical(methods, exchange->method);
 	facts->target = url_target_parse(exchange->target, connect);
-	facts->authority = url_authority_parse(
-	    facts->target.authority.len ? facts->target.authority : exchange->host);
-	if (sv_eq_nocase(facts->target.scheme, SV("https")))
-		facts->scheme = "https";
+	facts->authority = authority_of(exchange, facts->target.authority);
+	facts->scheme = scheme_of(exchange, facts->target.scheme);
 	facts->peer = sv_cstr(exchange->conn->remote_text);
 	facts->server = facts->authority.host;
 	if (client && facts->server.len == 0 && exchange->conn->remote.family != ZSP_FAMILY_UNIX)
 		facts->server = facts->peer;
-	facts->server_port = facts->authority.port;
-	if (client && facts->server_port == 0)
-		facts->server_port = exchange->conn->remote.port;
+	facts->server_port = client ? client_port(facts, connect) : facts->authority.port;
 }
 
 static void add_server_address(struct span_builder *b, const struct http_facts *facts)
@@ -69,12 +90,14 @@ static void add_peer(struct span_builder *b, const struct http_facts *facts)
 {
 	const struct conn *conn = facts->exchange->conn;
 
+	if (facts->exchange->kind == SPAN_KIND_SERVER)
+		span_builder_string(b, semconv_client_address,
+		    facts->exchange->forwarded.client.len ? facts->exchange->forwarded.client
+							  : facts->peer);
 	if (conn->remote.family == ZSP_FAMILY_UNIX) {
-		span_builder_string(b, semconv_network_transport, SV("unix"));
+		span_builder_constant(b, semconv_network_transport, SV("unix"));
 		return;
 	}
-	if (facts->exchange->kind == SPAN_KIND_SERVER)
-		span_builder_string(b, semconv_client_address, facts->peer);
 	span_builder_string(b, semconv_network_peer_address, facts->peer);
 	span_builder_int(b, semconv_network_peer_port, conn->remote.port);
 }
@@ -94,16 +117,14 @@ static void add_url_server(struct span_builder *b, const struct http_facts *fact
 /* Port of the URL: as the program wrote it; where it wrote no host, the peer's, unless it is the scheme's own. */
 static int url_port(const struct http_facts *facts)
 {
-	int usual = strcmp(facts->scheme, "https") == 0 ? 443 : 80;
-
 	if (facts->authority.host.len)
 		return facts->authority.port;
-	return facts->server_port == usual ? 0 : facts->server_port;
+	return facts->server_port == usual_port(facts->scheme) ? 0 : facts->server_port;
 }
 
 /*
- * The absolute URL without credentials (userinfo never gets into the authority's host), or none when
- * nothing is known of where the request went: a URL has a host.
+ * The absolute URL, or none when nothing is known of where the request went: a URL has a host. That there
+ * were credentials is told, in the convention's words; they never get into the authority.
  */
 static void add_url_client(struct span_builder *b, const struct http_facts *facts)
 {
@@ -113,8 +134,12 @@ static void add_url_client(struct span_builder *b, const struct http_facts *fact
 
 	if (facts->server.len == 0)
 		return;
-	buf_append_cstr(&b->text, facts->scheme);
-	buf_append_cstr(&b->text, ipv6 ? "://[" : "://");
+	buf_append_sv(&b->text, facts->scheme);
+	buf_append_sv(&b->text, SV("://"));
+	if (facts->target.has_userinfo)
+		buf_append_sv(&b->text, SV("REDACTED:REDACTED@"));
+	if (ipv6)
+		buf_append_char(&b->text, '[');
 	utf8_append_repaired(&b->text, facts->server);
 	if (ipv6)
 		buf_append_char(&b->text, ']');
@@ -150,7 +175,7 @@ static void add_metric_attributes(
 
 	span_builder_constant(b, semconv_http_request_method, facts->method);
 	if (exchange->kind == SPAN_KIND_SERVER) {
-		span_builder_constant(b, semconv_url_scheme, sv_cstr(facts->scheme));
+		span_builder_constant(b, semconv_url_scheme, facts->scheme);
 		span_builder_string(b, semconv_http_route, route);
 	} else {
 		add_server_address(b, facts);
@@ -162,6 +187,19 @@ static void add_metric_attributes(
 	span_builder_constant(b, semconv_network_protocol_version,
 	    exchange->version_minor == 0 ? SV("1.0") : SV("1.1"));
 	span_builder_metric_end(b);
+}
+
+/* Bodies as they were on the wire, without framing; of bytes that were missed nothing is known. */
+static void add_sizes(struct span_builder *b, const struct exchange *exchange)
+{
+	if (exchange->partial)
+		return;
+	if (exchange->request_body_bytes)
+		span_builder_int(
+		    b, semconv_http_request_body_size, (int64_t)exchange->request_body_bytes);
+	if (exchange->response_body_bytes)
+		span_builder_int(
+		    b, semconv_http_response_body_size, (int64_t)exchange->response_body_bytes);
 }
 
 /* The other attributes. */
@@ -182,6 +220,7 @@ static void add_details(struct span_builder *b, const struct http_facts *facts)
 	if (exchange->taken_ns > exchange->start_ns)
 		span_builder_double(b, semconv_zerospan_time_queued_ms,
 		    (double)(exchange->taken_ns - exchange->start_ns) / 1e6);
+	add_sizes(b, exchange);
 	if (exchange->partial)
 		span_builder_constant(b, semconv_zerospan_capture, SV("partial"));
 }
@@ -201,7 +240,7 @@ static struct sv span_name(struct buf *name, const struct http_facts *facts, str
 }
 
 struct span *http_span_build(struct span_builder *b, struct route_table *routes,
-    const struct exchange *exchange, struct service *service)
+    const struct http_methods *methods, const struct exchange *exchange, struct service *service)
 {
 	struct http_facts facts;
 	struct sv route = {0}; /* a CONNECT has no path, so no route either */
@@ -210,7 +249,7 @@ struct span *http_span_build(struct span_builder *b, struct route_table *routes,
 	struct buf name;
 	struct span *span;
 
-	facts_take(&facts, exchange);
+	facts_take(&facts, methods, exchange);
 	if (facts.target.path.len)
 		route = route_table_route(routes, service, facts.target.path);
 	add_metric_attributes(b, &facts, route, error);
