@@ -48,6 +48,9 @@ static void lists(void **state)
 	refuse(" , ,", -EINVAL, "names no method");
 	refuse("GET,PO ST", -EINVAL, "\"PO ST\" is no HTTP method");
 	refuse("GET;POST", -EINVAL, "\"GET;POST\" is no HTTP method");
+	refuse("A234567890123456789012345678901234567890123456789012345678901234X", -E2BIG,
+	    "\"A234567890123456789012345678901234567890123456789012345678901234X\" is longer than 64 "
+	    "bytes");
 	refuse("G\xc3\x89T", -EINVAL, "\"G\xc3\x89T\" is no HTTP method");
 }
 

@@ -38,6 +38,11 @@ int http_methods_parse(struct sv list, struct http_methods *ret, struct buf *why
 			buf_printf(why, "\"%.*s\" is no HTTP method", SV_ARG(member));
 			return -EINVAL;
 		}
+		if (member.len > HTTP_METHOD_MAX_BYTES) {
+			buf_printf(why, "\"%.*s\" is longer than %d bytes", SV_ARG(member),
+			    HTTP_METHOD_MAX_BYTES);
+			return -E2BIG;
+		}
 		if (member.len && methods.n == HTTP_METHODS_MAX) {
 			buf_printf(why, "too many methods: at most %d", HTTP_METHODS_MAX);
 			return -E2BIG;

@@ -12,7 +12,8 @@
 #include "base/sv.h"
 
 /* Methods are labels of metrics: IANA's registry has 40. */
-#define HTTP_METHODS_MAX 64
+#define HTTP_METHODS_MAX      64
+#define HTTP_METHOD_MAX_BYTES 64
 
 struct route_patterns;
 

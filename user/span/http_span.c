@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #include "base/utf8.h"
+#include "proto/route.h"
+#include "proto/route_pattern.h"
 #include "proto/url.h"
 #include "span/route_table.h"
 #include "span/semconv.h"
@@ -225,18 +227,23 @@ static void add_details(struct span_builder *b, const struct http_facts *facts)
 		span_builder_constant(b, semconv_zerospan_capture, SV("partial"));
 }
 
+/* What span_name() writes: as long as both can be. */
+#define NAME_MAX_BYTES (HTTP_METHOD_MAX_BYTES + 1 + ROUTE_MAX_BYTES)
+_Static_assert(ROUTE_PATTERN_MAX_BYTES <= ROUTE_MAX_BYTES, "room for either kind of route");
+
 /* "{method} {route}" for servers and, beyond the convention but by the same rule, clients; see
  * README. */
-static struct sv span_name(struct buf *name, const struct http_facts *facts, struct sv route)
+static struct sv span_name(
+    char text[NAME_MAX_BYTES], const struct http_facts *facts, struct sv route)
 {
-	bool other = sv_eq(facts->method, SV("_OTHER"));
+	struct sv method = sv_eq(facts->method, SV("_OTHER")) ? SV("HTTP") : facts->method;
 
-	buf_append_sv(name, other ? SV("HTTP") : facts->method);
-	if (route.len) {
-		buf_append_char(name, ' ');
-		buf_append_sv(name, route);
-	}
-	return buf_sv(name);
+	if (route.len == 0 || method.len + 1 + route.len > NAME_MAX_BYTES)
+		return method;
+	memcpy(text, method.p, method.len);
+	text[method.len] = ' ';
+	memcpy(text + method.len + 1, route.p, route.len);
+	return sv_from(text, method.len + 1 + route.len);
 }
 
 struct span *http_span_build(struct span_builder *b, struct route_table *routes,
@@ -244,9 +251,8 @@ struct span *http_span_build(struct span_builder *b, struct route_table *routes,
 {
 	struct http_facts facts;
 	struct sv route = {0}; /* a CONNECT has no path, so no route either */
-	char status_text[16];
+	char status_text[16], name[NAME_MAX_BYTES];
 	const char *error = error_type(exchange, status_text);
-	struct buf name;
 	struct span *span;
 
 	facts_take(&facts, methods, exchange);
@@ -254,10 +260,8 @@ struct span *http_span_build(struct span_builder *b, struct route_table *routes,
 		route = route_table_route(routes, service, facts.target.path);
 	add_metric_attributes(b, &facts, route, error);
 	add_details(b, &facts);
-	buf_init(&name);
 	span =
-	    span_builder_finish(b, service, span_name(&name, &facts, route), exchange->trace_state);
-	buf_release(&name);
+	    span_builder_finish(b, service, span_name(name, &facts, route), exchange->trace_state);
 	if (!span)
 		return NULL;
 	span->kind = exchange->kind;
