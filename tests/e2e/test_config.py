@@ -137,7 +137,7 @@ def test_mistakes_start_nothing(t):
     touched = t.path("touched")
     equal(refused(t, "run", "--config", bad, "--record", t.path("rec"), "--output", t.path("out"), "--",
                   "/bin/touch", touched), message, "message")
-    equal(refused(t, "trace", "--config", bad, "--pid", os.getpid()), message, "message")
+    equal(refused(t, "trace", "--config", bad, "--pid", str(os.getpid())), message, "message")
     equal(refused(t, "replay", "--config", bad, t.path("rec")), message, "message")
     equal(refused(t, "config", "check", bad), message, "message")
     check("KNOWN_METHODS: \"G T\" is no HTTP method" in
