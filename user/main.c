@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* zerospan: parse the command line and hand over to a command. */
+/* zerospan: parse the command line, read the configuration and hand over to a command. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "check.h"
+#include "config/config.h"
 #include "config/options.h"
 #include "exit_status.h"
 #include "observe.h"
@@ -18,6 +20,54 @@ static int show_help(enum command command)
 	fputs(text.data ? text.data : "", stdout);
 	buf_release(&text);
 	return EXIT_DONE;
+}
+
+/* What files and environment say, before anything is started. False: it is said what is wrong. */
+static bool configure(struct config *config, const struct options *options)
+{
+	struct buf message;
+	int err = 0;
+
+	buf_init(&message);
+	if (options->config)
+		err = config_read_file(config, options->config, &message);
+	if (!err)
+		err = config_read_environment(config, &message);
+	if (err)
+		log_error("%s", message.len ? message.data : strerror(-err));
+	buf_release(&message);
+	return err == 0;
+}
+
+static int show_config(const struct config *config, const char *path)
+{
+	struct buf text;
+
+	buf_init(&text);
+	config_describe(config, &text);
+	printf("%s: %s\n", path, text.data ? text.data : "");
+	buf_release(&text);
+	return EXIT_DONE;
+}
+
+static int run_command(const struct options *options)
+{
+	struct config config;
+	int status = EXIT_USAGE;
+
+	if (options->command == COMMAND_CHECK)
+		return check_main(options);
+	config_init(&config);
+	if (configure(&config, options)) {
+		if (options->command == COMMAND_CONFIG)
+			status = show_config(&config, options->config);
+		else if (options->command == COMMAND_REPLAY)
+			status = replay_main(options, &config.naming);
+		else
+			status = observe_main(options, &config.naming);
+	}
+	config_release(&config);
+	return status;
 }
 
 int main(int argc, char **argv)
@@ -43,7 +93,5 @@ int main(int argc, char **argv)
 		log_set_level(LOG_LEVEL_DEBUG);
 	else if (options.quiet)
 		log_set_level(LOG_LEVEL_WARN);
-	if (options.command == COMMAND_REPLAY)
-		return replay_main(&options);
-	return options.command == COMMAND_CHECK ? check_main(&options) : observe_main(&options);
+	return run_command(&options);
 }

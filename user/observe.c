@@ -37,6 +37,7 @@
 
 struct observation {
 	const struct options *options;
+	const struct http_naming *naming;
 	struct metrics *metrics;
 	struct self_metrics *self;
 	struct outputs outputs;
@@ -107,6 +108,7 @@ static int open_pipeline(struct observation *o, struct buf *message)
 		return err;
 	rng_seed(&options.rng, seed);
 	options.metrics = o->metrics;
+	options.naming = o->naming;
 	options.journal = o->journal;
 	o->pipeline = pipeline_new(&options);
 	for (size_t i = 0; o->pipeline && i < o->outputs.n_sinks; i++)
@@ -339,9 +341,9 @@ static int status_of(const struct observation *o, int err, bool ran)
 	return ran && o->child.pid ? child_exit_status(&o->child) : EXIT_DONE;
 }
 
-int observe_main(const struct options *options)
+int observe_main(const struct options *options, const struct http_naming *naming)
 {
-	struct observation o = {.options = options};
+	struct observation o = {.options = options, .naming = naming};
 	struct buf message;
 	bool ran = false;
 	int err;

@@ -4,8 +4,9 @@
 #define ZS_OBSERVE_H
 
 #include "config/options.h"
+#include "proto/http_naming.h"
 
 /* Returns the program's exit status. */
-int observe_main(const struct options *options);
+int observe_main(const struct options *options, const struct http_naming *naming);
 
 #endif

@@ -162,6 +162,7 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
 	struct pipeline *p = calloc(1, sizeof(*p));
 	struct assembler_options assembler = {
 	    .rng = options->rng,
+	    .naming = options->naming,
 	    .span = on_span,
 	    .trace = on_trace,
 	    .database = on_database,

@@ -15,6 +15,7 @@
 #include "export/sink.h"
 #include "ingest/decode.h"
 #include "metric/metric.h"
+#include "proto/http_naming.h"
 #include "span/exchange.h"
 #include "span/service.h"
 #include "trace/assembler.h"
@@ -33,8 +34,9 @@ struct database_handle {
 #define PIPELINE_DATABASE_NS NS_PER_S
 
 struct pipeline_options {
-	struct rng rng;          /* for ids */
-	struct metrics *metrics; /* borrowed */
+	struct rng rng;                   /* for ids */
+	struct metrics *metrics;          /* borrowed */
+	const struct http_naming *naming; /* borrowed; NULL: the default */
 	/*
 	 * Path behind a handle; 0, or negative errno when it cannot be told. Asked once per handle, and
 	 * again PIPELINE_DATABASE_NS after it could not be told. May be NULL.

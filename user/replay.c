@@ -27,6 +27,7 @@ static void on_stop(int number)
 
 struct replay {
 	const struct options *options;
+	const struct http_naming *naming;
 	const char *path;
 	struct recording *recording;
 	struct player player;
@@ -82,6 +83,7 @@ static int open_pipeline(struct replay *r)
 {
 	struct pipeline_options options = {
 	    .metrics = r->metrics,
+	    .naming = r->naming,
 	    .database_path = player_database_path,
 	    .ctx = &r->player,
 	};
@@ -130,9 +132,11 @@ static int play(struct replay *r)
 	return n;
 }
 
-static int replay_file(const struct options *options, const char *path, bool append)
+static int replay_file(
+    const struct options *options, const struct http_naming *naming, const char *path, bool append)
 {
-	struct replay r = {.options = options, .path = path, .outputs.append = append};
+	struct replay r = {
+	    .options = options, .naming = naming, .path = path, .outputs.append = append};
 	int err = open_recording(&r);
 
 	if (err)
@@ -155,7 +159,7 @@ static int replay_file(const struct options *options, const char *path, bool app
 	return err;
 }
 
-int replay_main(const struct options *options)
+int replay_main(const struct options *options, const struct http_naming *naming)
 {
 	const struct sigaction stop = {.sa_handler = on_stop, .sa_flags = (int)SA_RESETHAND};
 	bool failed = false;
@@ -164,7 +168,7 @@ int replay_main(const struct options *options)
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
 	for (size_t i = 0; i < options->n_files && !stopped; i++)
-		failed |= replay_file(options, options->files[i], i > 0) != 0;
+		failed |= replay_file(options, naming, options->files[i], i > 0) != 0;
 	if (stopped)
 		log_warn("interrupted: what is left is not replayed");
 	return failed || stopped ? EXIT_FAILED : EXIT_DONE;

@@ -4,8 +4,9 @@
 #define ZS_REPLAY_H
 
 #include "config/options.h"
+#include "proto/http_naming.h"
 
 /* Returns the program's exit status: EXIT_FAILED when a recording could not be used to its end. */
-int replay_main(const struct options *options);
+int replay_main(const struct options *options, const struct http_naming *naming);
 
 #endif

@@ -20,6 +20,7 @@ struct made {
 };
 
 static struct service *service;
+static const struct http_naming *naming = &http_naming_default;
 
 static inline struct conn make_conn(enum zsp_family family)
 {
@@ -63,11 +64,11 @@ static inline struct made make(const struct exchange *exchange, enum parent_basi
 	struct conn *conn = (struct conn *)(uintptr_t)exchange->conn;
 	struct made made = {0};
 	struct span_builder builder;
-	struct route_table *routes = route_table_new();
+	struct route_table *routes = route_table_new(naming);
 
 	span_builder_init(&builder);
 	endpoint_text(&conn->remote, conn->remote_text); /* as the connection table does */
-	made.span = http_span_build(&builder, routes, exchange, service);
+	made.span = http_span_build(&builder, routes, naming->methods, exchange, service);
 	assert_non_null(made.span);
 	assert_int_equal(made.span->basis, PARENT_BASIS_NONE);
 	span_set_basis(made.span, basis);

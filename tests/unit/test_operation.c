@@ -88,6 +88,102 @@ static void http_client_has_no_route(void **state)
 	expect_family(&exchange, "http.client.request.duration", keys);
 }
 
+/* The table of the conventions: names, units, descriptions, bounds. */
+static void instruments(void **state)
+{
+	static const double http[] = {
+	    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10};
+	static const double db[] = {0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10};
+	static const struct {
+		const char *name, *description;
+		const double *bounds;
+		size_t n;
+	} rows[] = {
+	    {"http.server.request.duration", "Duration of HTTP server requests.", http, 14},
+	    {"http.client.request.duration", "Duration of HTTP client requests.", http, 14},
+	    {"db.client.operation.duration", "Duration of database client operations.", db, 9},
+	};
+	struct metric_snapshot *snapshot = metrics_snapshot(metrics);
+
+	(void)state;
+	assert_int_equal(snapshot->n_families, 3);
+	for (size_t i = 0; i < 3; i++) {
+		const struct metric_desc *desc = &snapshot->families[i].desc;
+
+		assert_string_equal(desc->name, rows[i].name);
+		assert_string_equal(desc->description, rows[i].description);
+		assert_string_equal(desc->unit, "s");
+		assert_int_equal(desc->type, METRIC_HISTOGRAM);
+		assert_int_equal(desc->n_bounds, rows[i].n);
+		assert_memory_equal(desc->bounds, rows[i].bounds, rows[i].n * sizeof(double));
+	}
+	metric_snapshot_free(snapshot);
+}
+
+/* Conditional attributes are absent where their condition is: no error, no answer, no route. */
+static void conditional_attributes(void **state)
+{
+	static const char *const fine[] = {"http.request.method", "url.scheme",
+	    "http.response.status_code", "http.route", "network.protocol.version", NULL};
+	static const char *const no_route[] = {"http.request.method", "url.scheme",
+	    "http.response.status_code", "network.protocol.version", NULL};
+	struct http_naming unset = {.methods = &http_methods_default, .unmatched_unset = true};
+	struct conn conn = make_conn(ZSP_FAMILY_IPV4);
+	struct exchange exchange = make_exchange(SERVER, &conn, "GET", "/users/42");
+
+	(void)state;
+	expect_family(&exchange, "http.server.request.duration", fine);
+	metrics_forget_service(metrics, service);
+	naming = &unset;
+	expect_family(&exchange, "http.server.request.duration", no_route);
+	naming = &http_naming_default;
+}
+
+static void failed_client(void **state)
+{
+	static const char *const keys[] = {"http.request.method", "server.address", "server.port",
+	    "error.type", "network.protocol.version", NULL};
+	struct conn conn = make_conn(ZSP_FAMILY_IPV4);
+	struct exchange exchange = make_exchange(CLIENT, &conn, "GET", "/");
+
+	(void)state;
+	exchange.status = 0;
+	exchange.error = EXCHANGE_CONNECTION_RESET;
+	expect_family(&exchange, "http.client.request.duration", keys);
+}
+
+/* What strangers write into heads makes no series: paths, methods, hosts, schemes, user agents. */
+static void scanner(void **state)
+{
+	struct conn conn = make_conn(ZSP_FAMILY_IPV4);
+	struct route_table *routes = route_table_new(&http_naming_default);
+	struct metric_snapshot *snapshot;
+	struct span_builder builder;
+	char path[64], word[32];
+
+	(void)state;
+	span_builder_init(&builder);
+	endpoint_text(&conn.remote, conn.remote_text);
+	for (int i = 0; i < 100000; i++) {
+		struct exchange exchange = make_exchange(SERVER, &conn, "", "");
+		struct span *span;
+
+		snprintf(path, sizeof(path), "/scan-%dz/%x?%d", i, i, i);
+		snprintf(word, sizeof(word), "M%d", i);
+		exchange.method = sv_cstr(word);
+		exchange.target = sv_cstr(path);
+		exchange.host = exchange.user_agent = exchange.forwarded.host = sv_cstr(word);
+		span = http_span_build(&builder, routes, &http_methods_default, &exchange, service);
+		operation_metrics_span(&operations, span);
+		span_free(span);
+	}
+	snapshot = metrics_snapshot(metrics);
+	assert_int_equal(snapshot->families[0].n_points, ROUTE_TABLE_MAX + 1);
+	metric_snapshot_free(snapshot);
+	span_builder_release(&builder);
+	route_table_free(routes);
+}
+
 static void database(void **state)
 {
 	static const char sql[] = "SELECT a FROM t WHERE b = 's3cr3t'";
@@ -134,6 +230,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(http_server, setup, teardown),
 	    cmocka_unit_test_setup_teardown(http_client_has_no_route, setup, teardown),
+	    cmocka_unit_test_setup_teardown(instruments, setup, teardown),
+	    cmocka_unit_test_setup_teardown(conditional_attributes, setup, teardown),
+	    cmocka_unit_test_setup_teardown(failed_client, setup, teardown),
+	    cmocka_unit_test_setup_teardown(scanner, setup, teardown),
 	    cmocka_unit_test_setup_teardown(database, setup, teardown),
 	};
 

@@ -259,6 +259,50 @@ static void output(void **state)
 	refuse("trace -p 1 --output", "needs a value: FILE");
 }
 
+static void config(void **state)
+{
+	static const char *const words[] = {"run -p 1", "trace -p 1", "replay x"};
+	struct parsed p;
+	char line[64];
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(line, sizeof(line), "%s --config shop.yaml", words[i]);
+		take(&p, line);
+		assert_string_equal(p.options.config, "shop.yaml");
+		parsed_release(&p);
+		take(&p, words[i]);
+		assert_null(p.options.config);
+		parsed_release(&p);
+	}
+	refuse("run -p 1 --config=", "bad value '' for '--config': expected FILE");
+	refuse("run -p 1 --config", "option '--config' needs a value: FILE");
+	refuse("check --config x", "'zerospan check' takes no option '--config'");
+}
+
+static void config_check(void **state)
+{
+	struct parsed p;
+
+	(void)state;
+	take(&p, "config check shop.yaml");
+	assert_int_equal(p.options.command, COMMAND_CONFIG);
+	assert_string_equal(p.options.config, "shop.yaml");
+	parsed_release(&p);
+	take(&p, "config check check"); /* a file of that name */
+	assert_string_equal(p.options.config, "check");
+	parsed_release(&p);
+	take(&p, "config --help");
+	parsed_release(&p);
+	refuse("config", "'zerospan config' needs more: check FILE");
+	refuse("config check", "'zerospan config' needs more: check FILE");
+	refuse("config shop.yaml", "unexpected argument 'shop.yaml'");
+	refuse("config check a b", "unexpected argument 'b'");
+	refuse("config check --config a", "'zerospan config' takes no option '--config'");
+	refuse("config check a -p 1", "'zerospan config' takes no option '-p'");
+	refuse("config check a -- true", "'zerospan config' takes no command to run");
+}
+
 static void duration(void **state)
 {
 	static const char *const bad[] = {
@@ -404,13 +448,14 @@ static void failure_leaves_the_result_alone(void **state)
 }
 
 static const char *const all_options[] = {"-p, --pid PID", "-n, --name COMM", "--exe GLOB",
-    "--port PORT", "--format FORMAT", "--output FILE", "--listen ADDR:PORT", "--duration SECONDS",
-    "-v, --verbose", "-q, --quiet", "-h, --help", "-V, --version"};
+    "--port PORT", "--format FORMAT", "--output FILE", "--config FILE", "--listen ADDR:PORT",
+    "--duration SECONDS", "-v, --verbose", "-q, --quiet", "-h, --help", "-V, --version"};
 
 static void help_mentions_everything(void **state)
 {
 	static const char *const words[] = {"zerospan run", "zerospan trace", "zerospan check",
-	    "-- COMMAND", "Exit status: 0", "OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:9464"};
+	    "zerospan config check FILE", "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", "-- COMMAND",
+	    "Exit status: 0", "OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:9464"};
 	struct buf help;
 
 	(void)state;
@@ -456,6 +501,8 @@ int main(void)
 	    cmocka_unit_test(program),
 	    cmocka_unit_test(formats),
 	    cmocka_unit_test(output),
+	    cmocka_unit_test(config),
+	    cmocka_unit_test(config_check),
 	    cmocka_unit_test(duration),
 	    cmocka_unit_test(shortest_duration),
 	    cmocka_unit_test(listen_forms),

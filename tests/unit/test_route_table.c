@@ -2,6 +2,7 @@
 /* The bounded sets of routes per service. */
 #include <stdio.h>
 
+#include "proto/route_pattern.h"
 #include "span/route_table.h"
 #include "span_fixture.h"
 
@@ -68,23 +69,97 @@ static void forgetting(void **state)
 	fill(shop);
 }
 
-/* Paths from a scanner: no bytes that are no UTF-8, no growth. */
+/* 100 000 paths from a scanner: ROUTE_TABLE_MAX routes and the one for the rest, each a text of its own. */
 static void scanner(void **state)
 {
+	const char *texts[ROUTE_TABLE_MAX + 1];
+	size_t n = 0;
 	char path[64];
 
 	(void)state;
-	for (int i = 0; i < 5000; i++) {
+	for (int i = 0; i < 100000; i++) {
+		struct sv route;
+		size_t k = 0;
+
 		snprintf(path, sizeof(path), "/x%dq/\xff\xfe/%d", i, i);
-		assert_true(route_table_route(table, shop, sv_cstr(path)).len > 0);
+		route = route_table_route(table, shop, sv_cstr(path));
+		assert_true(route.len > 0);
+		while (k < n && texts[k] != route.p)
+			k++;
+		assert_true(k < ROUTE_TABLE_MAX + 1);
+		if (k == n)
+			texts[n++] = route.p;
 	}
-	expect_route(shop, "/x9999q", "/*");
+	assert_int_equal(n, ROUTE_TABLE_MAX + 1);
+	expect_route(shop, "/x999999q", "/*");
+}
+
+/* --- configured routes ------------------------------------------------------------------------------ */
+
+/* The table anew, with these patterns. */
+static void configure(struct http_naming *naming, struct route_patterns *patterns, bool unset)
+{
+	static const char *const texts[] = {"/", "/users/{name}", "/static/*"};
+	struct buf why;
+
+	buf_init(&why);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(route_patterns_add(patterns, sv_cstr(texts[i]), &why), 0);
+	buf_release(&why);
+	*naming = (struct http_naming){&http_methods_default, patterns, unset};
+	route_table_free(table);
+	table = route_table_new(naming);
+	assert_non_null(table);
+}
+
+static void patterns_come_first(void **state)
+{
+	struct route_patterns *patterns = route_patterns_new();
+	struct http_naming naming;
+
+	(void)state;
+	configure(&naming, patterns, false);
+	for (int i = 0; i < 3; i++) { /* also when it was asked for before */
+		expect_route(shop, "/", "/");
+		expect_route(shop, "/users/list", "/users/{name}");
+		expect_route(other, "/users/42", "/users/{name}");
+		expect_route(shop, "/static/a/b", "/static/*");
+		expect_route(shop, "/orders/42", "/orders/{id}");
+	}
+	fill(other);
+	expect_route(other, "/orders/42", "/*"); /* inferred ones are bounded, patterns stay */
+	expect_route(other, "/users/42", "/users/{name}");
+	route_table_forget(table, other);
+	expect_route(other, "/users/42", "/users/{name}");
+	route_table_free(table);
+	table = NULL;
+	route_patterns_free(patterns);
+}
+
+static void unmatched_without_route(void **state)
+{
+	struct route_patterns *patterns = route_patterns_new();
+	struct http_naming naming;
+
+	(void)state;
+	configure(&naming, patterns, true);
+	for (int i = 0; i < 3; i++) {
+		expect_route(shop, "/users/list", "/users/{name}");
+		expect_route(shop, "/orders/42", "");
+		expect_route(shop, "*", "");
+	}
+	naming.patterns = NULL; /* none at all: no route has any request */
+	route_table_forget(table, shop);
+	expect_route(shop, "/users/list", "");
+	route_table_free(table);
+	table = NULL;
+	route_patterns_free(patterns);
 }
 
 static int setup(void **state)
 {
 	(void)state;
-	table = route_table_new();
+	table = route_table_new(&http_naming_default);
 	shop = fixture_service("shop", 10);
 	other = fixture_service("other", 11);
 	return table ? 0 : -1;
@@ -108,6 +183,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(bound_per_service, setup, teardown),
 	    cmocka_unit_test_setup_teardown(forgetting, setup, teardown),
 	    cmocka_unit_test_setup_teardown(scanner, setup, teardown),
+	    cmocka_unit_test_setup_teardown(patterns_come_first, setup, teardown),
+	    cmocka_unit_test_setup_teardown(unmatched_without_route, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,7 @@ static void test_targets(void **state)
 	    {"http://www.example.org", false, "http", "www.example.org", "/", NULL},
 	    {"HTTP://h?x", false, "HTTP", "h", "/", "x"},
 	    {"http://user:p@ss@h/", false, "http", "h", "/", NULL},
+	    {"http://@h/", false, "http", "h", "/", NULL},
 	    {"https://[::1]:8/", false, "https", "[::1]:8", "/", NULL},
 	    {"http:///p", false, "http", "", "/p", NULL},
 	    {"1http://h/", false, "", "", "1http://h/", NULL},
@@ -47,6 +48,8 @@ static void test_targets(void **state)
 		assert_sv(t.authority, rows[i].authority);
 		assert_sv(t.path, rows[i].path);
 		assert_int_equal(t.has_query, rows[i].query != NULL);
+		assert_int_equal(
+		    t.has_userinfo, !rows[i].connect && strchr(rows[i].target, '@') != NULL);
 		assert_sv(t.query, rows[i].query ? rows[i].query : "");
 		edge_free(&edge);
 	}

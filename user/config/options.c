@@ -21,6 +21,7 @@ static const struct {
 	"the traces of recordings (--record), made again; no privileges needed"},
     {COMMAND_CHECK, "check", "[options]",
 	"what this host offers, what is degraded and why, which processes are traceable"},
+    {COMMAND_CONFIG, "config", "check FILE", "is this configuration file right? status 0 or 2"},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -56,6 +57,12 @@ static int set_exe(struct options *o, const char *value)
 static int set_port(struct options *o, const char *value)
 {
 	return add_target(o, OPTION_TARGET_PORT, value);
+}
+
+static int set_config(struct options *o, const char *value)
+{
+	o->config = value;
+	return *value ? 0 : -EINVAL;
 }
 
 static int set_format(struct options *o, const char *value)
@@ -160,7 +167,7 @@ static int set_version(struct options *o, const char *value)
 
 #define OBSERVE (COMMAND_RUN | COMMAND_TRACE)
 #define SHOW    (OBSERVE | COMMAND_REPLAY)
-#define ALL     (SHOW | COMMAND_CHECK)
+#define ALL     (SHOW | COMMAND_CHECK | COMMAND_CONFIG)
 
 static const struct option_row {
 	const char *section;        /* heading before this row */
@@ -184,6 +191,8 @@ static const struct option_row {
     {NULL, 0, "listen", "ADDR:PORT", COMMAND_RUN, set_listen,
 	"where /metrics is served (default 127.0.0.1:9464)"},
     {"General", 0, "duration", "SECONDS", OBSERVE, set_duration, "stop by itself after this time"},
+    {NULL, 0, "config", "FILE", SHOW, set_config,
+	"routes and what else is configured, in YAML; replay: the same file gives the same names"},
     {NULL, 'v', "verbose", NULL, ALL, set_verbose, "say more"},
     {NULL, 'q', "quiet", NULL, SHOW, set_quiet, "only warnings and errors; no summary"},
     {NULL, 'h', "help", NULL, ALL, set_help, "this text"},
@@ -311,12 +320,26 @@ static int parse_option(struct parser *p)
 	return set_value(p, row, value);
 }
 
+/* config: check, then a file. */
+static bool take_config_word(struct options *o, const char *word)
+{
+	if (!o->config_check && strcmp(word, "check") == 0)
+		o->config_check = true;
+	else if (o->config_check && !o->config && *word)
+		o->config = word;
+	else
+		return false;
+	return true;
+}
+
 static int parse_command(struct parser *p)
 {
 	const char *name = p->argv[p->at];
 
 	if (p->options.command == COMMAND_REPLAY)
 		return add_file(p, name);
+	if (p->options.command == COMMAND_CONFIG && take_config_word(&p->options, name))
+		return 0;
 	if (p->options.command) {
 		buf_printf(p->message, "unexpected argument '%s', see zerospan %s --help", name,
 		    command_name(p->options.command));
@@ -348,6 +371,10 @@ static int check_complete(const struct options *o, struct buf *message)
 	}
 	if (o->command == COMMAND_REPLAY && o->n_files == 0) {
 		buf_append_cstr(message, "'zerospan replay' needs a recording: FILE");
+		return -EINVAL;
+	}
+	if (o->command == COMMAND_CONFIG && !o->config) {
+		buf_append_cstr(message, "'zerospan config' needs more: check FILE");
 		return -EINVAL;
 	}
 	if (!(o->command & OBSERVE) && o->program) {
@@ -426,6 +453,9 @@ void options_help(struct buf *out, enum command command)
 		buf_append_cstr(out,
 		    "\nWith -- COMMAND the command is started and observed from its first instruction, and its exit\n"
 		    "status becomes zerospan's. OTLP goes to OTEL_EXPORTER_OTLP_ENDPOINT (HTTP/protobuf) when that is set.\n");
+	if (!command || (command & SHOW))
+		buf_append_cstr(out,
+		    "\nHTTP methods that are known, others are _OTHER: OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS=GET,POST,...\n");
 	if (!command || (command & SHOW))
 		buf_append_cstr(out,
 		    "\nA recording holds what was captured of messages (heads with cookies and tokens, as they were sent) and the\n"

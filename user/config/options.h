@@ -17,7 +17,8 @@ enum command {
 	COMMAND_RUN = 1,
 	COMMAND_TRACE = 2,
 	COMMAND_CHECK = 4,
-	COMMAND_REPLAY = 8, /* bits: the table says which commands an option belongs to */
+	COMMAND_REPLAY = 8,
+	COMMAND_CONFIG = 16, /* bits: the table says which commands an option belongs to */
 };
 
 enum option_target {
@@ -45,6 +46,7 @@ struct options {
 		const char *text; /* from argv */
 	} targets[OPTIONS_MAX_TARGETS];
 	size_t n_targets;
+	const char *config; /* configuration file, to use or to check; NULL none */
 	const char *files[OPTIONS_MAX_FILES]; /* recordings to replay, from argv */
 	size_t n_files;
 	char **program; /* after "--": NULL-terminated, points into argv; NULL none */
@@ -55,6 +57,7 @@ struct options {
 	const char *listen_address; /* points into listen_text */
 	int listen_port;
 	char listen_text[64];
+	bool config_check; /* `config` was followed by `check`, the only thing it can do */
 	bool verbose, quiet;
 	bool help, version;
 };

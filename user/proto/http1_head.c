@@ -212,6 +212,8 @@ static enum http1_name known_name(struct sv name)
 		return known_if(name, "host", HTTP1_NAME_HOST);
 	case 6:
 		return known_if(name, "expect", HTTP1_NAME_EXPECT);
+	case 9:
+		return known_if(name, "forwarded", HTTP1_NAME_FORWARDED);
 	case 10:
 		switch (ascii_lower(name.p[0])) {
 		case 'c':
@@ -225,8 +227,14 @@ static enum http1_name known_name(struct sv name)
 		return known_if(name, "traceparent", HTTP1_NAME_TRACEPARENT);
 	case 14:
 		return known_if(name, "content-length", HTTP1_NAME_CONTENT_LENGTH);
+	case 15:
+		return known_if(name, "x-forwarded-for", HTTP1_NAME_X_FORWARDED_FOR);
+	case 16:
+		return known_if(name, "x-forwarded-host", HTTP1_NAME_X_FORWARDED_HOST);
 	case 17:
-		return known_if(name, "transfer-encoding", HTTP1_NAME_TRANSFER_ENCODING);
+		if (ascii_lower(name.p[0]) == 't')
+			return known_if(name, "transfer-encoding", HTTP1_NAME_TRANSFER_ENCODING);
+		return known_if(name, "x-forwarded-proto", HTTP1_NAME_X_FORWARDED_PROTO);
 	default:
 		return HTTP1_NAME_OTHER;
 	}

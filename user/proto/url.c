@@ -62,6 +62,7 @@ struct url_target url_target_parse(struct sv target, bool is_connect)
 		while (end < target.len && !memchr("/?#", target.p[end], 3))
 			end++;
 		parts.authority = without_userinfo(sv_from(target.p, end));
+		parts.has_userinfo = parts.authority.len < end;
 		target = sv_skip(target, end);
 	}
 	split_query(&parts, target);

@@ -23,6 +23,7 @@ struct url_target {
 	struct sv path;      /* "*" for the asterisk form; "/" for an absolute form without path */
 	struct sv query;     /* without '?' */
 	bool has_query;
+	bool has_userinfo; /* it was removed from the authority of an absolute form */
 };
 
 /* Take a request target apart; is_connect selects the authority form. Never fails: odd bytes stay

@@ -12,6 +12,7 @@
 
 #include "base/list.h"
 #include "conn/conn.h"
+#include "proto/forwarded.h"
 #include "proto/http1.h"
 #include "proto/trace_context.h"
 #include "span/span.h"
@@ -54,7 +55,8 @@ struct exchange {
 	bool has_head;
 	char *text; /* NULL: in room */
 	struct sv method, target, host, user_agent;
-	struct sv trace_state; /* normalised, only with a valid context */
+	struct forwarded forwarded; /* servers only */
+	struct sv trace_state;      /* normalised, only with a valid context */
 	bool has_context;
 	struct trace_context context; /* from a valid traceparent */
 	int version_minor;            /* HTTP/1.x of the request */

@@ -164,8 +164,8 @@ static int exchange_take_head(
     struct exchange *exchange, const struct http1_head *head, struct buf *scratch)
 {
 	struct sv host = {0}, user_agent = {0};
-	size_t state_len, host_len;
-	char *at, *end;
+	size_t state_len, host_len, user_agent_len;
+	char *at;
 
 	http1_known_find(head, HTTP1_NAME_HOST, &host);
 	http1_known_find(head, HTTP1_NAME_USER_AGENT, &user_agent);
@@ -177,7 +177,11 @@ static int exchange_take_head(
 	host_len = scratch->len;
 	http1_append_unfolded(scratch, host);
 	host_len = scratch->len - host_len;
+	user_agent_len = scratch->len;
 	http1_append_unfolded(scratch, user_agent);
+	user_agent_len = scratch->len - user_agent_len;
+	if ((head->known & FORWARDED_FIELDS) && exchange->kind == SPAN_KIND_SERVER)
+		forwarded_take(head, scratch, &exchange->forwarded);
 	if (scratch->failed)
 		return -ENOMEM;
 	if (scratch->len > sizeof(exchange->room)) {
@@ -186,13 +190,14 @@ static int exchange_take_head(
 			return -ENOMEM;
 	}
 	at = exchange->text ? exchange->text : exchange->room;
-	end = at + scratch->len;
 	memcpy(at, scratch->data, scratch->len);
 	exchange->trace_state = take(&at, state_len);
 	exchange->method = take(&at, head->method.len);
 	exchange->target = take(&at, head->target.len);
 	exchange->host = take(&at, host_len);
-	exchange->user_agent = take(&at, (size_t)(end - at));
+	exchange->user_agent = take(&at, user_agent_len);
+	exchange->forwarded.client = take(&at, exchange->forwarded.client.len);
+	exchange->forwarded.host = take(&at, exchange->forwarded.host.len);
 	exchange->version_minor = head->version_minor;
 	exchange->expects_continue = head->version_minor > 0 &&
 	    http1_known_has_token(head, HTTP1_NAME_EXPECT, SV("100-continue"));

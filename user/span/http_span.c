@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #include "base/utf8.h"
+#include "proto/route.h"
+#include "proto/route_pattern.h"
 #include "proto/url.h"
 #include "span/route_table.h"
 #include "span/semconv.h"
@@ -16,44 +18,65 @@ struct http_facts {
 	struct url_target target;
 	struct url_authority authority; /* of the target if it has one, else of Host */
 	struct sv method;               /* canonical, a constant */
-	const char *scheme;
-	struct sv peer; /* the other end's address, empty for Unix sockets */
+	struct sv scheme;               /* "http" or "https", a constant */
+	struct sv peer;                 /* the other end's address, empty for Unix sockets */
 	/* Where the request went: the authority, else for clients the peer. Empty and 0 when unknown. */
 	struct sv server;
 	int server_port;
 };
 
-/* A method's own constant, "_OTHER" for one unknown. RFC 9110 section 9, RFC 5789 PATCH, and QUERY. Case-sensitive. */
-static struct sv method_canonical(struct sv method)
+/* Where the request was meant to go: what proxies say the client asked for, the target if it has an authority, Host. */
+static struct url_authority authority_of(const struct exchange *exchange, struct sv target)
 {
-	static const struct sv known[] = {SV("GET"), SV("POST"), SV("PUT"), SV("DELETE"),
-	    SV("HEAD"), SV("OPTIONS"), SV("PATCH"), SV("CONNECT"), SV("TRACE"), SV("QUERY")};
+	struct url_authority authority;
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (sv_eq(method, known[i]))
-			return known[i];
-	return SV("_OTHER");
+	if (exchange->forwarded.host.len) {
+		authority = url_authority_parse(exchange->forwarded.host);
+		if (authority.host.len)
+			return authority;
+	}
+	return url_authority_parse(target.len ? target : exchange->host);
 }
 
-static void facts_take(struct http_facts *facts, const struct exchange *exchange)
+static struct sv scheme_of(const struct exchange *exchange, struct sv target)
+{
+	if (exchange->forwarded.scheme.len)
+		return exchange->forwarded.scheme;
+	return sv_eq_nocase(target, SV("https")) ? SV("https") : SV("http");
+}
+
+/* The scheme's own port. */
+static int usual_port(struct sv scheme)
+{
+	return scheme.len == 5 ? 443 : 80;
+}
+
+/* A client's server.port: as it wrote it; without host, where it went; else by the scheme, which a tunnel has none of. */
+static int client_port(const struct http_facts *facts, bool connect)
+{
+	if (facts->authority.port)
+		return facts->authority.port;
+	if (facts->authority.host.len == 0)
+		return facts->exchange->conn->remote.port;
+	return connect ? 0 : usual_port(facts->scheme);
+}
+
+static void facts_take(
+    struct http_facts *facts, const struct http_methods *methods, const struct exchange *exchange)
 {
 	bool connect = sv_eq(exchange->method, SV("CONNECT"));
 	bool client = exchange->kind == SPAN_KIND_CLIENT;
 
-	*facts = (struct http_facts){.exchange = exchange, .scheme = "http"};
-	facts->method = method_canonical(exchange->method);
+	*facts = (struct http_facts){.exchange = exchange};
+	facts->method = http_methods_canonical(methods, exchange->method);
 	facts->target = url_target_parse(exchange->target, connect);
-	facts->authority = url_authority_parse(
-	    facts->target.authority.len ? facts->target.authority : exchange->host);
-	if (sv_eq_nocase(facts->target.scheme, SV("https")))
-		facts->scheme = "https";
+	facts->authority = authority_of(exchange, facts->target.authority);
+	facts->scheme = scheme_of(exchange, facts->target.scheme);
 	facts->peer = sv_cstr(exchange->conn->remote_text);
 	facts->server = facts->authority.host;
 	if (client && facts->server.len == 0 && exchange->conn->remote.family != ZSP_FAMILY_UNIX)
 		facts->server = facts->peer;
-	facts->server_port = facts->authority.port;
-	if (client && facts->server_port == 0)
-		facts->server_port = exchange->conn->remote.port;
+	facts->server_port = client ? client_port(facts, connect) : facts->authority.port;
 }
 
 static void add_server_address(struct span_builder *b, const struct http_facts *facts)
@@ -69,12 +92,14 @@ static void add_peer(struct span_builder *b, const struct http_facts *facts)
 {
 	const struct conn *conn = facts->exchange->conn;
 
+	if (facts->exchange->kind == SPAN_KIND_SERVER)
+		span_builder_string(b, semconv_client_address,
+		    facts->exchange->forwarded.client.len ? facts->exchange->forwarded.client
+							  : facts->peer);
 	if (conn->remote.family == ZSP_FAMILY_UNIX) {
-		span_builder_string(b, semconv_network_transport, SV("unix"));
+		span_builder_constant(b, semconv_network_transport, SV("unix"));
 		return;
 	}
-	if (facts->exchange->kind == SPAN_KIND_SERVER)
-		span_builder_string(b, semconv_client_address, facts->peer);
 	span_builder_string(b, semconv_network_peer_address, facts->peer);
 	span_builder_int(b, semconv_network_peer_port, conn->remote.port);
 }
@@ -94,16 +119,14 @@ static void add_url_server(struct span_builder *b, const struct http_facts *fact
 /* Port of the URL: as the program wrote it; where it wrote no host, the peer's, unless it is the scheme's own. */
 static int url_port(const struct http_facts *facts)
 {
-	int usual = strcmp(facts->scheme, "https") == 0 ? 443 : 80;
-
 	if (facts->authority.host.len)
 		return facts->authority.port;
-	return facts->server_port == usual ? 0 : facts->server_port;
+	return facts->server_port == usual_port(facts->scheme) ? 0 : facts->server_port;
 }
 
 /*
- * The absolute URL without credentials (userinfo never gets into the authority's host), or none when
- * nothing is known of where the request went: a URL has a host.
+ * The absolute URL, or none when nothing is known of where the request went: a URL has a host. That there
+ * were credentials is told, in the convention's words; they never get into the authority.
  */
 static void add_url_client(struct span_builder *b, const struct http_facts *facts)
 {
@@ -113,8 +136,12 @@ static void add_url_client(struct span_builder *b, const struct http_facts *fact
 
 	if (facts->server.len == 0)
 		return;
-	buf_append_cstr(&b->text, facts->scheme);
-	buf_append_cstr(&b->text, ipv6 ? "://[" : "://");
+	buf_append_sv(&b->text, facts->scheme);
+	buf_append_sv(&b->text, SV("://"));
+	if (facts->target.has_userinfo)
+		buf_append_sv(&b->text, SV("REDACTED:REDACTED@"));
+	if (ipv6)
+		buf_append_char(&b->text, '[');
 	utf8_append_repaired(&b->text, facts->server);
 	if (ipv6)
 		buf_append_char(&b->text, ']');
@@ -150,7 +177,7 @@ static void add_metric_attributes(
 
 	span_builder_constant(b, semconv_http_request_method, facts->method);
 	if (exchange->kind == SPAN_KIND_SERVER) {
-		span_builder_constant(b, semconv_url_scheme, sv_cstr(facts->scheme));
+		span_builder_constant(b, semconv_url_scheme, facts->scheme);
 		span_builder_string(b, semconv_http_route, route);
 	} else {
 		add_server_address(b, facts);
@@ -164,8 +191,8 @@ static void add_metric_attributes(
 	span_builder_metric_end(b);
 }
 
-/* Bytes of the bodies without their framing, as far as they were sent. Not when bytes passed unseen: the sums are no sizes then. */
-static void add_body_sizes(struct span_builder *b, const struct exchange *exchange)
+/* Bodies as they were on the wire, without framing; of bytes that were missed nothing is known. */
+static void add_sizes(struct span_builder *b, const struct exchange *exchange)
 {
 	if (exchange->partial)
 		return;
@@ -195,44 +222,46 @@ static void add_details(struct span_builder *b, const struct http_facts *facts)
 	if (exchange->taken_ns > exchange->start_ns)
 		span_builder_double(b, semconv_zerospan_time_queued_ms,
 		    (double)(exchange->taken_ns - exchange->start_ns) / 1e6);
-	add_body_sizes(b, exchange);
+	add_sizes(b, exchange);
 	if (exchange->partial)
 		span_builder_constant(b, semconv_zerospan_capture, SV("partial"));
 }
 
+/* What span_name() writes: as long as both can be. */
+#define NAME_MAX_BYTES (HTTP_METHOD_MAX_BYTES + 1 + ROUTE_MAX_BYTES)
+_Static_assert(ROUTE_PATTERN_MAX_BYTES <= ROUTE_MAX_BYTES, "room for either kind of route");
+
 /* "{method} {route}" for servers and, beyond the convention but by the same rule, clients; see
  * README. */
-static struct sv span_name(struct buf *name, const struct http_facts *facts, struct sv route)
+static struct sv span_name(
+    char text[NAME_MAX_BYTES], const struct http_facts *facts, struct sv route)
 {
-	bool other = sv_eq(facts->method, SV("_OTHER"));
+	struct sv method = sv_eq(facts->method, SV("_OTHER")) ? SV("HTTP") : facts->method;
 
-	buf_append_sv(name, other ? SV("HTTP") : facts->method);
-	if (route.len) {
-		buf_append_char(name, ' ');
-		buf_append_sv(name, route);
-	}
-	return buf_sv(name);
+	if (route.len == 0 || method.len + 1 + route.len > NAME_MAX_BYTES)
+		return method;
+	memcpy(text, method.p, method.len);
+	text[method.len] = ' ';
+	memcpy(text + method.len + 1, route.p, route.len);
+	return sv_from(text, method.len + 1 + route.len);
 }
 
 struct span *http_span_build(struct span_builder *b, struct route_table *routes,
-    const struct exchange *exchange, struct service *service)
+    const struct http_methods *methods, const struct exchange *exchange, struct service *service)
 {
 	struct http_facts facts;
 	struct sv route = {0}; /* a CONNECT has no path, so no route either */
-	char status_text[16];
+	char status_text[16], name[NAME_MAX_BYTES];
 	const char *error = error_type(exchange, status_text);
-	struct buf name;
 	struct span *span;
 
-	facts_take(&facts, exchange);
+	facts_take(&facts, methods, exchange);
 	if (facts.target.path.len)
 		route = route_table_route(routes, service, facts.target.path);
 	add_metric_attributes(b, &facts, route, error);
 	add_details(b, &facts);
-	buf_init(&name);
 	span =
-	    span_builder_finish(b, service, span_name(&name, &facts, route), exchange->trace_state);
-	buf_release(&name);
+	    span_builder_finish(b, service, span_name(name, &facts, route), exchange->trace_state);
 	if (!span)
 		return NULL;
 	span->kind = exchange->kind;

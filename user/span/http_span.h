@@ -4,6 +4,7 @@
 #ifndef ZS_SPAN_HTTP_SPAN_H
 #define ZS_SPAN_HTTP_SPAN_H
 
+#include "proto/http_naming.h"
 #include "span/builder.h"
 #include "span/exchange.h"
 #include "span/route_table.h"
@@ -13,6 +14,6 @@
  * clear before and after.
  */
 struct span *http_span_build(struct span_builder *builder, struct route_table *routes,
-    const struct exchange *exchange, struct service *service);
+    const struct http_methods *methods, const struct exchange *exchange, struct service *service);
 
 #endif

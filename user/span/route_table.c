@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Bounded sets of inferred routes per service; see route_table.h. */
+/* Patterns first, then bounded sets of inferred routes per service; see route_table.h. */
 #include "span/route_table.h"
 
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include "base/hmap.h"
 #include "base/list.h"
 #include "proto/route.h"
+#include "proto/route_pattern.h"
 
 enum {
 	RECENT_SLOTS = 64, /* a power of two */
@@ -37,6 +38,7 @@ struct recent {
 };
 
 struct route_table {
+	const struct http_naming *naming;
 	struct hmap routes, counts;
 	struct buf scratch;
 	struct recent recent[RECENT_SLOTS]; /* by hash of service and path; the last one wins */
@@ -47,12 +49,13 @@ static uint64_t service_hash(const struct service *service)
 	return hash_u64((uint64_t)(uintptr_t)service);
 }
 
-struct route_table *route_table_new(void)
+struct route_table *route_table_new(const struct http_naming *naming)
 {
 	struct route_table *table = calloc(1, sizeof(*table));
 
 	if (!table)
 		return NULL;
+	table->naming = naming;
 	hmap_init(&table->routes);
 	hmap_init(&table->counts);
 	buf_init(&table->scratch);
@@ -121,8 +124,8 @@ static struct route_count *count_get(struct route_table *table, const struct ser
 	return count;
 }
 
-/* The route of a path that was not asked for lately. */
-static struct sv route_of(struct route_table *table, const struct service *service, struct sv path)
+static struct sv inferred_route(
+    struct route_table *table, const struct service *service, struct sv path)
 {
 	struct route_count *count;
 	struct route *route;
@@ -153,6 +156,18 @@ static struct sv route_of(struct route_table *table, const struct service *servi
 	}
 	count->routes++;
 	return sv_from(route->text, route->len);
+}
+
+/* The route of a path that was not asked for lately. */
+static struct sv route_of(struct route_table *table, const struct service *service, struct sv path)
+{
+	struct sv route = {0};
+
+	if (table->naming->patterns)
+		route = route_patterns_match(table->naming->patterns, path);
+	if (route.len || table->naming->unmatched_unset)
+		return route;
+	return inferred_route(table, service, path);
 }
 
 struct sv route_table_route(

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The routes inferred so far, per service, with a bound: a scanner's thousands of paths must not
- * become thousands of series. Beyond the bound every new route is "/" followed by "*".
+ * The routes of paths: the configured pattern that a path matches, else none or one that is inferred, as
+ * configured. Inferred ones are kept per service, with a bound: a scanner's thousands of paths must not
+ * become thousands of series. Beyond the bound every new route is "/" followed by "*". Patterns do not
+ * count.
  */
 #ifndef ZS_SPAN_ROUTE_TABLE_H
 #define ZS_SPAN_ROUTE_TABLE_H
 
 #include "base/sv.h"
+#include "proto/http_naming.h"
 #include "span/span.h"
 
 /* Distinct inferred routes of one service. */
@@ -14,10 +17,11 @@
 
 struct route_table;
 
-struct route_table *route_table_new(void);        /* NULL: no memory */
+struct route_table *route_table_new(
+    const struct http_naming *naming);            /* borrowed; NULL: no memory */
 void route_table_free(struct route_table *table); /* NULL is fine */
 
-/* The route of path; borrowed until the service is forgotten. */
+/* The route of path, empty: none. Borrowed until the service is forgotten. */
 struct sv route_table_route(
     struct route_table *table, const struct service *service, struct sv path);
 

@@ -158,7 +158,8 @@ static void on_ended(void *ctx, struct exchange *exchange)
 		return;
 	bound_by_client(node, exchange);
 	if (exchange->has_head && service)
-		node->span = http_span_build(&a->builder, a->routes, exchange, service);
+		node->span = http_span_build(
+		    &a->builder, a->routes, a->options.naming->methods, exchange, service);
 	if (exchange->has_head)
 		node_ended(a, node);
 	node->exchange = NULL;
@@ -212,6 +213,8 @@ struct assembler *assembler_new(const struct assembler_options *options)
 	if (!a)
 		return NULL;
 	a->options = *options;
+	if (!a->options.naming)
+		a->options.naming = &http_naming_default;
 	span_builder_init(&a->builder);
 	thread_works_init(&a->threads);
 	graph_init(&a->graph);
@@ -219,7 +222,7 @@ struct assembler *assembler_new(const struct assembler_options *options)
 	a->graph.publish = options->trace;
 	a->graph.ctx = options->ctx;
 	a->graph.stats = &a->stats;
-	a->routes = route_table_new();
+	a->routes = route_table_new(a->options.naming);
 	a->texts = statement_texts_new();
 	a->transactions = transactions_new();
 	if (!a->routes || !a->texts || !a->transactions) {

@@ -19,6 +19,7 @@
 
 #include "base/rng.h"
 #include "event.h"
+#include "proto/http_naming.h"
 #include "span/exchange.h"
 #include "span/service.h"
 #include "span/span.h"
@@ -28,8 +29,9 @@
 #define ASSEMBLER_MAX_NODES 262144
 
 struct assembler_options {
-	struct rng rng;                 /* for ids */
-	struct service_table *services; /* borrowed */
+	struct rng rng;                   /* for ids */
+	struct service_table *services;   /* borrowed */
+	const struct http_naming *naming; /* borrowed; NULL: the default */
 	/* A span ended. Before any sampling; borrowed for the call. */
 	void (*span)(void *ctx, const struct span *span);
 	/* A local trace is complete (or a part of a long one). Borrowed for the call: take a

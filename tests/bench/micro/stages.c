@@ -49,7 +49,7 @@ static struct stage_run *run_new(const char *recording)
 	buf_init(&run->out);
 	span_builder_init(&run->builder);
 	run->services = service_table_new();
-	run->routes = route_table_new();
+	run->routes = route_table_new(&http_naming_default);
 	run->metrics = metrics_new();
 	return run;
 }
@@ -143,7 +143,8 @@ static void build_span(void *ctx, struct exchange *exchange)
 	struct service *service = service_table_get(run->services, exchange->pid);
 
 	if (exchange->has_head && service) {
-		span_free(http_span_build(&run->builder, run->routes, exchange, service));
+		span_free(http_span_build(
+		    &run->builder, run->routes, &http_methods_default, exchange, service));
 		run->spans++;
 	}
 }

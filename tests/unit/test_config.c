@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Configuration files and environment: what is taken, and how what is wrong is named. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "config/config.h"
+#include "config/document.h"
+#include "proto/route_pattern.h"
+#include "support.h"
+
+static char path[] = "/tmp/zerospan-config-XXXXXX";
+
+static void write_file(const char *text, size_t len)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(text, 1, len, file), len);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* The file is taken; what it says, in config_describe()'s words. */
+static void take(struct config *config, const char *text, const char *words)
+{
+	struct buf message, said;
+
+	buf_init(&message);
+	buf_init(&said);
+	config_init(config);
+	write_file(text, strlen(text));
+	if (config_read_file(config, path, &message))
+		fail_msg("'%s' is refused: %s", text, message.len ? message.data : "");
+	assert_int_equal(message.len, 0);
+	config_describe(config, &said);
+	assert_string_equal(said.data, words);
+	buf_release(&said);
+	buf_release(&message);
+}
+
+static void took(const char *text, const char *words)
+{
+	struct config config;
+
+	take(&config, text, words);
+	config_release(&config);
+}
+
+/* The file is refused in these words, which the file's name comes before. */
+static void refuse_bytes(const char *text, size_t len, const char *words)
+{
+	struct config config;
+	struct buf message;
+	int err;
+
+	buf_init(&message);
+	config_init(&config);
+	write_file(text, len);
+	err = config_read_file(&config, path, &message);
+	if (err != -EINVAL)
+		fail_msg("'%s' gives %d", text, err);
+	assert_int_equal(strncmp(message.data, path, strlen(path)), 0);
+	if (strcmp(message.data + strlen(path), words) != 0)
+		fail_msg("'%s': says '%s'", text, message.data);
+	config_release(&config);
+	buf_release(&message);
+}
+
+static void refuse(const char *text, const char *words)
+{
+	refuse_bytes(text, strlen(text), words);
+}
+
+/* --- routes ------------------------------------------------------------------------------------------ */
+
+static void routes(void **state)
+{
+	struct config config;
+
+	(void)state;
+	took("routes: []", "0 routes, other paths are inferred");
+	took("routes: [/]", "1 route, other paths are inferred");
+	took("---\nroutes:\n- /a # a comment\n- \"/b\"\n- '/c'\n...\n",
+	    "3 routes, other paths are inferred");
+	took("routes: {patterns: [/a], unmatched: infer}", "1 route, other paths are inferred");
+	took("{\"routes\": {\"unmatched\": \"unset\", \"patterns\": [\"/a\", \"/b/*\"]}}",
+	    "2 routes, other paths have none");
+	took("routes: {}", "0 routes, other paths are inferred");
+	take(&config, "routes: {unmatched: unset}", "0 routes, other paths have none");
+	assert_null(config.naming.patterns);
+	assert_true(config.naming.unmatched_unset);
+	config_release(&config);
+	take(&config, "routes: [/, '/users/{id}', /caf\xc3\xa9]",
+	    "3 routes, other paths are inferred");
+	assert_false(config.naming.unmatched_unset);
+	assert_true(
+	    sv_eq(route_patterns_match(config.naming.patterns, SV("/users/x")), SV("/users/{id}")));
+	config_release(&config);
+}
+
+static void nothing_is_fine(void **state)
+{
+	(void)state;
+	took("", "0 routes, other paths are inferred");
+	took("# only this\n", "0 routes, other paths are inferred");
+	took("---\n...\n", "0 routes, other paths are inferred");
+}
+
+/* File, line, key, what is allowed. */
+static void wrong_values(void **state)
+{
+	(void)state;
+	refuse("\n\nroutes:\n - /a\n - users/{id}\n",
+	    ":5: routes: \"users/{id}\" must begin with '/'");
+	refuse("routes:\n patterns:\n  - /a\n  - /a*\n",
+	    ":4: routes.patterns: \"/a*\" may have '*' only as a whole segment, the last one");
+	refuse("routes: ['/a/{id}', '/a/{x}']",
+	    ":1: routes: \"/a/{x}\" matches the same paths as \"/a/{id}\"");
+	refuse("routes: ['']", ":1: routes: \"\" must begin with '/'");
+	refuse("routes: [\"/a\\0b\"]",
+	    ":1: routes: \"/a\" may have no blank, control character, '?' or '#'");
+	refuse("routes: /a",
+	    ":1: routes: expected a list of patterns, or a mapping with the keys "
+	    "patterns and unmatched");
+	refuse("routes:",
+	    ":1: routes: expected a list of patterns, or a mapping with the keys "
+	    "patterns and unmatched");
+	refuse("routes:\n  unmatched: path",
+	    ":2: routes.unmatched: bad value \"path\", allowed: infer, unset");
+	refuse("routes: {unmatched: [unset]}", ":1: routes.unmatched: expected a text");
+	refuse("routes:\n  patterns: /a",
+	    ":2: routes.patterns: expected a list of patterns, such as [/, \"/users/{id}\"]");
+	refuse("routes: [[/a]]", ":1: routes: expected a text");
+	refuse("routes: [{/a: b}]", ":1: routes: expected a text");
+	refuse("routes: &all [/a, *all]", ":1: routes: expected a text"); /* a list in itself */
+}
+
+static void wrong_keys(void **state)
+{
+	(void)state;
+	refuse("rotues: [/]", ":1: unknown key \"rotues\", allowed: routes");
+	refuse("routes: [/]\nrules: []\n", ":2: unknown key \"rules\", allowed: routes");
+	refuse("Routes: [/]", ":1: unknown key \"Routes\", allowed: routes");
+	refuse("routes:\n  patern: [/]",
+	    ":2: routes: unknown key \"patern\", allowed: patterns, unmatched");
+	refuse("routes: []\nroutes: []", ":2: key \"routes\" stands twice");
+	refuse("routes:\n  patterns: []\n  patterns: [/]",
+	    ":3: routes: key \"patterns\" stands twice");
+	refuse("? [a]\n: b", ":1: a key must be a word");
+	refuse("[/a]", ":1: expected a mapping (key: value)");
+	refuse("/a", ":1: expected a mapping (key: value)");
+}
+
+/* --- files ------------------------------------------------------------------------------------------- */
+
+static void no_yaml(void **state)
+{
+	static char long_text[DOCUMENT_MAX_BYTES + 2];
+
+	(void)state;
+	refuse("routes: [/a\n",
+	    ":2: did not find expected ',' or ']' while parsing a flow sequence; "
+	    "inside [ ] a text with { } needs quotes");
+	refuse("routes: [/, /a/{id}]",
+	    ":1: did not find expected ',' or ']' while parsing a flow sequence; "
+	    "inside [ ] a text with { } needs quotes");
+	refuse("routes: {\n", ":2: did not find expected node content while parsing a flow node");
+	refuse("a: 1\n b: 2", ":2: mapping values are not allowed in this context");
+	refuse("\troutes: []",
+	    ":1: found character that cannot start any token while scanning for "
+	    "the next token");
+	refuse("routes: [*nowhere]", ":1: found undefined alias");
+	refuse("routes: [/\x01]", ": control characters are not allowed (byte 10)");
+	refuse("routes: [/\xff]", ": invalid leading UTF-8 octet (byte 10)");
+	refuse_bytes("routes: [/\0]", 12, ": control characters are not allowed (byte 10)");
+	refuse("routes: []\n---\nroutes: [/]\n", ":2: a second document, only one is allowed");
+	memset(long_text, '#', sizeof(long_text));
+	refuse_bytes(long_text, sizeof(long_text), ": longer than 1048576 bytes");
+}
+
+/* Each opening is a level; the parser must not recurse into its own death. */
+static void nested_deeply(void **state)
+{
+	static char text[200000];
+	struct config config;
+	struct buf message;
+
+	(void)state;
+	memset(text, '[', sizeof(text));
+	write_file(text, sizeof(text));
+	buf_init(&message);
+	config_init(&config);
+	assert_int_equal(config_read_file(&config, path, &message), -EINVAL);
+	config_release(&config);
+	buf_release(&message);
+}
+
+static void no_file(void **state)
+{
+	struct config config;
+	struct buf message;
+
+	(void)state;
+	buf_init(&message);
+	config_init(&config);
+	assert_int_equal(config_read_file(&config, "/nowhere/at/all.yaml", &message), -ENOENT);
+	assert_string_equal(
+	    message.data, "cannot read '/nowhere/at/all.yaml': No such file or directory");
+	buf_clear(&message);
+	assert_int_equal(config_read_file(&config, "/", &message), -EISDIR);
+	assert_string_equal(message.data, "cannot read '/': Is a directory");
+	config_release(&config);
+	buf_release(&message);
+}
+
+/* --- environment ------------------------------------------------------------------------------------- */
+
+static void known_methods(void **state)
+{
+	struct config config;
+	struct buf message;
+
+	(void)state;
+	buf_init(&message);
+	config_init(&config);
+	unsetenv(CONFIG_KNOWN_METHODS);
+	assert_int_equal(config_read_environment(&config, &message), 0);
+	assert_int_equal(config.naming.methods->n, 10);
+	setenv(CONFIG_KNOWN_METHODS, "", 1);
+	assert_int_equal(config_read_environment(&config, &message), 0);
+	assert_int_equal(config.naming.methods->n, 10);
+	setenv(CONFIG_KNOWN_METHODS, "GET,PROPFIND", 1);
+	assert_int_equal(config_read_environment(&config, &message), 0);
+	assert_int_equal(config.naming.methods->n, 2);
+	assert_true(
+	    sv_eq(http_methods_canonical(config.naming.methods, SV("PROPFIND")), SV("PROPFIND")));
+	assert_true(sv_eq(http_methods_canonical(config.naming.methods, SV("POST")), SV("_OTHER")));
+	assert_int_equal(message.len, 0);
+	setenv(CONFIG_KNOWN_METHODS, "GET,G T", 1);
+	assert_int_equal(config_read_environment(&config, &message), -EINVAL);
+	assert_string_equal(message.data,
+	    "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS: \"G T\" is no HTTP method; expected a list such "
+	    "as GET,POST");
+	unsetenv(CONFIG_KNOWN_METHODS);
+	config_release(&config);
+	buf_release(&message);
+}
+
+static int setup(void **state)
+{
+	int fd = mkstemp(path);
+
+	(void)state;
+	return fd < 0 || close(fd) ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	return unlink(path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(routes),
+	    cmocka_unit_test(nothing_is_fine),
+	    cmocka_unit_test(wrong_values),
+	    cmocka_unit_test(wrong_keys),
+	    cmocka_unit_test(no_yaml),
+	    cmocka_unit_test(nested_deeply),
+	    cmocka_unit_test(no_file),
+	    cmocka_unit_test(known_methods),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The keys of the configuration file:
+ *
+ *	routes: [/, "/users/{id}"]       patterns (proto/route_pattern.h); other paths are inferred
+ *	routes:
+ *	  patterns: [/, "/users/{id}"]
+ *	  unmatched: infer | unset       what has no pattern: an inferred route, or none
+ */
+#include "config/config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "config/document.h"
+#include "proto/route_pattern.h"
+
+static const char *const unmatched_words[] = {"infer", "unset"};
+
+void config_init(struct config *config)
+{
+	*config = (struct config){.methods = http_methods_default};
+	config->naming.methods = &config->methods;
+}
+
+void config_release(struct config *config)
+{
+	route_patterns_free(config->patterns);
+	config_init(config);
+}
+
+static int read_pattern(void *ctx, struct value value)
+{
+	struct config *config = ctx;
+	struct sv pattern;
+	struct buf why;
+	int err = value_text(value, &pattern);
+
+	if (err)
+		return err;
+	buf_init(&why);
+	err = route_patterns_add(config->patterns, pattern, &why);
+	if (err && err != -ENOMEM)
+		err = value_wrong(
+		    value, "\"%.*s\" %s", SV_ARG(pattern), why.data ? why.data : "is no pattern");
+	buf_release(&why);
+	return err;
+}
+
+static int read_patterns(void *ctx, struct value value)
+{
+	struct config *config = ctx;
+
+	if (value_kind(value) != VALUE_LIST)
+		return value_wrong(
+		    value, "expected a list of patterns, such as [/, \"/users/{id}\"]");
+	if (!config->patterns)
+		config->patterns = route_patterns_new();
+	config->naming.patterns = config->patterns;
+	return config->patterns ? value_list(value, read_pattern, config) : -ENOMEM;
+}
+
+static int read_unmatched(void *ctx, struct value value)
+{
+	struct config *config = ctx;
+	size_t word = 0;
+	int err = value_word(value, unmatched_words, 2, &word);
+
+	if (!err)
+		config->naming.unmatched_unset = word == 1;
+	return err;
+}
+
+static int read_routes(void *ctx, struct value value)
+{
+	static const struct value_key keys[] = {
+	    {"patterns", "routes.patterns", read_patterns},
+	    {"unmatched", "routes.unmatched", read_unmatched},
+	};
+
+	if (value_kind(value) == VALUE_LIST)
+		return read_patterns(ctx, value);
+	if (value_kind(value) == VALUE_MAPPING)
+		return value_mapping(value, keys, sizeof(keys) / sizeof(keys[0]), ctx);
+	return value_wrong(value,
+	    "expected a list of patterns, or a mapping with the keys patterns and unmatched");
+}
+
+int config_read_file(struct config *config, const char *path, struct buf *message)
+{
+	static const struct value_key keys[] = {{"routes", "routes", read_routes}};
+	struct document *document;
+	struct value root;
+	int err = document_read(path, &document, message);
+
+	if (err)
+		return err;
+	if (document_root(document, &root))
+		err = value_mapping(root, keys, sizeof(keys) / sizeof(keys[0]), config);
+	document_free(document);
+	return err;
+}
+
+int config_read_environment(struct config *config, struct buf *message)
+{
+	const char *list = getenv(CONFIG_KNOWN_METHODS);
+	struct buf why;
+	int err;
+
+	if (!list || !*list) /* OpenTelemetry: empty is as if it were not there */
+		return 0;
+	buf_init(&why);
+	err = http_methods_parse(sv_cstr(list), &config->methods, &why);
+	if (err)
+		buf_printf(message, CONFIG_KNOWN_METHODS ": %s; expected a list such as GET,POST",
+		    why.data ? why.data : "bad list");
+	buf_release(&why);
+	return err ? -EINVAL : 0;
+}
+
+void config_describe(const struct config *config, struct buf *out)
+{
+	size_t n = config->patterns ? route_patterns_count(config->patterns) : 0;
+
+	buf_printf(out, "%zu route%s, other paths %s", n, n == 1 ? "" : "s",
+	    config->naming.unmatched_unset ? "have none" : "are inferred");
+}
