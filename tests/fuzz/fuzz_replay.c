@@ -1,40 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Any bytes as a recording, through the whole pipeline and into an encoder. Checksums are put right first, or
- * nothing behind them would ever be reached.
+ * Any bytes as a recording, through the whole pipeline and into the encoders. Checksums are put right
+ * first (recording_seal.h).
  */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "export/exporters.h"
 #include "journal.h"
+#include "recording_seal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void seal(uint8_t *data, size_t size)
-{
-	struct recording_head head;
-	struct recording_block block;
-	size_t at = sizeof(head);
-
-	if (size < sizeof(head))
-		return;
-	memcpy(&head, data, sizeof(head));
-	head.crc = (uint32_t)crc32(0, data, offsetof(struct recording_head, crc));
-	memcpy(data, &head, sizeof(head));
-	while (size - at >= sizeof(block)) {
-		memcpy(&block, data + at, sizeof(block));
-		if (block.bytes > size - at - sizeof(block))
-			return;
-		block.crc = (uint32_t)crc32(0, data + at + offsetof(struct recording_block, bytes),
-		    (uInt)(sizeof(block) - offsetof(struct recording_block, bytes) + block.bytes));
-		memcpy(data + at, &block, sizeof(block));
-		at += sizeof(block) + block.bytes;
-	}
-}
 
 static size_t encode(
     void *driver, struct sink *sink, struct trace *const *traces, size_t n, size_t *ret_failed)
@@ -98,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct recording *recording;
 
 	memcpy(copy, data, size);
-	seal(copy, size);
+	recording_seal(copy, size);
 	if (fd < 0 || write(fd, copy, size) != (ssize_t)size || lseek(fd, 0, SEEK_SET) != 0)
 		abort();
 	free(copy);
