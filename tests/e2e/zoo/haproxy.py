@@ -35,14 +35,14 @@ class Haproxy(Server):
     def __init__(self, test, back, name="haproxy", threads=1):
         """threads: with more than one, haproxy drops a line of its log when another is being written."""
         self.threads = threads
-        self.back = back
+        self.behind = back
         self.chunked, self.chunked_headers, self.post = back.chunked, back.chunked_headers, back.post
         self.dates_files, self.ranges = back.dates_files, back.ranges
         super().__init__(test, name)
 
     def configure(self):
         self.write("haproxy.conf", CONFIG.format(threads=self.threads, port=self.port,
-                                                 back=self.back.port))
+                                                 back=self.behind.port))
 
     def command(self):
         return lib.tool("haproxy", "haproxy"), "-db", "-f", self.dir + "/haproxy.conf"

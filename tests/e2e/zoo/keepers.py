@@ -4,13 +4,14 @@ import lib
 from zoo.apache import ApacheEvent, ApachePrefork
 from zoo.haproxy import Haproxy
 from zoo.lighttpd import Lighttpd
-from zoo.nginx_server import Nginx
+from zoo.nginx_server import Nginx, NginxKeepaliveProxy
 from zoo.node import Node
 from zoo.php import Php
 from zoo.python_http import PythonHttp
 
 SERVERS = {
     "nginx": Nginx,
+    "nginx_proxy": lambda test: NginxKeepaliveProxy(test, Nginx(test, "back")),
     "apache_prefork": ApachePrefork,
     "apache_event": ApacheEvent,
     "lighttpd": Lighttpd,

@@ -67,6 +67,7 @@ class NginxProxy(Nginx):
     """Passes everything on, each request on a connection of its own."""
 
     def __init__(self, test, back, name="front"):
+        self.behind = back
         self.locations = self.pass_on(back)
         super().__init__(test, name)
 

@@ -46,6 +46,7 @@ class Server:
     pipelines = True
     dates_files = True  # Last-Modified
     ranges = True  # serves a part of the big file
+    behind = None  # the server to which it passes everything on
     counts_all_bytes = True  # its log has every byte of a connection
     counts_twice = 0  # bytes per request that its log may have once too often
     ending = signal.SIGTERM  # after which it writes its log and ends

@@ -12,6 +12,7 @@ CONNECTIONS = 64
 SECONDS = 5
 PATIENCE_S = 30  # http.server has a short queue: connections wait for a second try, and a third
 COUNT = "http_server_request_duration_seconds_count"
+CALLS = "http_client_request_duration_seconds_count"
 TARGET = "/small.txt"
 
 
@@ -38,6 +39,10 @@ def load(t, make):
            f"{done} requests, {wrk.rate:.0f}/s")
     t.note(f"by status and error: {dict(by_outcome(metrics))}")
     expect_all(server, entries, metrics, done)
+    calls = metrics.sum(CALLS)
+    if server.behind:
+        equal(calls, len(server.behind.finish()), "calls, of which the server behind has a line each")
+    equal(summary.spans, len(entries) + calls, "spans in the summary")
     equal(metrics.lost(), {}, "losses by cause")
     equal(summary.lost, 0, "losses in the summary")
     equal(summary.coverage_pct, 100, "HTTP bytes seen, %")
