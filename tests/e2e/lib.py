@@ -144,7 +144,9 @@ def _die_with_parent():
 class Process:
     """A program of ours, its output in files; stdout may be a descriptor instead."""
 
-    def __init__(self, test, argv, env=None, stdin=subprocess.DEVNULL, stdout=None, cwd=None):
+    def __init__(self, test, argv, env=None, stdin=subprocess.DEVNULL, stdout=None, cwd=None,
+                 session=False):
+        """session: in one of its own, for programs that signal their whole process group."""
         self.argv = [str(arg) for arg in argv]
         self.name = f"{len(test.processes):02d}-{os.path.basename(self.argv[0])}"
         self.out_path = os.path.join(test.dir, self.name + ".out")
@@ -155,7 +157,7 @@ class Process:
             self.popen = subprocess.Popen(
                 self.argv, stdin=stdin, stdout=out if stdout is None else stdout, stderr=err,
                 env=environment,
-                cwd=cwd or test.dir, preexec_fn=_die_with_parent)
+                cwd=cwd or test.dir, start_new_session=session, preexec_fn=_die_with_parent)
 
     @property
     def pid(self):

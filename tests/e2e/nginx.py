@@ -82,9 +82,10 @@ class Nginx:
 class Load:
     """wrk against a URL."""
 
-    def __init__(self, test, url, seconds=5, connections=16):
+    def __init__(self, test, url, seconds=5, connections=16, patience=2):
+        """patience: seconds after which an answer counts as an error."""
         self.process = test.start(lib.tool("wrk", "wrk"), "-t2", f"-c{connections}", f"-d{seconds}",
-                                  "--latency", url)
+                                  f"--timeout={patience}s", "--latency", url)
 
     def finish(self, seconds=40):
         """Requests completed; fails when wrk met an error."""

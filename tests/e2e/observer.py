@@ -145,6 +145,7 @@ class Summary:
         self.events = number(r"(\d+) events")
         self.lost = number(r"(\d+) lost")
         self.coverage_pct = number(r"([\d.]+) % of \d+ HTTP bytes")
+        self.http_bytes = number(r"% of (\d+) HTTP bytes")
 
 
 class Zerospan(lib.Process):
