@@ -69,16 +69,16 @@ static void request_follow_thread(struct http_conn *http, const struct piece *pi
 }
 
 /*
- * Look at the streams after bytes of one were fed or missed. Out of step between messages, or more bytes
+ * Look at the streams after bytes of one, moved, were fed or missed. Out of step between messages, or more bytes
  * while out of step with an answer due, may have hidden whole messages. Inside a message (the streams'
  * end() told us) the pairing stands.
  */
-static void http_check_sync(struct http_conn *http)
+static void http_check_sync(struct http_conn *http, const struct http1_stream *moved)
 {
 	uint32_t losses = http->request.losses + http->response.losses;
 	const struct exchange *oldest = http_oldest(http);
-	bool hidden = http->response.state == HTTP1_STATE_LOST && http->response.losses && oldest &&
-	    !oldest->lingering;
+	bool hidden = moved == &http->response && http->response.state == HTTP1_STATE_LOST &&
+	    http->response.losses && oldest && !oldest->lingering;
 
 	http->all->stats.losses += losses - http->counted_losses;
 	http->counted_losses = losses;
@@ -116,20 +116,21 @@ static void on_piece(void *ctx, struct conn *conn, const struct piece *piece)
 		http1_stream_feed(stream, piece->data);
 	if (piece->bytes > piece->data.len)
 		http1_stream_gap(stream, piece->bytes - piece->data.len);
-	http_check_sync(http);
+	http_check_sync(http, stream);
 	http->now = NULL;
 }
 
 static void on_gap(void *ctx, struct conn *conn, enum zsp_direction direction, uint32_t bytes)
 {
 	struct http_conn *http = conn->protocol;
+	struct http1_stream *stream;
 
 	(void)ctx;
 	if (!http || http->kind == SPAN_KIND_INVALID || http->given_up)
 		return;
-	http1_stream_gap(
-	    carries_requests(http, direction) ? &http->request : &http->response, bytes);
-	http_check_sync(http);
+	stream = carries_requests(http, direction) ? &http->request : &http->response;
+	http1_stream_gap(stream, bytes);
+	http_check_sync(http, stream);
 }
 
 static void on_end(void *ctx, struct conn *conn, enum zsp_direction direction, uint64_t time_ns)
