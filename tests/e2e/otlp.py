@@ -139,6 +139,8 @@ def any_value(data):
         return bool(value)
     if number == 3:
         return value - (1 << 64) if value >= 1 << 63 else value
+    if number == 4:
+        return struct.unpack("<d", struct.pack("<Q", value))[0]
     raise Failure(f"AnyValue with field {number}")
 
 

@@ -46,6 +46,28 @@ static int read_file(const char *path, struct buf *text, struct buf *message)
 	return 0;
 }
 
+/* Brackets in comments and texts count too; there they are closed as well. */
+static int check_brackets(struct sv text, const char *path, struct buf *message)
+{
+	size_t open = 0, line = 1;
+
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.p[i];
+
+		line += c == '\n';
+		if (c == '[' || c == '{')
+			open++;
+		else if ((c == ']' || c == '}') && open)
+			open--;
+		if (open > DOCUMENT_MAX_BRACKETS) {
+			buf_printf(message, "%s:%zu: more than %d open brackets", path, line,
+			    DOCUMENT_MAX_BRACKETS);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
 /* Say what the parser did not like. */
 static int parse_error(const yaml_parser_t *parser, const char *path, struct buf *message)
 {
@@ -105,6 +127,8 @@ int document_read(const char *path, struct document **ret_document, struct buf *
 	document->message = message;
 	buf_init(&text);
 	err = read_file(path, &text, message);
+	if (!err)
+		err = check_brackets(buf_sv(&text), path, message);
 	if (!err && !yaml_parser_initialize(&parser))
 		err = -ENOMEM;
 	else if (!err) {

@@ -15,6 +15,8 @@
 
 /* Written by hand, and kept whole in memory. */
 #define DOCUMENT_MAX_BYTES (1 << 20)
+/* Open brackets: libyaml looks at all of them for each word, so a file of brackets alone would take it minutes. */
+#define DOCUMENT_MAX_BRACKETS 256
 
 struct document;
 
