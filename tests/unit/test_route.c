@@ -88,12 +88,26 @@ static void test_long_paths_end_in_a_wildcard(void **state)
 	}
 }
 
+/* One segment without a slash, longer than a route may be: what fits of it is not the path. */
+static void test_a_long_segment_is_not_cut(void **state)
+{
+	char segment[ROUTE_MAX_BYTES + 50], whole[ROUTE_MAX_BYTES + 1] = "";
+
+	(void)state;
+	memset(segment, '.', sizeof(segment));
+	check(sv_from(segment, sizeof(segment)), "*");
+	check(sv_from(segment, ROUTE_MAX_BYTES + 1), "*");
+	memset(whole, '.', ROUTE_MAX_BYTES);
+	check(sv_from(segment, ROUTE_MAX_BYTES), whole);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_segments),
 	    cmocka_unit_test(test_odd_bytes_are_repaired),
 	    cmocka_unit_test(test_long_paths_end_in_a_wildcard),
+	    cmocka_unit_test(test_a_long_segment_is_not_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,8 +103,9 @@ void route_infer(struct buf *out, struct sv path)
 		if (is_id(segment))
 			buf_append_cstr(out, "{id}");
 		else
-			utf8_append_repaired(
-			    out, sv_from(segment.p, end < ROUTE_MAX_BYTES ? end : ROUTE_MAX_BYTES));
+			/* One byte more than fits shows that it did not fit; repair shortens nothing. */
+			utf8_append_repaired(out,
+			    sv_from(segment.p, end <= ROUTE_MAX_BYTES ? end : ROUTE_MAX_BYTES + 1));
 		if (more)
 			buf_append_char(out, '/');
 		/* Behind a segment with more to come there must be room for the wildcard. */
