@@ -193,8 +193,8 @@ unit-programs: $(UNIT_TESTS)
 replay: $(B)/zerospan ## only the replays of golden recordings
 	$(Q)tests/run replay
 
-fuzz: fuzz-programs ## only the fuzzers, FUZZ_SECONDS=10 each
-	$(Q)tests/run fuzz
+fuzz: fuzz-programs ## only the fuzzers, for hours: FUZZ_RUNS=10000000 executions each; briefly: tests/run fuzz
+	$(Q)FUZZ_RUNS=$(or $(FUZZ_RUNS),10000000) tests/run fuzz
 
 fuzz-programs: $(FUZZERS)
 

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Any bytes as each of the texts of /proc that are read; what is accepted, written out again, is read as the same. */
+#include "discover/proc.h"
+#include "fuzz.h"
+
+static void check_stat(struct sv in)
+{
+	struct proc_stat stat, again;
+	char text[256];
+	int n;
+
+	if (proc_parse_stat(in, &stat))
+		return;
+	REQUIRE(memchr(stat.comm, '\0', sizeof(stat.comm)) && stat.pid >= 0);
+	n = snprintf(text, sizeof(text), "%d (%s) %c %d 0 0 0 0 %u 0 0 0 0 0 0 0 0 0 0 0 0 %llu",
+	    stat.pid, stat.comm, stat.state, stat.ppid, stat.kernel_thread ? 0x200000u : 0u,
+	    (unsigned long long)stat.start_ticks);
+	REQUIRE(n > 0 && (size_t)n < sizeof(text));
+	if (stat.ppid < 0) /* not a number that the kernel writes */
+		return;
+	REQUIRE(proc_parse_stat(sv_from(text, (size_t)n), &again) == 0);
+	REQUIRE(again.pid == stat.pid && again.ppid == stat.ppid && again.state == stat.state);
+	REQUIRE(strcmp(again.comm, stat.comm) == 0 && again.start_ticks == stat.start_ticks);
+	REQUIRE(again.kernel_thread == stat.kernel_thread);
+}
+
+static void check_maps_line(struct sv in)
+{
+	struct proc_map map, again;
+	struct buf text;
+
+	if (proc_parse_maps_line(in, &map))
+		return;
+	REQUIRE(map.start < map.end && fuzz_within(map.path, in));
+	buf_init(&text);
+	buf_printf(&text, "%llx-%llx r-%cp %llx %x:%x %llu ", (unsigned long long)map.start,
+	    (unsigned long long)map.end, map.executable ? 'x' : '-', (unsigned long long)map.offset,
+	    map.dev_major, map.dev_minor, (unsigned long long)map.inode);
+	buf_append_sv(&text, map.path);
+	buf_append_cstr(&text, map.deleted ? " (deleted)\n" : "\n");
+	REQUIRE(proc_parse_maps_line(buf_sv(&text), &again) == 0);
+	REQUIRE(again.start == map.start && again.end == map.end && again.offset == map.offset);
+	REQUIRE(again.inode == map.inode && again.executable == map.executable);
+	REQUIRE(again.dev_major == map.dev_major && again.dev_minor == map.dev_minor);
+	REQUIRE(again.deleted == map.deleted ? sv_eq(again.path, map.path) : !map.deleted);
+	buf_release(&text);
+}
+
+static void check_tcp_line(struct sv in)
+{
+	struct proc_tcp tcp, again;
+	char text[128];
+	int n;
+
+	if (proc_parse_tcp_line(in, &tcp))
+		return;
+	n = snprintf(text, sizeof(text), "0: 0:%X 0:0 %s 0:0 0:0 0 0 0 %llu", tcp.port,
+	    tcp.listening ? "0A" : "01", (unsigned long long)tcp.inode);
+	REQUIRE(proc_parse_tcp_line(sv_from(text, (size_t)n), &again) == 0);
+	REQUIRE(again.port == tcp.port && again.listening == tcp.listening);
+	REQUIRE(again.inode == tcp.inode);
+}
+
+static void check_environ(struct sv in)
+{
+	struct sv value = {0};
+
+	if (!proc_parse_environ(in, "PORT", &value))
+		return;
+	REQUIRE(fuzz_within(value, in) && sv_find(value, '\0') == value.len);
+	REQUIRE(value.p - in.p >= 5 && memcmp(value.p - 5, "PORT=", 5) == 0);
+	REQUIRE(value.p - in.p == 5 || value.p[-6] == '\0');
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct sv in = fuzz_copy(data, size);
+
+	check_stat(in);
+	check_maps_line(in);
+	check_tcp_line(in);
+	check_environ(in);
+	fuzz_free(in);
+	return 0;
+}

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Seeds for the fuzzers, made from what the other tests already know: the strings and machine code in the unit
+tests, tests/data, the golden recordings. Each seeds_* yields bytes in the form that its target reads."""
+import ast
+import glob
+import os
+import re
+import shutil
+import struct
+import subprocess
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HEAD, BLOCK, ITEM = 32, 16, 8  # bytes (user/ingest/recording.h)
+EVENT = 4                      # JOURNAL_EVENT (user/journal.h)
+LITERALS = re.compile(r'"(?:[^"\\\n]|\\.)*"(?:\s*"(?:[^"\\\n]|\\.)*")*')
+LITERAL = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
+# The macros of the unit tests that stand in the middle of strings.
+MACROS = {"HOST": r'"Host: a\r\n"', "OK2": r'"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"',
+          "OK0": r'"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"'}
+
+
+def read(*path):
+    with open(os.path.join(ROOT, *path), "rb") as f:
+        return f.read()
+
+
+def unescape(literal):
+    """The bytes of a C string's text; what Python does not read alike is left out by the caller."""
+    return ast.literal_eval('b"' + literal.replace(r"\0", r"\x00") + '"')
+
+
+def source(name):
+    text = read("tests", "unit", name).decode("utf-8")
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    for macro, value in MACROS.items():
+        text = re.sub(rf"\b{macro}\b", lambda _: value, text)
+    return text
+
+
+def strings(*patterns):
+    """All strings in the unit tests of these names, adjacent ones joined."""
+    for pattern in patterns:
+        for path in sorted(glob.glob(os.path.join(ROOT, "tests", "unit", pattern))):
+            for match in LITERALS.finditer(source(os.path.basename(path))):
+                try:
+                    yield b"".join(unescape(part) for part in LITERAL.findall(match.group()))
+                except (SyntaxError, ValueError):
+                    continue
+
+
+def plain(*patterns):
+    return lambda: strings(*patterns)
+
+
+# --- recordings -------------------------------------------------------------------------------------
+
+
+def entries(recording):
+    """(type, body) of each entry in a recording."""
+    at = HEAD
+    while at < len(recording):
+        end = at + BLOCK + struct.unpack_from("<I", recording, at + 8)[0]
+        at += BLOCK
+        while at < end:
+            kind, _, size = struct.unpack_from("<HHI", recording, at)
+            yield kind, recording[at + ITEM:at + ITEM + size]
+            at += ITEM + (size + 7) // 8 * 8
+
+
+def golden():
+    for path in sorted(glob.glob(os.path.join(ROOT, "tests", "replay", "golden", "*.zsrec"))):
+        with open(path, "rb") as f:
+            yield f.read()
+
+
+def seeds_decode():
+    for data in golden():
+        yield from (body for kind, body in entries(data) if kind == EVENT)
+
+
+def seeds_recording():
+    """Short recordings: a few entries of the golden ones in two blocks. The target computes checksums."""
+    for data in golden():
+        items = [struct.pack("<HHI", kind, 0, len(body)) + body + bytes(-len(body) % 8)
+                 for kind, body in entries(data)]
+        for start in range(1, len(items) - 6, 12):
+            blocks = [items[0] + items[start], b"".join(items[start + 1:start + 5]) + items[-1]]
+            yield data[:HEAD] + b"".join(
+                struct.pack("<IIII", 0x4b4c425a, 0, len(block), number) + block
+                for number, block in enumerate(blocks))
+
+
+def seeds_replay():
+    yield from golden()
+    yield from seeds_recording()
+
+
+# --- HTTP -------------------------------------------------------------------------------------------
+
+
+def messages():
+    for text in strings("test_http1_*.c", "test_exchange*.c", "test_pipeline*.c"):
+        if b"HTTP/1" in text:
+            yield text
+
+
+def seeds_head():
+    for text in messages():
+        yield b"\xff\xff" + text
+        yield struct.pack("<H", len(text) // 2) + text
+    yield from (b"\0\0" + text for text in strings("test_http1_stream*.c"))
+
+
+def seeds_stream():
+    for text in messages():
+        flags = 1 if text.startswith(b"HTTP/") else 0
+        yield bytes([flags, 0, 0, 0, 0, 0, 0, 0, 0]) + text
+        yield bytes([flags, 9, 0, 20, 3, 0, 60, 127, 7]) + text
+        yield bytes([flags | 4, 0, 0, 100, 0x85, 100, 100, 0x80, 50]) + text
+
+
+def seeds_diff():
+    for text in messages():
+        flags = 1 if text.startswith(b"HTTP/") else 0
+        yield bytes([flags, 0]) + text
+
+
+def moves(op, text):
+    """Reads or writes (fuzz_exchange.c) of at most 239 bytes."""
+    return b"".join(bytes([op, len(part)]) + part
+                    for part in (text[i:i + 239] for i in range(0, len(text), 239)))
+
+
+def seeds_exchange():
+    """The conversations of test_exchange_vectors.c, observed at the server, from birth and late."""
+    ends = {"END_Q": b"\x05", "END_S": b"\x04", "RESET": b"\x06\x01", "CLOSE": b"\x06\x00"}
+    text = source("test_exchange_vectors.c")
+    for vector in re.split(r"\n    \{", text)[1:]:
+        steps = b""
+        for what, literals, end in re.findall(
+                r'\b([QS])\(((?:\s*"(?:[^"\\\n]|\\.)*")+)\)|\b(END_Q|END_S|RESET|CLOSE)\b', vector):
+            try:
+                part = b"".join(unescape(p) for p in LITERAL.findall(literals))
+            except (SyntaxError, ValueError):
+                break
+            steps += ends[end] if end else moves(1 if what == "Q" else 2, part)
+        yield b"\x00\x01" + steps
+        yield b"\x00\x00" + steps
+
+
+# --- the rest ---------------------------------------------------------------------------------------
+
+
+def seeds_url():
+    for text in strings("test_url.c", "test_http_span_url.c"):
+        yield b"\0" + text
+        yield b"\1" + text
+
+
+def seeds_trace_context():
+    for name in ("traceparent_vectors.tsv", "tracestate_vectors.tsv"):
+        for line in read("tests", "data", name).splitlines():
+            for column in line.split(b"\t"):
+                yield column
+                yield b"\n".join(part.partition(b": ")[2] for part in column.split(b"\\n"))
+
+
+def seeds_options():
+    for text in strings("test_options.c"):
+        yield text.replace(b" ", b"\n")
+
+
+def seeds_otlp_env():
+    for text in strings("test_otlp_env.c"):
+        yield from (b"\n" * n + text for n in (0, 1, 2, 3))
+    yield b"a=b,api-key=x%20y\nhttps://host:4318/base\n500\nhttp/protobuf\nnone\n\n\notlp\nfalse"
+
+
+def seeds_otlp_response():
+    yield b"\x0a\x05\x08\x03\x12\x01x"          # partial_success: 3 spans, "x"
+    yield b"\x08\x03\x12\x05wrong\x1a\x02\x0a\x00"  # status 3, "wrong", a detail
+    yield b"\x0a\x0a\x08\xff\xff\xff\xff\xff\xff\xff\xff\x7f"
+
+
+def seeds_code():
+    for array in re.findall(r"\{((?:\s*0x[0-9a-f]{2},?)+)\s*\}", source("test_sqlite_code.c")):
+        yield bytes(int(byte, 16) for byte in re.findall(r"0x([0-9a-f]{2})", array))
+    for text in strings("test_sqlite_code.c"):
+        yield text
+        try:
+            yield bytes.fromhex(text.decode())
+        except (ValueError, UnicodeDecodeError):
+            continue
+
+
+def seeds_source_id():
+    id_ = b"2022-12-28 14:03:47 " + b"df5c253c0b3dd24916e4ec7cf77d3db5294cc9fd45ae7b9c5e82ad8197f38a24"
+    yield id_ + b"\0SQLite format 3\0"
+    yield b"SQLite format 3\0" + id_[:-4] + b"alt1"
+    yield b"--" + id_[:60]
+
+
+def seeds_sqlite_db():
+    """A handle, its list, Btree, BtShared, Pager and names (user/discover/sqlite_db.h), as offsets."""
+    for name in (b":memory:\0", b"/memfd:db\0"):
+        words = [0] * 32
+        words[4], words[16], words[17] = 128, 400, 144  # aDb; "main", Btree
+        words[18], words[19], words[20] = 0, 160, 168   # the handle, BtShared; its Pager
+        words[21 + 3] = 416
+        image = struct.pack("<32Q", *words).ljust(400, b"\0") + b"main".ljust(16, b"\0") + name
+        yield image.ljust(512, b"\0")
+
+
+def seeds_elf():
+    """A small library, as the compiler at hand makes it, with and without section heads."""
+    text = b"int sqlite3_step(int x) { return x + 1; } int sqlite3_sql(int x) { return x * 2; }\n"
+    compiler = next((c for c in ("cc", "gcc", "clang") if shutil.which(c)), None)
+    if not compiler:
+        return
+    for options in (["-shared"], ["-shared", "-Wl,--hash-style=gnu", "-Wl,-s"], ["-c"]):
+        with tempfile.TemporaryDirectory() as directory:
+            out = os.path.join(directory, "out")
+            done = subprocess.run(
+                [compiler, "-xc", "-", "-o", out, "-Os", "-nostdlib", "-fno-asynchronous-unwind-tables",
+                 "-Wl,-z,noseparate-code,--build-id,--no-as-needed", "-Wl,-z,max-page-size=64"] + options,
+                input=text, stderr=subprocess.DEVNULL, check=False)
+            if done.returncode == 0:
+                with open(out, "rb") as f:
+                    yield f.read()
+
+
+SEEDS = {
+    "fuzz_code": seeds_code,
+    "fuzz_decode": seeds_decode,
+    "fuzz_elf": seeds_elf,
+    "fuzz_exchange": seeds_exchange,
+    "fuzz_http1_diff": seeds_diff,
+    "fuzz_http1_head": seeds_head,
+    "fuzz_http1_stream": seeds_stream,
+    "fuzz_options": seeds_options,
+    "fuzz_otlp_env": seeds_otlp_env,
+    "fuzz_otlp_response": seeds_otlp_response,
+    "fuzz_proc": plain("test_proc.c"),
+    "fuzz_recording": seeds_recording,
+    "fuzz_replay": seeds_replay,
+    "fuzz_retry_after": plain("test_otlp_env.c"),
+    "fuzz_route": plain("test_route*.c"),
+    "fuzz_source_id": seeds_source_id,
+    "fuzz_sql": plain("test_sql.c", "test_statement.c"),
+    "fuzz_sqlite_db": seeds_sqlite_db,
+    "fuzz_trace_context": seeds_trace_context,
+    "fuzz_url": seeds_url,
+    "fuzz_utf8": plain("test_base.c", "test_url.c"),
+}
