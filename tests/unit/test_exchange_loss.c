@@ -405,6 +405,37 @@ static void loss_before_the_end(void **state)
 	free(w);
 }
 
+/* A request whose body nobody can delimit is being answered when the next one comes: what is left of that answer
+ * is not the next one's. */
+static void answer_in_progress_when_the_pairing_is_lost(void **state)
+{
+	static const char *const answers[][2] = {
+	    {"HTTP/1.1 200 A\r\nContent-Len", "gth: 3\r\n\r\nabc"},
+	    {"HTTP/1.1 200 A\r\nContent-Length: 3\r\n\r\na", "bc"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct world w;
+		struct sock sock;
+
+		world_init(&w);
+		sock = sock_tcp(&w.feed, 1, ZSP_ROLE_ACCEPTED, 1, 8000, 2, 999);
+		sock_announce(&sock);
+		sock_read(&sock, &worker, "POST /1 HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\nzip");
+		sock_write(&sock, &worker, answers[i][0]);
+		sock_read(&sock, &worker, "GET /2 HTTP/1.1\r\n");
+		sock_write(&sock, &worker, answers[i][1]);
+		sock_read(&sock, &worker, "\r\n");
+		sock_close(&sock);
+		world_end(&w);
+		assert_int_equal(w.n_records, 2);
+		assert_string_equal(
+		    w.records[0].text, i ? "POST /1 200 0+1 partial" : "POST /1 0 0+0 partial");
+		assert_string_equal(w.records[1].text, "GET /2 0 0+0 partial");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -421,6 +452,7 @@ int main(void)
 	    cmocka_unit_test(long_head_in_a_pipeline),
 	    cmocka_unit_test(malformed_in_a_pipeline),
 	    cmocka_unit_test(loss_before_the_end),
+	    cmocka_unit_test(answer_in_progress_when_the_pairing_is_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,12 +50,13 @@ void exchange_finish(
 	pool_give(&http->all->pool, exchange);
 }
 
-/* What is open ends here, as far as it was seen: which answer belongs to which request is unknown.
- */
+/* What is open ends here, as far as it was seen: which answer belongs to which request is unknown. An
+ * answer in progress belongs to none that comes. */
 static void http_abandon_queue(struct http_conn *http)
 {
 	struct exchange *exchange;
 
+	http->stray |= http->response.in_message;
 	while ((exchange = http_oldest(http))) {
 		exchange->partial = true;
 		exchange_finish(http, exchange, EXCHANGE_OK, http->last_response_ns);
