@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages as two parsers report them, to be compared; and our stream's report. */
+#ifndef ZS_TESTS_HTTP1_MESSAGES_H
+#define ZS_TESTS_HTTP1_MESSAGES_H
+
+#include "fuzz.h"
+#include "proto/http1.h"
+
+enum {
+	MESSAGES_MAX = 4, /* later ones of an input are not compared */
+	FIELDS_MAX = 12,  /* likewise a message's fields */
+};
+
+struct message {
+	struct buf method, target;
+	struct buf names[FIELDS_MAX], values[FIELDS_MAX];
+	size_t n_fields;
+	int major, minor, status;
+	uint64_t body;
+	bool headed, complete, keeps_alive;
+	bool proper; /* theirs: version and status stand there as they must */
+	/* Ours. */
+	struct sv behind; /* the input behind the head */
+	bool malformed, dropped, chunked, bare_cr;
+	bool framing_differs;    /* the coding is read differently on purpose */
+	bool connection_differs; /* so is persistence */
+};
+
+struct messages {
+	struct message items[MESSAGES_MAX];
+	struct message rest; /* takes what is not compared */
+	size_t n;
+};
+
+static inline void message_release(struct message *m)
+{
+	buf_release(&m->method);
+	buf_release(&m->target);
+	for (size_t i = 0; i < FIELDS_MAX; i++) {
+		buf_release(&m->names[i]);
+		buf_release(&m->values[i]);
+	}
+	*m = (struct message){0};
+}
+
+static inline void messages_release(struct messages *all)
+{
+	for (size_t i = 0; i < MESSAGES_MAX && i < all->n; i++)
+		message_release(&all->items[i]);
+	message_release(&all->rest);
+}
+
+static inline struct message *messages_last(struct messages *all)
+{
+	return all->n && all->n <= MESSAGES_MAX ? &all->items[all->n - 1] : &all->rest;
+}
+
+static inline void messages_begin(struct messages *all)
+{
+	if (all->n++ >= MESSAGES_MAX)
+		message_release(&all->rest);
+}
+
+static inline void message_add_field(struct message *m)
+{
+	if (m->n_fields == FIELDS_MAX)
+		m->dropped = true;
+	else
+		m->n_fields++;
+}
+
+static inline struct buf *message_last_name(struct message *m)
+{
+	return &m->names[m->n_fields - 1];
+}
+
+static inline struct buf *message_last_value(struct message *m)
+{
+	return &m->values[m->n_fields - 1];
+}
+
+static inline bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Take the next byte that is no blank; 0 at the end. */
+static inline char next_visible(struct sv *s)
+{
+	char c = 0;
+
+	while (s->len && is_blank(s->p[0]))
+		*s = sv_skip(*s, 1);
+	if (s->len)
+		c = s->p[0];
+	*s = sv_skip(*s, 1);
+	return c;
+}
+
+/* Equal but for blanks around them; if ours is folded, but for all blanks. */
+static inline bool same_value(struct sv ours, struct sv theirs)
+{
+	char c;
+
+	if (sv_find(ours, '\n') == ours.len)
+		return sv_eq(ours, sv_trim_ows(theirs));
+	do {
+		c = next_visible(&ours);
+		if (c != next_visible(&theirs))
+			return false;
+	} while (c);
+	return true;
+}
+
+/* --- our stream -------------------------------------------------------------------------------------- */
+
+struct ours {
+	struct messages *all;
+	struct http1_stream stream;
+	struct sv in;
+	uint8_t answers;
+};
+
+/* Is there a CR without its LF? */
+static inline bool has_bare_cr(struct sv s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.p[i] == '\r' && (i + 1 == s.len || s.p[i + 1] != '\n'))
+			return true;
+	return false;
+}
+
+static inline void our_begin(void *ctx)
+{
+	struct ours *o = ctx;
+
+	messages_begin(o->all);
+}
+
+/* Is there a member of this list that is empty? */
+static inline bool has_empty_member(struct sv list)
+{
+	for (;;) {
+		struct sv member = sv_from(list.p, sv_find(list, ','));
+
+		if (sv_trim_ows(member).len == 0)
+			return true;
+		if (member.len == list.len)
+			return false;
+		list = sv_skip(list, member.len + 1);
+	}
+}
+
+static inline bool has_any(struct sv s, const char *bytes)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (strchr(bytes, s.p[i]))
+			return true;
+	return false;
+}
+
+/* Tokens, commas and SP, and nothing else? */
+static inline bool all_tokens(struct sv list)
+{
+	for (size_t i = 0; i < list.len; i++) {
+		char lower = ascii_lower(list.p[i]);
+
+		if (!(lower >= 'a' && lower <= 'z') && !(lower >= '0' && lower <= '9') &&
+		    (!lower || !strchr("!#$%&'*+-.^_`|~, ", lower)))
+			return false;
+	}
+	return true;
+}
+
+/* What of the head is read differently on purpose, by the table in fuzz_http1_diff.c. */
+static inline void our_note_differences(
+    struct message *m, const struct http1_head *head, struct sv bytes)
+{
+	const enum http1_name connection = HTTP1_NAME_CONNECTION;
+	bool folded = memmem(bytes.p, bytes.len, "\n ", 2) || memmem(bytes.p, bytes.len, "\n\t", 2);
+
+	for (size_t i = 0; i < head->n_fields; i++) {
+		const struct http1_field *f = &head->fields[i];
+		struct sv line = sv_skip(bytes, (size_t)(f->name.p - bytes.p));
+		bool odd = folded || has_any(sv_from(line.p, sv_find(line, '\n')), "\t");
+
+		if (f->known == HTTP1_NAME_TRANSFER_ENCODING)
+			m->framing_differs |=
+			    odd || !all_tokens(f->value) || has_empty_member(f->value);
+		if (f->known == connection)
+			m->connection_differs |= odd;
+		if (sv_eq_nocase(f->name, SV("proxy-connection")))
+			m->connection_differs = true;
+	}
+	if (head->version_minor == 0 && http1_known_has_token(head, connection, SV("close")))
+		m->connection_differs = true;
+}
+
+static inline enum http1_answers our_head(void *ctx, const struct http1_head *head, size_t n)
+{
+	struct ours *o = ctx;
+	struct message *m = messages_last(o->all);
+	enum http1_framing framing = HTTP1_BODY_NONE;
+	struct sv bytes = sv_from(o->in.p + o->stream.message_offset, n);
+	int answers = o->answers & 3;
+
+	m->headed = true;
+	m->behind = sv_skip(o->in, (size_t)o->stream.message_offset + n);
+	m->bare_cr = has_bare_cr(bytes);
+	m->major = head->version_major;
+	m->minor = head->version_minor;
+	m->status = head->status;
+	m->malformed = head->malformed;
+	m->dropped = head->dropped_fields != 0;
+	buf_append_sv(&m->method, head->method);
+	buf_append_sv(&m->target, head->target);
+	for (size_t i = 0; i < head->n_fields; i++) {
+		message_add_field(m);
+		if (m->dropped)
+			break;
+		buf_append_sv(message_last_name(m), head->fields[i].name);
+		buf_append_sv(message_last_value(m), head->fields[i].value);
+	}
+	if (head->kind == HTTP1_RESPONSE)
+		framing = http1_response_body(head, HTTP1_ANSWERS_OTHER).framing;
+	m->keeps_alive = http1_keeps_alive(head) && framing != HTTP1_BODY_UNTIL_CLOSE;
+	our_note_differences(m, head, bytes);
+	if (head->kind == HTTP1_RESPONSE && head->status >= 200) {
+		o->answers >>= 2;
+		answers = answers > HTTP1_ANSWERS_CONNECT ? HTTP1_ANSWERS_OTHER : answers;
+		framing = http1_response_body(head, (enum http1_answers)answers).framing;
+	} else if (head->kind == HTTP1_REQUEST) {
+		framing = http1_request_body(head).framing;
+	}
+	m->chunked = framing == HTTP1_BODY_CHUNKED;
+	return (enum http1_answers)answers;
+}
+
+static inline void our_body(void *ctx, struct sv data, uint64_t n)
+{
+	struct ours *o = ctx;
+
+	(void)data;
+	messages_last(o->all)->body += n;
+}
+
+static inline void our_end(void *ctx, enum http1_end how)
+{
+	struct ours *o = ctx;
+
+	messages_last(o->all)->complete = how == HTTP1_END_COMPLETE;
+}
+
+/* Returns whether the stream got out of step. */
+static inline bool our_reading(
+    struct messages *all, enum http1_kind kind, uint8_t answers, struct sv in)
+{
+	static const struct http1_handler handler = {our_begin, our_head, our_body, our_end};
+	struct ours ours = {.all = all, .answers = answers, .in = in};
+	bool lost;
+
+	http1_stream_init(&ours.stream, kind, true, &handler, &ours);
+	http1_stream_feed(&ours.stream, in);
+	http1_stream_close(&ours.stream, false);
+	lost = ours.stream.losses != 0;
+	http1_stream_release(&ours.stream);
+	return lost;
+}
+
+#endif
