@@ -186,7 +186,7 @@ def seeds_otlp_response():
 def seeds_code():
     for array in re.findall(r"\{((?:\s*0x[0-9a-f]{2},?)+)\s*\}", source("test_sqlite_code.c")):
         yield bytes(int(byte, 16) for byte in re.findall(r"0x([0-9a-f]{2})", array))
-    for text in strings("test_sqlite_code.c"):
+    for text in strings("test_sqlite_code*.c"):
         yield text
         try:
             yield bytes.fromhex(text.decode())
