@@ -473,6 +473,7 @@ int main(void)
 	    cmocka_unit_test(malformed_in_a_pipeline),
 	    cmocka_unit_test(loss_before_the_end),
 	    cmocka_unit_test(answer_in_progress_when_the_pairing_is_lost),
+	    cmocka_unit_test(next_after_a_hidden_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
