@@ -10,9 +10,10 @@
  *   socket   both ends of the connection are observed: same addresses mirrored, same stream
  * position of the request's first byte thread   the thread that made the call was serving exactly
  * one request. It serves a request from the first byte it reads of it to the last byte of the
- * answer. A request is parked, and no candidate, while a call made for it is in flight and the
- * thread has been back in epoll_wait, poll or select since: then a loop is serving others. Two
- * candidates are no candidate.
+ * answer. A request is parked while a call made for it is in flight and the thread has been back in
+ * epoll_wait, poll or select since: then a loop may be serving others, and it gets no more calls; but
+ * it may go on by itself, and so remains a candidate beside those of other traces. Two candidates are
+ * no candidate.
  */
 #ifndef ZS_TRACE_ASSEMBLER_H
 #define ZS_TRACE_ASSEMBLER_H

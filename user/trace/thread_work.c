@@ -59,6 +59,10 @@ void thread_work_end(struct thread_works *works, uint32_t tid, struct node *requ
 	}
 }
 
+/*
+ * It waits for a call, as far as we know, and so gets no more. It may go on before that ends, by a timer or
+ * with a second call: so it stands in the way of strangers, and not of the request that its call became.
+ */
 static bool request_is_parked(const struct node *request, uint32_t slice)
 {
 	return request->calls > 0 && request->call_slice != slice;
@@ -68,7 +72,7 @@ struct node *thread_work_current(const struct thread_works *works, uint32_t tid,
     uint64_t start_ns, bool *ret_ambiguous)
 {
 	struct thread_work *work = work_find(works, tid);
-	struct node *current = NULL;
+	struct node *current = NULL, *parked = NULL;
 
 	*ret_ambiguous = false;
 	if (!work)
@@ -76,13 +80,16 @@ struct node *thread_work_current(const struct thread_works *works, uint32_t tid,
 	list_for_each (at, &work->requests) {
 		struct node *request = container_of(at, struct node, serving);
 
-		if (request->exchange->taken_ns > start_ns || request_is_parked(request, slice))
+		if (request->exchange->taken_ns > start_ns)
 			continue;
-		if (current) {
-			*ret_ambiguous = true;
-			return NULL;
+		if (request_is_parked(request, slice)) {
+			*ret_ambiguous |= parked && parked->group != request->group;
+			parked = request;
+			continue;
 		}
+		*ret_ambiguous |= current != NULL;
 		current = request;
 	}
-	return current;
+	*ret_ambiguous = current && (*ret_ambiguous || (parked && parked->group != current->group));
+	return *ret_ambiguous ? NULL : current;
 }
