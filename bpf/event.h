@@ -96,7 +96,9 @@ struct zsp_data {
 	__u32 bytes;    /* moved by the call (return value) */
 	__u32 captured; /* <= bytes: payload bytes that follow, the first of them */
 	__u8 direction; /* enum zsp_direction */
-	__u8 reserved[3];
+	__u8
+	    tail; /* <= ZSP_TAIL_MAX, bytes - captured: payload bytes behind those, the last ones moved */
+	__u8 reserved[2];
 	__u8 payload[];
 };
 
@@ -155,6 +157,8 @@ struct zsp_statement {
 /* Most payload bytes of one message burst, and of one record (DESIGN: a head counts up to 16 KiB).
  */
 #define ZSP_CAPTURE_MAX 16384
+/* Most bytes of the end of a call that was not captured whole: a chunked body ends in "\r\n0\r\n\r\n". */
+#define ZSP_TAIL_MAX 16
 /* Most bytes of SQL text with its NUL; the summary of a longer text is made from its beginning. */
 #define ZSP_SQL_MAX 4096
 

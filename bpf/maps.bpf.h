@@ -45,6 +45,8 @@ struct zsp_transfer {
 	u32 fits;      /* within the budget: captured first and looked at then */
 	u64 gathered;  /* bytes copied so far from the pieces */
 	u64 first;     /* the first 8 bytes that were captured, 0 beyond their end */
+	u64 tail_at; /* where the last bytes stand that are reported although those before them are not */
+	u64 tail; /* their number */
 };
 
 /* A statement execution in progress, or the preparation that a thread is inside of. */

@@ -18,170 +18,21 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "capture.bpf.h"
 #include "compat.bpf.h"
 #include "conn.bpf.h"
 #include "emit.bpf.h"
 #include "http.bpf.h"
 #include "thread.bpf.h"
-
-#define ZSP_MSG_OOB      0x0001
-#define ZSP_MSG_PEEK     0x0002
-#define ZSP_MSG_TRUNC    0x0020
-#define ZSP_MSG_ERRQUEUE 0x2000
+#include "transfer.bpf.h"
 
 /* Captured of every message whatever is left of its burst's budget: the size of a chunk stands first in most writes. */
 #define ZSP_CAPTURE_ALWAYS 32
-/* Pieces of a scattered buffer that are gathered; what lies beyond is counted but not captured. */
-#define ZSP_IOV_MAX 16
-/* Empty pieces before the first byte of a scattered buffer that are passed over. */
-#define ZSP_IOV_EMPTY_MAX 16
-/* Messages of one sendmmsg or recvmmsg that are counted: no more are sent by one call (UIO_MAXIOV). */
-#define ZSP_BATCH_MAX 1024
 
 #define ZSP_EINPROGRESS 115
 
 #define ZSP_PROT_EXEC     0x4
 #define ZSP_MAP_ANONYMOUS 0x20
-
-static __always_inline void data_init(struct zsp_data *data, const struct zsp_thread *thread,
-    const struct zsp_conn *conn, u32 captured)
-{
-	const struct zsp_transfer *t = &thread->transfer;
-
-	zsp_header_init(
-	    &data->h, ZSP_KIND_DATA, sizeof(*data) + captured, t->now, thread->slice, conn->id);
-	data->start_ns = t->start;
-	data->seq = t->seq;
-	data->bytes = t->bytes;
-	data->captured = captured;
-	data->direction = t->direction;
-	__builtin_memset(data->reserved, 0, sizeof(data->reserved));
-}
-
-/* The first 8 bytes of room are 0 until bytes are copied over them, so that they can be looked at whatever their number. */
-static __always_inline void data_clear_first(struct zsp_data *data)
-{
-	*(u64 *)data->payload = 0;
-}
-
-static __always_inline void data_submit(struct zsp_data *data, long fault)
-{
-	if (fault) {
-		data->h.flags |= ZSP_DATA_FAULT;
-		data->h.size = sizeof(*data);
-		data->captured = 0;
-		zsp_count(ZSP_COUNT_FAULTS, 1);
-	}
-	zsp_submit(data, false);
-}
-
-/* want <= room bytes from one buffer. room is a constant: the ring reserves constant sizes only. */
-static __always_inline void emit_flat(
-    const u64 room, u64 want, struct zsp_thread *thread, const struct zsp_conn *conn)
-{
-	struct zsp_data *data = zsp_reserve(sizeof(*data) + room, ZSP_COUNT_LOST_RING_DATA);
-	u64 n = want;
-	long fault = 0;
-
-	if (!data)
-		return;
-	data_init(data, thread, conn, want);
-	barrier_var(n);
-	if (n > room)
-		n = room;
-	if (room) {
-		data_clear_first(data);
-		fault = bpf_probe_read_user(data->payload, n, (void *)thread->transfer.buf);
-		thread->transfer.first = *(u64 *)data->payload;
-	}
-	data_submit(data, fault);
-}
-
-/* The only piece of message i of a batch. False: there are several, or it cannot be read; capturing ends there. */
-static __noinline int batch_piece(u64 address, u32 i, struct user_iovec *ret)
-{
-	const struct user_mmsghdr64 *batch = (void *)address;
-	struct user_mmsghdr64 message = {};
-
-	if (bpf_probe_read_user(&message, sizeof(message), &batch[i]) ||
-	    message.msg_hdr.msg_iovlen != 1 ||
-	    bpf_probe_read_user(ret, sizeof(*ret), message.msg_hdr.msg_iov))
-		return false;
-	if (ret->iov_len > message.msg_len)
-		ret->iov_len = message.msg_len;
-	return true;
-}
-
-/*
- * want <= room bytes from several pieces. Twice the room is reserved, since the verifier of
- * Linux 5.10 bounds offset and length each for itself and not their sum.
- */
-static __always_inline void emit_gathered(
-    const u64 room, u64 want, struct zsp_thread *thread, const struct zsp_conn *conn)
-{
-	struct zsp_data *data = zsp_reserve(sizeof(*data) + 2 * room, ZSP_COUNT_LOST_RING_DATA);
-	struct zsp_transfer *t = &thread->transfer;
-	const struct user_iovec *iov = (void *)t->iov;
-	long fault = 0;
-
-	if (!data)
-		return;
-	data_clear_first(data);
-	for (u32 i = 0; i < ZSP_IOV_MAX; i++) {
-		struct user_iovec piece = {.iov_base = (void *)t->buf, .iov_len = t->len};
-		u64 done = t->gathered;
-		u64 n;
-
-		if (i >= t->iov_count || done >= want)
-			break;
-		if (i > 0 && t->batch && !batch_piece(t->iov, i, &piece))
-			break;
-		if (i > 0 && !t->batch)
-			fault = bpf_probe_read_user(&piece, sizeof(piece), &iov[i]);
-		if (fault)
-			break;
-		n = piece.iov_len < want - done ? piece.iov_len : want - done;
-		if (n == 0)
-			continue;
-		barrier_var(n);
-		n = ((n - 1) & (room - 1)) + 1; /* n as it is; for the verifier, without a branch */
-		fault = bpf_probe_read_user(data->payload + (done & (room - 1)), n, piece.iov_base);
-		if (fault)
-			break;
-		t->gathered = done + n;
-	}
-	t->first = *(u64 *)data->payload;
-	data_init(data, thread, conn, t->gathered);
-	data_submit(data, fault);
-}
-
-/* Emit the call with want bytes of payload, in the smallest record that holds them. */
-static __always_inline void emit_transfer(
-    u64 want, struct zsp_thread *thread, const struct zsp_conn *conn)
-{
-	bool pieces = thread->transfer.iov && thread->transfer.len < want;
-
-	if (want == 0)
-		emit_flat(0, 0, thread, conn);
-	else if (pieces && want < 256)
-		emit_gathered(256, want, thread, conn);
-	else if (pieces && want < 1024)
-		emit_gathered(1024, want, thread, conn);
-	else if (pieces && want < 4096)
-		emit_gathered(4096, want, thread, conn);
-	else if (pieces)
-		emit_gathered(ZSP_CAPTURE_MAX, want, thread, conn);
-	else if (want <= 192)
-		emit_flat(192, want, thread, conn);
-	else if (want <= 448)
-		emit_flat(448, want, thread, conn);
-	else if (want <= 960)
-		emit_flat(960, want, thread, conn);
-	else if (want <= 4032)
-		emit_flat(4032, want, thread, conn);
-	else
-		emit_flat(ZSP_CAPTURE_MAX, want, thread, conn);
-}
 
 static __always_inline u32 *budget_of(struct zsp_conn *conn, const struct zsp_transfer *t)
 {
@@ -278,123 +129,11 @@ static __always_inline void handle_transfer(u32 fd, struct zsp_thread *thread)
 	t->seq = zsp_stream_begin(conn, socket.sk, t->direction, moved);
 	t->start = start_of(thread, &socket, moved);
 	want = take_budget(conn, t);
+	find_tail(t, want);
 	emit_transfer(want, thread, conn);
 	if (t->fits && want)
 		renew_budget(conn, t, want);
 	__sync_fetch_and_add(&conn->bytes[(t->direction - 1) & 1], moved);
-}
-
-/* Describe the user buffer of an iovec array; empty pieces before the first byte are passed over. */
-static __always_inline void transfer_from_iov(struct zsp_transfer *t, u64 iov, u64 count)
-{
-	struct user_iovec first = {};
-
-	for (u32 i = 0; i < ZSP_IOV_EMPTY_MAX && count > 1; i++) {
-		if (bpf_probe_read_user(&first, sizeof(first), (void *)iov) || first.iov_len)
-			break;
-		iov += sizeof(first);
-		count--;
-	}
-	t->iov = iov;
-	t->iov_count = count;
-	if (bpf_probe_read_user(&first, sizeof(first), (void *)iov))
-		return;
-	t->buf = (u64)first.iov_base;
-	t->len = first.iov_len;
-}
-
-static __always_inline void transfer_from_msghdr(struct zsp_transfer *t, u64 address)
-{
-	struct user_msghdr64 msg = {};
-
-	if (bpf_probe_read_user(&msg, sizeof(msg), (void *)address))
-		return;
-	transfer_from_iov(t, (u64)msg.msg_iov, msg.msg_iovlen);
-}
-
-/* Bytes that all messages of a sendmmsg or recvmmsg moved. A global function: checked once, for any arguments. */
-__weak int zsp_batch_bytes(u64 address, u64 messages)
-{
-	const struct user_mmsghdr64 *batch = (void *)address;
-	u32 total = 0, length = 0;
-
-	for (u32 i = 0; i < ZSP_BATCH_MAX && i < messages; i++) {
-		if (bpf_probe_read_user(&length, sizeof(length), &batch[i].msg_len))
-			break;
-		total += length;
-	}
-	return total;
-}
-
-/* sendmmsg, recvmmsg: one transfer, of which each message is a piece, or only the first one's pieces are captured. */
-static __always_inline void transfer_from_batch(struct zsp_transfer *t, u64 address, u32 messages)
-{
-	struct user_iovec first = {};
-
-	if (messages > ZSP_BATCH_MAX)
-		zsp_count(ZSP_COUNT_LOST_BATCH, messages - ZSP_BATCH_MAX);
-	t->bytes = zsp_batch_bytes(address, messages);
-	if (messages < 2 || !batch_piece(address, 0, &first)) {
-		transfer_from_msghdr(t, address);
-		return;
-	}
-	t->batch = 1;
-	t->iov = address;
-	t->iov_count = messages;
-	t->buf = (u64)first.iov_base;
-	t->len = first.iov_len;
-}
-
-/* Fill t from the call's registers. False: nothing of the stream was moved (MSG_PEEK and the like).
- */
-static __always_inline bool transfer_describe(
-    struct zsp_transfer *t, u32 class, const struct zsp_args *args)
-{
-	u64 flags = 0, asked = args->a[2];
-
-	switch (class) {
-	case ZSP_SYSCALL_RECVFROM:
-		flags = args->a[3];
-		/* fall through */
-	case ZSP_SYSCALL_READ:
-	case ZSP_SYSCALL_WRITE:
-		t->buf = args->a[1];
-		t->len = t->bytes;
-		break;
-	case ZSP_SYSCALL_READV:
-	case ZSP_SYSCALL_WRITEV:
-		transfer_from_iov(t, args->a[1], args->a[2]);
-		break;
-	case ZSP_SYSCALL_RECVMSG:
-		flags = args->a[2];
-		asked = 1;
-		/* fall through */
-	case ZSP_SYSCALL_SENDMSG:
-		transfer_from_msghdr(t, args->a[1]);
-		break;
-	case ZSP_SYSCALL_RECVMMSG:
-		flags = args->a[3];
-		/* fall through */
-	case ZSP_SYSCALL_SENDMMSG:
-		transfer_from_batch(t, args->a[1], t->bytes);
-		break;
-	default:
-		t->hidden = 1;
-	}
-	t->hidden |= !!(flags & ZSP_MSG_TRUNC);
-	if (t->bytes == 0 && (t->direction != ZSP_IN || !asked))
-		return false; /* not the end of the stream: nothing was written, or asked for */
-	return !(flags & (ZSP_MSG_PEEK | ZSP_MSG_ERRQUEUE | ZSP_MSG_OOB));
-}
-
-static __always_inline bool class_is_write(u32 class)
-{
-	return class >= ZSP_SYSCALL_WRITE && class <= ZSP_SYSCALL_SPLICE;
-}
-
-static __always_inline bool class_is_read(u32 class)
-{
-	return class >= ZSP_SYSCALL_READ && class <= ZSP_SYSCALL_RECVMMSG;
 }
 
 static __always_inline void handle_io(

@@ -142,6 +142,14 @@ def write_streamed(conn, head, body):
     conn.sendall(b"0\r\n\r\n")
 
 
+def write_chunk_pieces(conn, head, body):
+    """One chunk and its end, as proxies write them: head, size, data and end are pieces of one call."""
+    head = head.split(b"Content-Length")[0] + b"Transfer-Encoding: chunked\r\n\r\n"
+    parts = [head, b"%x\r\n" % len(body), body, b"\r\n0\r\n\r\n"]
+    conn.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    assert os.writev(conn.fileno(), parts) == sum(map(len, parts))
+
+
 def write_until_close(conn, head, body):
     head = head.split(b"Content-Length")[0] + b"Connection: close\r\n\r\n"
     conn.sendall(head)
@@ -168,6 +176,7 @@ READ = {"read16": read_sixteen, "readv": read_readv, "recvmsg": read_recvmsg, "p
 WRITE = {"two": write_two, "bytes": write_bytes, "writev": write_writev, "pieces": write_many_pieces,
          "sendmsg": write_sendmsg, "sendfile": write_sendfile, "splice": write_splice,
          "write": write_os, "mapping": write_from_mapping, "streamed": write_streamed,
+         "chunk_pieces": write_chunk_pieces,
          "until_close": write_until_close, "continue": write_continue, "cut": write_cut}
 
 

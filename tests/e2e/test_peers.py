@@ -8,7 +8,7 @@
     two_megabytes_of_sendfile           the size of what no buffer of the process ever held
     streamed_for_600_ms                 the size, and the time to the last byte, not to the first
     large_chunks                        chunks that are far larger than what is captured of them
-    after_a_chunk_that_ends_unseen      what follows an answer whose size cannot be known is whole
+    large_chunk_and_its_end_in_one_write  likewise, and nothing of its end is captured but the last bytes
     size_without_heads, post_of_64_kb   bodies alone, exact, above every buffer's size
     unusual_methods                     methods outside the usual list
     first_request_of_a_connection       timed from its own first byte, not from the connection's
@@ -193,19 +193,22 @@ def test_large_chunks(t):
     streamed(t, 30_000, "chunked")
 
 
-def test_after_a_chunk_that_ends_unseen(t):
-    """A large chunk and the end of the body in one write: that size is not known, the next exchange is whole."""
+def test_large_chunk_and_its_end_in_one_write(t):
+    """The middle of the write is not captured, its end is: as one buffer, and as pieces of which the last is the end."""
     puppet, zerospan = start(t)
     wire = Wire(puppet)
+    head, end = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"\r\n0\r\n\r\n"
     wire.take(request("/large"))
-    wire.give(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (50_000, b"x" * 50_000))
+    wire.give(b"%s%x\r\n%s%s" % (head, 50_000, b"x" * 50_000, end))
     wire.take(request("/next", "POST", size=3))
     wire.give(response(4), 4)
     wire.close()
-    zerospan.wait_spans(2)
-    spans = {span.get("url.path"): span for span in zerospan.finish()}
-    equal([(span.get("http.response.status_code"), sizes(span)) for span in (spans["/large"], spans["/next"])],
-          [(200, (None, None)), (200, (3, 4))], "status and sizes")
+    server = Odd(t, "chunk_pieces")
+    pieces = observer.observe(t, "--pid", server.pid)
+    equal(len(server.client().get("/bytes/60000").body), 60_000, "length of the answer")
+    spans = {span.get("url.path"): span for span in finish(zerospan, 2) + finish(pieces, 1)}
+    equal([sizes(spans[path]) for path in ("/large", "/next", "/bytes/60000")],
+          [(None, 50_000), (3, 4), (None, 60_000)], "sizes")
 
 
 def test_size_without_heads(t):

@@ -166,6 +166,29 @@ static inline void sock_move_cut(struct sock *sock, const struct actor *actor,
 	free(record);
 }
 
+/* The same with the end of the call behind the data. */
+static inline void sock_move_ends(struct sock *sock, const struct actor *actor,
+    enum zsp_direction direction, struct sv data, uint32_t bytes, struct sv tail)
+{
+	size_t len = sizeof(struct zsp_data) + data.len + tail.len;
+	struct zsp_data *record = calloc(1, len);
+
+	assert_non_null(record);
+	record->h = feed_header(sock->feed, ZSP_KIND_DATA, actor, sock->open.h.conn);
+	record->start_ns = record->h.time_ns;
+	record->seq = sock->seq[direction - 1];
+	record->bytes = bytes;
+	record->captured = (uint32_t)data.len;
+	record->tail = (uint8_t)tail.len;
+	record->direction = (uint8_t)direction;
+	memcpy(record->payload, data.p, data.len);
+	memcpy(record->payload + data.len, tail.p, tail.len);
+	sock->seq[direction - 1] += bytes;
+	sock->records[direction - 1]++;
+	feed_record(sock->feed, record, len);
+	free(record);
+}
+
 static inline void sock_move(
     struct sock *sock, const struct actor *actor, enum zsp_direction direction, struct sv data)
 {

@@ -184,6 +184,7 @@ static void data_fields(void **state)
 	REFUSED(ZSP_KIND_DATA, r.data.bytes = 0);
 	REFUSED(ZSP_KIND_DATA, r.h.conn = 0);
 	REFUSED(ZSP_KIND_DATA, r.data.start_ns = r.h.time_ns + 1);
+	REFUSED(ZSP_KIND_DATA, r.data.tail = 1);
 	TAKEN(ZSP_KIND_DATA, r.data.bytes = PAYLOAD);
 	TAKEN(ZSP_KIND_DATA, r.data.bytes = UINT32_MAX);
 	TAKEN(ZSP_KIND_DATA, r.data.direction = ZSP_OUT);

@@ -456,6 +456,54 @@ static void next_after_a_hidden_end(void **state)
 	free(w);
 }
 
+/* The end of a large write is captured: the size is exact and the exchange over at once. */
+static void end_behind_a_hidden_middle(void **state)
+{
+	static const char head[] =
+	    "HTTP/1.1 200 A\r\nTransfer-Encoding: chunked\r\n\r\n4000\r\nbody";
+	static const char *const ends[] = {
+	    "\r\n0\r\n\r\n", "dy\r\n0\r\n\r\n", "dy\r\n0\r\nA: b\r\n\r\n"};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct world *w = malloc(sizeof(*w));
+		struct sv end = sv_cstr(ends[i]);
+		uint32_t framing = (uint32_t)(end.len - (i ? 2 : 0));
+		struct sock sock;
+
+		world_init(w);
+		sock = sock_tcp(&w->feed, 77, ZSP_ROLE_ACCEPTED, 1, 8000, 1, 40000);
+		sock_announce(&sock);
+		sock_read(&sock, &worker, "GET /1 HTTP/1.1\r\n\r\n");
+		sock_move_ends(&sock, &worker, ZSP_OUT, SV(head),
+		    (uint32_t)strlen(head) - 4 + 0x4000 + framing, end);
+		assert_int_equal(w->ended, 1);
+		world_end(w);
+		expect_records(w, ends[i], "GET /1 200 0+16384");
+		free(w);
+	}
+}
+
+/* A stream that is out of step does not begin a message in the middle of a write. */
+static void start_behind_a_hidden_middle(void **state)
+{
+	struct world *w = malloc(sizeof(*w));
+	struct sock sock;
+
+	(void)state;
+	world_init(w);
+	sock = sock_tcp(&w->feed, 77, ZSP_ROLE_ACCEPTED, 1, 8000, 1, 40000);
+	sock_announce(&sock);
+	sock_read(&sock, &worker, "GET /1 HTTP/1.1\r\n\r\n");
+	sock_move_ends(&sock, &worker, ZSP_OUT,
+	    SV("HTTP/1.1 200 A\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n"), 50000,
+	    SV("HTTP/1.1 204 B\r\n"));
+	sock_write(&sock, &worker, "\r\n");
+	world_end(w);
+	expect_records(w, "hidden", "GET /1 200 0+4 partial");
+	free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -474,6 +522,8 @@ int main(void)
 	    cmocka_unit_test(loss_before_the_end),
 	    cmocka_unit_test(answer_in_progress_when_the_pairing_is_lost),
 	    cmocka_unit_test(next_after_a_hidden_end),
+	    cmocka_unit_test(end_behind_a_hidden_middle),
+	    cmocka_unit_test(start_behind_a_hidden_middle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

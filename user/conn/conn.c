@@ -106,6 +106,7 @@ static void conn_data(struct conn_table *table, const struct zsp_data *data)
 	struct piece piece = {
 	    .direction = data->direction,
 	    .data = sv_from(data->payload, data->captured),
+	    .tail = sv_from(data->payload + data->captured, data->tail),
 	    .bytes = data->bytes,
 	    .position = data->seq,
 	    .start_ns = data->start_ns,
@@ -117,7 +118,7 @@ static void conn_data(struct conn_table *table, const struct zsp_data *data)
 	int32_t ahead;
 
 	table->stats.seen_bytes += data->bytes;
-	table->stats.captured_bytes += data->captured;
+	table->stats.captured_bytes += data->captured + data->tail;
 	if (!conn) {
 		table->stats.unknown_pieces++;
 		return;

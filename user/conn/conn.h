@@ -33,8 +33,9 @@ const char *endpoint_text(const struct endpoint *endpoint, char text[ENDPOINT_TE
 /* One read or write as the stream sees it. */
 struct piece {
 	enum zsp_direction direction;
-	struct sv data;    /* captured bytes; they are the first of the piece */
-	uint32_t bytes;    /* >= data.len; the difference passed uncaptured */
+	struct sv data; /* captured bytes; they are the first of the piece */
+	struct sv tail; /* captured, too; they are the last of it */
+	uint32_t bytes; /* >= data.len + tail.len; the difference, in between, passed uncaptured */
 	uint32_t position; /* kernel stream position of the first byte */
 	uint64_t start_ns; /* writes: begin of the call; reads: when the kernel had it, or end_ns */
 	uint64_t end_ns;   /* end of the call */

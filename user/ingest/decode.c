@@ -15,8 +15,9 @@ static bool check_data(const struct event *e)
 {
 	const struct zsp_data *d = e->data;
 
-	return d->captured == d->h.size - sizeof(*d) && d->captured <= d->bytes &&
-	    d->captured <= ZSP_CAPTURE_MAX && d->h.conn != 0 && d->start_ns <= d->h.time_ns &&
+	return d->captured <= ZSP_CAPTURE_MAX && d->tail <= ZSP_TAIL_MAX &&
+	    d->captured + d->tail == d->h.size - sizeof(*d) && d->captured <= d->bytes &&
+	    d->tail <= d->bytes - d->captured && d->h.conn != 0 && d->start_ns <= d->h.time_ns &&
 	    (d->direction == ZSP_IN || d->direction == ZSP_OUT);
 }
 

@@ -211,6 +211,10 @@ void http1_stream_expect_start(struct http1_stream *s);
  * HTTP1_END_LOST, except until-close bodies, which just count. */
 void http1_stream_gap(struct http1_stream *s, uint64_t n);
 
+/* The same, and behind them the captured end of the same read or write, in which no message is taken to begin unless the
+ * stream is in step. */
+void http1_stream_gap_before(struct http1_stream *s, uint64_t n, struct sv tail);
+
 /* The stream has ended: by FIN or close (reset false), or by RST or an error. */
 void http1_stream_close(struct http1_stream *s, bool reset);
 

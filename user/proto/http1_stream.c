@@ -457,6 +457,16 @@ void http1_stream_gap(struct http1_stream *s, uint64_t n)
 		lose(s, HTTP1_END_LOST, 0);
 }
 
+void http1_stream_gap_before(struct http1_stream *s, uint64_t n, struct sv tail)
+{
+	if (n)
+		http1_stream_gap(s, n);
+	if (s->state == HTTP1_STATE_LOST) /* no message begins in the middle of a piece */
+		http1_stream_gap(s, tail.len);
+	else
+		http1_stream_feed(s, tail);
+}
+
 void http1_stream_close(struct http1_stream *s, bool reset)
 {
 	enum http1_end how = reset                ? HTTP1_END_RESET

@@ -115,7 +115,8 @@ static void on_piece(void *ctx, struct conn *conn, const struct piece *piece)
 	if (piece->data.len)
 		http1_stream_feed(stream, piece->data);
 	if (piece->bytes > piece->data.len)
-		http1_stream_gap(stream, piece->bytes - piece->data.len);
+		http1_stream_gap_before(
+		    stream, piece->bytes - piece->data.len - piece->tail.len, piece->tail);
 	http_check_sync(http, stream);
 	http->now = NULL;
 }

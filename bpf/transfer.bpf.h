@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * From a call's class and registers to struct zsp_transfer: how many bytes it moved, in which direction, and where they
+ * stand in the process. Several pieces (readv, sendmsg ...) and several messages (recvmmsg, sendmmsg) are one transfer.
+ */
+#ifndef ZSP_TRANSFER_BPF_H
+#define ZSP_TRANSFER_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_helpers.h>
+
+#include "compat.bpf.h"
+#include "maps.bpf.h"
+
+#define ZSP_MSG_OOB      0x0001
+#define ZSP_MSG_PEEK     0x0002
+#define ZSP_MSG_TRUNC    0x0020
+#define ZSP_MSG_ERRQUEUE 0x2000
+
+/* Pieces of a scattered buffer that are gathered; what lies beyond is counted but not captured. */
+#define ZSP_IOV_MAX 16
+/* Empty pieces before the first byte of a scattered buffer that are passed over. */
+#define ZSP_IOV_EMPTY_MAX 16
+/* Messages of one sendmmsg or recvmmsg that are counted: no more are sent by one call (UIO_MAXIOV). */
+#define ZSP_BATCH_MAX 1024
+
+/* The only piece of message i of a batch. False: there are several, or it cannot be read; capturing ends there. */
+static __noinline int batch_piece(u64 address, u32 i, struct user_iovec *ret)
+{
+	const struct user_mmsghdr64 *batch = (void *)address;
+	struct user_mmsghdr64 message = {};
+
+	if (bpf_probe_read_user(&message, sizeof(message), &batch[i]) ||
+	    message.msg_hdr.msg_iovlen != 1 ||
+	    bpf_probe_read_user(ret, sizeof(*ret), message.msg_hdr.msg_iov))
+		return false;
+	if (ret->iov_len > message.msg_len)
+		ret->iov_len = message.msg_len;
+	return true;
+}
+
+/* Describe the user buffer of an iovec array; empty pieces before the first byte are passed over. */
+static __always_inline void transfer_from_iov(struct zsp_transfer *t, u64 iov, u64 count)
+{
+	struct user_iovec first = {};
+
+	for (u32 i = 0; i < ZSP_IOV_EMPTY_MAX && count > 1; i++) {
+		if (bpf_probe_read_user(&first, sizeof(first), (void *)iov) || first.iov_len)
+			break;
+		iov += sizeof(first);
+		count--;
+	}
+	t->iov = iov;
+	t->iov_count = count;
+	if (bpf_probe_read_user(&first, sizeof(first), (void *)iov))
+		return;
+	t->buf = (u64)first.iov_base;
+	t->len = first.iov_len;
+}
+
+static __always_inline void transfer_from_msghdr(struct zsp_transfer *t, u64 address)
+{
+	struct user_msghdr64 msg = {};
+
+	if (bpf_probe_read_user(&msg, sizeof(msg), (void *)address))
+		return;
+	transfer_from_iov(t, (u64)msg.msg_iov, msg.msg_iovlen);
+}
+
+/* Bytes that all messages of a sendmmsg or recvmmsg moved. A global function: checked once, for any arguments. */
+__weak int zsp_batch_bytes(u64 address, u64 messages)
+{
+	const struct user_mmsghdr64 *batch = (void *)address;
+	u32 total = 0, length = 0;
+
+	for (u32 i = 0; i < ZSP_BATCH_MAX && i < messages; i++) {
+		if (bpf_probe_read_user(&length, sizeof(length), &batch[i].msg_len))
+			break;
+		total += length;
+	}
+	return total;
+}
+
+/* sendmmsg, recvmmsg: one transfer, of which each message is a piece, or only the first one's pieces are captured. */
+static __always_inline void transfer_from_batch(struct zsp_transfer *t, u64 address, u32 messages)
+{
+	struct user_iovec first = {};
+
+	if (messages > ZSP_BATCH_MAX)
+		zsp_count(ZSP_COUNT_LOST_BATCH, messages - ZSP_BATCH_MAX);
+	t->bytes = zsp_batch_bytes(address, messages);
+	if (messages < 2 || !batch_piece(address, 0, &first)) {
+		transfer_from_msghdr(t, address);
+		return;
+	}
+	t->batch = 1;
+	t->iov = address;
+	t->iov_count = messages;
+	t->buf = (u64)first.iov_base;
+	t->len = first.iov_len;
+}
+
+static __always_inline bool class_is_write(u32 class)
+{
+	return class >= ZSP_SYSCALL_WRITE && class <= ZSP_SYSCALL_SPLICE;
+}
+
+static __always_inline bool class_is_read(u32 class)
+{
+	return class >= ZSP_SYSCALL_READ && class <= ZSP_SYSCALL_RECVMMSG;
+}
+
+/*
+ * Where count pieces end that hold bytes bytes, and above bit ZSP_END_BITS how many of these are in the last piece, up to
+ * ZSP_TAIL_MAX; 0: not known. A global function: checked once, for any arguments.
+ */
+#define ZSP_END_BITS 59
+
+__weak u64 zsp_end_of_pieces(u64 iov, u64 count, u64 bytes)
+{
+	struct user_iovec piece = {};
+
+	for (u32 i = 0; i < ZSP_IOV_MAX && i < count; i++) {
+		if (bpf_probe_read_user(&piece, sizeof(piece), &((struct user_iovec *)iov)[i]))
+			return 0;
+		if (piece.iov_len >= bytes)
+			return ((u64)piece.iov_base + bytes) |
+			    (bytes < ZSP_TAIL_MAX ? bytes : ZSP_TAIL_MAX) << ZSP_END_BITS;
+		bytes -= piece.iov_len;
+	}
+	return 0;
+}
+
+/* Of a call of which want bytes are captured, and others not, the last ones are reported as well. */
+static __always_inline void find_tail(struct zsp_transfer *t, u64 want)
+{
+	u64 rest = t->bytes - want, end = t->buf + t->bytes, n = ZSP_TAIL_MAX;
+
+	if (want == 0 || want >= t->bytes || t->batch)
+		return;
+	if (t->iov && t->len < t->bytes) {
+		end = zsp_end_of_pieces(t->iov, t->iov_count, t->bytes);
+		n = end >> ZSP_END_BITS;
+		end &= (1ULL << ZSP_END_BITS) - 1;
+	}
+	t->tail = n < rest ? n : rest;
+	t->tail_at = end - t->tail;
+}
+
+/* Fill t from the call's registers. False: nothing of the stream was moved (MSG_PEEK and the like).
+ */
+static __always_inline bool transfer_describe(
+    struct zsp_transfer *t, u32 class, const struct zsp_args *args)
+{
+	u64 flags = 0, asked = args->a[2];
+
+	switch (class) {
+	case ZSP_SYSCALL_RECVFROM:
+		flags = args->a[3];
+		/* fall through */
+	case ZSP_SYSCALL_READ:
+	case ZSP_SYSCALL_WRITE:
+		t->buf = args->a[1];
+		t->len = t->bytes;
+		break;
+	case ZSP_SYSCALL_READV:
+	case ZSP_SYSCALL_WRITEV:
+		transfer_from_iov(t, args->a[1], args->a[2]);
+		break;
+	case ZSP_SYSCALL_RECVMSG:
+		flags = args->a[2];
+		asked = 1;
+		/* fall through */
+	case ZSP_SYSCALL_SENDMSG:
+		transfer_from_msghdr(t, args->a[1]);
+		break;
+	case ZSP_SYSCALL_RECVMMSG:
+		flags = args->a[3];
+		/* fall through */
+	case ZSP_SYSCALL_SENDMMSG:
+		transfer_from_batch(t, args->a[1], t->bytes);
+		break;
+	default:
+		t->hidden = 1;
+	}
+	t->hidden |= !!(flags & ZSP_MSG_TRUNC);
+	if (t->bytes == 0 && (t->direction != ZSP_IN || !asked))
+		return false; /* not the end of the stream: nothing was written, or asked for */
+	return !(flags & (ZSP_MSG_PEEK | ZSP_MSG_ERRQUEUE | ZSP_MSG_OOB));
+}
+
+#endif
