@@ -90,8 +90,8 @@ static __always_inline void emit_flat(
  * want <= room bytes from several pieces. Twice the room is reserved, since the verifier of
  * Linux 5.10 bounds offset and length each for itself and not their sum.
  */
-static __always_inline void emit_gathered(
-    const u64 room, u64 want, struct zsp_thread *thread, const struct zsp_conn *conn)
+static __always_inline void emit_gathered(const u64 room, const bool batch, u64 want,
+    struct zsp_thread *thread, const struct zsp_conn *conn)
 {
 	struct zsp_data *data =
 	    zsp_reserve(sizeof(*data) + 2 * room + ZSP_TAIL_MAX, ZSP_COUNT_LOST_RING_DATA);
@@ -109,9 +109,11 @@ static __always_inline void emit_gathered(
 
 		if (i >= t->iov_count || done >= want)
 			break;
-		if (i > 0 && t->batch && !batch_piece(t->iov, i, &piece))
+		if (i > 0 && batch && !zsp_batch_piece(t->iov, i))
 			break;
-		if (i > 0 && !t->batch)
+		if (i > 0 && batch)
+			piece = t->piece;
+		else if (i > 0)
 			fault = bpf_probe_read_user(&piece, sizeof(piece), &iov[i]);
 		if (fault)
 			break;
@@ -139,14 +141,16 @@ static __always_inline void emit_transfer(
 
 	if (want == 0)
 		emit_flat(0, 0, thread, conn);
+	else if (pieces && thread->transfer.batch) /* rare: one size for all */
+		emit_gathered(ZSP_CAPTURE_MAX, true, want, thread, conn);
 	else if (pieces && want < 256)
-		emit_gathered(256, want, thread, conn);
+		emit_gathered(256, false, want, thread, conn);
 	else if (pieces && want < 1024)
-		emit_gathered(1024, want, thread, conn);
+		emit_gathered(1024, false, want, thread, conn);
 	else if (pieces && want < 4096)
-		emit_gathered(4096, want, thread, conn);
+		emit_gathered(4096, false, want, thread, conn);
 	else if (pieces)
-		emit_gathered(ZSP_CAPTURE_MAX, want, thread, conn);
+		emit_gathered(ZSP_CAPTURE_MAX, false, want, thread, conn);
 	else if (want <= 192)
 		emit_flat(192, want, thread, conn);
 	else if (want <= 448)

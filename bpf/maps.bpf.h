@@ -43,10 +43,12 @@ struct zsp_transfer {
 	u32 hidden;    /* the bytes are in no buffer of the process: sendfile, splice, MSG_TRUNC */
 	u32 seq;       /* stream position of the first byte */
 	u32 fits;      /* within the budget: captured first and looked at then */
+	u64 want;      /* bytes to capture, the first ones */
 	u64 gathered;  /* bytes copied so far from the pieces */
 	u64 first;     /* the first 8 bytes that were captured, 0 beyond their end */
 	u64 tail_at; /* where the last bytes stand that are reported although those before them are not */
-	u64 tail; /* their number */
+	u64 tail;                /* their number */
+	struct user_iovec piece; /* of the message of a batch that is looked at */
 };
 
 /* A statement execution in progress, or the preparation that a thread is inside of. */

@@ -12,6 +12,7 @@
 
 #include "compat.bpf.h"
 #include "maps.bpf.h"
+#include "thread.bpf.h"
 
 #define ZSP_MSG_OOB      0x0001
 #define ZSP_MSG_PEEK     0x0002
@@ -21,22 +22,29 @@
 /* Pieces of a scattered buffer that are gathered; what lies beyond is counted but not captured. */
 #define ZSP_IOV_MAX 16
 /* Empty pieces before the first byte of a scattered buffer that are passed over. */
-#define ZSP_IOV_EMPTY_MAX 16
-/* Messages of one sendmmsg or recvmmsg that are counted: no more are sent by one call (UIO_MAXIOV). */
-#define ZSP_BATCH_MAX 1024
+#define ZSP_IOV_EMPTY_MAX 4
+/* Messages of one sendmmsg or recvmmsg that are counted; more are a counted loss. */
+#define ZSP_BATCH_MAX 64
 
-/* The only piece of message i of a batch. False: there are several, or it cannot be read; capturing ends there. */
-static __noinline int batch_piece(u64 address, u32 i, struct user_iovec *ret)
+/*
+ * Put the only piece of message i of a batch into the current thread's transfer. False: there are several, or it cannot be
+ * read; capturing ends there. A global function: checked once, for any arguments.
+ */
+__weak int zsp_batch_piece(u64 address, u64 i)
 {
 	const struct user_mmsghdr64 *batch = (void *)address;
 	struct user_mmsghdr64 message = {};
+	struct zsp_thread *thread = zsp_current_thread();
+	struct user_iovec *piece;
 
-	if (bpf_probe_read_user(&message, sizeof(message), &batch[i]) ||
-	    message.msg_hdr.msg_iovlen != 1 ||
-	    bpf_probe_read_user(ret, sizeof(*ret), message.msg_hdr.msg_iov))
+	if (!thread || bpf_probe_read_user(&message, sizeof(message), &batch[i]) ||
+	    message.msg_hdr.msg_iovlen != 1)
 		return false;
-	if (ret->iov_len > message.msg_len)
-		ret->iov_len = message.msg_len;
+	piece = &thread->transfer.piece;
+	if (bpf_probe_read_user(piece, sizeof(*piece), message.msg_hdr.msg_iov))
+		return false;
+	if (piece->iov_len > message.msg_len)
+		piece->iov_len = message.msg_len;
 	return true;
 }
 
@@ -85,20 +93,18 @@ __weak int zsp_batch_bytes(u64 address, u64 messages)
 /* sendmmsg, recvmmsg: one transfer, of which each message is a piece, or only the first one's pieces are captured. */
 static __always_inline void transfer_from_batch(struct zsp_transfer *t, u64 address, u32 messages)
 {
-	struct user_iovec first = {};
-
 	if (messages > ZSP_BATCH_MAX)
 		zsp_count(ZSP_COUNT_LOST_BATCH, messages - ZSP_BATCH_MAX);
 	t->bytes = zsp_batch_bytes(address, messages);
-	if (messages < 2 || !batch_piece(address, 0, &first)) {
+	if (messages < 2 || !zsp_batch_piece(address, 0)) {
 		transfer_from_msghdr(t, address);
 		return;
 	}
 	t->batch = 1;
 	t->iov = address;
 	t->iov_count = messages;
-	t->buf = (u64)first.iov_base;
-	t->len = first.iov_len;
+	t->buf = (u64)t->piece.iov_base;
+	t->len = t->piece.iov_len;
 }
 
 static __always_inline bool class_is_write(u32 class)
@@ -133,11 +139,11 @@ __weak u64 zsp_end_of_pieces(u64 iov, u64 count, u64 bytes)
 }
 
 /* Of a call of which want bytes are captured, and others not, the last ones are reported as well. */
-static __always_inline void find_tail(struct zsp_transfer *t, u64 want)
+static __always_inline void find_tail(struct zsp_transfer *t)
 {
-	u64 rest = t->bytes - want, end = t->buf + t->bytes, n = ZSP_TAIL_MAX;
+	u64 rest = t->bytes - t->want, end = t->buf + t->bytes, n = ZSP_TAIL_MAX;
 
-	if (want == 0 || want >= t->bytes || t->batch)
+	if (t->want == 0 || t->want >= t->bytes || t->batch)
 		return;
 	if (t->iov && t->len < t->bytes) {
 		end = zsp_end_of_pieces(t->iov, t->iov_count, t->bytes);
