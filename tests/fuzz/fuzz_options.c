@@ -22,7 +22,7 @@ static void check_accepted(const struct options *o, char **argv, int argc)
 	const char *room = o->listen_text;
 
 	REQUIRE(o->help || o->version || o->command);
-	REQUIRE((o->command & (o->command - 1)) == 0 && o->command <= COMMAND_REPLAY);
+	REQUIRE((o->command & (o->command - 1)) == 0 && o->command <= COMMAND_CONFIG);
 	REQUIRE(o->n_targets <= OPTIONS_MAX_TARGETS && o->n_files <= OPTIONS_MAX_FILES);
 	REQUIRE(o->listen_port >= 0 && o->listen_port <= 65535 && o->listen_address);
 	REQUIRE(strcmp(o->listen_address, "127.0.0.1") == 0 ||

@@ -230,11 +230,31 @@ def seeds_elf():
                     yield f.read()
 
 
+def seeds_forwarded():
+    for text in strings("test_forwarded.c"):
+        yield text
+        yield b"GET / HTTP/1.1\r\nForwarded: " + text + b"\r\n\r\n"
+        yield b"GET / HTTP/1.1\r\nX-Forwarded-For: " + text + b"\r\nX-Forwarded-Host: a\r\n\r\n"
+
+
+def seeds_route_pattern():
+    yield b"\n".join(strings("test_route_pattern.c"))
+    yield b"/users/{id}\n/users/me\n/static/*\n/\n/users/{id}/orders/*\n/users/me/orders"
+    yield from strings("test_route_pattern.c", "test_http_naming.c")
+
+
+def seeds_config():
+    yield read("deploy", "shop.yaml")
+    yield from strings("test_config.c")
+
+
 SEEDS = {
     "fuzz_code": seeds_code,
+    "fuzz_config": seeds_config,
     "fuzz_decode": seeds_decode,
     "fuzz_elf": seeds_elf,
     "fuzz_exchange": seeds_exchange,
+    "fuzz_forwarded": seeds_forwarded,
     "fuzz_http1_diff": seeds_diff,
     "fuzz_http1_head": seeds_head,
     "fuzz_http1_stream": seeds_stream,
@@ -246,6 +266,7 @@ SEEDS = {
     "fuzz_replay": seeds_replay,
     "fuzz_retry_after": plain("test_otlp_env.c"),
     "fuzz_route": plain("test_route*.c"),
+    "fuzz_route_pattern": seeds_route_pattern,
     "fuzz_source_id": seeds_source_id,
     "fuzz_sql": plain("test_sql.c", "test_statement.c"),
     "fuzz_sqlite_db": seeds_sqlite_db,
