@@ -22,7 +22,7 @@
 /* Pieces of a scattered buffer that are gathered; what lies beyond is counted but not captured. */
 #define ZSP_IOV_MAX 16
 /* Empty pieces before the first byte of a scattered buffer that are passed over. */
-#define ZSP_IOV_EMPTY_MAX 4
+#define ZSP_IOV_EMPTY_MAX 16
 /* Messages of one sendmmsg or recvmmsg that are counted; more are a counted loss. */
 #define ZSP_BATCH_MAX 64
 
