@@ -51,7 +51,7 @@ struct zsp_transfer {
 	struct user_iovec piece; /* of the message of a batch that is looked at */
 };
 
-/* A statement execution in progress, or the preparation that a thread is inside of. */
+/* A statement execution in progress, or a preparation that has failed. */
 struct zsp_stmt {
 	u64 start_ns;
 	u64 enter_ns; /* of the step in progress or the last one */
@@ -67,6 +67,15 @@ struct zsp_stmt {
 	u32 reserved;
 	u64 text; /* user address of the SQL text; an execution's is read at the end */
 	u64 db;   /* user address of the connection, likewise */
+};
+
+/* The preparation of a statement that a thread is inside of. */
+struct zsp_prepare {
+	u64 sp; /* user stack pointer near its entry; 0: inside of none */
+	u64 start_ns;
+	u64 db, text;   /* user addresses of the connection and of the SQL text */
+	u32 text_bytes; /* as in struct zsp_stmt */
+	u32 slice;
 };
 
 /* What a thread has taken from a TCP socket in the call it is in; see arrival.bpf.c. */
@@ -92,8 +101,7 @@ struct zsp_thread {
 	struct zsp_sqlite_frame frames[ZSP_SQLITE_DEPTH];
 	struct zsp_transfer transfer;
 	struct zsp_arrival arrival;
-	struct zsp_stmt prepare;
-	u64 prepare_sp;            /* user stack pointer near its entry; 0: inside of none */
+	struct zsp_prepare prepare;
 	struct zsp_object_key key; /* at hand: uprobe programs have little stack */
 };
 

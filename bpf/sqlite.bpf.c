@@ -296,39 +296,48 @@ SEC("uprobe")
 int BPF_KPROBE(zsp_sqlite_prepare, u64 db, u64 text, int bytes)
 {
 	struct zsp_thread *thread = zsp_current_thread();
-	struct zsp_stmt *prepare;
 
 	if (!thread)
 		return 0;
-	prepare = &thread->prepare;
-	prepare->start_ns = bpf_ktime_get_ns();
-	prepare->tid = (u32)bpf_get_current_pid_tgid();
-	prepare->slice = thread->slice;
-	prepare->db = db;
-	prepare->text = text;
-	prepare->text_bytes = bytes; /* negative: any number */
-	thread->prepare_sp = PT_REGS_SP(ctx);
+	thread->prepare.sp = PT_REGS_SP(ctx);
+	thread->prepare.start_ns = bpf_ktime_get_ns();
+	thread->prepare.db = db;
+	thread->prepare.text = text;
+	thread->prepare.text_bytes = bytes; /* negative: any number */
+	thread->prepare.slice = thread->slice;
 	return 0;
+}
+
+/* Reported as an execution that has no statement; until then its entry is known by the stack pointer. */
+static __always_inline void prepare_failed(struct zsp_thread *thread, int result)
+{
+	const struct zsp_prepare *prepare = &thread->prepare;
+	u64 end_ns = bpf_ktime_get_ns();
+	struct zsp_stmt *exec =
+	    exec_begin(object_key(thread, prepare->sp), 0, prepare->slice, prepare->start_ns);
+
+	if (!exec)
+		return;
+	exec->inside_ns = end_ns - prepare->start_ns;
+	exec->db = prepare->db;
+	exec->text = prepare->text;
+	exec->text_bytes = prepare->text_bytes;
+	emit(thread, exec, 0, end_ns, result);
+	bpf_map_delete_elem(&zsp_stmts, object_key(thread, prepare->sp));
 }
 
 SEC("uretprobe")
 int BPF_KRETPROBE(zsp_sqlite_prepare_return, int result)
 {
 	struct zsp_thread *thread = zsp_current_thread();
-	struct zsp_stmt *prepare;
-	u64 end_ns;
 
 	if (!thread)
 		return 0;
-	prepare = &thread->prepare;
-	if (result && PT_REGS_SP(ctx) - thread->prepare_sp >= ZSP_PREPARE_FRAME)
+	if (result && PT_REGS_SP(ctx) - thread->prepare.sp >= ZSP_PREPARE_FRAME)
 		zsp_count(ZSP_COUNT_LOST_STMT_RETURN, 1);
-	else if (result) {
-		end_ns = bpf_ktime_get_ns();
-		prepare->inside_ns = end_ns - prepare->start_ns;
-		emit(thread, prepare, 0, end_ns, result);
-	}
-	thread->prepare_sp = 0;
+	else if (result)
+		prepare_failed(thread, result);
+	thread->prepare.sp = 0;
 	return 0;
 }
 
