@@ -17,7 +17,7 @@
  *	SP in or behind a field's name        part of it              no field (5.1)
  *	a line with SP before the first field a field                 passed over (2.2)
  *	line folding in a value               joined by nothing       joined by SP (5.2)
- *	empty members at the end of a list    make the coding another ignored (RFC 9110 5.6.1)
+ *	empty members of a list               hide what comes next    ignored (RFC 9110 5.6.1)
  *	codings whose names are no tokens     hide a later chunked    chunked counts if it is last (6.3, 4)
  *	chunked with parameters, or twice     another coding          faulty (7, 6.1)
  *	close beside keep-alive in HTTP/1.0   persists                closes (9.3)
