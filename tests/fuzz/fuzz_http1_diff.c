@@ -22,6 +22,7 @@
  *	chunked with parameters, or twice     another coding          faulty (7, 6.1)
  *	close beside keep-alive in HTTP/1.0   persists                closes (9.3)
  *	Proxy-Connection                      as Connection           no field of HTTP/1.1 (C.2.2)
+ *	connection options that are no tokens hide what comes next    passed over (RFC 9110 7.6.1)
  *	HTAB around a connection option       another option          the same (RFC 9110 5.6.3: OWS)
  *	trailers                              as fields               never merged (RFC 9110 6.5.1)
  *	LF alone in a chunk's extension       passed over             ends the line (2.2)

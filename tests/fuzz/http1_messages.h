@@ -208,7 +208,8 @@ static inline void our_note_differences(
 		if (f->known == HTTP1_NAME_CONTENT_LENGTH) /* 2^63 has 19 digits */
 			m->framing_differs |= f->value.len >= 19;
 		if (f->known == connection)
-			m->connection_differs |= odd || has_empty_member(f->value);
+			m->connection_differs |=
+			    odd || has_empty_member(f->value) || !all_tokens(f->value);
 		if (sv_eq_nocase(f->name, SV("proxy-connection")))
 			m->connection_differs = true;
 	}
