@@ -66,8 +66,8 @@ static __always_inline void data_submit(struct zsp_data *data, long fault)
 static __always_inline void emit_flat(
     const u64 room, u64 want, struct zsp_thread *thread, const struct zsp_conn *conn)
 {
-	struct zsp_data *data =
-	    zsp_reserve(sizeof(*data) + room + ZSP_TAIL_MAX, ZSP_COUNT_LOST_RING_DATA);
+	const u64 tail = room ? ZSP_TAIL_MAX : 0;
+	struct zsp_data *data = zsp_reserve(sizeof(*data) + room + tail, ZSP_COUNT_LOST_RING_DATA);
 	u64 n = want;
 	long fault = 0;
 

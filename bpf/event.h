@@ -88,16 +88,15 @@ enum zsp_direction {
  */
 struct zsp_data {
 	struct zsp_header h;
-	__u64
-	    start_ns; /* ZSP_OUT: when the call began; ZSP_IN: when the kernel had the bytes (bpf/arrival.bpf.c);
-	                   time_ns where that is not known */
+	/* ZSP_OUT: when the call began; ZSP_IN: when the kernel had the bytes (bpf/arrival.bpf.c), time_ns if that is not known. */
+	__u64 start_ns;
 	__u32 seq; /* position of the first byte: TCP sequence number; Unix: bytes since first sight
 	            */
 	__u32 bytes;    /* moved by the call (return value) */
 	__u32 captured; /* <= bytes: payload bytes that follow, the first of them */
 	__u8 direction; /* enum zsp_direction */
-	__u8
-	    tail; /* <= ZSP_TAIL_MAX, bytes - captured: payload bytes behind those, the last ones moved */
+	/* <= ZSP_TAIL_MAX, <= bytes - captured: payload bytes behind those, the last ones moved. */
+	__u8 tail;
 	__u8 reserved[2];
 	__u8 payload[];
 };
@@ -228,8 +227,8 @@ enum zsp_late {
 struct zsp_sqlite_copy {
 	__u32 sql_offset; /* of the SQL text pointer in sqlite3_stmt */
 	__u32 db_offset;  /* of the sqlite3 pointer in sqlite3_stmt */
-	__u32
-	    autocommit_offset; /* of the byte in sqlite3 that is 0 in a transaction; 0: not known */
+	/* Of the byte in sqlite3 that is 0 in a transaction; 0: not known. */
+	__u32 autocommit_offset;
 };
 
 #define ZSP_SQLITE_COPIES_MAX 64

@@ -46,8 +46,8 @@ struct zsp_transfer {
 	u64 want;      /* bytes to capture, the first ones */
 	u64 gathered;  /* bytes copied so far from the pieces */
 	u64 first;     /* the first 8 bytes that were captured, 0 beyond their end */
-	u64 tail_at; /* where the last bytes stand that are reported although those before them are not */
-	u64 tail;                /* their number */
+	u64 tail_at;   /* the last bytes, reported although those before them are not */
+	u64 tail;      /* their number */
 	struct user_iovec piece; /* of the message of a batch that is looked at */
 };
 
@@ -138,8 +138,8 @@ struct {
 	__type(value, struct zsp_conn);
 } zsp_conns __weak SEC(".maps");
 
-/* Statement executions in progress. Made at the first step; removed when they are reported. Least recently used ones go first: a process
- * that dies in mid-statement leaves its entries behind. */
+/* Made at the first step; removed when the execution is reported. Least recently used ones go first: a process that
+ * dies in mid-statement leaves its entries behind. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);

@@ -130,9 +130,8 @@ static __always_inline void handle_transfer(u32 fd, struct zsp_thread *thread)
 	t->start = start_of(thread, &socket, moved);
 	t->want = take_budget(conn, t);
 	find_tail(t);
-	want =
-	    *(volatile u64 *)&t
-		 ->want; /* read back, it is just any number to the verifier: one path, not many */
+	/* Read back from the map it is just any number to the verifier, which follows one path from here and not many. */
+	want = *(volatile u64 *)&t->want;
 	emit_transfer(want, thread, conn);
 	if (t->fits && want)
 		renew_budget(conn, t, want);
