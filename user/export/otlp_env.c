@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "export/exporters.h"
+#include "proto/http1.h"
 
 #define DEFAULT_BASE       "http://localhost:4318"
 #define DEFAULT_TIMEOUT_MS 10000
@@ -138,19 +139,6 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Field name: token of RFC 9110 section 5.6.2. */
-static bool is_token(struct sv s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		char c = ascii_lower(s.p[i]);
-
-		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') &&
-		    (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c)))
-			return false;
-	}
-	return s.len != 0;
-}
-
 /* Append the decoded value. False for a bad escape or a control character, which could end the
  * header line. */
 static bool append_decoded(struct buf *out, struct sv value)
@@ -182,7 +170,7 @@ static int add_header(struct otlp_options *options, const char *variable, struct
 	char **grown;
 	struct buf line;
 
-	if (eq == member.len || !is_token(key)) {
+	if (eq == member.len || !http1_is_token(key)) {
 		log_error("%s: entry %zu is not name=value with a header name before the \"=\"",
 		    variable, options->n_headers + 1);
 		return -EINVAL;

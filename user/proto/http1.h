@@ -74,6 +74,9 @@ struct http1_head {
  */
 long http1_parse_head(enum http1_kind kind, struct sv in, struct http1_head *ret_head);
 
+/* Is s a token (RFC 9110 section 5.6.2), as methods and names of fields are? Not when it is empty. */
+bool http1_is_token(struct sv s);
+
 /*
  * Could in (any length >= 1, perhaps cut) be the beginning of a head of this kind? Used to get back
  * into step: strict, since a wrong yes invents a message.

@@ -37,9 +37,17 @@ static const unsigned char token_char[256] = {
     ['~'] = 1,
 };
 
-static bool is_token(char c)
+static bool is_token_char(char c)
 {
 	return token_char[(unsigned char)c];
+}
+
+bool http1_is_token(struct sv s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!is_token_char(s.p[i]))
+			return false;
+	return s.len > 0;
 }
 
 static bool is_digit(char c)
@@ -67,7 +75,7 @@ static size_t skip_space(struct sv line, size_t at)
 
 static size_t skip_token(struct sv line, size_t at)
 {
-	while (at < line.len && is_token(line.p[at]))
+	while (at < line.len && is_token_char(line.p[at]))
 		at++;
 	return at;
 }
@@ -381,7 +389,7 @@ static bool plausible_target(struct sv target, bool whole)
 		return true;
 	if (target.p[0] == '*')
 		return target.len == 1;
-	return is_token(target.p[0]) && (!whole || sv_find(target, ':') < target.len);
+	return is_token_char(target.p[0]) && (!whole || sv_find(target, ':') < target.len);
 }
 
 static bool plausible_request(struct sv in)

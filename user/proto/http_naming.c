@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "proto/http1.h"
+
 /* The common ones first: they are looked for one by one. */
 const struct http_methods http_methods_default = {
     .n = 10,
@@ -13,19 +15,6 @@ const struct http_methods http_methods_default = {
 
 const struct http_naming http_naming_default = {.methods = &http_methods_default};
 
-/* A token, RFC 9110 section 5.6.2. */
-static bool is_method(struct sv s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		char c = s.p[i], lower = ascii_lower(c);
-
-		if (!(lower >= 'a' && lower <= 'z') && !(c >= '0' && c <= '9') &&
-		    !(c && strchr("!#$%&'*+-.^_`|~", c)))
-			return false;
-	}
-	return s.len > 0;
-}
-
 int http_methods_parse(struct sv list, struct http_methods *ret, struct buf *why)
 {
 	struct http_methods methods = {0};
@@ -34,7 +23,7 @@ int http_methods_parse(struct sv list, struct http_methods *ret, struct buf *why
 		size_t end = sv_find(list, ',');
 		struct sv member = sv_trim_ows(sv_from(list.p, end));
 
-		if (member.len && !is_method(member)) {
+		if (member.len && !http1_is_token(member)) {
 			buf_printf(why, "\"%.*s\" is no HTTP method", SV_ARG(member));
 			return -EINVAL;
 		}
