@@ -72,18 +72,20 @@ static struct transaction *transaction_find(
 	return NULL;
 }
 
-/* Is the statement's first word this keyword? */
-static bool begins_with(const struct zsp_statement *statement, const char *keyword)
+/* Is the statement's first word one of these? */
+static bool begins_with(
+    const struct zsp_statement *statement, const char *const *keywords, size_t n)
 {
 	struct sv text = sv_from(statement->text, statement->text_bytes);
 	struct sql_token token = sql_next_significant(&text);
 
-	return sql_token_is_word(&token, keyword);
+	return sql_token_is_any(&token, keywords, n);
 }
 
 static struct transaction *transaction_begin(
     struct transactions *transactions, const struct zsp_statement *statement)
 {
+	static const char *const words[] = {"BEGIN", "SAVEPOINT"};
 	struct transaction *transaction;
 
 	if (transactions->by_connection.count >= TRANSACTIONS_MAX)
@@ -95,7 +97,7 @@ static struct transaction *transaction_begin(
 	transaction->db = statement->db;
 	transaction->closes = statement->db_closes;
 	transaction->start_ns = statement->start_ns;
-	transaction->begun = begins_with(statement, "BEGIN") || begins_with(statement, "SAVEPOINT");
+	transaction->begun = begins_with(statement, words, 2);
 	if (hmap_add(
 		&transactions->by_connection, connection_hash(statement), &transaction->node)) {
 		free(transaction);
@@ -109,10 +111,9 @@ static struct transaction *transaction_begin(
 /* COMMIT, its other name END, and RELEASE of the outermost savepoint commit; whatever else ends one has undone it. */
 static struct sv outcome_of(const struct zsp_statement *statement)
 {
-	bool commits = begins_with(statement, "COMMIT") || begins_with(statement, "END") ||
-	    begins_with(statement, "RELEASE");
+	static const char *const words[] = {"COMMIT", "END", "RELEASE"};
 
-	return commits ? SV("commit") : SV("rollback");
+	return begins_with(statement, words, 3) ? SV("commit") : SV("rollback");
 }
 
 struct transaction_part transactions_execution(

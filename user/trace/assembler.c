@@ -183,7 +183,7 @@ const struct exchange_listener assembler_listener = {
 void assembler_statement(struct assembler *a, const struct zsp_statement *statement)
 {
 	struct service *service = service_table_get(a->options.services, statement->h.pid);
-	struct transaction_part part = transactions_execution(a->transactions, statement);
+	struct transaction_part part;
 	struct node *caller, *node;
 	struct sv database;
 
@@ -191,6 +191,7 @@ void assembler_statement(struct assembler *a, const struct zsp_statement *statem
 		a->stats.dropped++;
 		return;
 	}
+	part = transactions_execution(a->transactions, statement);
 	caller = caller_by_thread(a, statement->h.tid, statement->h.slice, statement->start_ns);
 	node = node_new(&a->graph, SPAN_KIND_CLIENT, NULL, caller);
 	if (!node) {

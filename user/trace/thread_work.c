@@ -73,6 +73,7 @@ struct node *thread_work_current(const struct thread_works *works, uint32_t tid,
 {
 	struct thread_work *work = work_find(works, tid);
 	struct node *current = NULL, *parked = NULL;
+	bool several = false; /* requests at work, or traces with parked ones */
 
 	*ret_ambiguous = false;
 	if (!work)
@@ -83,13 +84,13 @@ struct node *thread_work_current(const struct thread_works *works, uint32_t tid,
 		if (request->exchange->taken_ns > start_ns)
 			continue;
 		if (request_is_parked(request, slice)) {
-			*ret_ambiguous |= parked && parked->group != request->group;
+			several |= parked && parked->group != request->group;
 			parked = request;
-			continue;
+		} else {
+			several |= current != NULL;
+			current = request;
 		}
-		*ret_ambiguous |= current != NULL;
-		current = request;
 	}
-	*ret_ambiguous = current && (*ret_ambiguous || (parked && parked->group != current->group));
+	*ret_ambiguous = current && (several || (parked && parked->group != current->group));
 	return *ret_ambiguous ? NULL : current;
 }
