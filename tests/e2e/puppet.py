@@ -140,15 +140,15 @@ def do_dup(conn, to, how="dup"):
 
 def do_thread(worker):
     """A thread that does commands from now on, with later=true while others go on: collect gives the result then."""
-    todo, done = queue.Queue(), queue.Queue()
+    orders, done = queue.Queue(), queue.Queue()
 
     def work():
         while True:
-            done.put(attempt(todo.get()))
+            done.put(attempt(orders.get()))
 
     def ask(command):
         if command["do"] != "collect":
-            todo.put(command)
+            orders.put(command)
         return {"result": None} if command.pop("later", False) else done.get()
 
     threading.Thread(target=work, daemon=True).start()

@@ -133,15 +133,15 @@ def test_client(t):
 def test_met_late(t):
     """Idle connections that zerospan did not see begin, both roles in one process."""
     puppet, runs = Puppet(t), Runs()
-    todo = []
+    met = []
     for vector in vectors.load():
         if not vector.unmet:
             for server in (True, False):
                 wire = runs.fresh(puppet, server)
                 runs.add(wire, vector, "whole")
-                todo.append((wire, vector))
+                met.append((wire, vector))
     zerospan = observer.observe(t, "--pid", puppet.pid)
-    for wire, vector in todo:
+    for wire, vector in met:
         play(wire, vector, "whole")
     lib.wait_stable(lambda: len(zerospan.spans()), "the spans", quiet=0.3)
     runs.verify(zerospan.finish())

@@ -131,6 +131,17 @@ static inline void world_init(struct world *w)
 }
 
 /* Closes what is open; checks that the books balance. */
+/* A connection that the process has accepted, or made. */
+static inline struct sock world_conn(struct world *w, enum zsp_role role)
+{
+	bool accepted = role == ZSP_ROLE_ACCEPTED;
+	struct sock sock =
+	    sock_tcp(&w->feed, 77, role, 1, accepted ? 8000 : 40000, 1, accepted ? 40000 : 8000);
+
+	sock_announce(&sock);
+	return sock;
+}
+
 static inline void world_end(struct world *w)
 {
 	conn_table_free(w->conns, w->feed.now_ns);

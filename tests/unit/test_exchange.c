@@ -105,8 +105,7 @@ static void thread_change(void **state)
 
 	(void)state;
 	world_init(w);
-	sock = sock_tcp(&w->feed, 77, ZSP_ROLE_ACCEPTED, 1, 8000, 1, 40000);
-	sock_announce(&sock);
+	sock = world_conn(w, ZSP_ROLE_ACCEPTED);
 	sock_read(&sock, &first, "POST /a HTTP/1.1\r\nContent-Length: 4\r\n\r\nab");
 	sock_read(&sock, &second, "cd");
 	assert_int_equal(w->moved, 1);
@@ -130,8 +129,7 @@ static void thread_change_of_a_client(void **state)
 
 	(void)state;
 	world_init(w);
-	sock = sock_tcp(&w->feed, 77, ZSP_ROLE_CONNECTED, 1, 40000, 1, 8000);
-	sock_announce(&sock);
+	sock = world_conn(w, ZSP_ROLE_CONNECTED);
 	sock_write(&sock, &first, "POST /a HTTP/1.1\r\nContent-Length: 4\r\n\r\nab");
 	sock_write(&sock, &second, "cd");
 	sock_read(&sock, &second, OK2);
@@ -237,8 +235,7 @@ static void pipeline_up_to_its_bound(void **state)
 
 	(void)state;
 	world_init(w);
-	sock = sock_tcp(&w->feed, 77, ZSP_ROLE_ACCEPTED, 1, 8000, 1, 40000);
-	sock_announce(&sock);
+	sock = world_conn(w, ZSP_ROLE_ACCEPTED);
 	for (int i = 0; i < EXCHANGE_MAX_PIPELINE; i++) {
 		snprintf(text, sizeof(text), "GET /%d HTTP/1.1\r\n\r\n", i);
 		sock_read(&sock, &worker, text);
@@ -302,8 +299,7 @@ static void head_beyond_its_limit(void **state)
 	memcpy(line, "X: ", 3);
 	memcpy(line + sizeof(line) - 2, "\r\n", 2);
 	world_init(w);
-	sock = sock_tcp(&w->feed, 77, ZSP_ROLE_ACCEPTED, 1, 8000, 1, 40000);
-	sock_announce(&sock);
+	sock = world_conn(w, ZSP_ROLE_ACCEPTED);
 	sock_read(&sock, &worker, "GET /a HTTP/1.1\r\n");
 	for (int i = 0; i < 70; i++)
 		sock_move(&sock, &worker, ZSP_IN, sv_from(line, sizeof(line)));
@@ -326,8 +322,7 @@ static void body_without_payload(void **state)
 
 	(void)state;
 	world_init(w);
-	sock = sock_tcp(&w->feed, 77, ZSP_ROLE_ACCEPTED, 1, 8000, 1, 40000);
-	sock_announce(&sock);
+	sock = world_conn(w, ZSP_ROLE_ACCEPTED);
 	sock_read(&sock, &worker, "GET /a HTTP/1.1\r\n\r\n");
 	sock_write(&sock, &worker, "HTTP/1.1 200 OK\r\nContent-Length: 5000000\r\n\r\n");
 	sock_move_cut(&sock, &worker, ZSP_OUT, (struct sv){0}, 4000000, 0);

@@ -348,8 +348,7 @@ static void long_head_in_a_pipeline(void **state)
 	memcpy(line, "X: ", 3);
 	memcpy(line + sizeof(line) - 2, "\r\n", 2);
 	world_init(w);
-	sock = sock_tcp(&w->feed, 77, ZSP_ROLE_ACCEPTED, 1, 8000, 1, 40000);
-	sock_announce(&sock);
+	sock = world_conn(w, ZSP_ROLE_ACCEPTED);
 	sock_read(&sock, &worker, "GET /1 HTTP/1.1\r\n\r\n");
 	sock_read(&sock, &worker, "GET /2 HTTP/1.1\r\n");
 	for (int i = 0; i < 70; i++)
@@ -372,8 +371,7 @@ static void malformed_in_a_pipeline(void **state)
 
 	(void)state;
 	world_init(w);
-	sock = sock_tcp(&w->feed, 77, ZSP_ROLE_ACCEPTED, 1, 8000, 1, 40000);
-	sock_announce(&sock);
+	sock = world_conn(w, ZSP_ROLE_ACCEPTED);
 	sock_read(&sock, &worker, "GET /1 HTTP/1.1\r\n\r\n");
 	sock_read(&sock, &worker, "get /2 http/1.1\r\n\r\n");
 	sock_read(&sock, &worker, "GET /3 HTTP/1.1\r\n\r\n");
@@ -393,8 +391,7 @@ static void loss_before_the_end(void **state)
 
 	(void)state;
 	world_init(w);
-	sock = sock_tcp(&w->feed, 77, ZSP_ROLE_CONNECTED, 1, 40000, 1, 8000);
-	sock_announce(&sock);
+	sock = world_conn(w, ZSP_ROLE_CONNECTED);
 	sock_write(&sock, &worker, "GET /1 HTTP/1.1\r\n\r\n");
 	sock_read(&sock, &worker, "HTTP/1.1 201 A\r\nContent-Length: 10\r\n\r\nabcd");
 	sock_lose(&sock, ZSP_IN, 6);
@@ -444,8 +441,7 @@ static void next_after_a_hidden_end(void **state)
 
 	(void)state;
 	world_init(w);
-	sock = sock_tcp(&w->feed, 77, ZSP_ROLE_ACCEPTED, 1, 8000, 1, 40000);
-	sock_announce(&sock);
+	sock = world_conn(w, ZSP_ROLE_ACCEPTED);
 	sock_read(&sock, &worker, "GET /1 HTTP/1.1\r\n\r\n");
 	sock_move_cut(&sock, &worker, ZSP_OUT,
 	    SV("HTTP/1.1 201 A\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nbody"), 51 + 103, 0);
@@ -472,8 +468,7 @@ static void end_behind_a_hidden_middle(void **state)
 		struct sock sock;
 
 		world_init(w);
-		sock = sock_tcp(&w->feed, 77, ZSP_ROLE_ACCEPTED, 1, 8000, 1, 40000);
-		sock_announce(&sock);
+		sock = world_conn(w, ZSP_ROLE_ACCEPTED);
 		sock_read(&sock, &worker, "GET /1 HTTP/1.1\r\n\r\n");
 		sock_move_ends(&sock, &worker, ZSP_OUT, SV(head),
 		    (uint32_t)strlen(head) - 4 + 0x4000 + framing, end);
@@ -492,8 +487,7 @@ static void start_behind_a_hidden_middle(void **state)
 
 	(void)state;
 	world_init(w);
-	sock = sock_tcp(&w->feed, 77, ZSP_ROLE_ACCEPTED, 1, 8000, 1, 40000);
-	sock_announce(&sock);
+	sock = world_conn(w, ZSP_ROLE_ACCEPTED);
 	sock_read(&sock, &worker, "GET /1 HTTP/1.1\r\n\r\n");
 	sock_move_ends(&sock, &worker, ZSP_OUT,
 	    SV("HTTP/1.1 200 A\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n"), 50000,

@@ -150,21 +150,14 @@ static void survives_damage(void **state)
 static void agrees_with_a_live_connection(void **state)
 {
 	struct sqlite_dl s = sqlite_dl_open("libsqlite3.so.0");
+	struct elf_file *file = sqlite_dl_file(&s);
 	uint8_t code[SQLITE_CODE_BYTES];
-	struct elf_function function = {.name = "sqlite3_get_autocommit"};
-	struct elf_file *file;
+	size_t len = sqlite_dl_code(&s, file, "sqlite3_get_autocommit", code, sizeof(code));
 	uint32_t offset;
-	Dl_info info;
 	void *db;
-	int len;
 
 	(void)state;
-	assert_true(dladdr(dlsym(s.library, "sqlite3_sql"), &info));
-	assert_int_equal(elf_file_open(info.dli_fname, &file), 0);
-	assert_int_equal(elf_file_find(file, &function, 1), 1);
-	len = elf_file_read(file, &function, code, sizeof(code));
-	assert_true(len > 0);
-	assert_int_equal(sqlite_code_byte(elf_file_machine(file), code, (size_t)len, &offset), 0);
+	assert_int_equal(sqlite_code_byte(elf_file_machine(file), code, len, &offset), 0);
 	assert_int_equal(s.open(":memory:", &db), 0);
 	assert_int_equal(((uint8_t *)db)[offset], 1);
 	assert_int_equal(s.exec(db, "BEGIN", NULL, NULL, NULL), 0);
