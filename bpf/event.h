@@ -170,7 +170,7 @@ enum zsp_counter {
 	ZSP_COUNT_LOST_STMT_FULL = 4,   /* executions beyond the statement table */
 	ZSP_COUNT_LOST_STMT_RETURN =
 	    5, /* step returns whose beginning is unknown (attached in between) */
-	ZSP_COUNT_LOST_BATCH = 6, /* messages of one sendmmsg or recvmmsg beyond the first few */
+	ZSP_COUNT_LOST_BATCH = 6, /* messages of one sendmmsg or recvmmsg beyond the first 64 */
 	ZSP_COUNT_FAULTS = 7,     /* payloads that could not be read */
 	ZSP_COUNT_OPAQUE_MESSAGES = 8, /* messages on sockets that do not speak HTTP/1 */
 	ZSP_COUNT_IO_URING = 9,        /* io_uring_enter calls by targets: I/O that is not seen */

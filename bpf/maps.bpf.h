@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Every map: key, value, who writes, who removes. All are allocated at load time, because uprobe
- * and tracepoint programs must not allocate. Nothing here is per-CPU scratch: uprobe programs are
- * preemptible.
+ * and tracepoint programs must not allocate. There is no per-CPU scratch for uprobe programs, which are
+ * preemptible; zsp_gathers is for the programs of system calls, of which one runs at a time on a CPU.
  */
 #ifndef ZSP_MAPS_BPF_H
 #define ZSP_MAPS_BPF_H
@@ -44,11 +44,7 @@ struct zsp_transfer {
 	u32 seq;       /* stream position of the first byte */
 	u32 fits;      /* within the budget: captured first and looked at then */
 	u64 want;      /* bytes to capture, the first ones */
-	u64 gathered;  /* bytes copied so far from the pieces */
 	u64 first;     /* the first 8 bytes that were captured, 0 beyond their end */
-	u64 tail_at;   /* the last bytes, reported although those before them are not */
-	u64 tail;      /* their number */
-	struct user_iovec piece; /* of the message of a batch that is looked at */
 };
 
 /* A statement execution in progress, or a preparation that has failed. */
@@ -175,6 +171,29 @@ struct {
 	__type(key, u32);
 	__type(value, struct zsp_sqlite_copy);
 } zsp_sqlite_copies __weak SEC(".maps");
+
+/*
+ * The pieces of a scattered buffer on their way into records; see capture.bpf.h. One entry per CPU, used by the program
+ * of a system call while it runs.
+ */
+struct zsp_gather {
+	u64 iov;   /* as in struct zsp_transfer */
+	u64 left;  /* bytes of the call behind those that were looked at */
+	u64 want;  /* bytes still to capture, the next ones */
+	u64 first; /* the first 8 bytes that were captured, 0 beyond their end */
+	u32 batch; /* as in struct zsp_transfer */
+	u32 reserved;
+	struct user_iovec piece; /* the one that is looked at */
+	/* The record under construction, a struct zsp_data: of all bytes that were looked at since its first. */
+	u64 record[(sizeof(struct zsp_data) + 2 * ZSP_CAPTURE_MAX + ZSP_TAIL_MAX) / 8];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* user space sets it to the number of CPUs before load */
+	__type(key, u32);
+	__type(value, struct zsp_gather);
+} zsp_gathers __weak SEC(".maps");
 
 /* All records of all CPUs, in the order of reservation. */
 struct {

@@ -129,7 +129,6 @@ static __always_inline void handle_transfer(u32 fd, struct zsp_thread *thread)
 	t->seq = zsp_stream_begin(conn, socket.sk, t->direction, moved);
 	t->start = start_of(thread, &socket, moved);
 	t->want = take_budget(conn, t);
-	find_tail(t);
 	/* Read back from the map it is just any number to the verifier, which follows one path from here and not many. */
 	want = *(volatile u64 *)&t->want;
 	emit_transfer(want, thread, conn);

@@ -92,6 +92,7 @@ static void set_sizes(struct probes *p)
 	    p->skel->maps.zsp_conns, by_cpus(PROBES_CONNS_PER_CPU, PROBES_CONNS_MAX));
 	bpf_map__set_max_entries(
 	    p->skel->maps.zsp_threads, by_cpus(PROBES_THREADS_PER_CPU, PROBES_THREADS_MAX));
+	bpf_map__set_max_entries(p->skel->maps.zsp_gathers, (uint32_t)libbpf_num_possible_cpus());
 	if (p->cookies) /* they say which copy; the table is for kernels without */
 		bpf_map__set_max_entries(p->skel->maps.zsp_copy_of_process, 1);
 }
