@@ -89,10 +89,10 @@ struct zsp_arrival {
  * removed when the thread exits.
  */
 struct zsp_thread {
-	u64 write_start_ns; /* entry of the write in progress */
-	u32 slice;          /* returns from epoll_wait and its like */
-	u32 depth;          /* sqlite frames in use */
-	u32 late;           /* enum zsp_late */
+	u64 call_start_ns; /* entry of the write or sleep in progress */
+	u32 slice;         /* returns from epoll_wait and its like */
+	u32 depth;         /* sqlite frames in use */
+	u32 late;          /* enum zsp_late */
 	u32 reserved;
 	struct zsp_sqlite_frame frames[ZSP_SQLITE_DEPTH];
 	struct zsp_transfer transfer;
@@ -163,6 +163,27 @@ struct {
 	__type(key, struct zsp_object_key);
 	__type(value, u32);
 } zsp_db_closes __weak SEC(".maps");
+
+/* A file whose write lock observed processes compete for. */
+struct zsp_file_key {
+	u64 inode;
+	u64 dev;
+};
+
+struct zsp_lock_file {
+	u32 tgid; /* of the process that has the write lock; 0: nobody */
+};
+
+/*
+ * Made when an observed thread first locks the file; from then on other processes' locks on it are told as well. Least
+ * recently used ones go first: then they are not, until it is locked again.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct zsp_file_key);
+	__type(value, struct zsp_lock_file);
+} zsp_lock_files __weak SEC(".maps");
 
 /* Attached copies of SQLite. Written by user space before it attaches the copy's probes. */
 struct {

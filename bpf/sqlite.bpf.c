@@ -20,6 +20,7 @@
 #include "compat.bpf.h"
 #include "emit.bpf.h"
 #include "maps.bpf.h"
+#include "sqlite.bpf.h"
 #include "thread.bpf.h"
 
 #define ZSP_SQLITE_ROW 100
@@ -45,23 +46,6 @@ static __always_inline u32 current_copy(void *ctx)
 		copy = bpf_map_lookup_elem(&zsp_copy_of_process, &tgid);
 	}
 	return copy ? *copy : ZSP_SQLITE_COPIES_MAX;
-}
-
-/* The key of an object, kept in the thread's entry. */
-static __always_inline const struct zsp_object_key *object_key(
-    struct zsp_thread *thread, u64 address)
-{
-	thread->key.address = address;
-	thread->key.tgid = bpf_get_current_pid_tgid() >> 32;
-	return &thread->key;
-}
-
-/* How often a connection at this address was closed. */
-static __always_inline u32 db_closes(struct zsp_thread *thread, u64 db)
-{
-	u32 *closes = bpf_map_lookup_elem(&zsp_db_closes, object_key(thread, db));
-
-	return closes ? *closes : 0;
 }
 
 /* Append the SQL text at its user address, most bytes at most; false when the record has no room for it. */
@@ -195,12 +179,9 @@ static __always_inline u64 pop_frame(struct zsp_thread *thread)
  */
 static __always_inline bool inside_step(const struct zsp_thread *thread, u64 stmt, u64 sp)
 {
-	const struct zsp_sqlite_frame *top;
+	const struct zsp_sqlite_frame *top = top_frame(thread);
 
-	if (thread->depth == 0 || thread->depth > ZSP_SQLITE_DEPTH)
-		return false;
-	top = &thread->frames[(thread->depth - 1) & (ZSP_SQLITE_DEPTH - 1)];
-	return top->stmt == stmt && top->sp > sp;
+	return top && top->stmt == stmt && top->sp > sp;
 }
 
 static __always_inline struct zsp_stmt *exec_begin(

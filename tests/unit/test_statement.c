@@ -27,7 +27,7 @@ static struct span *make_in(
 	s->text_bytes = (uint32_t)len;
 	memcpy(s->text, sql, len);
 	span = statement_span_build(
-	    &builder, texts, s, sv_cstr(database), &(struct transaction_part){0}, service);
+	    &builder, texts, s, &(struct statement_facts){.database = sv_cstr(database)}, service);
 	free(s);
 	assert_non_null(span);
 	span_set_basis(span, basis);
@@ -40,7 +40,7 @@ static struct span *make_in(
 	return span;
 }
 
-static struct transaction_part transaction; /* that of the next span */
+static struct statement_facts facts = {.database = SV("shop.db")}; /* those of the next span */
 
 /* The span of a record with these two fields; result 1. */
 static struct span *make_of(const char *sql, uint64_t stmt, uint64_t inside_ns)
@@ -57,7 +57,7 @@ static struct span *make_of(const char *sql, uint64_t stmt, uint64_t inside_ns)
 	s->result = 1;
 	s->text_bytes = (uint32_t)len;
 	memcpy(s->text, sql, len);
-	span = statement_span_build(&builder, texts, s, SV("shop.db"), &transaction, service);
+	span = statement_span_build(&builder, texts, s, &facts, service);
 	free(s);
 	assert_non_null(span);
 	return span;
@@ -275,19 +275,19 @@ static void in_a_transaction(void **state)
 	struct span *span;
 
 	(void)state;
-	transaction = (struct transaction_part){.id = 7};
+	facts.part = (struct transaction_part){.id = 7};
 	span = make_of("insert into t values (1)", 1, 4000000);
 	assert_int_equal(span_attr(span, "zerospan.sqlite.transaction.id")->integer, 7);
 	expect_attr(span, "zerospan.sqlite.transaction.outcome", NULL);
 	assert_null(span_attr(span, "zerospan.sqlite.transaction.duration_ms"));
 	span_free(span);
-	transaction.outcome = SV("commit");
-	transaction.duration_ns = 2500000;
+	facts.part.outcome = SV("commit");
+	facts.part.duration_ns = 2500000;
 	span = make_of("commit", 1, 4000000);
 	expect_attr(span, "zerospan.sqlite.transaction.outcome", "commit");
 	assert_true(span_attr(span, "zerospan.sqlite.transaction.duration_ms")->real == 2.5);
 	span_free(span);
-	transaction = (struct transaction_part){0};
+	facts.part = (struct transaction_part){0};
 	span = make_of("insert into t values (1)", 1, 4000000);
 	assert_null(span_attr(span, "zerospan.sqlite.transaction.id"));
 	span_free(span);
