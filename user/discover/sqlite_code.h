@@ -15,7 +15,8 @@
  *
  *    The code is run twice on a symbolic machine, with an argument and with NULL. The answer stands
  *    only if the first run returns one 64-bit word of the argument and the second returns NULL;
- *    anything not understood is refused.
+ *    anything not understood is refused. sqlite3_extended_errcode() is longer: it is run along each
+ *    of its paths, whatever decides between them.
  *
  * 2. Where near its start is a function probed at the least cost? The kernel emulates push, nop and
  *    relative branches and single-steps everything else, which is ten times dearer
@@ -50,6 +51,14 @@ int sqlite_code_field(
  * 4096 of the byte whose value it returns.
  */
 int sqlite_code_byte(
+    enum elf_machine machine, const uint8_t *code, size_t len, uint32_t *ret_offset);
+
+/*
+ * The same for sqlite3_extended_errcode(), which returns an int of its connection unless the connection is NULL, or not one
+ * (another function tells), or is short of memory: offset above 0 and below 4096, a multiple of 4, of the word that
+ * some of its paths return, all others returning an error: a constant or what another function says.
+ */
+int sqlite_code_word(
     enum elf_machine machine, const uint8_t *code, size_t len, uint32_t *ret_offset);
 
 /*
