@@ -54,7 +54,9 @@ struct sqlite_copy {
 	uint32_t db_offset;  /* of the connection's pointer (sqlite3 *) in a statement */
 	uint32_t
 	    autocommit_offset; /* of the byte in a connection that is 0 in a transaction; 0: unknown */
-	const char *reason;    /* static text: why not traceable; NULL when it is */
+	/* Of the int in a connection that is the extended result code of its last call; 0: unknown. */
+	uint32_t errcode_offset;
+	const char *reason; /* static text: why not traceable; NULL when it is */
 };
 
 struct sqlite_copies {
