@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "discover/insn_text.h"
 #include "discover/sqlite_code.h"
 #include "discover/x86_insn.h"
 #include "fuzz.h"
@@ -28,6 +29,15 @@ static void check_insn(struct sv code)
 	part = fuzz_copy(code.p, insn.len - 1);
 	REQUIRE(!x86_insn_decode((const uint8_t *)part.p, part.len, &again));
 	fuzz_free(part);
+}
+
+static void check_text(enum elf_machine machine, struct sv code)
+{
+	char text[INSN_TEXT_MAX];
+	size_t len = insn_text(machine, (const uint8_t *)code.p, code.len, text);
+
+	REQUIRE(len <= 15 && len <= code.len && strnlen(text, sizeof(text)) < sizeof(text));
+	REQUIRE(len || !*text);
 }
 
 static void check_function(enum elf_machine machine, struct sv code)
@@ -60,6 +70,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct sv code = fuzz_copy(data, size);
 
 	check_insn(code);
+	check_text(ELF_MACHINE_X86_64, code);
+	check_text(ELF_MACHINE_AARCH64, code);
 	check_function(ELF_MACHINE_X86_64, code);
 	check_function(ELF_MACHINE_AARCH64, code);
 	check_function(ELF_MACHINE_OTHER, code);

@@ -173,6 +173,7 @@ static void take_modrm(struct cursor *c, struct x86_insn *insn)
 		int scaled = ((sib >> 3) & 7) | high_x;
 
 		insn->scaled = scaled == 4 ? X86_NONE : scaled;
+		insn->scale = 1 << (sib >> 6);
 		insn->base = (sib & 7) | high_b;
 		if ((sib & 7) == 5 && mod == 0) {
 			insn->base = X86_NONE;

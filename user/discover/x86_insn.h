@@ -35,6 +35,7 @@ struct x86_insn {
 	int rm;            /* register of the r/m operand when !memory */
 	int base;          /* of the address when memory; X86_NONE, X86_RIP */
 	int scaled;        /* index register of the address or X86_NONE */
+	int scale;         /* what it is multiplied by when it is there: 1, 2, 4, 8 */
 	int32_t disp;      /* displacement of the address */
 	int64_t immediate; /* sign-extended; also a relative branch's distance */
 };
