@@ -58,11 +58,13 @@ static void check_function(enum elf_machine machine, struct sv code)
 	err = sqlite_code_word(machine, p, code.len, &offset);
 	REQUIRE(err == 0 || (err == -ENOTSUP && offset == 1));
 	REQUIRE(err || (offset > 0 && offset < 4096 && offset % 4 == 0));
-	probe = sqlite_code_probe_offset(machine, p, code.len, &cheap);
-	REQUIRE(probe == 0 || (cheap && probe < code.len));
-	REQUIRE(probe == 0 || machine == ELF_MACHINE_X86_64 || probe % 4 == 0);
-	if (probe == 0)
-		REQUIRE(cheap == sqlite_code_entry_is_cheap(machine, p, code.len));
+	for (int arguments = 1; arguments <= 3; arguments++) {
+		probe = sqlite_code_probe_offset(machine, p, code.len, arguments, &cheap);
+		REQUIRE(probe == 0 || (cheap && probe < code.len));
+		REQUIRE(probe == 0 || machine == ELF_MACHINE_X86_64 || probe % 4 == 0);
+		if (probe == 0)
+			REQUIRE(cheap == sqlite_code_entry_is_cheap(machine, p, code.len));
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

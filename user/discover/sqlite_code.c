@@ -198,8 +198,19 @@ static bool may_branch_into(const uint8_t *code, size_t len, size_t last)
 	return false;
 }
 
+/* Is the register one of those that the first arguments are passed in? */
+static bool is_argument(int reg, int arguments)
+{
+	static const int passed_in[] = {X86_RDI, X86_RSI, X86_RDX};
+
+	for (int i = 0; i < arguments; i++)
+		if (passed_in[i] == reg)
+			return true;
+	return false;
+}
+
 size_t sqlite_code_probe_offset(
-    enum elf_machine machine, const uint8_t *code, size_t len, bool *ret_cheap)
+    enum elf_machine machine, const uint8_t *code, size_t len, int arguments, bool *ret_cheap)
 {
 	struct x86_insn insn;
 	int written;
@@ -219,9 +230,7 @@ size_t sqlite_code_probe_offset(
 			*ret_cheap = true;
 			return at;
 		}
-		if (!x86_insn_writes(&insn, &written))
-			return 0;
-		if (written == X86_RDI || written == X86_RSI || written == X86_RDX)
+		if (!x86_insn_writes(&insn, &written) || is_argument(written, arguments))
 			return 0;
 	}
 	return 0;

@@ -62,12 +62,12 @@ int sqlite_code_word(
     enum elf_machine machine, const uint8_t *code, size_t len, uint32_t *ret_offset);
 
 /*
- * Bytes from the function's start to the address where a probe on its entry costs least, with the
- * first three arguments still in their registers; each call passes it exactly once. 0 when nothing
+ * Bytes from the function's start to the address where a probe on its entry costs least, with its
+ * first arguments, 1 to 3, still in their registers; each call passes it exactly once. 0 when nothing
  * is better than the start. *ret_cheap: the instruction there is emulated.
  */
 size_t sqlite_code_probe_offset(
-    enum elf_machine machine, const uint8_t *code, size_t len, bool *ret_cheap);
+    enum elf_machine machine, const uint8_t *code, size_t len, int arguments, bool *ret_cheap);
 
 /* Whether the function's first instruction, on which a return probe sits, is emulated. */
 bool sqlite_code_entry_is_cheap(enum elf_machine machine, const uint8_t *code, size_t len);

@@ -38,7 +38,7 @@ enum sqlite_function {
 /* Where to probe one function; offsets in the file, as uprobes take them. */
 struct sqlite_probe {
 	uint64_t entry;    /* first byte; 0: the copy lacks this function. Return probes go here */
-	uint64_t cheapest; /* entry probes go here: the first three arguments still stand */
+	uint64_t cheapest; /* entry probes go here: the arguments they read still stand */
 	bool entry_cheap;  /* the kernel emulates the instruction at entry ... */
 	bool cheapest_cheap; /* ... and at cheapest */
 };
