@@ -149,7 +149,10 @@ struct zsp_statement {
 	__u32 text_bytes;    /* SQL text that follows, without NUL */
 	__u8 text_truncated; /* 1: longer than ZSP_SQL_MAX - 1 */
 	__u8 transaction;    /* enum zsp_transaction */
-	__u8 reserved[6];
+	__u8 reserved[2];
+	/* When result is an error: the extended result code that the connection keeps of its last call, which is another than this one
+	 * if its last byte differs from result's (a second thread used the connection at once); 0: unknown. */
+	__s32 errcode;
 	__u32 db_closes; /* how often a connection at address db was closed before */
 	__u8 text[];
 };
@@ -258,6 +261,8 @@ struct zsp_sqlite_copy {
 	__u32 db_offset;  /* of the sqlite3 pointer in sqlite3_stmt */
 	/* Of the byte in sqlite3 that is 0 in a transaction; 0: not known. */
 	__u32 autocommit_offset;
+	/* Of the int in sqlite3 that is the extended result code of its last call; 0: not known. */
+	__u32 errcode_offset;
 };
 
 #define ZSP_SQLITE_COPIES_MAX 64

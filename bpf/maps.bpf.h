@@ -60,9 +60,9 @@ struct zsp_stmt {
 	u32 closes;      /* of its connection's address, read at the end */
 	u32 text_bytes;  /* of the SQL text at most; ~0: up to its NUL */
 	u32 transaction; /* enum zsp_transaction, read at the end */
-	u32 reserved;
-	u64 text; /* user address of the SQL text; an execution's is read at the end */
-	u64 db;   /* user address of the connection, likewise */
+	u32 errcode;     /* of its connection, read at the end when that is an error */
+	u64 text;        /* user address of the SQL text; an execution's is read at the end */
+	u64 db;          /* user address of the connection, likewise */
 };
 
 /* The preparation of a statement that a thread is inside of. */

@@ -82,6 +82,20 @@ static void expect_attr(const struct span *span, const char *key, const char *va
 		fail_msg("%s is '%.*s' instead of '%s'", key, SV_ARG(attr->string), value);
 }
 
+/* The code on the span of an execution that returned result while its connection kept errcode. */
+static void expect_code(int result, int errcode, const char *code)
+{
+	struct zsp_statement s = {.stmt = 1, .result = result, .errcode = errcode};
+	struct span *span =
+	    statement_span_build(&builder, texts, &s, &(struct statement_facts){0}, service);
+
+	assert_non_null(span);
+	expect_attr(span, "db.response.status_code", code);
+	expect_attr(span, "error.type", code);
+	assert_int_equal(span->status, code ? SPAN_STATUS_ERROR : SPAN_STATUS_UNSET);
+	span_free(span);
+}
+
 static void plain(void **state)
 {
 	struct span *span = make_in("SELECT * FROM orders WHERE id = 42 AND name = 'x'", 101, 3,
@@ -120,6 +134,25 @@ static void result_codes(void **state)
 		    span->status, rows[i].error ? SPAN_STATUS_ERROR : SPAN_STATUS_UNSET);
 		span_free(span);
 	}
+}
+
+/* The connection's code where it is of the same error, and never otherwise. */
+static void extended_codes(void **state)
+{
+	(void)state;
+	expect_code(19, 2067, "2067");
+	expect_code(5, 517, "517");
+	expect_code(5, 5, "5");
+	expect_code(19, 0, "19");
+	expect_code(19, 517, "19");
+	expect_code(19, 101, "19");
+	expect_code(2067, 1555, "2067");
+	expect_code(19, -237, "19"); /* its last byte is 19 */
+	expect_code(-1, 255, "-1");
+	expect_code(101, 101, NULL);
+	expect_code(101, 357, NULL);
+	expect_code(100, 0, NULL);
+	expect_code(0, 256, NULL);
 }
 
 static void unknown_database(void **state)
@@ -298,6 +331,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(plain, setup, teardown),
 	    cmocka_unit_test_setup_teardown(result_codes, setup, teardown),
+	    cmocka_unit_test_setup_teardown(extended_codes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(unknown_database, setup, teardown),
 	    cmocka_unit_test_setup_teardown(names, setup, teardown),
 	    cmocka_unit_test_setup_teardown(more_texts_than_are_kept, setup, teardown),

@@ -10,11 +10,12 @@
 #include "proto/sql.h"
 #include "span/semconv.h"
 
-/* https://www.sqlite.org/rescode.html: results that are no errors. */
+/* https://www.sqlite.org/rescode.html: results that are no errors; an extended code's last byte is the primary one. */
 enum {
 	SQLITE_OK_CODE = 0,
 	SQLITE_ROW_CODE = 100,
 	SQLITE_DONE_CODE = 101,
+	PRIMARY_CODE_MAX = 0xff,
 };
 
 struct statement_text {
@@ -128,6 +129,15 @@ static void add_transaction(struct span_builder *builder, const struct transacti
 		    (double)part->duration_ns / 1e6);
 }
 
+int statement_error_code(const struct zsp_statement *statement)
+{
+	int result = statement->result, extended = statement->errcode;
+	bool primary = result > 0 && result <= PRIMARY_CODE_MAX;
+
+	return primary && extended > 0 && (extended & PRIMARY_CODE_MAX) == result ? extended
+										  : result;
+}
+
 static void add_culprit(struct span_builder *builder, const struct zsp_statement *statement,
     const struct lock_wait *wait)
 {
@@ -185,7 +195,7 @@ struct span *statement_span_build(struct span_builder *builder, struct statement
 	span_builder_string(builder, semconv_db_namespace, facts->database);
 	span_builder_string(builder, semconv_db_query_summary, summary);
 	if (failed) {
-		snprintf(code, sizeof(code), "%d", result);
+		snprintf(code, sizeof(code), "%d", statement_error_code(statement));
 		span_builder_string(builder, semconv_db_response_status_code, sv_cstr(code));
 		span_builder_string(builder, semconv_error_type, sv_cstr(code));
 	}

@@ -18,6 +18,9 @@ struct statement_texts; /* sanitised texts and summaries by raw text */
 struct statement_texts *statement_texts_new(void);        /* NULL: no memory */
 void statement_texts_free(struct statement_texts *texts); /* NULL is fine */
 
+/* The most specific result code that is known of an execution: the connection's, unless it is of another one. */
+int statement_error_code(const struct zsp_statement *statement);
+
 /* What is known of an execution beside its record. */
 struct statement_facts {
 	struct sv database;           /* path of the main database file, empty when it is unknown */

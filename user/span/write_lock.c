@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "span/statement.h"
 
 /* https://www.sqlite.org/rescode.html */
 #define SQLITE_BUSY_CODE 5
@@ -360,7 +361,8 @@ struct lock_wait write_locks_wait(struct write_locks *locks, const struct zsp_st
 	const struct connection connection = {
 	    statement->h.pid, statement->db_closes, statement->db};
 	struct wait none = {.pid = statement->h.pid}, *kept, *wait;
-	bool busy = statement->result == SQLITE_BUSY_CODE;
+	/* SQLITE_BUSY_SNAPSHOT and others of its kind are nobody's: so the extended code must be known. */
+	bool busy = statement->errcode && statement_error_code(statement) == SQLITE_BUSY_CODE;
 	const struct blame *blame;
 
 	kept = locks->waits_by_statement.count ? wait_find(locks, statement->h.pid, statement->stmt)
