@@ -46,6 +46,7 @@ static void check_traceable(const struct sqlite_copy *copy)
 	assert_non_null(copy);
 	assert_int_equal(copy->state, SQLITE_COPY_TRACEABLE);
 	assert_null(copy->reason);
+	assert_null(copy->limit);
 	assert_int_equal(copy->db_offset, 0);
 	assert_true(copy->sql_offset > 0 && copy->sql_offset % 8 == 0);
 	for (int i = 0; i < SQLITE_FN_COUNT; i++) {
@@ -176,6 +177,41 @@ static void refuses_an_accessor_it_does_not_understand(void **state)
 	dlclose(s.library);
 }
 
+/* A compiler that puts sqlite3_step into sqlite3_exec leaves no call: what runs there no probe would see. */
+static void refuses_an_exec_that_does_not_call_step(void **state)
+{
+	static const uint8_t traps[64]; /* on no machine a call */
+	char path[] = "/tmp/zerospan-unit-sqlite-XXXXXX";
+	struct sqlite_dl s = sqlite_dl_open("libsqlite3.so.0");
+	struct elf_function exec = {.name = "sqlite3_exec"};
+	struct sqlite_copies copies;
+	const struct sqlite_copy *copy;
+	struct elf_file *file;
+	int fd;
+
+	(void)state;
+	close(mkstemp(path));
+	copy_file(library_path(&s), path);
+	assert_int_equal(elf_file_open(path, &file), 0);
+	assert_int_equal(elf_file_find(file, &exec, 1), 1);
+	elf_file_close(file);
+	fd = open(path, O_WRONLY);
+	for (uint64_t at = 0; at < exec.size; at += sizeof(traps))
+		assert_true(pwrite(fd, traps,
+				exec.size - at < sizeof(traps) ? exec.size - at : sizeof(traps),
+				(off_t)(exec.offset + at)) > 0);
+	close(fd);
+	assert_int_equal(sqlite_copy_for_program(NULL, path, &copies), 0);
+	copy = copy_of(&copies, path);
+	assert_non_null(copy);
+	assert_int_equal(copy->state, SQLITE_COPY_REFUSED);
+	assert_string_equal(
+	    copy->reason, "sqlite3_exec does not call sqlite3_step: a compiler has put it inside");
+	sqlite_copies_release(&copies);
+	unlink(path);
+	dlclose(s.library);
+}
+
 static void knows_what_a_program_will_map(void **state)
 {
 	struct sqlite_dl s = sqlite_dl_open("libsqlite3.so.0");
@@ -294,6 +330,7 @@ int main(void)
 	    cmocka_unit_test(finds_the_shared_library),
 	    cmocka_unit_test(finds_two_copies_and_a_deleted_one),
 	    cmocka_unit_test(refuses_an_accessor_it_does_not_understand),
+	    cmocka_unit_test(refuses_an_exec_that_does_not_call_step),
 	    cmocka_unit_test(knows_what_a_program_will_map),
 	    cmocka_unit_test(knows_a_source_id),
 	    cmocka_unit_test(searches_files_for_both_texts),

@@ -14,6 +14,28 @@ enum {
 	ARM64_SP = 31,
 };
 
+static int step(enum elf_machine machine, struct sim *sim, const uint8_t *code, size_t len)
+{
+	return machine == ELF_MACHINE_X86_64 ? sim_step_x86(sim, code, len)
+					     : sim_step_arm64(sim, code, len);
+}
+
+bool sqlite_code_reads_field(
+    enum elf_machine machine, const uint8_t *code, size_t len, uint32_t offset)
+{
+	bool x86 = machine == ELF_MACHINE_X86_64;
+	struct sim sim;
+
+	if (!x86 && machine != ELF_MACHINE_AARCH64)
+		return false;
+	sim_init(&sim, x86 ? X86_RDI : ARM64_X0, x86 ? X86_RSP : ARM64_SP, false);
+	for (int i = 0; i < SIM_STEPS && step(machine, &sim, code, len) == 0; i++)
+		for (int reg = 0; reg < SIM_REGISTERS; reg++)
+			if (sim.reg[reg].kind == SIM_FIELD && sim.reg[reg].n == offset)
+				return true;
+	return false;
+}
+
 /* The value that the function returns on one of its two paths. */
 static int run_accessor(enum elf_machine machine, const uint8_t *code, size_t len,
     bool null_argument, struct sim_value *ret_value)
@@ -24,7 +46,7 @@ static int run_accessor(enum elf_machine machine, const uint8_t *code, size_t le
 
 	sim_init(&sim, x86 ? X86_RDI : ARM64_X0, x86 ? X86_RSP : ARM64_SP, null_argument);
 	for (int i = 0; i < SIM_STEPS && !sim.returned; i++) {
-		err = x86 ? sim_step_x86(&sim, code, len) : sim_step_arm64(&sim, code, len);
+		err = step(machine, &sim, code, len);
 		if (err)
 			return err;
 	}

@@ -25,7 +25,8 @@ enum sqlite_copy_state {
 enum sqlite_function {
 	SQLITE_FN_STEP = 0,
 	SQLITE_FN_RESET = 1,
-	SQLITE_FN_FINALIZE = 2,
+	SQLITE_FN_FINALIZE =
+	    2, /* probed where every statement ends, sqlite3_exec's own too, if that is known */
 	SQLITE_FN_PREPARE_V2 = 3,
 	SQLITE_FN_PREPARE_V3 = 4,
 	SQLITE_FN_EXEC = 5,
@@ -54,7 +55,12 @@ struct sqlite_copy {
 	uint32_t db_offset;  /* of the connection's pointer (sqlite3 *) in a statement */
 	uint32_t
 	    autocommit_offset; /* of the byte in a connection that is 0 in a transaction; 0: unknown */
-	const char *reason;    /* static text: why not traceable; NULL when it is */
+	uint64_t
+	    exec_prepare_call; /* where sqlite3_exec calls what sqlite3_prepare_v2 calls, the */
+	uint64_t
+	    exec_prepare_return; /* instruction behind; 0: it calls sqlite3_prepare_v2 itself */
+	const char *reason;      /* static text: why not traceable; NULL when it is */
+	const char *limit; /* static text: "traceable, but ..."; NULL when nothing is missed */
 };
 
 struct sqlite_copies {

@@ -15,7 +15,7 @@
 #include "discover/sqlite_copy_cache.h"
 
 enum {
-	ATTACHMENT_LINKS_MAX = 10
+	ATTACHMENT_LINKS_MAX = 12
 };
 
 /* One attachment: a copy in a process, or in every process. */
@@ -151,6 +151,8 @@ static int attach_copy(struct sqlite_probes *sqlite, uint32_t pid, const struct 
 	    {PROBES_SQLITE_PREPARE_RETURN, copy->probe[SQLITE_FN_PREPARE_V2].entry, true},
 	    {PROBES_SQLITE_PREPARE, copy->probe[SQLITE_FN_PREPARE_V3].cheapest, false},
 	    {PROBES_SQLITE_PREPARE_RETURN, copy->probe[SQLITE_FN_PREPARE_V3].entry, true},
+	    {PROBES_SQLITE_PREPARE, copy->exec_prepare_call, false},
+	    {PROBES_SQLITE_PREPARE_RETURN, copy->exec_prepare_return, false},
 	};
 
 	_Static_assert(
@@ -207,6 +209,7 @@ static void attach_if_new(
     struct sqlite_probes *sqlite, uint32_t pid, const struct sqlite_copy *copy, enum moment moment)
 {
 	struct sqlite_copy wanted = *copy;
+	uint32_t known = sqlite->n_copies;
 	int err;
 
 	if (is_attached(sqlite, pid, copy))
@@ -229,6 +232,8 @@ static void attach_if_new(
 		    strerror(-err));
 	} else {
 		log_debug("attached to SQLite in '%s' (pid %u)", copy->path, pid);
+		if (copy->limit && sqlite->n_copies > known) /* once per file */
+			log_warn("SQLite in '%s' (pid %u) is %s", copy->path, pid, copy->limit);
 	}
 }
 
