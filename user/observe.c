@@ -34,6 +34,9 @@
 /* Longest sleep while traces wait for completion, and while nothing does. */
 #define TICK_BUSY_MS 50
 #define TICK_IDLE_MS 500
+/* Of files searched for SQLite per turn of the loop, and at the end: 7 and 30 ms. */
+#define SEARCH_BYTES     ((size_t)16 << 20)
+#define SEARCH_END_BYTES ((size_t)64 << 20)
 
 struct observation {
 	const struct options *options;
@@ -262,6 +265,7 @@ static void loop(struct observation *o)
 		reader_run(o->reader, wait_ms(o, now));
 		now = clock_monotonic_ns();
 		watch_settle(o->watch);
+		sqlite_probes_search(o->sqlite, SEARCH_BYTES);
 		pipeline_tick(o->pipeline, now);
 		if (now >= o->next_update_ns)
 			update(o, now);
@@ -299,6 +303,7 @@ static void finish(struct observation *o)
 	end_ns = clock_monotonic_ns();
 	while (reader_drain(o->reader) > 0)
 		;
+	sqlite_probes_search(o->sqlite, SEARCH_END_BYTES);
 	take_counts(o, &counts);
 	record_counts(o, &counts);
 	pipeline_end(o->pipeline, end_ns);

@@ -134,4 +134,5 @@ def finish(zerospan, workloads, want):
     spans = zerospan.spans()
     expect(spans, workloads, want)
     equal(zerospan.summary().lost, 0, "losses")
+    check("not traced" not in zerospan.err and "traceable, but" not in zerospan.err, f"it says {zerospan.err}")
     return spans

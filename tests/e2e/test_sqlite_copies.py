@@ -269,3 +269,62 @@ def test_library_loaded_later(t):
     for database in workload.databases:
         where = copies.difference(copies.executions(spans, database)[-len(RUN):], RUN)
         check(not where, f"{os.path.basename(database)}: {where}")
+
+
+# --- what cannot be traced is named and counted
+
+
+WARNING = "SQLite in '{}' (pid {}) is not traced: {}"
+STRIPPED = "it is linked in without symbols; run the program as it was before strip, or with the shared library"
+
+
+@lib.deadline(copies.BUILD_S)
+def test_untraceable(t):
+    """Without symbols; or optimised until nothing is left to learn a statement's layout from. One warning per file, with
+    the remedy, and a count."""
+    stripped, bare = copies.built("static_stripped"), copies.built("static_lto_bare")
+    workloads = [Workload(t, program, name=name)
+                 for program, name in ((stripped, "one"), (stripped, "two"), (bare, "bare"))]
+    for workload in workloads:
+        workload.prepare()
+    checked = t.run(lib.built("zerospan"), "check")
+    for workload, text in zip(workloads, (": linked in without symbols",) * 2 + (": no symbol sqlite3_sql or",)):
+        line = next((line for line in checked.out.splitlines() if line.split()[:1] == [str(workload.pid)]), "")
+        check(text in line, f"zerospan check says {line!r} of {workload.process.name}")
+    zerospan = observer.observe(t, *(word for workload in workloads for word in ("--pid", workload.pid)))
+    for workload in workloads:
+        workload.run()
+    wait_for(lambda: stripped in zerospan.err, "the warning")
+    equal(zerospan.finish(), [], "spans")
+    warned = [line for line in zerospan.err.splitlines() if " is not traced: " in line]
+    check(len(warned) == 2 and zerospan.err.count(WARNING.format(stripped, workloads[0].pid, STRIPPED)) == 1 and
+          zerospan.err.count(WARNING.format(bare, workloads[2].pid, "no symbol sqlite3_sql or")) == 1,
+          f"warnings {warned}")
+    check("SQLite: not traced in 2 files, 1 of them without symbols" in zerospan.err, "no count in the summary")
+
+
+@lib.deadline(copies.BUILD_S)
+def test_stripped_command(t):
+    """It may have ended before anybody looked."""
+    stripped = copies.built("static_stripped")
+    with open(t.write("lines", "prepare\nrun\nclose\n"), "rb") as stdin:
+        zerospan = observer.start(t, "trace", "--", stripped, t.path("file.db"), stdin=stdin)
+    equal(zerospan.wait(20), 0, "exit status")
+    equal(zerospan.err.count(f"SQLite in '{stripped}'"), 1, "warnings")
+    check("SQLite: not traced in 1 file, 1 of them without symbols" in zerospan.err, "no count in the summary")
+
+
+@lib.deadline(copies.BUILD_S)
+def test_stripped_metric(t):
+    """Counted where nobody reads warnings; other files are searched to the end and are not counted."""
+    workload = Workload(t, copies.built("static_stripped"))
+    other = t.start(lib.PYTHON, "-c", "import json, ssl, ctypes, sys; sys.stdin.read()", stdin=subprocess.PIPE)
+    zerospan = observer.observe_run(t, "--pid", workload.pid, "--pid", other.pid)
+
+    def untraced(reason):
+        return zerospan.metrics().sum("zerospan_sqlite_untraced", reason=reason)
+
+    wait_for(lambda: untraced("stripped") == 1 and untraced("unsearched") == 0, "the search")
+    equal(untraced("refused"), 0, "refused")
+    equal(zerospan.stop(), 0, "exit status")
+    equal(zerospan.err.count("is not traced"), 1, "warnings")

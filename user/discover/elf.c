@@ -166,11 +166,12 @@ static void take_symbol(const struct elf_file *file, const GElf_Sym *sym,
 /* Whether a symbol is the function itself: gcc and clang mark what was made local across files. */
 static bool is_named(const char *symbol, const char *function)
 {
-	size_t len = strlen(function);
-
-	if (strncmp(symbol, function, len) != 0)
+	while (*function && *symbol == *function) {
+		symbol++;
+		function++;
+	}
+	if (*function)
 		return false;
-	symbol += len;
 	return !*symbol || strncmp(symbol, ".lto_priv.", 10) == 0 ||
 	    strncmp(symbol, ".llvm.", 6) == 0;
 }

@@ -234,8 +234,7 @@ static bool is_sqlite_library(const char *name)
 	return sv_starts(sv_cstr(name), SV("libsqlite3.so"));
 }
 
-/* A program that loads the shared library names its source id too, to compare the two. */
-static bool loads_library(int fd)
+bool sqlite_copy_loads_library(int fd)
 {
 	struct elf_file *file;
 	const char *name;
@@ -264,10 +263,13 @@ static int examine(struct search *search, int fd, const char *path, const char *
 	if (err)
 		return err;
 	if (copy.state == SQLITE_COPY_INVALID) {
-		if (!(search->flags & SQLITE_COPY_SEARCH_STRIPPED) ||
-		    sqlite_source_id_in_file(fd) <= 0 || loads_library(fd))
+		if (search->flags & SQLITE_COPY_LIST_NAMELESS)
+			copy.state = SQLITE_COPY_NAMELESS;
+		else if (!(search->flags & SQLITE_COPY_SEARCH_STRIPPED) ||
+		    sqlite_source_id_in_file(fd) <= 0 || sqlite_copy_loads_library(fd))
 			return 0;
-		copy.state = SQLITE_COPY_STRIPPED;
+		else
+			copy.state = SQLITE_COPY_STRIPPED;
 		copy.reason = "linked in without symbols";
 	}
 	return copies_add(&search->copies, &copy, path, attach_path);
@@ -416,10 +418,10 @@ static int examine_needed(struct search *search, int fd)
 	return err;
 }
 
-int sqlite_copy_for_program(
-    struct sqlite_copy_cache *cache, const char *path, struct sqlite_copies *ret_copies)
+int sqlite_copy_for_program(struct sqlite_copy_cache *cache, const char *path, unsigned flags,
+    struct sqlite_copies *ret_copies)
 {
-	struct search search = {.cache = cache};
+	struct search search = {.cache = cache, .flags = flags};
 	int err, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)

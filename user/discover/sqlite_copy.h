@@ -19,6 +19,7 @@ enum sqlite_copy_state {
 	SQLITE_COPY_TRACEABLE = 1,
 	SQLITE_COPY_REFUSED = 2,  /* has symbols, but see reason */
 	SQLITE_COPY_STRIPPED = 3, /* linked in without symbols, known by its source id */
+	SQLITE_COPY_NAMELESS = 4, /* no symbols of SQLite, which may be linked in without */
 };
 
 /* The functions of interest. Step, reset and finalize exist in every traceable copy. */
@@ -74,6 +75,8 @@ enum {
 	/* Also search files without symbols for SQLite's source id: reads up to 256 MiB of each
 	 * executable mapped file, for `zerospan check`. */
 	SQLITE_COPY_SEARCH_STRIPPED = 1,
+	/* List them unsearched, as SQLITE_COPY_NAMELESS. */
+	SQLITE_COPY_LIST_NAMELESS = 2,
 };
 
 struct sqlite_copy_cache;
@@ -92,8 +95,11 @@ int sqlite_copy_scan(
  * LD_LIBRARY_PATH are not followed: scan the process after its start for those. Returns 0 or what
  * open() of path says; a script is no error.
  */
-int sqlite_copy_for_program(
-    struct sqlite_copy_cache *cache, const char *path, struct sqlite_copies *ret_copies);
+int sqlite_copy_for_program(struct sqlite_copy_cache *cache, const char *path, unsigned flags,
+    struct sqlite_copies *ret_copies);
+
+/* Whether the open program loads the shared library: it may name its source id, too, to compare the two. */
+bool sqlite_copy_loads_library(int fd);
 
 void sqlite_copies_release(struct sqlite_copies *copies);
 

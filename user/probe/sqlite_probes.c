@@ -13,6 +13,7 @@
 #include "discover/proc.h"
 #include "discover/sqlite_copy.h"
 #include "discover/sqlite_copy_cache.h"
+#include "probe/sqlite_untraced.h"
 
 enum {
 	ATTACHMENT_LINKS_MAX = 12
@@ -38,6 +39,7 @@ struct sqlite_probes {
 	uint32_t n_copies;
 	uint64_t refused, late;
 	struct sqlite_copy_cache *cache; /* NULL without memory: files are read again */
+	struct sqlite_untraced *untraced;
 };
 
 struct sqlite_probes *sqlite_probes_new(struct probes *probes)
@@ -48,6 +50,12 @@ struct sqlite_probes *sqlite_probes_new(struct probes *probes)
 		return NULL;
 	sqlite->probes = probes;
 	sqlite->cache = sqlite_copy_cache_new();
+	sqlite->untraced = sqlite_untraced_new();
+	if (!sqlite->untraced) {
+		sqlite_copy_cache_free(sqlite->cache);
+		free(sqlite);
+		return NULL;
+	}
 	list_init(&sqlite->attachments);
 	return sqlite;
 }
@@ -68,6 +76,7 @@ void sqlite_probes_free(struct sqlite_probes *sqlite)
 		return;
 	sqlite_probes_detach(sqlite);
 	sqlite_copy_cache_free(sqlite->cache);
+	sqlite_untraced_free(sqlite->untraced);
 	free(sqlite);
 }
 
@@ -215,9 +224,10 @@ static void attach_if_new(
 	if (is_attached(sqlite, pid, copy))
 		return;
 	if (copy->state != SQLITE_COPY_TRACEABLE) {
-		sqlite->refused++;
-		log_warn(
-		    "SQLite in '%s' (pid %u) is not traced: %s", copy->path, pid, copy->reason);
+		if (copy->state == SQLITE_COPY_NAMELESS)
+			sqlite_untraced_look(sqlite->untraced, pid, copy);
+		else
+			sqlite_untraced_refused(sqlite->untraced, pid, copy);
 		return;
 	}
 	err = attach_copy(sqlite, pid, copy);
@@ -248,7 +258,7 @@ void sqlite_probes_scan(struct sqlite_probes *sqlite, uint32_t pid, bool born)
 {
 	struct sqlite_copies copies;
 
-	if (sqlite_copy_scan(sqlite->cache, (pid_t)pid, 0, &copies))
+	if (sqlite_copy_scan(sqlite->cache, (pid_t)pid, SQLITE_COPY_LIST_NAMELESS, &copies))
 		return;
 	attach_copies(sqlite, pid, &copies, born ? MOMENT_MAPPED : MOMENT_RUNNING);
 	sqlite_copies_release(&copies);
@@ -258,7 +268,7 @@ void sqlite_probes_expect(struct sqlite_probes *sqlite, uint32_t pid, const char
 {
 	struct sqlite_copies copies;
 
-	if (sqlite_copy_for_program(sqlite->cache, path, &copies))
+	if (sqlite_copy_for_program(sqlite->cache, path, SQLITE_COPY_LIST_NAMELESS, &copies))
 		return;
 	attach_copies(sqlite, pid, &copies, MOMENT_AHEAD);
 	sqlite_copies_release(&copies);
@@ -290,6 +300,11 @@ void sqlite_probes_forget(struct sqlite_probes *sqlite, uint32_t pid)
 	}
 }
 
+void sqlite_probes_search(struct sqlite_probes *sqlite, size_t bytes)
+{
+	sqlite_untraced_work(sqlite->untraced, bytes);
+}
+
 void sqlite_probes_stats(const struct sqlite_probes *sqlite, struct sqlite_probes_stats *ret_stats)
 {
 	*ret_stats = (struct sqlite_probes_stats){
@@ -297,6 +312,7 @@ void sqlite_probes_stats(const struct sqlite_probes *sqlite, struct sqlite_probe
 	    .refused = sqlite->refused,
 	    .late = sqlite->late,
 	};
+	sqlite_untraced_stats(sqlite->untraced, &ret_stats->untraced);
 	list_for_each (at, &sqlite->attachments) {
 		ret_stats->processes++;
 	}
