@@ -20,9 +20,11 @@
 #include "compat.bpf.h"
 #include "emit.bpf.h"
 #include "maps.bpf.h"
+#include "sqlite.bpf.h"
 #include "thread.bpf.h"
 
-#define ZSP_SQLITE_ROW 100
+#define ZSP_SQLITE_ROW  100
+#define ZSP_SQLITE_DONE 101
 
 /* The stack pointer at a function's return is above that at its entry's probe by less than this. */
 #define ZSP_PREPARE_FRAME 128
@@ -45,23 +47,6 @@ static __always_inline u32 current_copy(void *ctx)
 		copy = bpf_map_lookup_elem(&zsp_copy_of_process, &tgid);
 	}
 	return copy ? *copy : ZSP_SQLITE_COPIES_MAX;
-}
-
-/* The key of an object, kept in the thread's entry. */
-static __always_inline const struct zsp_object_key *object_key(
-    struct zsp_thread *thread, u64 address)
-{
-	thread->key.address = address;
-	thread->key.tgid = bpf_get_current_pid_tgid() >> 32;
-	return &thread->key;
-}
-
-/* How often a connection at this address was closed. */
-static __always_inline u32 db_closes(struct zsp_thread *thread, u64 db)
-{
-	u32 *closes = bpf_map_lookup_elem(&zsp_db_closes, object_key(thread, db));
-
-	return closes ? *closes : 0;
 }
 
 /* Append the SQL text at its user address, most bytes at most; false when the record has no room for it. */
@@ -95,6 +80,7 @@ static __always_inline void statement_submit(struct zsp_statement *s, struct zsp
 	s->rows = exec->rows;
 	s->result = result;
 	s->transaction = exec->transaction;
+	s->errcode = (s32)exec->errcode;
 	__builtin_memset(s->reserved, 0, sizeof(s->reserved));
 	zsp_submit(s, false);
 }
@@ -143,6 +129,14 @@ static __always_inline void read_transaction(struct zsp_stmt *exec, u32 offset)
 	exec->transaction = autocommit ? ZSP_TRANSACTION_NONE : ZSP_TRANSACTION_OPEN;
 }
 
+/* What does the execution's connection say of the error it ended in? */
+static __always_inline void read_errcode(struct zsp_stmt *exec, u32 offset)
+{
+	if (offset && exec->db)
+		bpf_probe_read_user(
+		    &exec->errcode, sizeof(exec->errcode), (void *)(exec->db + offset));
+}
+
 /* What is read from the process goes into the execution's entry: the stack has no room for it. */
 static __always_inline void emit_execution(
     struct zsp_thread *thread, struct zsp_stmt *exec, u64 stmt, u64 end_ns, int result)
@@ -154,6 +148,8 @@ static __always_inline void emit_execution(
 		    &exec->text, sizeof(exec->text), (void *)(stmt + copy->sql_offset));
 		bpf_probe_read_user(&exec->db, sizeof(exec->db), (void *)(stmt + copy->db_offset));
 		read_transaction(exec, copy->autocommit_offset);
+		if (result != ZSP_SQLITE_ROW && result != ZSP_SQLITE_DONE)
+			read_errcode(exec, copy->errcode_offset);
 	}
 	emit(thread, exec, stmt, end_ns, result);
 }
@@ -195,12 +191,9 @@ static __always_inline u64 pop_frame(struct zsp_thread *thread)
  */
 static __always_inline bool inside_step(const struct zsp_thread *thread, u64 stmt, u64 sp)
 {
-	const struct zsp_sqlite_frame *top;
+	const struct zsp_sqlite_frame *top = top_frame(thread);
 
-	if (thread->depth == 0 || thread->depth > ZSP_SQLITE_DEPTH)
-		return false;
-	top = &thread->frames[(thread->depth - 1) & (ZSP_SQLITE_DEPTH - 1)];
-	return top->stmt == stmt && top->sp > sp;
+	return top && top->stmt == stmt && top->sp > sp;
 }
 
 static __always_inline struct zsp_stmt *exec_begin(
@@ -309,12 +302,13 @@ int BPF_KPROBE(zsp_sqlite_prepare, u64 db, u64 text, int bytes)
 }
 
 /* Reported as an execution that has no statement; until then its entry is known by the stack pointer. */
-static __always_inline void prepare_failed(struct zsp_thread *thread, int result)
+static __always_inline void prepare_failed(struct zsp_thread *thread, u32 copy_index, int result)
 {
 	const struct zsp_prepare *prepare = &thread->prepare;
 	u64 end_ns = bpf_ktime_get_ns();
-	struct zsp_stmt *exec =
-	    exec_begin(object_key(thread, prepare->sp), 0, prepare->slice, prepare->start_ns);
+	struct zsp_stmt *exec = exec_begin(
+	    object_key(thread, prepare->sp), copy_index, prepare->slice, prepare->start_ns);
+	const struct zsp_sqlite_copy *copy;
 
 	if (!exec)
 		return;
@@ -322,6 +316,9 @@ static __always_inline void prepare_failed(struct zsp_thread *thread, int result
 	exec->db = prepare->db;
 	exec->text = prepare->text;
 	exec->text_bytes = prepare->text_bytes;
+	copy = bpf_map_lookup_elem(&zsp_sqlite_copies, &exec->copy);
+	if (copy)
+		read_errcode(exec, copy->errcode_offset);
 	emit(thread, exec, 0, end_ns, result);
 	bpf_map_delete_elem(&zsp_stmts, object_key(thread, prepare->sp));
 }
@@ -336,7 +333,7 @@ int BPF_KRETPROBE(zsp_sqlite_prepare_return, int result)
 	if (result && PT_REGS_SP(ctx) - thread->prepare.sp >= ZSP_PREPARE_FRAME)
 		zsp_count(ZSP_COUNT_LOST_STMT_RETURN, 1);
 	else if (result)
-		prepare_failed(thread, result);
+		prepare_failed(thread, current_copy(ctx), result);
 	thread->prepare.sp = 0;
 	return 0;
 }

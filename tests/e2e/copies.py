@@ -20,7 +20,7 @@ RUN = [
     (SELECT, 3, None, None),
     (SELECT, 2, None, None),
     (SELECT, 0, None, None),
-    (INSERT, 0, "19", None),
+    (INSERT, 0, "1555", None),
     ("insert into t values (?, ?);", 0, None, None),
     ("update t set b = ? where a > ?;", 0, None, None),
     ("select * from t", 4, None, None),

@@ -143,7 +143,7 @@ LANGUAGES = [
     (copies.INSERT, 0, None, None),
     (copies.SELECT, 3, None, None),
     (copies.SELECT, 0, None, None),
-    (copies.INSERT, 0, "19", None),
+    (copies.INSERT, 0, "1555", None),
     ("select * from nowhere where a = ?", None, "1", "prepare"),
     ("insert into t values (?, ?);", 0, None, None),
     ("update t set b = ? where a > ?", 0, None, None),

@@ -9,15 +9,20 @@
 
 enum {
 	FIELD_MAX = 4096,        /* the statement object has about 300 bytes */
+	PATHS_MAX = 256,         /* sqlite3_extended_errcode has 8 at most */
 	PROBE_DISTANCE_MAX = 48, /* prologues are shorter */
 	ARM64_X0 = 0,
 	ARM64_SP = 31,
 };
 
-static int step(enum elf_machine machine, struct sim *sim, const uint8_t *code, size_t len)
+/* A machine at the function's start. */
+static struct sim sim_at_start(enum elf_machine machine, bool null_argument)
 {
-	return machine == ELF_MACHINE_X86_64 ? sim_step_x86(sim, code, len)
-					     : sim_step_arm64(sim, code, len);
+	bool x86 = machine == ELF_MACHINE_X86_64;
+	struct sim sim;
+
+	sim_init(&sim, x86 ? X86_RDI : ARM64_X0, x86 ? X86_RSP : ARM64_SP, null_argument);
+	return sim;
 }
 
 bool sqlite_code_reads_field(
@@ -28,32 +33,42 @@ bool sqlite_code_reads_field(
 
 	if (!x86 && machine != ELF_MACHINE_AARCH64)
 		return false;
-	sim_init(&sim, x86 ? X86_RDI : ARM64_X0, x86 ? X86_RSP : ARM64_SP, false);
-	for (int i = 0; i < SIM_STEPS && step(machine, &sim, code, len) == 0; i++)
+	sim = sim_at_start(machine, false);
+	for (int i = 0; i < SIM_STEPS && !sim.returned; i++) {
+		if (x86 ? sim_step_x86(&sim, code, len) : sim_step_arm64(&sim, code, len))
+			return false;
 		for (int reg = 0; reg < SIM_REGISTERS; reg++)
 			if (sim.reg[reg].kind == SIM_FIELD && sim.reg[reg].n == offset)
 				return true;
+	}
 	return false;
+}
+
+/* The value that the function returns on the path that sim takes. */
+static int run(struct sim *sim, enum elf_machine machine, const uint8_t *code, size_t len,
+    struct sim_value *ret_value)
+{
+	bool x86 = machine == ELF_MACHINE_X86_64;
+	int err;
+
+	for (int i = 0; i < SIM_STEPS && !sim->returned; i++) {
+		err = x86 ? sim_step_x86(sim, code, len) : sim_step_arm64(sim, code, len);
+		if (err)
+			return err;
+	}
+	if (!sim->returned)
+		return -ENOTSUP;
+	*ret_value = sim->reg[x86 ? X86_RAX : ARM64_X0];
+	return 0;
 }
 
 /* The value that the function returns on one of its two paths. */
 static int run_accessor(enum elf_machine machine, const uint8_t *code, size_t len,
     bool null_argument, struct sim_value *ret_value)
 {
-	bool x86 = machine == ELF_MACHINE_X86_64;
-	struct sim sim;
-	int err;
+	struct sim sim = sim_at_start(machine, null_argument);
 
-	sim_init(&sim, x86 ? X86_RDI : ARM64_X0, x86 ? X86_RSP : ARM64_SP, null_argument);
-	for (int i = 0; i < SIM_STEPS && !sim.returned; i++) {
-		err = step(machine, &sim, code, len);
-		if (err)
-			return err;
-	}
-	if (!sim.returned)
-		return -ENOTSUP;
-	*ret_value = sim.reg[x86 ? X86_RAX : ARM64_X0];
-	return 0;
+	return run(&sim, machine, code, len, ret_value);
 }
 
 int sqlite_code_field(
@@ -91,6 +106,64 @@ int sqlite_code_byte(
 	if (value.kind != SIM_BYTE || value.n <= 0 || value.n >= FIELD_MAX)
 		return -ENOTSUP;
 	*ret_offset = (uint32_t)value.n;
+	return 0;
+}
+
+/* The choices of the next path, when the last one made n; false: that was all. */
+static bool next_choices(uint16_t *choices, unsigned n)
+{
+	while (n > 0) {
+		uint16_t last = (uint16_t)(1u << --n);
+
+		*choices ^= last;
+		if (*choices & last)
+			return true;
+	}
+	return false;
+}
+
+/* Follow all paths. *offset becomes that of the word which those return that return one; the others return an error. */
+static int explore(
+    enum elf_machine machine, const uint8_t *code, size_t len, bool null_argument, int64_t *offset)
+{
+	uint16_t choices = 0;
+
+	for (int paths = 0; paths < PATHS_MAX; paths++) {
+		struct sim sim = sim_at_start(machine, null_argument);
+		struct sim_value value;
+		int err;
+
+		sim.explores = true;
+		sim.choices = choices;
+		err = run(&sim, machine, code, len, &value);
+		if (err)
+			return err;
+		if (value.kind == SIM_WORD && value.n > 0 && (*offset == 0 || *offset == value.n))
+			*offset = value.n;
+		else if (value.kind != SIM_CONSTANT && value.kind != SIM_ANSWER)
+			return -ENOTSUP;
+		if (!next_choices(&choices, sim.n_choices))
+			return 0;
+	}
+	return -ENOTSUP;
+}
+
+int sqlite_code_word(
+    enum elf_machine machine, const uint8_t *code, size_t len, uint32_t *ret_offset)
+{
+	int64_t offset = 0, of_null = 0;
+	int err;
+
+	if (machine != ELF_MACHINE_X86_64 && machine != ELF_MACHINE_AARCH64)
+		return -ENOTSUP;
+	err = explore(machine, code, len, false, &offset);
+	if (!err)
+		err = explore(machine, code, len, true, &of_null);
+	if (err)
+		return err;
+	if (!offset || offset >= FIELD_MAX || offset % 4 || of_null)
+		return -ENOTSUP;
+	*ret_offset = (uint32_t)offset;
 	return 0;
 }
 
@@ -144,8 +217,19 @@ static bool may_branch_into(const uint8_t *code, size_t len, size_t last)
 	return false;
 }
 
+/* Is the register one of those that the first arguments are passed in? */
+static bool is_argument(int reg, int arguments)
+{
+	static const int passed_in[] = {X86_RDI, X86_RSI, X86_RDX};
+
+	for (int i = 0; i < arguments; i++)
+		if (passed_in[i] == reg)
+			return true;
+	return false;
+}
+
 size_t sqlite_code_probe_offset(
-    enum elf_machine machine, const uint8_t *code, size_t len, bool *ret_cheap)
+    enum elf_machine machine, const uint8_t *code, size_t len, int arguments, bool *ret_cheap)
 {
 	struct x86_insn insn;
 	int written;
@@ -165,9 +249,7 @@ size_t sqlite_code_probe_offset(
 			*ret_cheap = true;
 			return at;
 		}
-		if (!x86_insn_writes(&insn, &written))
-			return 0;
-		if (written == X86_RDI || written == X86_RSI || written == X86_RDX)
+		if (!x86_insn_writes(&insn, &written) || is_argument(written, arguments))
 			return 0;
 	}
 	return 0;

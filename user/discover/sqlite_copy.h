@@ -40,7 +40,7 @@ enum sqlite_function {
 /* Where to probe one function; offsets in the file, as uprobes take them. */
 struct sqlite_probe {
 	uint64_t entry;    /* first byte; 0: the copy lacks this function. Return probes go here */
-	uint64_t cheapest; /* entry probes go here: the first three arguments still stand */
+	uint64_t cheapest; /* entry probes go here: the arguments they read still stand */
 	bool entry_cheap;  /* the kernel emulates the instruction at entry ... */
 	bool cheapest_cheap; /* ... and at cheapest */
 };
@@ -56,11 +56,13 @@ struct sqlite_copy {
 	uint32_t db_offset;  /* of the connection's pointer (sqlite3 *) in a statement */
 	uint32_t
 	    autocommit_offset; /* of the byte in a connection that is 0 in a transaction; 0: unknown */
-	uint64_t
-	    exec_prepare_call; /* where sqlite3_exec calls what sqlite3_prepare_v2 calls, the */
-	uint64_t
-	    exec_prepare_return; /* instruction behind; 0: it calls sqlite3_prepare_v2 itself */
-	const char *reason;      /* static text: why not traceable; NULL when it is */
+	/* Of the int in a connection that is the extended result code of its last call; 0: unknown. */
+	uint32_t errcode_offset;
+	/* Where sqlite3_exec calls what sqlite3_prepare_v2 calls, and the instruction behind it; 0: it calls
+	 * sqlite3_prepare_v2 itself. */
+	uint64_t exec_prepare_call, exec_prepare_return;
+	bool exec_prepare_return_cheap; /* the kernel emulates the latter */
+	const char *reason;             /* static text: why not traceable; NULL when it is */
 	const char *limit; /* static text: "traceable, but ..."; NULL when nothing is missed */
 };
 

@@ -115,6 +115,8 @@ static void find_prepare(const struct body *exec, const struct body *v2, const s
 		return;
 	inner->prepare_call = exec->offset + found.at;
 	inner->prepare_next = exec->offset + found.next;
+	inner->prepare_next_cheap = sqlite_code_entry_is_cheap(
+	    exec->text.machine, exec->bytes + found.next, exec->text.len - found.next);
 }
 
 /* --- what deletes statements --------------------------------------------------------------------- */

@@ -27,9 +27,9 @@ struct sqlite_outer {
 struct sqlite_inner {
 	bool exec_steps;    /* sqlite3_exec calls sqlite3_step */
 	bool exec_prepares; /* sqlite3_exec calls sqlite3_prepare_v2 ... */
-	uint64_t prepare_call,
-	    prepare_next; /* ... or here something that does it: offsets in the file of the call
-					      * and of the instruction behind it; 0: not found */
+	/* ... or here something that does it: offsets in the file of the call and of the instruction behind it; 0: not found */
+	uint64_t prepare_call, prepare_next;
+	bool prepare_next_cheap;         /* the kernel emulates the latter */
 	struct elf_function vdbe_delete; /* every statement ends in it; offset 0: not found */
 };
 

@@ -13,18 +13,15 @@
 #include "discover/proc.h"
 #include "discover/sqlite_copy.h"
 #include "discover/sqlite_copy_cache.h"
+#include "probe/sqlite_plan.h"
 #include "probe/sqlite_untraced.h"
-
-enum {
-	ATTACHMENT_LINKS_MAX = 12
-};
 
 /* One attachment: a copy in a process, or in every process. */
 struct attachment {
 	struct list link;
 	uint32_t pid;            /* 0: every process */
 	struct sqlite_copy copy; /* with paths of its own */
-	struct bpf_link *links[ATTACHMENT_LINKS_MAX];
+	struct bpf_link *links[SQLITE_PLAN_MAX];
 	size_t n_links;
 };
 
@@ -107,6 +104,7 @@ static int copy_index(struct sqlite_probes *sqlite, const struct sqlite_copy *co
 	    .sql_offset = copy->sql_offset,
 	    .db_offset = copy->db_offset,
 	    .autocommit_offset = copy->autocommit_offset,
+	    .errcode_offset = copy->errcode_offset,
 	};
 	uint32_t i;
 	int err;
@@ -125,18 +123,15 @@ static int copy_index(struct sqlite_probes *sqlite, const struct sqlite_copy *co
 }
 
 static int attach_one(struct sqlite_probes *sqlite, struct attachment *a,
-    const struct sqlite_copy *copy, uint32_t index, enum probes_program program, uint64_t offset,
-    bool on_return)
+    const struct sqlite_copy *copy, uint32_t index, const struct sqlite_plan_row *row)
 {
-	LIBBPF_OPTS(bpf_uprobe_opts, opts, .retprobe = on_return);
+	LIBBPF_OPTS(bpf_uprobe_opts, opts, .retprobe = row->on_return);
 	struct bpf_link *link;
 
-	if (offset == 0) /* this copy lacks the function */
-		return 0;
 	if (probes_have_cookies(sqlite->probes))
 		opts.bpf_cookie = index;
-	link = bpf_program__attach_uprobe_opts(probes_program(sqlite->probes, program),
-	    a->pid ? (pid_t)a->pid : -1, copy->attach_path, offset, &opts);
+	link = bpf_program__attach_uprobe_opts(probes_program(sqlite->probes, row->program),
+	    a->pid ? (pid_t)a->pid : -1, copy->attach_path, row->offset, &opts);
 	if (!link)
 		return -errno;
 	a->links[a->n_links++] = link;
@@ -145,27 +140,8 @@ static int attach_one(struct sqlite_probes *sqlite, struct attachment *a,
 
 static int attach_copy(struct sqlite_probes *sqlite, uint32_t pid, const struct sqlite_copy *copy)
 {
-	const struct {
-		enum probes_program program;
-		uint64_t offset;
-		bool on_return;
-	} plan[] = {
-	    {PROBES_SQLITE_STEP, copy->probe[SQLITE_FN_STEP].cheapest, false},
-	    {PROBES_SQLITE_STEP_RETURN, copy->probe[SQLITE_FN_STEP].entry, true},
-	    {PROBES_SQLITE_END, copy->probe[SQLITE_FN_RESET].cheapest, false},
-	    {PROBES_SQLITE_END, copy->probe[SQLITE_FN_FINALIZE].cheapest, false},
-	    {PROBES_SQLITE_CLOSE, copy->probe[SQLITE_FN_CLOSE].cheapest, false},
-	    {PROBES_SQLITE_CLOSE, copy->probe[SQLITE_FN_CLOSE_V2].cheapest, false},
-	    {PROBES_SQLITE_PREPARE, copy->probe[SQLITE_FN_PREPARE_V2].cheapest, false},
-	    {PROBES_SQLITE_PREPARE_RETURN, copy->probe[SQLITE_FN_PREPARE_V2].entry, true},
-	    {PROBES_SQLITE_PREPARE, copy->probe[SQLITE_FN_PREPARE_V3].cheapest, false},
-	    {PROBES_SQLITE_PREPARE_RETURN, copy->probe[SQLITE_FN_PREPARE_V3].entry, true},
-	    {PROBES_SQLITE_PREPARE, copy->exec_prepare_call, false},
-	    {PROBES_SQLITE_PREPARE_RETURN, copy->exec_prepare_return, false},
-	};
-
-	_Static_assert(
-	    sizeof(plan) / sizeof(plan[0]) <= ATTACHMENT_LINKS_MAX, "room for all links");
+	struct sqlite_plan_row rows[SQLITE_PLAN_MAX];
+	size_t n = sqlite_plan(copy, rows);
 	struct attachment *a;
 	int index = copy_index(sqlite, copy), err = 0;
 
@@ -183,9 +159,8 @@ static int attach_copy(struct sqlite_probes *sqlite, uint32_t pid, const struct 
 		err = -ENOMEM;
 	if (!err && !probes_have_cookies(sqlite->probes))
 		err = probes_target_set_copy(sqlite->probes, pid, (uint32_t)index);
-	for (size_t i = 0; i < sizeof(plan) / sizeof(plan[0]) && !err; i++)
-		err = attach_one(sqlite, a, copy, (uint32_t)index, plan[i].program, plan[i].offset,
-		    plan[i].on_return);
+	for (size_t i = 0; i < n && !err; i++)
+		err = attach_one(sqlite, a, copy, (uint32_t)index, &rows[i]);
 	if (err)
 		attachment_free(sqlite, a);
 	return err;
@@ -300,9 +275,9 @@ void sqlite_probes_forget(struct sqlite_probes *sqlite, uint32_t pid)
 	}
 }
 
-void sqlite_probes_search(struct sqlite_probes *sqlite, size_t bytes)
+bool sqlite_probes_search(struct sqlite_probes *sqlite, size_t bytes)
 {
-	sqlite_untraced_work(sqlite->untraced, bytes);
+	return sqlite_untraced_work(sqlite->untraced, bytes);
 }
 
 void sqlite_probes_stats(const struct sqlite_probes *sqlite, struct sqlite_probes_stats *ret_stats)

@@ -60,9 +60,9 @@ void sqlite_probes_forget(struct sqlite_probes *sqlite, uint32_t pid);
 
 /*
  * Search some bytes of files that observed processes have mapped for SQLite without symbols: for whenever there is
- * time. It takes about a millisecond for 2 MB.
+ * time. It takes about a millisecond for 2 MB. Whether more is to be searched.
  */
-void sqlite_probes_search(struct sqlite_probes *sqlite, size_t bytes);
+bool sqlite_probes_search(struct sqlite_probes *sqlite, size_t bytes);
 
 void sqlite_probes_stats(const struct sqlite_probes *sqlite, struct sqlite_probes_stats *ret_stats);
 

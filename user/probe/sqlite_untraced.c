@@ -168,7 +168,7 @@ void sqlite_untraced_look(struct sqlite_untraced *u, uint32_t pid, const struct 
 	u->n_waiting++;
 }
 
-void sqlite_untraced_work(struct sqlite_untraced *u, size_t bytes)
+bool sqlite_untraced_work(struct sqlite_untraced *u, size_t bytes)
 {
 	size_t done = 0;
 
@@ -184,6 +184,7 @@ void sqlite_untraced_work(struct sqlite_untraced *u, size_t bytes)
 		if (found != -EAGAIN)
 			conclude(u, file, found);
 	}
+	return u->n_waiting > 0;
 }
 
 void sqlite_untraced_stats(const struct sqlite_untraced *u, struct sqlite_untraced_stats *ret_stats)

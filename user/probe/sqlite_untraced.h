@@ -7,6 +7,7 @@
 #ifndef ZS_PROBE_SQLITE_UNTRACED_H
 #define ZS_PROBE_SQLITE_UNTRACED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,8 +26,8 @@ void sqlite_untraced_refused(
 void sqlite_untraced_look(
     struct sqlite_untraced *untraced, uint32_t pid, const struct sqlite_copy *file);
 
-/* Search some bytes. */
-void sqlite_untraced_work(struct sqlite_untraced *untraced, size_t bytes);
+/* Search some bytes; whether more is to be searched. */
+bool sqlite_untraced_work(struct sqlite_untraced *untraced, size_t bytes);
 
 struct sqlite_untraced_stats {
 	uint64_t refused;    /* files with symbols, but see the warning */

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The probes of a copy of SQLite; see sqlite_plan.h. */
+#include "probe/sqlite_plan.h"
+
+#include "discover/elf.h"
+
+static const struct {
+	enum sqlite_function function;
+	enum probes_program program;
+	bool on_return;
+} wanted[] = {
+    {SQLITE_FN_STEP, PROBES_SQLITE_STEP, false},
+    {SQLITE_FN_STEP, PROBES_SQLITE_STEP_RETURN, true},
+    {SQLITE_FN_RESET, PROBES_SQLITE_END, false},
+    {SQLITE_FN_FINALIZE, PROBES_SQLITE_END, false},
+    {SQLITE_FN_CLOSE, PROBES_SQLITE_CLOSE, false},
+    {SQLITE_FN_CLOSE_V2, PROBES_SQLITE_CLOSE, false},
+    {SQLITE_FN_PREPARE_V2, PROBES_SQLITE_PREPARE, false},
+    {SQLITE_FN_PREPARE_V2, PROBES_SQLITE_PREPARE_RETURN, true},
+    {SQLITE_FN_PREPARE_V3, PROBES_SQLITE_PREPARE, false},
+    {SQLITE_FN_PREPARE_V3, PROBES_SQLITE_PREPARE_RETURN, true},
+};
+
+#define N_WANTED (sizeof(wanted) / sizeof(wanted[0]))
+
+enum {
+	N_INSIDE =
+	    2, /* what prepares inside sqlite3_exec: the call, and the instruction behind it as its return */
+};
+
+_Static_assert(N_WANTED + N_INSIDE <= SQLITE_PLAN_MAX, "room for all probes");
+
+static size_t plan_inside_exec(const struct sqlite_copy *copy, struct sqlite_plan_row *rows)
+{
+	if (!copy->exec_prepare_call)
+		return 0;
+	rows[0] = (struct sqlite_plan_row){
+	    .function = SQLITE_FN_EXEC,
+	    .program = PROBES_SQLITE_PREPARE,
+	    .emulated = elf_machine_host() == ELF_MACHINE_X86_64, /* a call */
+	    .offset = copy->exec_prepare_call,
+	};
+	rows[1] = (struct sqlite_plan_row){
+	    .function = SQLITE_FN_EXEC,
+	    .program = PROBES_SQLITE_PREPARE_RETURN,
+	    .emulated = copy->exec_prepare_return_cheap,
+	    .offset = copy->exec_prepare_return,
+	};
+	return N_INSIDE;
+}
+
+size_t sqlite_plan(const struct sqlite_copy *copy, struct sqlite_plan_row ret_rows[SQLITE_PLAN_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < N_WANTED; i++) {
+		const struct sqlite_probe *probe = &copy->probe[wanted[i].function];
+		bool on_return = wanted[i].on_return;
+
+		if (!probe->entry)
+			continue;
+		ret_rows[n++] = (struct sqlite_plan_row){
+		    .function = wanted[i].function,
+		    .program = wanted[i].program,
+		    .on_return = on_return,
+		    .emulated = on_return ? probe->entry_cheap : probe->cheapest_cheap,
+		    .offset = on_return ? probe->entry : probe->cheapest,
+		};
+	}
+	return n + plan_inside_exec(copy, ret_rows + n);
+}
