@@ -54,6 +54,13 @@ int sqlite_code_byte(
     enum elf_machine machine, const uint8_t *code, size_t len, uint32_t *ret_offset);
 
 /*
+ * Whether the function, before anything that is not understood, reads the word at offset of its first argument:
+ * so a function that takes a statement is told from one that takes a number.
+ */
+bool sqlite_code_reads_field(
+    enum elf_machine machine, const uint8_t *code, size_t len, uint32_t offset);
+
+/*
  * The same for sqlite3_extended_errcode(), which returns an int of its connection unless the connection is NULL, or not one
  * (another function tells), or is short of memory: offset above 0 and below 4096, a multiple of 4, of the word that
  * some of its paths return, all others returning an error: a constant or what another function says.
