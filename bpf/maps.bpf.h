@@ -94,6 +94,7 @@ struct zsp_thread {
 	u32 depth;         /* sqlite frames in use */
 	u32 late;          /* enum zsp_late */
 	u32 reserved;
+	u64 returned_sp; /* of the SQLite call that returned last; 0: one was entered since */
 	struct zsp_sqlite_frame frames[ZSP_SQLITE_DEPTH];
 	struct zsp_transfer transfer;
 	struct zsp_arrival arrival;

@@ -154,6 +154,18 @@ static __always_inline void emit_execution(
 	emit(thread, exec, stmt, end_ns, result);
 }
 
+/*
+ * Has this return been told before? Older kernels run the return probes of all processes that have the same file under
+ * observation, whichever process returns.
+ */
+static __always_inline bool is_told(struct zsp_thread *thread, u64 sp)
+{
+	bool told = thread->returned_sp == sp;
+
+	thread->returned_sp = sp;
+	return told;
+}
+
 /* Push a frame; frames at or below this stack pointer never returned (a longjmp) and are dropped.
  */
 static __always_inline void push_frame(struct zsp_thread *thread, u64 stmt, u64 sp)
@@ -172,6 +184,7 @@ static __always_inline void push_frame(struct zsp_thread *thread, u64 stmt, u64 
 		thread->frames[depth & (ZSP_SQLITE_DEPTH - 1)].sp = sp;
 	}
 	thread->depth = depth + 1;
+	thread->returned_sp = 0;
 }
 
 /* The statement whose step returns now, 0 when unknown. */
@@ -243,7 +256,7 @@ int BPF_KRETPROBE(zsp_sqlite_step_return, int result)
 	struct zsp_stmt *exec = NULL;
 	u64 stmt;
 
-	if (!thread)
+	if (!thread || is_told(thread, PT_REGS_SP(ctx)))
 		return 0;
 	stmt = pop_frame(thread);
 	if (stmt)
@@ -292,6 +305,7 @@ int BPF_KPROBE(zsp_sqlite_prepare, u64 db, u64 text, int bytes)
 
 	if (!thread)
 		return 0;
+	thread->returned_sp = 0;
 	thread->prepare.sp = PT_REGS_SP(ctx);
 	thread->prepare.start_ns = bpf_ktime_get_ns();
 	thread->prepare.db = db;
@@ -328,9 +342,9 @@ int BPF_KRETPROBE(zsp_sqlite_prepare_return, int result)
 {
 	struct zsp_thread *thread = zsp_current_thread();
 
-	if (!thread)
+	if (!thread || is_told(thread, PT_REGS_SP(ctx)))
 		return 0;
-	if (result && PT_REGS_SP(ctx) - thread->prepare.sp >= ZSP_PREPARE_FRAME)
+	if (result && thread->returned_sp - thread->prepare.sp >= ZSP_PREPARE_FRAME)
 		zsp_count(ZSP_COUNT_LOST_STMT_RETURN, 1);
 	else if (result)
 		prepare_failed(thread, current_copy(ctx), result);
