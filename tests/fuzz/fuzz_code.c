@@ -44,6 +44,10 @@ static void check_function(enum elf_machine machine, struct sv code)
 	err = sqlite_code_byte(machine, p, code.len, &offset);
 	REQUIRE(err == 0 || (err == -ENOTSUP && offset == 1));
 	REQUIRE(err || (offset > 0 && offset < 4096));
+	offset = 1;
+	err = sqlite_code_tested(machine, p, code.len, &offset);
+	REQUIRE(err == 0 || (err == -ENOTSUP && offset == 1));
+	REQUIRE(err || (offset % 8 == 0 && offset > 0 && offset < 4096));
 	probe = sqlite_code_probe_offset(machine, p, code.len, &cheap);
 	REQUIRE(probe == 0 || (cheap && probe < code.len));
 	REQUIRE(probe == 0 || machine == ELF_MACHINE_X86_64 || probe % 4 == 0);

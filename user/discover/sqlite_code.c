@@ -14,24 +14,38 @@ enum {
 	ARM64_SP = 31,
 };
 
+/* Run the function to its return on the path that its argument and the field it tests lead to. */
+static int run(enum elf_machine machine, const uint8_t *code, size_t len, bool null_argument,
+    enum sim_flag field_flag, struct sim *sim)
+{
+	bool x86 = machine == ELF_MACHINE_X86_64;
+	int err;
+
+	sim_init(sim, x86 ? X86_RDI : ARM64_X0, x86 ? X86_RSP : ARM64_SP, null_argument);
+	sim->field_flag = field_flag;
+	for (int i = 0; i < SIM_STEPS && !sim->returned; i++) {
+		err = x86 ? sim_step_x86(sim, code, len) : sim_step_arm64(sim, code, len);
+		if (err)
+			return err;
+	}
+	return sim->returned ? 0 : -ENOTSUP;
+}
+
+static struct sim_value result_of(enum elf_machine machine, const struct sim *sim)
+{
+	return sim->reg[machine == ELF_MACHINE_X86_64 ? X86_RAX : ARM64_X0];
+}
+
 /* The value that the function returns on one of its two paths. */
 static int run_accessor(enum elf_machine machine, const uint8_t *code, size_t len,
     bool null_argument, struct sim_value *ret_value)
 {
-	bool x86 = machine == ELF_MACHINE_X86_64;
 	struct sim sim;
-	int err;
+	int err = run(machine, code, len, null_argument, SIM_FLAG_UNKNOWN, &sim);
 
-	sim_init(&sim, x86 ? X86_RDI : ARM64_X0, x86 ? X86_RSP : ARM64_SP, null_argument);
-	for (int i = 0; i < SIM_STEPS && !sim.returned; i++) {
-		err = x86 ? sim_step_x86(&sim, code, len) : sim_step_arm64(&sim, code, len);
-		if (err)
-			return err;
-	}
-	if (!sim.returned)
-		return -ENOTSUP;
-	*ret_value = sim.reg[x86 ? X86_RAX : ARM64_X0];
-	return 0;
+	if (!err)
+		*ret_value = result_of(machine, &sim);
+	return err;
 }
 
 int sqlite_code_field(
@@ -69,6 +83,34 @@ int sqlite_code_byte(
 	if (value.kind != SIM_BYTE || value.n <= 0 || value.n >= FIELD_MAX)
 		return -ENOTSUP;
 	*ret_offset = (uint32_t)value.n;
+	return 0;
+}
+
+int sqlite_code_tested(
+    enum elf_machine machine, const uint8_t *code, size_t len, uint32_t *ret_offset)
+{
+	struct sim null, at_none, at_row;
+	enum sim_kind null_result;
+	int64_t field;
+
+	if (machine != ELF_MACHINE_X86_64 && machine != ELF_MACHINE_AARCH64)
+		return -ENOTSUP;
+	if (run(machine, code, len, true, SIM_FLAG_UNKNOWN, &null) ||
+	    run(machine, code, len, false, SIM_FLAG_EQUAL, &at_none))
+		return -ENOTSUP;
+	null_result = result_of(machine, &null).kind;
+	if ((null_result != SIM_ZERO && null_result != SIM_ARGUMENT) || null.tested >= 0 ||
+	    result_of(machine, &at_none).kind != SIM_ZERO)
+		return -ENOTSUP;
+	/* What it returns at a row is of no interest, so that run may end where it is not understood. */
+	run(machine, code, len, false, SIM_FLAG_DIFFER, &at_row);
+	field = at_none.tested;
+	if (at_row.tested != field ||
+	    (at_row.returned && result_of(machine, &at_row).kind == SIM_ZERO))
+		return -ENOTSUP;
+	if (field <= 0 || field >= FIELD_MAX || field % 8)
+		return -ENOTSUP;
+	*ret_offset = (uint32_t)field;
 	return 0;
 }
 

@@ -53,6 +53,13 @@ int sqlite_code_byte(
     enum elf_machine machine, const uint8_t *code, size_t len, uint32_t *ret_offset);
 
 /*
+ * The same for sqlite3_data_count(), which returns 0 for NULL and for a statement that is at no row: offset of the pointer to
+ * the row that decides it.
+ */
+int sqlite_code_tested(
+    enum elf_machine machine, const uint8_t *code, size_t len, uint32_t *ret_offset);
+
+/*
  * Bytes from the function's start to the address where a probe on its entry costs least, with the
  * first three arguments still in their registers; each call passes it exactly once. 0 when nothing
  * is better than the start. *ret_cheap: the instruction there is emulated.

@@ -20,6 +20,7 @@ enum {
 	FN_SQL = SQLITE_FN_COUNT, /* the accessors, behind the probed functions */
 	FN_DB_HANDLE,
 	FN_AUTOCOMMIT,
+	FN_DATA_COUNT,
 	FN_ALL,
 	FILES_MAX = 4096, /* distinct files per process; the largest seen (a browser) has 300 */
 };
@@ -37,6 +38,7 @@ static const char *const function_names[FN_ALL] = {
     [FN_SQL] = "sqlite3_sql",
     [FN_DB_HANDLE] = "sqlite3_db_handle",
     [FN_AUTOCOMMIT] = "sqlite3_get_autocommit",
+    [FN_DATA_COUNT] = "sqlite3_data_count",
 };
 
 const char *sqlite_function_name(enum sqlite_function function)
@@ -136,6 +138,9 @@ static const char *read_offsets(
 	/* Without it everything but transactions is told. */
 	if (read_field(file, &functions[FN_AUTOCOMMIT], sqlite_code_byte, &copy->autocommit_offset))
 		copy->autocommit_offset = 0;
+	/* Without it there are no beginnings of executions without their ends. */
+	if (read_field(file, &functions[FN_DATA_COUNT], sqlite_code_tested, &copy->row_offset))
+		copy->row_offset = 0;
 	return NULL;
 }
 

@@ -54,7 +54,8 @@ struct sqlite_copy {
 	uint32_t db_offset;  /* of the connection's pointer (sqlite3 *) in a statement */
 	uint32_t
 	    autocommit_offset; /* of the byte in a connection that is 0 in a transaction; 0: unknown */
-	const char *reason;    /* static text: why not traceable; NULL when it is */
+	uint32_t row_offset; /* of the pointer in a statement that is NULL at no row; 0: unknown */
+	const char *reason;  /* static text: why not traceable; NULL when it is */
 };
 
 struct sqlite_copies {
