@@ -98,6 +98,7 @@ static int copy_index(struct sqlite_probes *sqlite, const struct sqlite_copy *co
 	    .sql_offset = copy->sql_offset,
 	    .db_offset = copy->db_offset,
 	    .autocommit_offset = copy->autocommit_offset,
+	    .row_offset = copy->row_offset,
 	};
 	uint32_t i;
 	int err;

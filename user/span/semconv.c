@@ -29,6 +29,7 @@ const char semconv_url_scheme[] = "url.scheme";
 const char semconv_user_agent_original[] = "user_agent.original";
 const char semconv_zerospan_capture[] = "zerospan.capture";
 const char semconv_zerospan_parent_basis[] = "zerospan.parent.basis";
+const char semconv_zerospan_sqlite_detail[] = "zerospan.sqlite.detail";
 const char semconv_zerospan_sqlite_inside_ms[] = "zerospan.sqlite.inside_ms";
 const char semconv_zerospan_sqlite_phase[] = "zerospan.sqlite.phase";
 const char semconv_zerospan_sqlite_transaction_duration_ms[] =

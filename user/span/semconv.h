@@ -35,6 +35,7 @@ extern const char semconv_url_scheme[];
 extern const char semconv_user_agent_original[];
 extern const char semconv_zerospan_capture[];
 extern const char semconv_zerospan_parent_basis[];
+extern const char semconv_zerospan_sqlite_detail[];
 extern const char semconv_zerospan_sqlite_inside_ms[];
 extern const char semconv_zerospan_sqlite_phase[];
 extern const char semconv_zerospan_sqlite_transaction_duration_ms[];

@@ -18,7 +18,8 @@ struct statement_texts *statement_texts_new(void);        /* NULL: no memory */
 void statement_texts_free(struct statement_texts *texts); /* NULL is fine */
 
 /*
- * The span of one execution without ids, flags and parent; NULL without memory. database is the
+ * The span of one execution; of one of which only the beginning was seen (ZSP_SQLITE_STATEMENTS) without duration, rows and
+ * result, marked as such. It comes without ids, flags and parent; NULL without memory. database is the
  * path of the main database file, empty when it is unknown; part says to which transaction it belongs.
  */
 struct span *statement_span_build(struct span_builder *builder, struct statement_texts *texts,
