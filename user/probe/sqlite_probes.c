@@ -14,17 +14,35 @@
 #include "discover/sqlite_copy.h"
 #include "discover/sqlite_copy_cache.h"
 
-enum {
-	ATTACHMENT_LINKS_MAX = 10
+/* What is attached to a copy, in this order, and down to which detail. */
+static const struct plan_row {
+	enum probes_program program;
+	enum sqlite_function function;
+	bool on_return;
+	enum zsp_sqlite_detail until;
+} plan[] = {
+    {PROBES_SQLITE_STEP, SQLITE_FN_STEP, false, ZSP_SQLITE_STATEMENTS},
+    {PROBES_SQLITE_STEP_RETURN, SQLITE_FN_STEP, true, ZSP_SQLITE_FULL},
+    {PROBES_SQLITE_END, SQLITE_FN_RESET, false, ZSP_SQLITE_FULL},
+    {PROBES_SQLITE_END, SQLITE_FN_FINALIZE, false, ZSP_SQLITE_FULL},
+    {PROBES_SQLITE_CLOSE, SQLITE_FN_CLOSE, false, ZSP_SQLITE_OFF},
+    {PROBES_SQLITE_CLOSE, SQLITE_FN_CLOSE_V2, false, ZSP_SQLITE_OFF},
+    {PROBES_SQLITE_PREPARE, SQLITE_FN_PREPARE_V2, false, ZSP_SQLITE_FULL},
+    {PROBES_SQLITE_PREPARE_RETURN, SQLITE_FN_PREPARE_V2, true, ZSP_SQLITE_FULL},
+    {PROBES_SQLITE_PREPARE, SQLITE_FN_PREPARE_V3, false, ZSP_SQLITE_FULL},
+    {PROBES_SQLITE_PREPARE_RETURN, SQLITE_FN_PREPARE_V3, true, ZSP_SQLITE_FULL},
 };
+
+#define N_PLAN (sizeof(plan) / sizeof(plan[0]))
 
 /* One attachment: a copy in a process, or in every process. */
 struct attachment {
 	struct list link;
 	uint32_t pid;            /* 0: every process */
+	uint32_t index;          /* of the copy */
 	struct sqlite_copy copy; /* with paths of its own */
-	struct bpf_link *links[ATTACHMENT_LINKS_MAX];
-	size_t n_links;
+	struct sqlite_process *process;
+	struct bpf_link *links[N_PLAN]; /* by row; NULL: not attached */
 };
 
 struct known_copy {
@@ -38,25 +56,44 @@ struct sqlite_probes {
 	uint32_t n_copies;
 	uint64_t refused, late;
 	struct sqlite_copy_cache *cache; /* NULL without memory: files are read again */
+	struct sqlite_budget *budget;
+	uint64_t next_tick_ns;
 };
 
-struct sqlite_probes *sqlite_probes_new(struct probes *probes)
+struct sqlite_probes *sqlite_probes_new(struct probes *probes, double budget_pct)
 {
 	struct sqlite_probes *sqlite = calloc(1, sizeof(*sqlite));
 
 	if (!sqlite)
 		return NULL;
+	sqlite->budget = sqlite_budget_new(probes, budget_pct);
+	if (!sqlite->budget) {
+		free(sqlite);
+		return NULL;
+	}
 	sqlite->probes = probes;
 	sqlite->cache = sqlite_copy_cache_new();
 	list_init(&sqlite->attachments);
 	return sqlite;
 }
 
+/* Detach what is needed only in more detail than this. */
+static void detach_rows(struct sqlite_probes *sqlite, struct attachment *a, unsigned detail)
+{
+	for (size_t i = N_PLAN;
+	     i-- > 0;) { /* what is dropped last is detached first: the dearest */
+		if (!a->links[i] || detail <= plan[i].until)
+			continue;
+		probes_drop_link(sqlite->probes, a->links[i], a->process ? a->process->number : 0);
+		a->links[i] = NULL;
+	}
+}
+
 static void attachment_free(struct sqlite_probes *sqlite, struct attachment *attachment)
 {
 	list_remove(&attachment->link);
-	while (attachment->n_links > 0)
-		probes_drop_link(sqlite->probes, attachment->links[--attachment->n_links]);
+	detach_rows(sqlite, attachment, ZSP_SQLITE_OFF + 1);
+	sqlite_budget_release(sqlite->budget, attachment->process);
 	free(attachment->copy.path);
 	free(attachment->copy.attach_path);
 	free(attachment);
@@ -67,6 +104,7 @@ void sqlite_probes_free(struct sqlite_probes *sqlite)
 	if (!sqlite)
 		return;
 	sqlite_probes_detach(sqlite);
+	sqlite_budget_free(sqlite->budget);
 	sqlite_copy_cache_free(sqlite->cache);
 	free(sqlite);
 }
@@ -116,46 +154,37 @@ static int copy_index(struct sqlite_probes *sqlite, const struct sqlite_copy *co
 	return (int)i;
 }
 
-static int attach_one(struct sqlite_probes *sqlite, struct attachment *a,
-    const struct sqlite_copy *copy, uint32_t index, enum probes_program program, uint64_t offset,
-    bool on_return)
+static int attach_row(struct sqlite_probes *sqlite, struct attachment *a, size_t row)
 {
-	LIBBPF_OPTS(bpf_uprobe_opts, opts, .retprobe = on_return);
-	struct bpf_link *link;
+	const struct sqlite_probe *probe = &a->copy.probe[plan[row].function];
+	LIBBPF_OPTS(bpf_uprobe_opts, opts, .retprobe = plan[row].on_return);
 
-	if (offset == 0) /* this copy lacks the function */
+	if (probe->entry == 0) /* this copy lacks the function */
 		return 0;
 	if (probes_have_cookies(sqlite->probes))
-		opts.bpf_cookie = index;
-	link = bpf_program__attach_uprobe_opts(probes_program(sqlite->probes, program),
-	    a->pid ? (pid_t)a->pid : -1, copy->attach_path, offset, &opts);
-	if (!link)
-		return -errno;
-	a->links[a->n_links++] = link;
-	return 0;
+		opts.bpf_cookie = sqlite_budget_cookie(a->process, a->index);
+	a->links[row] = bpf_program__attach_uprobe_opts(
+	    probes_program(sqlite->probes, plan[row].program), a->pid ? (pid_t)a->pid : -1,
+	    a->copy.attach_path, plan[row].on_return ? probe->entry : probe->cheapest, &opts);
+	return a->links[row] ? 0 : -errno;
 }
 
-static int attach_copy(struct sqlite_probes *sqlite, uint32_t pid, const struct sqlite_copy *copy)
+/* Attach what this detail needs and is not attached yet. */
+static int attach_rows(
+    struct sqlite_probes *sqlite, struct attachment *a, enum zsp_sqlite_detail detail)
 {
-	const struct {
-		enum probes_program program;
-		uint64_t offset;
-		bool on_return;
-	} plan[] = {
-	    {PROBES_SQLITE_STEP, copy->probe[SQLITE_FN_STEP].cheapest, false},
-	    {PROBES_SQLITE_STEP_RETURN, copy->probe[SQLITE_FN_STEP].entry, true},
-	    {PROBES_SQLITE_END, copy->probe[SQLITE_FN_RESET].cheapest, false},
-	    {PROBES_SQLITE_END, copy->probe[SQLITE_FN_FINALIZE].cheapest, false},
-	    {PROBES_SQLITE_CLOSE, copy->probe[SQLITE_FN_CLOSE].cheapest, false},
-	    {PROBES_SQLITE_CLOSE, copy->probe[SQLITE_FN_CLOSE_V2].cheapest, false},
-	    {PROBES_SQLITE_PREPARE, copy->probe[SQLITE_FN_PREPARE_V2].cheapest, false},
-	    {PROBES_SQLITE_PREPARE_RETURN, copy->probe[SQLITE_FN_PREPARE_V2].entry, true},
-	    {PROBES_SQLITE_PREPARE, copy->probe[SQLITE_FN_PREPARE_V3].cheapest, false},
-	    {PROBES_SQLITE_PREPARE_RETURN, copy->probe[SQLITE_FN_PREPARE_V3].entry, true},
-	};
+	int err = 0;
 
-	_Static_assert(
-	    sizeof(plan) / sizeof(plan[0]) <= ATTACHMENT_LINKS_MAX, "room for all links");
+	for (size_t i = 0; i < N_PLAN && !err; i++)
+		if (!a->links[i] && detail <= plan[i].until)
+			err = attach_row(sqlite, a, i);
+	return err;
+}
+
+/* parent: the process that this one was forked from, if it is to be observed like that; or NULL. */
+static int attach_copy(struct sqlite_probes *sqlite, uint32_t pid, const struct sqlite_copy *copy,
+    const struct sqlite_process *parent)
+{
 	struct attachment *a;
 	int index = copy_index(sqlite, copy), err = 0;
 
@@ -165,17 +194,21 @@ static int attach_copy(struct sqlite_probes *sqlite, uint32_t pid, const struct 
 	if (!a)
 		return -ENOMEM;
 	a->pid = pid;
+	a->index = (uint32_t)index;
 	a->copy = *copy;
 	a->copy.path = strdup(copy->path);
 	a->copy.attach_path = strdup(copy->attach_path);
+	a->process = sqlite_budget_process(sqlite->budget, pid, parent);
 	list_add_tail(&sqlite->attachments, &a->link);
-	if (!a->copy.path || !a->copy.attach_path)
+	if (!a->copy.path || !a->copy.attach_path || !a->process)
 		err = -ENOMEM;
+	if (!err)
+		sqlite_budget_copy(a->process, &a->copy);
 	if (!err && !probes_have_cookies(sqlite->probes))
-		err = probes_target_set_copy(sqlite->probes, pid, (uint32_t)index);
-	for (size_t i = 0; i < sizeof(plan) / sizeof(plan[0]) && !err; i++)
-		err = attach_one(sqlite, a, copy, (uint32_t)index, plan[i].program, plan[i].offset,
-		    plan[i].on_return);
+		err = probes_target_set_cookie(
+		    sqlite->probes, pid, sqlite_budget_cookie(a->process, a->index));
+	if (!err)
+		err = attach_rows(sqlite, a, a->process->tier.detail);
 	if (err)
 		attachment_free(sqlite, a);
 	return err;
@@ -204,8 +237,8 @@ static bool is_late(uint32_t pid, struct sqlite_copy *copy, enum moment moment)
 }
 
 /* Attach unless it is so already; say what cannot be done. */
-static void attach_if_new(
-    struct sqlite_probes *sqlite, uint32_t pid, const struct sqlite_copy *copy, enum moment moment)
+static void attach_if_new(struct sqlite_probes *sqlite, uint32_t pid,
+    const struct sqlite_copy *copy, enum moment moment, const struct sqlite_process *parent)
 {
 	struct sqlite_copy wanted = *copy;
 	int err;
@@ -218,7 +251,7 @@ static void attach_if_new(
 		    "SQLite in '%s' (pid %u) is not traced: %s", copy->path, pid, copy->reason);
 		return;
 	}
-	err = attach_copy(sqlite, pid, copy);
+	err = attach_copy(sqlite, pid, copy, parent);
 	if (err == -ESRCH) { /* ended meanwhile */
 		sqlite->late += moment == MOMENT_MAPPED;
 		return;
@@ -237,7 +270,7 @@ static void attach_copies(struct sqlite_probes *sqlite, uint32_t pid,
     const struct sqlite_copies *copies, enum moment moment)
 {
 	for (size_t i = 0; i < copies->n; i++)
-		attach_if_new(sqlite, pid, &copies->items[i], moment);
+		attach_if_new(sqlite, pid, &copies->items[i], moment, NULL);
 }
 
 void sqlite_probes_scan(struct sqlite_probes *sqlite, uint32_t pid, bool born)
@@ -272,7 +305,7 @@ void sqlite_probes_inherit(struct sqlite_probes *sqlite, uint32_t parent_pid, ui
 		const struct attachment *a = container_of(at, struct attachment, link);
 
 		if (a->pid == parent_pid)
-			attach_if_new(sqlite, pid, &a->copy, MOMENT_RUNNING);
+			attach_if_new(sqlite, pid, &a->copy, MOMENT_RUNNING, a->process);
 	}
 }
 
@@ -286,6 +319,109 @@ void sqlite_probes_forget(struct sqlite_probes *sqlite, uint32_t pid)
 	}
 }
 
+/* --- within the budget ---------------------------------------------------------------------------- */
+
+static void describe_process(uint32_t pid, struct buf *out)
+{
+	struct proc_stat stat;
+
+	if (pid == 0)
+		buf_append_cstr(out, "the command and what it started");
+	else if (proc_read_stat((pid_t)pid, &stat))
+		buf_printf(out, "pid %u", pid);
+	else
+		buf_printf(out, "%s (pid %u)", stat.comm, pid);
+}
+
+static void say_change(const struct sqlite_probes *sqlite, const struct sqlite_process *process,
+    enum zsp_sqlite_detail before)
+{
+	static const char *const consequences[] = {
+	    [ZSP_SQLITE_FULL] = "executions are told whole again",
+	    [ZSP_SQLITE_STATEMENTS] =
+		"of executions only the beginning is told, without duration, rows and result, and no failed preparation",
+	    [ZSP_SQLITE_OFF] = "its statements are not seen from now on",
+	};
+	enum zsp_sqlite_detail now = process->tier.detail;
+	struct buf who;
+
+	buf_init(&who);
+	describe_process(process->pid, &who);
+	if (now > before)
+		log_warn(
+		    "SQLite in %s: detail %s -> %s, its probes took %.3g %% of the CPU time, --budget is %.3g %%: %s",
+		    who.data ? who.data : "", tier_name(before), tier_name(now),
+		    process->tier.share_pct, sqlite_budget_pct(sqlite->budget), consequences[now]);
+	else if (before == ZSP_SQLITE_OFF)
+		log_info("SQLite in %s: detail %s -> %s, to see what it costs now",
+		    who.data ? who.data : "", tier_name(before), tier_name(now));
+	else
+		log_info(
+		    "SQLite in %s: detail %s -> %s, its probes will take %.3g %% of the CPU time, --budget is %.3g %%: %s",
+		    who.data ? who.data : "", tier_name(before), tier_name(now),
+		    process->tier.share_pct, sqlite_budget_pct(sqlite->budget), consequences[now]);
+	buf_release(&who);
+}
+
+/*
+ * Going up the kernel side is told when all is in place, going down before anything goes: either way it finds what the detail
+ * needs.
+ */
+static void change_detail(
+    struct sqlite_probes *sqlite, struct sqlite_process *process, enum zsp_sqlite_detail before)
+{
+	enum zsp_sqlite_detail now = process->tier.detail;
+	int err = 0;
+
+	if (now > before)
+		sqlite_budget_enter(sqlite->budget, process);
+	list_for_each (at, &sqlite->attachments) {
+		struct attachment *a = container_of(at, struct attachment, link);
+
+		if (a->process != process)
+			continue;
+		if (now > before)
+			detach_rows(sqlite, a, now);
+		else if (!err)
+			err = attach_rows(sqlite, a, now);
+	}
+	if (now < before)
+		sqlite_budget_enter(sqlite->budget, process);
+	if (err == -ESRCH) /* it has ended: that will be told */
+		return;
+	say_change(sqlite, process, before);
+	if (err)
+		log_warn("not all probes of SQLite in pid %u are attached again: %s", process->pid,
+		    strerror(-err));
+}
+
+void sqlite_probes_tick(
+    struct sqlite_probes *sqlite, uint64_t now_ns, sqlite_probes_cpu_ns *cpu_ns, void *ctx)
+{
+	if (now_ns < sqlite->next_tick_ns)
+		return;
+	sqlite->next_tick_ns = now_ns + SQLITE_BUDGET_PERIOD_NS;
+	list_for_each (at, sqlite_budget_processes(sqlite->budget)) {
+		struct sqlite_process *process = container_of(at, struct sqlite_process, link);
+		enum zsp_sqlite_detail before = process->tier.detail;
+
+		if (sqlite_budget_sample(
+			sqlite->budget, process, now_ns, cpu_ns(ctx, process->pid)))
+			change_detail(sqlite, process, before);
+	}
+}
+
+void sqlite_probes_each(const struct sqlite_probes *sqlite,
+    void (*visit)(void *ctx, uint32_t pid, enum zsp_sqlite_detail detail), void *ctx)
+{
+	list_for_each (at, sqlite_budget_processes(sqlite->budget)) {
+		const struct sqlite_process *process =
+		    container_of(at, struct sqlite_process, link);
+
+		visit(ctx, process->pid, process->tier.detail);
+	}
+}
+
 void sqlite_probes_stats(const struct sqlite_probes *sqlite, struct sqlite_probes_stats *ret_stats)
 {
 	*ret_stats = (struct sqlite_probes_stats){
@@ -296,4 +432,5 @@ void sqlite_probes_stats(const struct sqlite_probes *sqlite, struct sqlite_probe
 	list_for_each (at, &sqlite->attachments) {
 		ret_stats->processes++;
 	}
+	sqlite_budget_stats(sqlite->budget, &ret_stats->budget);
 }
