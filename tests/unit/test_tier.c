@@ -197,6 +197,26 @@ static void hysteresis(void **state)
 	assert_int_equal(w.tier.detail, ZSP_SQLITE_FULL);
 }
 
+/* A process that hardly runs costs nothing, although what runs of it is mostly probes. */
+static void hardly_running(void **state)
+{
+	static const struct load seldom = {1000000, 4000000, 1200000};
+	struct world w;
+
+	(void)state;
+	begin(&w);
+	seconds(&w, &seldom, 6 * 3600);
+	assert_int_equal(w.changes, 0);
+	seconds(&w, &tight, 30);
+	assert_int_not_equal(w.tier.detail, ZSP_SQLITE_FULL);
+	w.changes = 0;
+	seconds(&w, &seldom, 120);
+	assert_int_equal(w.tier.detail, ZSP_SQLITE_FULL);
+	assert_true(w.changes <= 2);
+	seconds(&w, &seldom, 6 * 3600);
+	assert_true(w.changes <= 2);
+}
+
 /* A tier that lasted makes the patience short again. */
 static void patience_comes_back(void **state)
 {
@@ -261,9 +281,9 @@ static void odd_numbers(void **state)
 	begin(&w);
 	for (int i = 0; i < 3600; i++) {
 		struct tier_sample sample = {.now_ns = w.now_ns += NS_PER_S,
-		    .cpu_ns = 10 * NS_PER_MS,
-		    .cost_ns = 20 * NS_PER_MS,
-		    .richer_ns = 40 * NS_PER_MS};
+		    .cpu_ns = 20 * NS_PER_MS,
+		    .cost_ns = 40 * NS_PER_MS,
+		    .richer_ns = 80 * NS_PER_MS};
 
 		tier_sample(&w.tier, &sample, BUDGET);
 		assert_true(w.tier.share_pct >= 0 && w.tier.share_pct <= 100);
@@ -285,6 +305,7 @@ int main(void)
 	    cmocka_unit_test(up_when_the_load_falls),
 	    cmocka_unit_test(by_turns),
 	    cmocka_unit_test(hysteresis),
+	    cmocka_unit_test(hardly_running),
 	    cmocka_unit_test(patience_comes_back),
 	    cmocka_unit_test(without_the_middle),
 	    cmocka_unit_test(budgets),

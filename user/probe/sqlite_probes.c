@@ -343,24 +343,30 @@ static void say_change(const struct sqlite_probes *sqlite, const struct sqlite_p
 	    [ZSP_SQLITE_OFF] = "its statements are not seen from now on",
 	};
 	enum zsp_sqlite_detail now = process->tier.detail;
-	struct buf who;
+	double share_pct = process->tier.share_pct, budget_pct = sqlite_budget_pct(sqlite->budget);
+	struct buf what;
 
-	buf_init(&who);
-	describe_process(process->pid, &who);
+	buf_init(&what);
+	buf_append_cstr(&what, "SQLite in ");
+	describe_process(process->pid, &what);
+	buf_printf(&what, ": detail %s -> %s, ", tier_name(before), tier_name(now));
 	if (now > before)
-		log_warn(
-		    "SQLite in %s: detail %s -> %s, its probes took %.3g %% of the CPU time, --budget is %.3g %%: %s",
-		    who.data ? who.data : "", tier_name(before), tier_name(now),
-		    process->tier.share_pct, sqlite_budget_pct(sqlite->budget), consequences[now]);
+		buf_printf(&what,
+		    "its probes took %.3g %% of the CPU time, --budget is %.3g %%: %s", share_pct,
+		    budget_pct, consequences[now]);
 	else if (before == ZSP_SQLITE_OFF)
-		log_info("SQLite in %s: detail %s -> %s, to see what it costs now",
-		    who.data ? who.data : "", tier_name(before), tier_name(now));
+		buf_append_cstr(&what, "to see what it costs now");
+	else if (share_pct < budget_pct)
+		buf_printf(&what,
+		    "its probes will take %.3g %% of the CPU time, --budget is %.3g %%: %s",
+		    share_pct, budget_pct, consequences[now]);
 	else
-		log_info(
-		    "SQLite in %s: detail %s -> %s, its probes will take %.3g %% of the CPU time, --budget is %.3g %%: %s",
-		    who.data ? who.data : "", tier_name(before), tier_name(now),
-		    process->tier.share_pct, sqlite_budget_pct(sqlite->budget), consequences[now]);
-	buf_release(&who);
+		buf_printf(&what, "it hardly runs now: %s", consequences[now]);
+	if (what.data && now > before)
+		log_warn("%s", what.data);
+	else if (what.data)
+		log_info("%s", what.data);
+	buf_release(&what);
 }
 
 /*

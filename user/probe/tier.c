@@ -46,6 +46,11 @@ static double richer_share(const struct tier_window *window)
 	return window->richer_ns ? percent(window->richer_ns, own + window->richer_ns) : 0;
 }
 
+static bool is_idle(const struct tier_window *window, uint64_t now_ns)
+{
+	return window->cpu_ns < (now_ns - window->begin_ns) / TIER_IDLE;
+}
+
 static void step_down(struct tier *tier, uint64_t now_ns)
 {
 	uint64_t *patience = &tier->patience_ns[tier->detail];
@@ -74,7 +79,8 @@ static bool judge_down(struct tier *tier, uint64_t now_ns, double budget_pct)
 	if (tier->down.cpu_ns < length_ns || now_ns - tier->down.begin_ns < length_ns)
 		return false;
 	tier->share_pct = percent(tier->down.cost_ns, tier->down.cpu_ns);
-	over = tier->share_pct > budget_pct && budget_pct < TIER_BUDGET_NONE;
+	over = tier->share_pct > budget_pct && budget_pct < TIER_BUDGET_NONE &&
+	    !is_idle(&tier->down, now_ns);
 	tier->trial = false;
 	window_begin(&tier->down, now_ns);
 	if (over)
@@ -87,11 +93,12 @@ static bool judge_up(struct tier *tier, uint64_t now_ns, double budget_pct)
 {
 	uint64_t length_ns = now_ns - tier->up.begin_ns;
 	double share_pct = richer_share(&tier->up);
+	bool idle = is_idle(&tier->up, now_ns);
 
 	if (length_ns < TIER_WINDOW_NS)
 		return false;
 	window_begin(&tier->up, now_ns);
-	if (tier->detail == ZSP_SQLITE_OFF || share_pct < budget_pct / 2)
+	if (tier->detail == ZSP_SQLITE_OFF || share_pct < budget_pct / 2 || idle)
 		tier->calm_ns += length_ns;
 	else
 		tier->calm_ns = 0;

@@ -15,6 +15,8 @@
  * the patience. In off nothing is counted; there the patience alone decides, and the tier it leads to is on trial: its first
  * window is only TIER_TRIAL_NS long. A tier that soon proves too dear again doubles the patience before it, up to
  * TIER_PATIENCE_MAX_NS; one that lasted sets it back.
+ *
+ * A process that hardly runs (less than one part in TIER_IDLE of one CPU) cannot be too dear, whatever its share.
  */
 #ifndef ZS_PROBE_TIER_H
 #define ZS_PROBE_TIER_H
@@ -30,6 +32,7 @@
 #define TIER_PATIENCE_MAX_NS 1800000000000ull
 /* A tier that was held for so many times the patience before it has lasted. */
 #define TIER_LASTED 4
+#define TIER_IDLE   100
 
 /* No budget: nothing is ever too dear. */
 #define TIER_BUDGET_NONE 100.0
