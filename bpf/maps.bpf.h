@@ -99,8 +99,8 @@ struct zsp_thread {
 	u32 depth;          /* sqlite frames in use */
 	u32 late;           /* enum zsp_late */
 	u32 sqlite_mode;    /* of the process when frames and prepare were last used */
-	u32 sqlite_place;   /* cookie of the probe that is running */
-	u32 reserved;
+	u32 sqlite_place;   /* cookie of the probe that is running, */
+	u32 sqlite_now; /* mode of the process as it found it: user space may change it at any time */
 	struct zsp_sqlite_frame frames[ZSP_SQLITE_DEPTH];
 	struct zsp_transfer transfer;
 	struct zsp_arrival arrival;

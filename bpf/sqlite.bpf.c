@@ -60,12 +60,16 @@ static __always_inline volatile struct zsp_sqlite_process *process_at(u32 place)
 	    (ZSP_SQLITE_PROCESSES - 1)];
 }
 
-/* Note where the thread's probe was hit; its process. */
+/* Note where the thread's probe was hit, and in which mode; its process. */
 static __always_inline volatile struct zsp_sqlite_process *enter_place(
     struct zsp_thread *thread, void *ctx)
 {
+	volatile struct zsp_sqlite_process *process;
+
 	thread->sqlite_place = current_place(ctx);
-	return process_at(thread->sqlite_place);
+	process = process_at(thread->sqlite_place);
+	thread->sqlite_now = process->mode;
+	return process;
 }
 
 static __always_inline bool is_full(u32 mode)
@@ -74,11 +78,11 @@ static __always_inline bool is_full(u32 mode)
 }
 
 /* What the thread was inside of in another era is void. */
-static __always_inline void enter_mode(struct zsp_thread *thread, u32 mode)
+static __always_inline void enter_mode(struct zsp_thread *thread)
 {
-	if (thread->sqlite_mode == mode)
+	if (thread->sqlite_mode == thread->sqlite_now)
 		return;
-	thread->sqlite_mode = mode;
+	thread->sqlite_mode = thread->sqlite_now;
 	thread->depth = 0;
 	thread->prepare.sp = 0;
 }
@@ -272,7 +276,7 @@ static __always_inline struct zsp_stmt *exec_begin(struct zsp_thread *thread, u3
 	exec->slice = slice;
 	exec->copy = thread->sqlite_place & ZSP_SQLITE_COPY_MASK;
 	exec->text_bytes = ~0U;
-	exec->mode = process_at(thread->sqlite_place)->mode;
+	exec->mode = thread->sqlite_now;
 	__sync_fetch_and_add(&process_at(thread->sqlite_place)->executions, 1);
 	return exec;
 }
@@ -311,8 +315,7 @@ static __always_inline void step_brief(struct zsp_thread *thread)
 	thread->depth = 0;
 	if (exec)
 		exec_cut(thread, exec);
-	if ((process_at(thread->sqlite_place)->mode & ZSP_SQLITE_DETAIL_MASK) !=
-		ZSP_SQLITE_STATEMENTS ||
+	if ((thread->sqlite_now & ZSP_SQLITE_DETAIL_MASK) != ZSP_SQLITE_STATEMENTS ||
 	    at_row(thread))
 		return;
 	exec = exec_begin(thread, thread->slice, bpf_ktime_get_ns());
@@ -339,19 +342,17 @@ SEC("uprobe")
 int BPF_KPROBE(zsp_sqlite_step, u64 stmt)
 {
 	struct zsp_thread *thread = zsp_current_thread();
-	volatile struct zsp_sqlite_process *process;
 	struct zsp_stmt *exec;
 
 	if (!thread || !stmt)
 		return 0;
-	process = enter_place(thread, ctx);
-	__sync_fetch_and_add(&process->steps, 1);
+	__sync_fetch_and_add(&enter_place(thread, ctx)->steps, 1);
 	object_key(thread, stmt);
-	if (!is_full(process->mode)) {
+	if (!is_full(thread->sqlite_now)) {
 		step_brief(thread);
 		return 0;
 	}
-	enter_mode(thread, process->mode);
+	enter_mode(thread);
 	push_frame(thread, stmt, PT_REGS_SP(ctx));
 	exec = step_execution(thread);
 	if (exec)
@@ -401,7 +402,7 @@ int BPF_KPROBE(zsp_sqlite_end, u64 stmt)
 	exec = bpf_map_lookup_elem(&zsp_stmts, object_key(thread, stmt));
 	if (!exec)
 		return 0;
-	if (exec->mode != process_at(thread->sqlite_place)->mode)
+	if (exec->mode != thread->sqlite_now)
 		exec_cut(thread, exec);
 	else if (exec->last_ns)
 		exec_end(thread, exec, ZSP_SQLITE_ROW);
@@ -418,15 +419,13 @@ SEC("uprobe")
 int BPF_KPROBE(zsp_sqlite_prepare, u64 db, u64 text, int bytes)
 {
 	struct zsp_thread *thread = zsp_current_thread();
-	volatile struct zsp_sqlite_process *process;
 
 	if (!thread)
 		return 0;
-	process = enter_place(thread, ctx);
-	__sync_fetch_and_add(&process->prepares, 1);
-	if (!is_full(process->mode))
+	__sync_fetch_and_add(&enter_place(thread, ctx)->prepares, 1);
+	if (!is_full(thread->sqlite_now))
 		return 0;
-	enter_mode(thread, process->mode);
+	enter_mode(thread);
 	thread->prepare.sp = PT_REGS_SP(ctx);
 	thread->prepare.start_ns = bpf_ktime_get_ns();
 	thread->prepare.db = db;
