@@ -40,8 +40,7 @@ static __always_inline u64 arrival_ns(struct tcp_sock *tcp)
 	return packet_ns < data_ns ? packet_ns : data_ns;
 }
 
-SEC("tp_btf/tcp_rcv_space_adjust")
-int BPF_PROG(zsp_tcp_rcv_space_adjust, struct sock *sk)
+static __always_inline int arrived(struct sock *sk)
 {
 	struct zsp_thread *thread = zsp_current_thread();
 	struct tcp_sock *tcp;
@@ -55,4 +54,17 @@ int BPF_PROG(zsp_tcp_rcv_space_adjust, struct sock *sk)
 	thread->arrival.seq = tcp->copied_seq;
 	thread->arrival.sk = (u64)sk;
 	return 0;
+}
+
+SEC("tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(zsp_tcp_rcv_space_adjust, struct sock *sk)
+{
+	return arrived(sk);
+}
+
+/* See zsp_inet_sock_set_state_twin. */
+SEC("?tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(zsp_tcp_rcv_space_adjust_twin, struct sock *sk)
+{
+	return arrived(sk);
 }

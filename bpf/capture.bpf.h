@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * From a transfer to its record: the first bytes of it, gathered from their pieces, and its end, in the smallest record
- * that holds them.
+ * From a transfer to its record: the first bytes of it and, when there are more, the last ones, in the smallest record that
+ * holds them. What is scattered over several pieces is put together in zsp_gathers.
  */
 #ifndef ZSP_CAPTURE_BPF_H
 #define ZSP_CAPTURE_BPF_H
@@ -40,26 +40,26 @@ static __always_inline void data_clear_first(struct zsp_data *data)
 static __always_inline void append_tail(
     struct zsp_data *data, u64 captured, const struct zsp_transfer *t)
 {
-	u64 n = t->tail;
+	u64 n = t->bytes - captured;
 
-	if (n == 0 || n > ZSP_TAIL_MAX)
+	if (n == 0 || captured == 0 || t->len < t->bytes)
 		return;
-	if (bpf_probe_read_user(data->payload + captured, n, (void *)t->tail_at))
+	if (n > ZSP_TAIL_MAX)
+		n = ZSP_TAIL_MAX;
+	if (bpf_probe_read_user(data->payload + captured, n, (void *)(t->buf + t->bytes - n)))
 		return;
 	data->tail = n;
 	data->h.size += n;
 }
 
-static __always_inline void data_submit(struct zsp_data *data, long fault)
+/* Its bytes could not be read from the process. */
+static __always_inline void data_fault(struct zsp_data *data)
 {
-	if (fault) {
-		data->h.flags |= ZSP_DATA_FAULT;
-		data->h.size = sizeof(*data);
-		data->captured = 0;
-		data->tail = 0;
-		zsp_count(ZSP_COUNT_FAULTS, 1);
-	}
-	zsp_submit(data, false);
+	data->h.flags |= ZSP_DATA_FAULT;
+	data->h.size = sizeof(*data);
+	data->captured = 0;
+	data->tail = 0;
+	zsp_count(ZSP_COUNT_FAULTS, 1);
 }
 
 /* want <= room bytes from one buffer. room is a constant: the ring reserves constant sizes only. */
@@ -83,74 +83,150 @@ static __always_inline void emit_flat(
 		thread->transfer.first = *(u64 *)data->payload;
 		append_tail(data, n, &thread->transfer);
 	}
-	data_submit(data, fault);
+	if (fault)
+		data_fault(data);
+	zsp_submit(data, false);
+}
+
+/* --- scattered buffers ---------------------------------------------------------------------------- */
+
+/* Hand over the record under construction; what follows begins another one. */
+static __always_inline void gather_flush(struct zsp_gather *g)
+{
+	struct zsp_data *data = (struct zsp_data *)g->record;
+	u64 payload = data->captured + data->tail;
+
+	barrier_var(payload);
+	if (payload > sizeof(g->record) - sizeof(*data))
+		return;
+	data->h.size = sizeof(*data) + payload;
+	zsp_output(data, sizeof(*data) + payload, ZSP_COUNT_LOST_RING_DATA);
+	data->seq += data->bytes;
+	data->bytes = 0;
+	data->captured = 0;
+}
+
+/* Copy n bytes at address behind what is captured already. False: they could not be read. */
+static __always_inline bool gather_copy(struct zsp_gather *g, u64 n, const void *address)
+{
+	struct zsp_data *data = (struct zsp_data *)g->record;
+	u64 done = data->captured;
+
+	barrier_var(done);
+	if (done > ZSP_CAPTURE_MAX)
+		return false;
+	barrier_var(n);
+	n = ((n - 1) & (ZSP_CAPTURE_MAX - 1)) +
+	    1; /* n as it is; for the verifier, without a branch */
+	return !bpf_probe_read_user(data->payload + done, n, address);
 }
 
 /*
- * want <= room bytes from several pieces. Twice the room is reserved, since the verifier of
- * Linux 5.10 bounds offset and length each for itself and not their sum.
+ * Look at piece i: capture it as far as the budget goes, or whole if it is short, since the heads of chunks are such
+ * pieces. The record under construction ends before a piece that does not follow on what it captured. Returns whether
+ * there is more to look at. A global function: checked once, for any arguments.
  */
-static __always_inline void emit_gathered(const u64 room, const bool batch, u64 want,
-    struct zsp_thread *thread, const struct zsp_conn *conn)
+__weak int zsp_gather_piece(u32 cpu, u64 i)
 {
-	struct zsp_data *data =
-	    zsp_reserve(sizeof(*data) + 2 * room + ZSP_TAIL_MAX, ZSP_COUNT_LOST_RING_DATA);
-	struct zsp_transfer *t = &thread->transfer;
-	const struct user_iovec *iov = (void *)t->iov;
-	long fault = 0;
+	struct zsp_gather *g = bpf_map_lookup_elem(&zsp_gathers, &cpu);
+	const struct user_iovec *pieces;
+	struct zsp_data *data;
+	u64 len, n;
 
-	if (!data)
-		return;
-	data_clear_first(data);
-	for (u32 i = 0; i < ZSP_IOV_MAX; i++) {
-		struct user_iovec piece = {.iov_base = (void *)t->buf, .iov_len = t->len};
-		u64 done = t->gathered;
-		u64 n;
-
-		if (i >= t->iov_count || done >= want)
-			break;
-		if (i > 0 && batch && !zsp_batch_piece(t->iov, i))
-			break;
-		if (i > 0 && batch)
-			piece = t->piece;
-		else if (i > 0)
-			fault = bpf_probe_read_user(&piece, sizeof(piece), &iov[i]);
-		if (fault)
-			break;
-		n = piece.iov_len < want - done ? piece.iov_len : want - done;
-		if (n == 0)
-			continue;
-		barrier_var(n);
-		n = ((n - 1) & (room - 1)) + 1; /* n as it is; for the verifier, without a branch */
-		fault = bpf_probe_read_user(data->payload + (done & (room - 1)), n, piece.iov_base);
-		if (fault)
-			break;
-		t->gathered = done + n;
+	if (!g)
+		return false;
+	data = (struct zsp_data *)g->record;
+	pieces = (void *)g->iov;
+	if (i > 0 && g->batch && !batch_piece(g->iov, i, &g->piece))
+		return false;
+	if (i > 0 && !g->batch && bpf_probe_read_user(&g->piece, sizeof(g->piece), &pieces[i]))
+		return false;
+	len = g->piece.iov_len < g->left ? g->piece.iov_len : g->left;
+	n = len < g->want || len <= ZSP_TAIL_MAX ? len : g->want;
+	if (n && (data->captured < data->bytes || data->captured + n > ZSP_CAPTURE_MAX))
+		gather_flush(g);
+	g->piece.iov_len = len;
+	g->left -= len;
+	g->want -= n < g->want ? n : g->want;
+	data->bytes += len;
+	if (n && !gather_copy(g, n, g->piece.iov_base)) {
+		data_fault(data);
+		return false;
 	}
-	t->first = *(u64 *)data->payload;
-	data_init(data, thread, conn, t->gathered);
-	append_tail(data, t->gathered & (2 * room - 1), t);
-	data_submit(data, fault);
+	data->captured += n;
+	if (i == 0)
+		g->first = *(u64 *)data->payload;
+	return g->left != 0;
 }
 
-/* Emit the call with want bytes of payload, in the smallest record that holds them. */
+/* What is left of the call, with the end of its last piece if that was looked at. Returns the first 8 bytes. */
+__weak u64 zsp_gather_end(u32 cpu)
+{
+	struct zsp_gather *g = bpf_map_lookup_elem(&zsp_gathers, &cpu);
+	struct zsp_data *data;
+	u64 rest, done;
+
+	if (!g)
+		return 0;
+	data = (struct zsp_data *)g->record;
+	rest = data->bytes - data->captured;
+	done = data->captured;
+	if (rest > ZSP_TAIL_MAX)
+		rest = ZSP_TAIL_MAX;
+	barrier_var(done);
+	if (g->left == 0 && rest && done && done <= ZSP_CAPTURE_MAX &&
+	    !bpf_probe_read_user(
+		data->payload + done, rest, g->piece.iov_base + g->piece.iov_len - rest))
+		data->tail = rest;
+	data->bytes += g->left;
+	gather_flush(g);
+	return g->first;
+}
+
+/* want bytes from several pieces. */
+static __always_inline void emit_gathered(
+    u64 want, struct zsp_thread *thread, const struct zsp_conn *conn)
+{
+	struct zsp_transfer *t = &thread->transfer;
+	u32 cpu = bpf_get_smp_processor_id();
+	struct zsp_gather *g = bpf_map_lookup_elem(&zsp_gathers, &cpu);
+	struct zsp_data *data;
+
+	if (!g)
+		return;
+	data = (struct zsp_data *)g->record;
+	data_init(data, thread, conn, 0);
+	data->bytes = 0;
+	data_clear_first(data);
+	g->iov = t->iov;
+	g->batch = t->batch;
+	g->left = t->bytes;
+	g->want = want;
+	g->piece.iov_base = (void *)t->buf;
+	g->piece.iov_len = t->len;
+	for (u32 i = 0; i < ZSP_PIECES_MAX && i < t->iov_count; i++)
+		if (!zsp_gather_piece(cpu, i))
+			break;
+	t->first = zsp_gather_end(cpu);
+}
+
+/*
+ * Emit the call with want bytes of payload. Late receives are told from a hook that, unlike those of system calls, may be preempted by
+ * another one: zsp_gathers is not for them.
+ */
 static __always_inline void emit_transfer(
     u64 want, struct zsp_thread *thread, const struct zsp_conn *conn)
 {
-	bool pieces = thread->transfer.iov && thread->transfer.len < want;
+	const struct zsp_transfer *t = &thread->transfer;
 
+	if (want && t->iov && t->len < t->bytes && thread->late != ZSP_LATE_TAKEN) {
+		emit_gathered(want, thread, conn);
+		return;
+	}
+	if (t->len < want)
+		want = t->len;
 	if (want == 0)
 		emit_flat(0, 0, thread, conn);
-	else if (pieces && thread->transfer.batch) /* rare: one size for all */
-		emit_gathered(ZSP_CAPTURE_MAX, true, want, thread, conn);
-	else if (pieces && want < 256)
-		emit_gathered(256, false, want, thread, conn);
-	else if (pieces && want < 1024)
-		emit_gathered(1024, false, want, thread, conn);
-	else if (pieces && want < 4096)
-		emit_gathered(4096, false, want, thread, conn);
-	else if (pieces)
-		emit_gathered(ZSP_CAPTURE_MAX, false, want, thread, conn);
 	else if (want <= 192)
 		emit_flat(192, want, thread, conn);
 	else if (want <= 448)

@@ -103,6 +103,16 @@ static __always_inline bool zsp_file_is_last_ref(struct file *file)
 	return BPF_CORE_READ(file, f_count.counter) == 1;
 }
 
+/* --- struct file_lock's type ------------------------------------------------------------------ */
+/* Linux 6.9, commit a69ce85ec9af "filelock: split common fields into struct file_lock_core". */
+
+static __always_inline u32 zsp_lock_type(struct file_lock *lock)
+{
+	if (bpf_core_field_exists(((struct file_lock *)0)->c))
+		return lock->c.flc_type;
+	return lock->fl_type;
+}
+
 /* --- the current task's descriptor table ---------------------------------------------------------- */
 /* Linux 5.11, commit 3ca1032ab7ab "bpf: Implement get_current_task_btf and RET_PTR_TO_BTF_ID": its result
  * is followed by plain loads, an older kernel's by helper calls. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Reserve, fill, submit: the only place that touches the ring. Records are built in ring memory
- * itself, since uprobe programs have neither stack nor per-CPU scratch to build them elsewhere. A
- * full ring refuses the record and a counter says so.
+ * itself, since uprobe programs have neither stack nor per-CPU scratch to build them elsewhere, or in memory of
+ * a map that their program has for itself. A full ring refuses the record and a counter says so.
  */
 #ifndef ZSP_EMIT_BPF_H
 #define ZSP_EMIT_BPF_H
@@ -42,16 +42,26 @@ static __always_inline void *zsp_reserve(u64 room, u32 lost)
 	return record;
 }
 
-/* Hand the record over. The reader is woken only when it said that it sleeps, or when urgent. */
+/* The reader is woken only when it said that it sleeps, or when urgent. */
+static __always_inline u64 zsp_wakeup(bool urgent)
+{
+	if (!urgent && !zsp_reader_waits)
+		return BPF_RB_NO_WAKEUP;
+	zsp_reader_waits = 0;
+	return BPF_RB_FORCE_WAKEUP;
+}
+
+/* Hand a reserved record over. */
 static __always_inline void zsp_submit(void *record, bool urgent)
 {
-	u64 flags = BPF_RB_NO_WAKEUP;
+	bpf_ringbuf_submit(record, zsp_wakeup(urgent));
+}
 
-	if (urgent || zsp_reader_waits) {
-		zsp_reader_waits = 0;
-		flags = BPF_RB_FORCE_WAKEUP;
-	}
-	bpf_ringbuf_submit(record, flags);
+/* Hand over a record that was built elsewhere, or count the loss under lost. */
+static __always_inline void zsp_output(void *record, u64 size, u32 lost)
+{
+	if (!zsp_silent && bpf_ringbuf_output(&zsp_ring, record, size, zsp_wakeup(false)))
+		zsp_count(lost, 1);
 }
 
 /* Report something about a process; the reader acts on it at once. */

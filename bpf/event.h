@@ -26,6 +26,7 @@ enum zsp_kind {
 	ZSP_KIND_LISTEN = 7,     /* struct zsp_proc: a process listens on TCP port .value */
 	ZSP_KIND_STATEMENT = 8,  /* struct zsp_statement: one SQLite statement execution */
 	ZSP_KIND_PROC_MAP = 9,   /* struct zsp_proc: a target mapped code: a library was loaded */
+	ZSP_KIND_LOCK = 10,      /* struct zsp_lock: the write lock of a database */
 };
 
 /* Head of every record. 40 bytes. */
@@ -160,9 +161,37 @@ struct zsp_statement {
 	/* Lowest bits of the era: how often the detail had changed in this process. Between two eras executions may have
 	 * gone unseen. */
 	__u8 era;
-	__u8 reserved[4];
+	/* When result is an error: the extended result code that the connection keeps of its last call, which is another than this one
+	 * if its last byte differs from result's (a second thread used the connection at once); 0: unknown. */
+	__s32 errcode;
 	__u32 db_closes; /* how often a connection at address db was closed before */
 	__u8 text[];
+};
+
+enum zsp_lock_op {
+	ZSP_LOCK_INVALID = 0,
+	ZSP_LOCK_TAKEN = 1,
+	ZSP_LOCK_RELEASED = 2,
+	ZSP_LOCK_REFUSED = 3,    /* another process has it: the kernel said so */
+	ZSP_LOCK_BACKED_OFF = 4, /* the thread slept inside of a statement's step */
+};
+
+/*
+ * Something about the write lock of an SQLite database: RESERVED of the database file, or WAL_WRITE_LOCK of its shared
+ * memory file. TAKEN and RELEASED are told of every process, once an observed one has locked the file; then h.slice, stmt and
+ * db may be unknown. 104 bytes.
+ */
+struct zsp_lock {
+	struct zsp_header h;
+	__u64 inode;     /* of the locked file; 0: BACKED_OFF */
+	__u64 stmt;      /* address of the sqlite3_stmt that the thread is in a step of; 0: none */
+	__u64 db;        /* address of its sqlite3; 0: unknown */
+	__u64 since_ns;  /* BACKED_OFF: when the sleep began; else h.time_ns */
+	__u32 dev;       /* of the locked file, as the kernel numbers it inside */
+	__u32 db_closes; /* as in struct zsp_statement */
+	__u8 op;         /* enum zsp_lock_op */
+	__u8 reserved[7];
+	__u8 comm[16]; /* NUL-terminated */
 };
 
 /* Most payload bytes of one message burst, and of one record (DESIGN: a head counts up to 16 KiB).
@@ -182,7 +211,7 @@ enum zsp_counter {
 	ZSP_COUNT_LOST_STMT_FULL = 4,   /* executions beyond the statement table */
 	ZSP_COUNT_LOST_STMT_RETURN =
 	    5, /* step returns whose beginning is unknown (attached in between) */
-	ZSP_COUNT_LOST_BATCH = 6, /* messages of one sendmmsg or recvmmsg beyond the first few */
+	ZSP_COUNT_LOST_BATCH = 6, /* messages of one sendmmsg or recvmmsg beyond the first 64 */
 	ZSP_COUNT_FAULTS = 7,     /* payloads that could not be read */
 	ZSP_COUNT_OPAQUE_MESSAGES = 8, /* messages on sockets that do not speak HTTP/1 */
 	ZSP_COUNT_IO_URING = 9,        /* io_uring_enter calls by targets: I/O that is not seen */
@@ -195,6 +224,7 @@ _Static_assert(sizeof(struct zsp_data) == 64, "data layout");
 _Static_assert(sizeof(struct zsp_conn_state) == 48, "conn_state layout");
 _Static_assert(sizeof(struct zsp_proc) == 64, "proc layout");
 _Static_assert(sizeof(struct zsp_statement) == 104, "statement layout");
+_Static_assert(sizeof(struct zsp_lock) == 104, "lock layout");
 
 /* How the kernel side treats a system call; user space fills the table by number for its
  * architecture. */
@@ -216,6 +246,7 @@ enum zsp_syscall {
 	ZSP_SYSCALL_WAIT = 14,     /* epoll_wait, poll, select: a new slice begins */
 	ZSP_SYSCALL_IO_URING = 15, /* io_uring_enter */
 	ZSP_SYSCALL_MMAP = 16,     /* addr, len, prot, flags */
+	ZSP_SYSCALL_SLEEP = 17,    /* nanosleep, clock_nanosleep */
 };
 
 /* System call numbers below this are looked up; x86-64 and arm64 end near 470. */
@@ -241,6 +272,8 @@ struct zsp_sqlite_copy {
 	__u32 db_offset;  /* of the sqlite3 pointer in sqlite3_stmt */
 	/* Of the byte in sqlite3 that is 0 in a transaction; 0: not known. */
 	__u32 autocommit_offset;
+	/* Of the int in sqlite3 that is the extended result code of its last call; 0: not known. */
+	__u32 errcode_offset;
 	/* Of the pointer in sqlite3_stmt that is NULL while the statement is at no row; 0: not known. */
 	__u32 row_offset;
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Every map: key, value, who writes, who removes. All are allocated at load time, because uprobe
- * and tracepoint programs must not allocate. Nothing here is per-CPU scratch: uprobe programs are
- * preemptible.
+ * and tracepoint programs must not allocate. There is no per-CPU scratch for uprobe programs, which are
+ * preemptible; zsp_gathers is for the programs of system calls, of which one runs at a time on a CPU.
  */
 #ifndef ZSP_MAPS_BPF_H
 #define ZSP_MAPS_BPF_H
@@ -44,11 +44,7 @@ struct zsp_transfer {
 	u32 seq;       /* stream position of the first byte */
 	u32 fits;      /* within the budget: captured first and looked at then */
 	u64 want;      /* bytes to capture, the first ones */
-	u64 gathered;  /* bytes copied so far from the pieces */
 	u64 first;     /* the first 8 bytes that were captured, 0 beyond their end */
-	u64 tail_at;   /* the last bytes, reported although those before them are not */
-	u64 tail;      /* their number */
-	struct user_iovec piece; /* of the message of a batch that is looked at */
 };
 
 /* A statement execution in progress, or a preparation that has failed. */
@@ -64,10 +60,12 @@ struct zsp_stmt {
 	u32 closes;      /* of its connection's address, read at the end */
 	u32 text_bytes;  /* of the SQL text at most; ~0: up to its NUL */
 	u32 transaction; /* enum zsp_transaction, read at the end */
+	u32 errcode;     /* of its connection, read at the end when that is an error */
 	u32 mode;        /* of its process when it began */
-	u64 stmt;        /* user address of the statement; 0: a preparation */
-	u64 text;        /* user address of the SQL text; an execution's is read at the end */
-	u64 db;          /* user address of the connection, likewise */
+	u32 reserved;
+	u64 stmt; /* user address of the statement; 0: a preparation */
+	u64 text; /* user address of the SQL text; an execution's is read at the end */
+	u64 db;   /* user address of the connection, likewise */
 };
 
 /* The preparation of a statement that a thread is inside of. */
@@ -94,12 +92,12 @@ struct zsp_arrival {
  * removed when the thread exits.
  */
 struct zsp_thread {
-	u64 write_start_ns; /* entry of the write in progress */
-	u32 slice;          /* returns from epoll_wait and its like */
-	u32 depth;          /* sqlite frames in use */
-	u32 late;           /* enum zsp_late */
-	u32 sqlite_mode;    /* of the process when frames and prepare were last used */
-	u32 sqlite_place;   /* cookie of the probe that is running, */
+	u64 call_start_ns; /* entry of the write or sleep in progress */
+	u32 slice;         /* returns from epoll_wait and its like */
+	u32 depth;         /* sqlite frames in use */
+	u32 late;          /* enum zsp_late */
+	u32 sqlite_mode;   /* of the process when frames and prepare were last used */
+	u32 sqlite_place;  /* cookie of the probe that is running, */
 	u32 sqlite_now; /* mode of the process as it found it: user space may change it at any time */
 	struct zsp_sqlite_frame frames[ZSP_SQLITE_DEPTH];
 	struct zsp_transfer transfer;
@@ -171,6 +169,27 @@ struct {
 	__type(value, u32);
 } zsp_db_closes __weak SEC(".maps");
 
+/* A file whose write lock observed processes compete for. */
+struct zsp_file_key {
+	u64 inode;
+	u64 dev;
+};
+
+struct zsp_lock_file {
+	u32 tgid; /* of the process that has the write lock; 0: nobody */
+};
+
+/*
+ * Made when an observed thread first locks the file; from then on other processes' locks on it are told as well. Least
+ * recently used ones go first: then they are not, until it is locked again.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct zsp_file_key);
+	__type(value, struct zsp_lock_file);
+} zsp_lock_files __weak SEC(".maps");
+
 /* Attached copies of SQLite. Written by user space before it attaches the copy's probes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -178,6 +197,29 @@ struct {
 	__type(key, u32);
 	__type(value, struct zsp_sqlite_copy);
 } zsp_sqlite_copies __weak SEC(".maps");
+
+/*
+ * The pieces of a scattered buffer on their way into records; see capture.bpf.h. One entry per CPU, used by the program
+ * of a system call while it runs.
+ */
+struct zsp_gather {
+	u64 iov;   /* as in struct zsp_transfer */
+	u64 left;  /* bytes of the call behind those that were looked at */
+	u64 want;  /* bytes still to capture, the next ones */
+	u64 first; /* the first 8 bytes that were captured, 0 beyond their end */
+	u32 batch; /* as in struct zsp_transfer */
+	u32 reserved;
+	struct user_iovec piece; /* the one that is looked at */
+	/* The record under construction, a struct zsp_data: of all bytes that were looked at since its first. */
+	u64 record[(sizeof(struct zsp_data) + 2 * ZSP_CAPTURE_MAX + ZSP_TAIL_MAX) / 8];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* user space sets it to the number of CPUs before load */
+	__type(key, u32);
+	__type(value, struct zsp_gather);
+} zsp_gathers __weak SEC(".maps");
 
 /* All records of all CPUs, in the order of reservation. */
 struct {

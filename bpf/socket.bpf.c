@@ -6,7 +6,7 @@
  * result is known and the bytes are in memory. A write's beginning is the one thing that the exit cannot know;
  * a small program on the entry of the writing calls keeps its time per thread.
  *
- *	entry of write, send...   thread.write_start_ns = now
+ *	entry of write, send...   thread.call_start_ns = now
  *	exit of any of them       number → class → descriptor → socket → connection → record
  *
  * The same code hangs on the typed tracepoints of these calls, or on the kernel functions behind them where those can
@@ -23,6 +23,7 @@
 #include "conn.bpf.h"
 #include "emit.bpf.h"
 #include "http.bpf.h"
+#include "lock.bpf.h"
 #include "thread.bpf.h"
 #include "transfer.bpf.h"
 
@@ -98,7 +99,7 @@ static __always_inline u64 start_of(
 	const struct zsp_transfer *t = &thread->transfer;
 
 	if (t->direction == ZSP_OUT)
-		return thread->write_start_ns ? thread->write_start_ns : t->now;
+		return thread->call_start_ns ? thread->call_start_ns : t->now;
 	if (thread->arrival.sk != (u64)socket->sk || thread->arrival.seq - t->seq - 1 >= moved)
 		return t->now;
 	return thread->arrival.ns;
@@ -129,7 +130,6 @@ static __always_inline void handle_transfer(u32 fd, struct zsp_thread *thread)
 	t->seq = zsp_stream_begin(conn, socket.sk, t->direction, moved);
 	t->start = start_of(thread, &socket, moved);
 	t->want = take_budget(conn, t);
-	find_tail(t);
 	/* Read back from the map it is just any number to the verifier, which follows one path from here and not many. */
 	want = *(volatile u64 *)&t->want;
 	emit_transfer(want, thread, conn);
@@ -179,6 +179,8 @@ static __always_inline int call_returned(
 {
 	if (class == ZSP_SYSCALL_WAIT) {
 		thread->slice++;
+	} else if (class == ZSP_SYSCALL_SLEEP) {
+		lock_backed_off(thread);
 	} else if (class == ZSP_SYSCALL_IO_URING) {
 		zsp_count(ZSP_COUNT_IO_URING, 1);
 	} else if (class == ZSP_SYSCALL_ACCEPT) {
@@ -210,14 +212,14 @@ int zsp_sys_exit(struct zsp_call_exit *ctx)
 	return call_returned(thread, zsp_syscalls[nr], &args, ctx->ret);
 }
 
-/* The entries of the writing calls: when the first byte of a request or an answer set out. */
+/* The entries of calls whose beginning counts: when the first byte of a request or an answer set out, or a sleep began. */
 SEC("?tracepoint/syscalls/sys_enter")
-int zsp_enter_write(void *ctx)
+int zsp_enter_call(void *ctx)
 {
 	struct zsp_thread *thread = zsp_current_thread();
 
 	if (thread)
-		thread->write_start_ns = bpf_ktime_get_ns();
+		thread->call_start_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
@@ -241,9 +243,9 @@ int zsp_call_return(struct pt_regs *ctx)
 }
 
 SEC("?kprobe.multi")
-int zsp_call_write(struct pt_regs *ctx)
+int zsp_call_begin(struct pt_regs *ctx)
 {
-	return zsp_enter_write(ctx);
+	return zsp_enter_call(ctx);
 }
 
 /*

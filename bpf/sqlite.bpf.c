@@ -27,9 +27,11 @@
 #include "compat.bpf.h"
 #include "emit.bpf.h"
 #include "maps.bpf.h"
+#include "sqlite.bpf.h"
 #include "thread.bpf.h"
 
-#define ZSP_SQLITE_ROW 100
+#define ZSP_SQLITE_ROW  100
+#define ZSP_SQLITE_DONE 101
 
 /* The stack pointer at a function's return is above that at its entry's probe by less than this. */
 #define ZSP_PREPARE_FRAME 128
@@ -52,12 +54,6 @@ static __always_inline u32 current_place(void *ctx)
 		place = bpf_map_lookup_elem(&zsp_copy_of_process, &tgid);
 	}
 	return place ? *place : ZSP_SQLITE_COPIES_MAX;
-}
-
-static __always_inline volatile struct zsp_sqlite_process *process_at(u32 place)
-{
-	return &zsp_sqlite_processes[(place >> ZSP_SQLITE_PROCESS_SHIFT) &
-	    (ZSP_SQLITE_PROCESSES - 1)];
 }
 
 /* Note where the thread's probe was hit, and in which mode; its process. */
@@ -85,23 +81,6 @@ static __always_inline void enter_mode(struct zsp_thread *thread)
 	thread->sqlite_mode = thread->sqlite_now;
 	thread->depth = 0;
 	thread->prepare.sp = 0;
-}
-
-/* The key of an object, kept in the thread's entry. */
-static __always_inline const struct zsp_object_key *object_key(
-    struct zsp_thread *thread, u64 address)
-{
-	thread->key.address = address;
-	thread->key.tgid = bpf_get_current_pid_tgid() >> 32;
-	return &thread->key;
-}
-
-/* How often a connection at this address was closed. */
-static __always_inline u32 db_closes(struct zsp_thread *thread, u64 db)
-{
-	u32 *closes = bpf_map_lookup_elem(&zsp_db_closes, object_key(thread, db));
-
-	return closes ? *closes : 0;
 }
 
 /* Append the SQL text at its user address, most bytes at most; false when the record has no room for it. */
@@ -137,7 +116,7 @@ static __always_inline void statement_submit(
 	s->transaction = exec->transaction;
 	s->detail = exec->mode & ZSP_SQLITE_DETAIL_MASK;
 	s->era = exec->mode >> ZSP_SQLITE_ERA_SHIFT;
-	__builtin_memset(s->reserved, 0, sizeof(s->reserved));
+	s->errcode = (s32)exec->errcode;
 	zsp_submit(s, false);
 }
 
@@ -183,6 +162,23 @@ static __always_inline void read_transaction(struct zsp_stmt *exec, u32 offset)
 	exec->transaction = autocommit ? ZSP_TRANSACTION_NONE : ZSP_TRANSACTION_OPEN;
 }
 
+/* What does the execution's connection say of the error it ended in? */
+static __always_inline void read_errcode(struct zsp_stmt *exec, u32 offset)
+{
+	if (offset && exec->db)
+		bpf_probe_read_user(
+		    &exec->errcode, sizeof(exec->errcode), (void *)(exec->db + offset));
+}
+
+/* What the connection says of an execution that is over. */
+static __always_inline void read_result(
+    struct zsp_stmt *exec, const struct zsp_sqlite_copy *copy, int result)
+{
+	read_transaction(exec, copy->autocommit_offset);
+	if (result != ZSP_SQLITE_ROW && result != ZSP_SQLITE_DONE)
+		read_errcode(exec, copy->errcode_offset);
+}
+
 /* What is read from the process goes into the execution's entry: the stack has no room for it. */
 static __always_inline void emit_execution(
     struct zsp_thread *thread, struct zsp_stmt *exec, int result)
@@ -195,7 +191,7 @@ static __always_inline void emit_execution(
 		bpf_probe_read_user(
 		    &exec->db, sizeof(exec->db), (void *)(exec->stmt + copy->db_offset));
 		if (is_full(exec->mode))
-			read_transaction(exec, copy->autocommit_offset);
+			read_result(exec, copy, result);
 	}
 	emit(thread, exec, result);
 }
@@ -237,12 +233,9 @@ static __always_inline u64 pop_frame(struct zsp_thread *thread)
  */
 static __always_inline bool inside_step(const struct zsp_thread *thread, u64 stmt, u64 sp)
 {
-	const struct zsp_sqlite_frame *top;
+	const struct zsp_sqlite_frame *top = top_frame(thread);
 
-	if (thread->depth == 0 || thread->depth > ZSP_SQLITE_DEPTH)
-		return false;
-	top = &thread->frames[(thread->depth - 1) & (ZSP_SQLITE_DEPTH - 1)];
-	return top->stmt == stmt && top->sp > sp;
+	return top && top->stmt == stmt && top->sp > sp;
 }
 
 /* Is the statement of the thread's key at a row, so that its next step is not the first one? */
@@ -439,6 +432,7 @@ int BPF_KPROBE(zsp_sqlite_prepare, u64 db, u64 text, int bytes)
 static __always_inline void prepare_failed(struct zsp_thread *thread, int result)
 {
 	const struct zsp_prepare *prepare = &thread->prepare;
+	const struct zsp_sqlite_copy *copy;
 	struct zsp_stmt *exec;
 
 	object_key(thread, prepare->sp);
@@ -451,6 +445,9 @@ static __always_inline void prepare_failed(struct zsp_thread *thread, int result
 	exec->db = prepare->db;
 	exec->text = prepare->text;
 	exec->text_bytes = prepare->text_bytes;
+	copy = bpf_map_lookup_elem(&zsp_sqlite_copies, &exec->copy);
+	if (copy)
+		read_errcode(exec, copy->errcode_offset);
 	emit(thread, exec, result);
 	bpf_map_delete_elem(&zsp_stmts, object_key(thread, prepare->sp));
 }

@@ -19,28 +19,22 @@
 #define ZSP_MSG_TRUNC    0x0020
 #define ZSP_MSG_ERRQUEUE 0x2000
 
-/* Pieces of a scattered buffer that are gathered; what lies beyond is counted but not captured. */
-#define ZSP_IOV_MAX 16
+/* Pieces of one call, or messages of one sendmmsg or recvmmsg, that are looked at; messages beyond are a counted loss. */
+#define ZSP_PIECES_MAX 64
 /* Empty pieces before the first byte of a scattered buffer that are passed over. */
 #define ZSP_IOV_EMPTY_MAX 16
-/* Messages of one sendmmsg or recvmmsg that are counted; more are a counted loss. */
-#define ZSP_BATCH_MAX 64
 
 /*
- * Put the only piece of message i of a batch into the current thread's transfer. False: there are several, or it cannot be
- * read; capturing ends there. A global function: checked once, for any arguments.
+ * The only piece of message i of a batch. False: there are several, or it cannot be read; capturing ends there.
  */
-__weak int zsp_batch_piece(u64 address, u64 i)
+static __always_inline bool batch_piece(u64 address, u64 i, struct user_iovec *piece)
 {
 	const struct user_mmsghdr64 *batch = (void *)address;
 	struct user_mmsghdr64 message = {};
-	struct zsp_thread *thread = zsp_current_thread();
-	struct user_iovec *piece;
 
-	if (!thread || bpf_probe_read_user(&message, sizeof(message), &batch[i]) ||
+	if (bpf_probe_read_user(&message, sizeof(message), &batch[i]) ||
 	    message.msg_hdr.msg_iovlen != 1)
 		return false;
-	piece = &thread->transfer.piece;
 	if (bpf_probe_read_user(piece, sizeof(*piece), message.msg_hdr.msg_iov))
 		return false;
 	if (piece->iov_len > message.msg_len)
@@ -48,19 +42,28 @@ __weak int zsp_batch_piece(u64 address, u64 i)
 	return true;
 }
 
+/* How many empty pieces come before the first byte. A global function: checked once, for any arguments. */
+__weak int zsp_empty_pieces(u64 iov, u64 count)
+{
+	const struct user_iovec *pieces = (void *)iov;
+	u64 len = 0;
+	u32 i;
+
+	for (i = 0; i < ZSP_IOV_EMPTY_MAX && i + 1 < count; i++)
+		if (bpf_probe_read_user(&len, sizeof(len), &pieces[i].iov_len) || len)
+			break;
+	return i;
+}
+
 /* Describe the user buffer of an iovec array; empty pieces before the first byte are passed over. */
 static __always_inline void transfer_from_iov(struct zsp_transfer *t, u64 iov, u64 count)
 {
 	struct user_iovec first = {};
+	u32 empty = zsp_empty_pieces(iov, count);
 
-	for (u32 i = 0; i < ZSP_IOV_EMPTY_MAX && count > 1; i++) {
-		if (bpf_probe_read_user(&first, sizeof(first), (void *)iov) || first.iov_len)
-			break;
-		iov += sizeof(first);
-		count--;
-	}
+	iov += empty * sizeof(first);
 	t->iov = iov;
-	t->iov_count = count;
+	t->iov_count = count - empty;
 	if (bpf_probe_read_user(&first, sizeof(first), (void *)iov))
 		return;
 	t->buf = (u64)first.iov_base;
@@ -82,7 +85,7 @@ __weak int zsp_batch_bytes(u64 address, u64 messages)
 	const struct user_mmsghdr64 *batch = (void *)address;
 	u32 total = 0, length = 0;
 
-	for (u32 i = 0; i < ZSP_BATCH_MAX && i < messages; i++) {
+	for (u32 i = 0; i < ZSP_PIECES_MAX && i < messages; i++) {
 		if (bpf_probe_read_user(&length, sizeof(length), &batch[i].msg_len))
 			break;
 		total += length;
@@ -93,18 +96,20 @@ __weak int zsp_batch_bytes(u64 address, u64 messages)
 /* sendmmsg, recvmmsg: one transfer, of which each message is a piece, or only the first one's pieces are captured. */
 static __always_inline void transfer_from_batch(struct zsp_transfer *t, u64 address, u32 messages)
 {
-	if (messages > ZSP_BATCH_MAX)
-		zsp_count(ZSP_COUNT_LOST_BATCH, messages - ZSP_BATCH_MAX);
+	struct user_iovec first = {};
+
+	if (messages > ZSP_PIECES_MAX)
+		zsp_count(ZSP_COUNT_LOST_BATCH, messages - ZSP_PIECES_MAX);
 	t->bytes = zsp_batch_bytes(address, messages);
-	if (messages < 2 || !zsp_batch_piece(address, 0)) {
+	if (messages < 2 || !batch_piece(address, 0, &first)) {
 		transfer_from_msghdr(t, address);
 		return;
 	}
 	t->batch = 1;
 	t->iov = address;
 	t->iov_count = messages;
-	t->buf = (u64)t->piece.iov_base;
-	t->len = t->piece.iov_len;
+	t->buf = (u64)first.iov_base;
+	t->len = first.iov_len;
 }
 
 static __always_inline bool class_is_write(u32 class)
@@ -117,45 +122,7 @@ static __always_inline bool class_is_read(u32 class)
 	return class >= ZSP_SYSCALL_READ && class <= ZSP_SYSCALL_RECVMMSG;
 }
 
-/*
- * Where count pieces end that hold bytes bytes, and above bit ZSP_END_BITS how many of these are in the last piece, up to
- * ZSP_TAIL_MAX; 0: not known. A global function: checked once, for any arguments.
- */
-#define ZSP_END_BITS 59
-
-__weak u64 zsp_end_of_pieces(u64 iov, u64 count, u64 bytes)
-{
-	struct user_iovec piece = {};
-
-	for (u32 i = 0; i < ZSP_IOV_MAX && i < count; i++) {
-		if (bpf_probe_read_user(&piece, sizeof(piece), &((struct user_iovec *)iov)[i]))
-			return 0;
-		if (piece.iov_len >= bytes)
-			return ((u64)piece.iov_base + bytes) |
-			    (bytes < ZSP_TAIL_MAX ? bytes : ZSP_TAIL_MAX) << ZSP_END_BITS;
-		bytes -= piece.iov_len;
-	}
-	return 0;
-}
-
-/* Of a call of which want bytes are captured, and others not, the last ones are reported as well. */
-static __always_inline void find_tail(struct zsp_transfer *t)
-{
-	u64 rest = t->bytes - t->want, end = t->buf + t->bytes, n = ZSP_TAIL_MAX;
-
-	if (t->want == 0 || t->want >= t->bytes || t->batch)
-		return;
-	if (t->iov && t->len < t->bytes) {
-		end = zsp_end_of_pieces(t->iov, t->iov_count, t->bytes);
-		n = end >> ZSP_END_BITS;
-		end &= (1ULL << ZSP_END_BITS) - 1;
-	}
-	t->tail = n < rest ? n : rest;
-	t->tail_at = end - t->tail;
-}
-
-/* Fill t from the call's registers. False: nothing of the stream was moved (MSG_PEEK and the like).
- */
+/* Fill t from the call's registers. False: nothing of the stream was moved (MSG_PEEK and the like). */
 static __always_inline bool transfer_describe(
     struct zsp_transfer *t, u32 class, const struct zsp_args *args)
 {

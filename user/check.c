@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "check_probes.h"
 #include "discover/proc.h"
 #include "discover/sqlite_copy.h"
 #include "discover/target.h"
@@ -184,11 +185,16 @@ static const char *copy_state_text(const struct sqlite_copy *copy)
 	return copy->state == SQLITE_COPY_TRACEABLE ? "traceable" : copy->reason;
 }
 
+struct processes {
+	size_t shown;
+	struct check_probes *probes; /* where copies are noted, or NULL */
+};
+
 static int show_process(pid_t pid, void *arg)
 {
 	struct sqlite_copies copies = {0};
 	struct target_facts facts;
-	size_t *shown = arg;
+	struct processes *processes = arg;
 
 	if (target_facts_read(pid, true, &facts) || facts.kernel_thread || pid == getpid())
 		return 0;
@@ -203,7 +209,9 @@ static int show_process(pid_t pid, void *arg)
 			printf("%sSQLite in %s: %s", i || facts.n_ports ? "; " : "",
 			    copies.items[i].path, copy_state_text(&copies.items[i]));
 		putchar('\n');
-		++*shown;
+		processes->shown++;
+		if (processes->probes)
+			check_probes_note(processes->probes, &copies);
 	}
 	sqlite_copies_release(&copies);
 	return 0;
@@ -216,13 +224,11 @@ int check_main(const struct options *options)
 	    [FACT_MISSING] = "MISSING",
 	    [FACT_INFO] = "-",
 	    [FACT_UNKNOWN] = "?"};
+	struct processes processes = {.probes = options->verbose ? check_probes_new() : NULL};
 	int status = EXIT_DONE;
-	size_t shown = 0;
-
 	bool privileged;
 	struct buf message;
 
-	(void)options;
 	buf_init(&message);
 	privileged = privileges_check(&message) == 0;
 	buf_release(&message);
@@ -238,8 +244,12 @@ int check_main(const struct options *options)
 			status = EXIT_UNSUPPORTED;
 	}
 	printf("\nprocesses that listen or run SQLite:\n");
-	proc_each(show_process, &shown);
-	if (!shown)
+	proc_each(show_process, &processes);
+	if (!processes.shown)
 		printf("  none\n");
+	if (processes.probes)
+		check_probes_print(
+		    processes.probes, privileged ? NULL : "cannot be told without privileges");
+	check_probes_free(processes.probes);
 	return status;
 }

@@ -89,7 +89,8 @@ int main(int argc, char **argv)
 		puts("zerospan " ZEROSPAN_VERSION);
 		return EXIT_DONE;
 	}
-	if (options.verbose)
+	if (options.verbose &&
+	    options.command != COMMAND_CHECK) /* that one has more to show, not to log */
 		log_set_level(LOG_LEVEL_DEBUG);
 	else if (options.quiet)
 		log_set_level(LOG_LEVEL_WARN);

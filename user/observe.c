@@ -58,7 +58,7 @@ static void on_event(void *ctx, const struct event *event)
 {
 	struct observation *o = ctx;
 
-	if (event->h->kind >= ZSP_KIND_PROC_FORK && event->h->kind != ZSP_KIND_STATEMENT)
+	if (event_is_of_process(event))
 		watch_event(o->watch, event);
 	else
 		pipeline_event(o->pipeline, event);

@@ -126,14 +126,10 @@ static struct database *database_ask(struct pipeline *p, const struct database_h
 	return database;
 }
 
-static struct sv on_database(void *ctx, const struct zsp_statement *statement)
+static struct sv on_database(void *ctx, uint32_t pid, uint64_t db, uint32_t db_closes)
 {
 	struct pipeline *p = ctx;
-	const struct database_handle handle = {
-	    .pid = statement->h.pid,
-	    .closes = statement->db_closes,
-	    .db = statement->db,
-	};
+	const struct database_handle handle = {.pid = pid, .closes = db_closes, .db = db};
 	struct database *database = database_find(p, &handle);
 
 	if (!handle.db || !p->options.database_path)
@@ -285,6 +281,8 @@ void pipeline_event(struct pipeline *p, const struct event *event)
 	p->events++;
 	if (event->h->kind == ZSP_KIND_STATEMENT)
 		assembler_statement(p->assembler, event->statement);
+	else if (event->h->kind == ZSP_KIND_LOCK)
+		assembler_lock(p->assembler, event->lock);
 	else
 		conn_table_event(p->conns, event);
 	journal_event(p->options.journal, event); /* behind the answer that it may have asked for */

@@ -79,7 +79,7 @@ int pipeline_process(struct pipeline *pipeline, const struct service_facts *fact
 /* The process ended. What its sockets still have to say is awaited for a few seconds, then it is forgotten. */
 void pipeline_process_end(struct pipeline *pipeline, uint32_t pid, uint64_t now_ns);
 
-/* Take an event of a connection or a statement; others are ignored. */
+/* Take an event of a connection, a statement or a lock; others are ignored. */
 void pipeline_event(struct pipeline *pipeline, const struct event *event);
 
 /* Time passes: publish what is complete. UINT64_MAX: the end, nothing is awaited any longer. */

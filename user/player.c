@@ -30,7 +30,7 @@ static const char *start_fault(const struct journal_start *start)
 	if (start->event_version != JOURNAL_EVENT_VERSION)
 		return "its events are of another version than this zerospan's";
 	for (unsigned int kind = 0; kind < JOURNAL_KINDS; kind++)
-		if (start->record_size[kind] != event_fixed_size(kind))
+		if (start->record_size[kind] && start->record_size[kind] != event_fixed_size(kind))
 			return "its events have another layout than this zerospan's";
 	if (start->capture_max > ZSP_CAPTURE_MAX || start->sql_max > ZSP_SQL_MAX)
 		return "its events hold more than this zerospan takes";

@@ -60,8 +60,24 @@ typedef struct {
 
 typedef atomic64_t atomic_long_t;
 
+struct super_block {
+	u32 s_dev;
+};
+
 struct inode {
 	unsigned long i_ino;
+	struct super_block *i_sb;
+};
+
+struct file_lock_core {
+	unsigned char flc_type;
+};
+
+struct file_lock {
+	struct file_lock_core c; /* one of these two: see bpf/compat.bpf.h */
+	unsigned char fl_type;
+	long long fl_start;
+	long long fl_end;
 };
 
 typedef struct {

@@ -26,6 +26,7 @@ class Span:
         self.flags = raw.get("flags", 0)
         self.trace_state = raw.get("traceState", "")
         self.attrs = attributes(raw.get("attributes", []))
+        self.links = raw.get("links", [])
         self.status = STATUSES[raw.get("status", {}).get("code", 0)]
         self.resource = resource
 

@@ -8,6 +8,7 @@ import ctypes
 import fcntl
 import mmap
 import os
+import re
 import select
 import socket
 import tempfile
@@ -76,7 +77,8 @@ def cut(data, parts):
 
 
 SCATTERED = [0, 0, 7, 0, 1, 40, 0, 300]
-MANY = [200] + [11] * 60  # a head, and far more pieces than are gathered
+MANY = [200] + [11] * 70  # a head, and more pieces than are looked at
+HEAD_IN_PIECES = [2] * 40
 EMPTY_FIRST = [0] * 9
 
 
@@ -183,6 +185,12 @@ def write_pieces(fd, data, parts, function):
     all_of(memoryview(data)[n:], lambda v: os.write(fd, v))
 
 
+def write_lines(fd, data):
+    """Each line, each end of a line and what is between chunks' heads are pieces of their own."""
+    n = os.writev(fd, [piece for piece in re.split(rb"(\r\n)", data) if piece])
+    all_of(memoryview(data)[n:], lambda v: os.write(fd, v))
+
+
 def sendmsg(fd, pieces):
     return with_socket(fd, lambda s: s.sendmsg(pieces))
 
@@ -262,6 +270,8 @@ WRITE = {
     "write": lambda fd, data: all_of(data, lambda v: os.write(fd, v)),
     "writev": lambda fd, data: write_pieces(fd, data, SCATTERED, os.writev),
     "writev_many": lambda fd, data: write_pieces(fd, data, MANY, os.writev),
+    "writev_head_in_pieces": lambda fd, data: write_pieces(fd, data, HEAD_IN_PIECES, os.writev),
+    "writev_lines": write_lines,
     "writev_empty_first": lambda fd, data: write_pieces(fd, data, EMPTY_FIRST, os.writev),
     "send": lambda fd, data: with_socket(fd, lambda s: s.sendall(data)),
     "sendto": lambda fd, data: all_of(data, lambda v: call(

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "discover/insn_text.h"
 #include "discover/sqlite_code.h"
 #include "discover/x86_insn.h"
 #include "fuzz.h"
@@ -30,6 +31,15 @@ static void check_insn(struct sv code)
 	fuzz_free(part);
 }
 
+static void check_text(enum elf_machine machine, struct sv code)
+{
+	char text[INSN_TEXT_MAX];
+	size_t len = insn_text(machine, (const uint8_t *)code.p, code.len, text);
+
+	REQUIRE(len <= 15 && len <= code.len && strnlen(text, sizeof(text)) < sizeof(text));
+	REQUIRE(len || !*text);
+}
+
 static void check_function(enum elf_machine machine, struct sv code)
 {
 	const uint8_t *p = (const uint8_t *)code.p;
@@ -48,11 +58,17 @@ static void check_function(enum elf_machine machine, struct sv code)
 	err = sqlite_code_tested(machine, p, code.len, &offset);
 	REQUIRE(err == 0 || (err == -ENOTSUP && offset == 1));
 	REQUIRE(err || (offset % 8 == 0 && offset > 0 && offset < 4096));
-	probe = sqlite_code_probe_offset(machine, p, code.len, &cheap);
-	REQUIRE(probe == 0 || (cheap && probe < code.len));
-	REQUIRE(probe == 0 || machine == ELF_MACHINE_X86_64 || probe % 4 == 0);
-	if (probe == 0)
-		REQUIRE(cheap == sqlite_code_entry_is_cheap(machine, p, code.len));
+	offset = 1;
+	err = sqlite_code_word(machine, p, code.len, &offset);
+	REQUIRE(err == 0 || (err == -ENOTSUP && offset == 1));
+	REQUIRE(err || (offset > 0 && offset < 4096 && offset % 4 == 0));
+	for (int arguments = 1; arguments <= 3; arguments++) {
+		probe = sqlite_code_probe_offset(machine, p, code.len, arguments, &cheap);
+		REQUIRE(probe == 0 || (cheap && probe < code.len));
+		REQUIRE(probe == 0 || machine == ELF_MACHINE_X86_64 || probe % 4 == 0);
+		if (probe == 0)
+			REQUIRE(cheap == sqlite_code_entry_is_cheap(machine, p, code.len));
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -60,6 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct sv code = fuzz_copy(data, size);
 
 	check_insn(code);
+	check_text(ELF_MACHINE_X86_64, code);
+	check_text(ELF_MACHINE_AARCH64, code);
 	check_function(ELF_MACHINE_X86_64, code);
 	check_function(ELF_MACHINE_AARCH64, code);
 	check_function(ELF_MACHINE_OTHER, code);

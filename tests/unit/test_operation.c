@@ -203,7 +203,7 @@ static void database(void **state)
 	memcpy(s->text, sql, sizeof(sql));
 	span_builder_init(&builder);
 	span = statement_span_build(
-	    &builder, texts, s, SV("/srv/shop.db"), &(struct transaction_part){0}, service);
+	    &builder, texts, s, &(struct statement_facts){.database = SV("/srv/shop.db")}, service);
 	operation_metrics_span(&operations, span);
 	span->untimed = true;
 	operation_metrics_span(&operations, span);

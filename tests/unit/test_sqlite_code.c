@@ -335,7 +335,7 @@ static void survives_damage(void **state)
 				if (sqlite_code_field(a->machine, code, a->len, &offset) == 0)
 					assert_true(offset % 8 == 0 && offset < 4096);
 				assert_true(sqlite_code_probe_offset(
-						a->machine, code, a->len, &cheap) < a->len);
+						a->machine, code, a->len, 3, &cheap) < a->len);
 			}
 		}
 	}
@@ -398,16 +398,42 @@ static void chooses_emulated_instructions(void **state)
 		struct edge edge = edge_copy(p->code, p->len);
 		const uint8_t *code = (const uint8_t *)edge.p;
 		bool cheap = !p->cheap;
-		size_t at = sqlite_code_probe_offset(ELF_MACHINE_X86_64, code, p->len, &cheap);
+		size_t at = sqlite_code_probe_offset(ELF_MACHINE_X86_64, code, p->len, 3, &cheap);
 
 		if (at != p->expected || cheap != p->cheap)
 			fail_msg("%s: +%zu %s", p->name, at, cheap ? "cheap" : "dear");
 		assert_int_equal(
 		    sqlite_code_entry_is_cheap(ELF_MACHINE_X86_64, code, p->len), p->entry_cheap);
 		assert_int_equal(
-		    sqlite_code_probe_offset(ELF_MACHINE_AARCH64, code, p->len, &cheap), 0);
+		    sqlite_code_probe_offset(ELF_MACHINE_AARCH64, code, p->len, 3, &cheap), 0);
 		edge_free(&edge);
 	}
+}
+
+/* sqlite3_close and sqlite3_close_v2 of Debian 12, and a prologue that needs the first argument. */
+static void needs_only_the_arguments_that_are_read(void **state)
+{
+	static const struct {
+		const char *code;
+		size_t len;
+		size_t expected[3]; /* with 1, 2 and 3 arguments */
+	} rows[] = {
+	    {CODE("\x31\xf6\xe9\x49\xfd\xff\xff"), {2, 0, 0}},
+	    {CODE("\xbe\x01\x00\x00\x00\xe9\x36\xfd\xff\xff"), {5, 0, 0}},
+	    {CODE("\x31\xd2\x55\xc3"), {2, 2, 0}},
+	    {CODE("\x31\xff\x55\xc3"), {0, 0, 0}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (int arguments = 1; arguments <= 3; arguments++) {
+			bool cheap;
+			size_t at = sqlite_code_probe_offset(ELF_MACHINE_X86_64,
+			    (const uint8_t *)rows[i].code, rows[i].len, arguments, &cheap);
+
+			assert_int_equal(at, rows[i].expected[arguments - 1]);
+			assert_int_equal(cheap, at > 0);
+		}
 }
 
 static int live_offset(struct sqlite_dl *s, struct elf_file *file, const char *name)
@@ -448,6 +474,7 @@ int main(void)
 	    cmocka_unit_test(refuses_everything_else),
 	    cmocka_unit_test(survives_damage),
 	    cmocka_unit_test(chooses_emulated_instructions),
+	    cmocka_unit_test(needs_only_the_arguments_that_are_read),
 	    cmocka_unit_test(agrees_with_a_live_statement),
 	};
 

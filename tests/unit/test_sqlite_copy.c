@@ -48,6 +48,8 @@ static void check_traceable(const struct sqlite_copy *copy)
 	assert_null(copy->reason);
 	assert_int_equal(copy->db_offset, 0);
 	assert_true(copy->sql_offset > 0 && copy->sql_offset % 8 == 0);
+	assert_true(copy->autocommit_offset > 0);
+	assert_true(copy->errcode_offset > 0 && copy->errcode_offset % 4 == 0);
 	for (int i = 0; i < SQLITE_FN_COUNT; i++) {
 		const struct sqlite_probe *p = &copy->probe[i];
 

@@ -27,7 +27,7 @@ static struct span *make_in(
 	s->text_bytes = (uint32_t)len;
 	memcpy(s->text, sql, len);
 	span = statement_span_build(
-	    &builder, texts, s, sv_cstr(database), &(struct transaction_part){0}, service);
+	    &builder, texts, s, &(struct statement_facts){.database = sv_cstr(database)}, service);
 	free(s);
 	assert_non_null(span);
 	span_set_basis(span, basis);
@@ -40,8 +40,8 @@ static struct span *make_in(
 	return span;
 }
 
-static struct transaction_part transaction; /* that of the next span */
-static enum zsp_sqlite_detail detail;       /* likewise */
+static struct statement_facts facts = {.database = SV("shop.db")}; /* those of the next span */
+static enum zsp_sqlite_detail detail;                              /* likewise */
 
 /* The span of a record with these two fields; result 1. */
 static struct span *make_of(const char *sql, uint64_t stmt, uint64_t inside_ns)
@@ -59,7 +59,7 @@ static struct span *make_of(const char *sql, uint64_t stmt, uint64_t inside_ns)
 	s->result = 1;
 	s->text_bytes = (uint32_t)len;
 	memcpy(s->text, sql, len);
-	span = statement_span_build(&builder, texts, s, SV("shop.db"), &transaction, service);
+	span = statement_span_build(&builder, texts, s, &facts, service);
 	free(s);
 	assert_non_null(span);
 	return span;
@@ -82,6 +82,20 @@ static void expect_attr(const struct span *span, const char *key, const char *va
 	assert_int_equal(attr->type, ATTR_STRING);
 	if (!sv_eq(attr->string, sv_cstr(value)))
 		fail_msg("%s is '%.*s' instead of '%s'", key, SV_ARG(attr->string), value);
+}
+
+/* The code on the span of an execution that returned result while its connection kept errcode. */
+static void expect_code(int result, int errcode, const char *code)
+{
+	struct zsp_statement s = {.stmt = 1, .result = result, .errcode = errcode};
+	struct span *span =
+	    statement_span_build(&builder, texts, &s, &(struct statement_facts){0}, service);
+
+	assert_non_null(span);
+	expect_attr(span, "db.response.status_code", code);
+	expect_attr(span, "error.type", code);
+	assert_int_equal(span->status, code ? SPAN_STATUS_ERROR : SPAN_STATUS_UNSET);
+	span_free(span);
 }
 
 static void plain(void **state)
@@ -122,6 +136,25 @@ static void result_codes(void **state)
 		    span->status, rows[i].error ? SPAN_STATUS_ERROR : SPAN_STATUS_UNSET);
 		span_free(span);
 	}
+}
+
+/* The connection's code where it is of the same error, and never otherwise. */
+static void extended_codes(void **state)
+{
+	(void)state;
+	expect_code(19, 2067, "2067");
+	expect_code(5, 517, "517");
+	expect_code(5, 5, "5");
+	expect_code(19, 0, "19");
+	expect_code(19, 517, "19");
+	expect_code(19, 101, "19");
+	expect_code(2067, 1555, "2067");
+	expect_code(19, -237, "19"); /* its last byte is 19 */
+	expect_code(-1, 255, "-1");
+	expect_code(101, 101, NULL);
+	expect_code(101, 357, NULL);
+	expect_code(100, 0, NULL);
+	expect_code(0, 256, NULL);
 }
 
 static void unknown_database(void **state)
@@ -277,19 +310,19 @@ static void in_a_transaction(void **state)
 	struct span *span;
 
 	(void)state;
-	transaction = (struct transaction_part){.id = 7};
+	facts.part = (struct transaction_part){.id = 7};
 	span = make_of("insert into t values (1)", 1, 4000000);
 	assert_int_equal(span_attr(span, "zerospan.sqlite.transaction.id")->integer, 7);
 	expect_attr(span, "zerospan.sqlite.transaction.outcome", NULL);
 	assert_null(span_attr(span, "zerospan.sqlite.transaction.duration_ms"));
 	span_free(span);
-	transaction.outcome = SV("commit");
-	transaction.duration_ns = 2500000;
+	facts.part.outcome = SV("commit");
+	facts.part.duration_ns = 2500000;
 	span = make_of("commit", 1, 4000000);
 	expect_attr(span, "zerospan.sqlite.transaction.outcome", "commit");
 	assert_true(span_attr(span, "zerospan.sqlite.transaction.duration_ms")->real == 2.5);
 	span_free(span);
-	transaction = (struct transaction_part){0};
+	facts.part = (struct transaction_part){0};
 	span = make_of("insert into t values (1)", 1, 4000000);
 	assert_null(span_attr(span, "zerospan.sqlite.transaction.id"));
 	span_free(span);
@@ -324,6 +357,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(plain, setup, teardown),
 	    cmocka_unit_test_setup_teardown(result_codes, setup, teardown),
+	    cmocka_unit_test_setup_teardown(extended_codes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(unknown_database, setup, teardown),
 	    cmocka_unit_test_setup_teardown(names, setup, teardown),
 	    cmocka_unit_test_setup_teardown(more_texts_than_are_kept, setup, teardown),

@@ -46,12 +46,14 @@ static inline void stage_trace(void *ctx, struct trace *trace)
 	stage->traces[stage->n_traces++] = trace_ref(trace);
 }
 
-static inline struct sv stage_database(void *ctx, const struct zsp_statement *statement)
+static inline struct sv stage_database(void *ctx, uint32_t pid, uint64_t db, uint32_t db_closes)
 {
 	struct stage *stage = ctx;
 
+	(void)pid;
+	(void)db_closes;
 	stage->database_asked++;
-	return statement->db ? SV("/srv/shop.db") : (struct sv){0};
+	return db ? SV("/srv/shop.db") : (struct sv){0};
 }
 
 static inline void stage_event(void *ctx, const struct event *event)

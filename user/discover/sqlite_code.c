@@ -9,43 +9,47 @@
 
 enum {
 	FIELD_MAX = 4096,        /* the statement object has about 300 bytes */
+	PATHS_MAX = 256,         /* sqlite3_extended_errcode has 8 at most */
 	PROBE_DISTANCE_MAX = 48, /* prologues are shorter */
 	ARM64_X0 = 0,
 	ARM64_SP = 31,
 };
 
-/* Run the function to its return on the path that its argument and the field it tests lead to. */
-static int run(enum elf_machine machine, const uint8_t *code, size_t len, bool null_argument,
-    enum sim_flag field_flag, struct sim *sim)
+/* A machine at the function's start. */
+static struct sim sim_at_start(enum elf_machine machine, bool null_argument)
+{
+	bool x86 = machine == ELF_MACHINE_X86_64;
+	struct sim sim;
+
+	sim_init(&sim, x86 ? X86_RDI : ARM64_X0, x86 ? X86_RSP : ARM64_SP, null_argument);
+	return sim;
+}
+
+/* The value that the function returns on the path that sim takes. */
+static int run(struct sim *sim, enum elf_machine machine, const uint8_t *code, size_t len,
+    struct sim_value *ret_value)
 {
 	bool x86 = machine == ELF_MACHINE_X86_64;
 	int err;
 
-	sim_init(sim, x86 ? X86_RDI : ARM64_X0, x86 ? X86_RSP : ARM64_SP, null_argument);
-	sim->field_flag = field_flag;
 	for (int i = 0; i < SIM_STEPS && !sim->returned; i++) {
 		err = x86 ? sim_step_x86(sim, code, len) : sim_step_arm64(sim, code, len);
 		if (err)
 			return err;
 	}
-	return sim->returned ? 0 : -ENOTSUP;
-}
-
-static struct sim_value result_of(enum elf_machine machine, const struct sim *sim)
-{
-	return sim->reg[machine == ELF_MACHINE_X86_64 ? X86_RAX : ARM64_X0];
+	if (!sim->returned)
+		return -ENOTSUP;
+	*ret_value = sim->reg[x86 ? X86_RAX : ARM64_X0];
+	return 0;
 }
 
 /* The value that the function returns on one of its two paths. */
 static int run_accessor(enum elf_machine machine, const uint8_t *code, size_t len,
     bool null_argument, struct sim_value *ret_value)
 {
-	struct sim sim;
-	int err = run(machine, code, len, null_argument, SIM_FLAG_UNKNOWN, &sim);
+	struct sim sim = sim_at_start(machine, null_argument);
 
-	if (!err)
-		*ret_value = result_of(machine, &sim);
-	return err;
+	return run(&sim, machine, code, len, ret_value);
 }
 
 int sqlite_code_field(
@@ -89,28 +93,85 @@ int sqlite_code_byte(
 int sqlite_code_tested(
     enum elf_machine machine, const uint8_t *code, size_t len, uint32_t *ret_offset)
 {
-	struct sim null, at_none, at_row;
-	enum sim_kind null_result;
+	struct sim null = sim_at_start(machine, true);
+	struct sim at_none = sim_at_start(machine, false), at_row = at_none;
+	struct sim_value value;
 	int64_t field;
 
 	if (machine != ELF_MACHINE_X86_64 && machine != ELF_MACHINE_AARCH64)
 		return -ENOTSUP;
-	if (run(machine, code, len, true, SIM_FLAG_UNKNOWN, &null) ||
-	    run(machine, code, len, false, SIM_FLAG_EQUAL, &at_none))
+	at_none.field_flag = SIM_FLAG_EQUAL;
+	at_row.field_flag = SIM_FLAG_DIFFER;
+	if (run(&null, machine, code, len, &value) || null.tested >= 0 ||
+	    (value.kind != SIM_ZERO && value.kind != SIM_ARGUMENT))
 		return -ENOTSUP;
-	null_result = result_of(machine, &null).kind;
-	if ((null_result != SIM_ZERO && null_result != SIM_ARGUMENT) || null.tested >= 0 ||
-	    result_of(machine, &at_none).kind != SIM_ZERO)
+	if (run(&at_none, machine, code, len, &value) || value.kind != SIM_ZERO)
 		return -ENOTSUP;
 	/* What it returns at a row is of no interest, so that run may end where it is not understood. */
-	run(machine, code, len, false, SIM_FLAG_DIFFER, &at_row);
-	field = at_none.tested;
-	if (at_row.tested != field ||
-	    (at_row.returned && result_of(machine, &at_row).kind == SIM_ZERO))
+	if (!run(&at_row, machine, code, len, &value) && value.kind == SIM_ZERO)
 		return -ENOTSUP;
-	if (field <= 0 || field >= FIELD_MAX || field % 8)
+	field = at_none.tested;
+	if (at_row.tested != field || field <= 0 || field >= FIELD_MAX || field % 8)
 		return -ENOTSUP;
 	*ret_offset = (uint32_t)field;
+	return 0;
+}
+
+/* The choices of the next path, when the last one made n; false: that was all. */
+static bool next_choices(uint16_t *choices, unsigned n)
+{
+	while (n > 0) {
+		uint16_t last = (uint16_t)(1u << --n);
+
+		*choices ^= last;
+		if (*choices & last)
+			return true;
+	}
+	return false;
+}
+
+/* Follow all paths. *offset becomes that of the word which those return that return one; the others return an error. */
+static int explore(
+    enum elf_machine machine, const uint8_t *code, size_t len, bool null_argument, int64_t *offset)
+{
+	uint16_t choices = 0;
+
+	for (int paths = 0; paths < PATHS_MAX; paths++) {
+		struct sim sim = sim_at_start(machine, null_argument);
+		struct sim_value value;
+		int err;
+
+		sim.explores = true;
+		sim.choices = choices;
+		err = run(&sim, machine, code, len, &value);
+		if (err)
+			return err;
+		if (value.kind == SIM_WORD && value.n > 0 && (*offset == 0 || *offset == value.n))
+			*offset = value.n;
+		else if (value.kind != SIM_CONSTANT && value.kind != SIM_ANSWER)
+			return -ENOTSUP;
+		if (!next_choices(&choices, sim.n_choices))
+			return 0;
+	}
+	return -ENOTSUP;
+}
+
+int sqlite_code_word(
+    enum elf_machine machine, const uint8_t *code, size_t len, uint32_t *ret_offset)
+{
+	int64_t offset = 0, of_null = 0;
+	int err;
+
+	if (machine != ELF_MACHINE_X86_64 && machine != ELF_MACHINE_AARCH64)
+		return -ENOTSUP;
+	err = explore(machine, code, len, false, &offset);
+	if (!err)
+		err = explore(machine, code, len, true, &of_null);
+	if (err)
+		return err;
+	if (!offset || offset >= FIELD_MAX || offset % 4 || of_null)
+		return -ENOTSUP;
+	*ret_offset = (uint32_t)offset;
 	return 0;
 }
 
@@ -164,8 +225,19 @@ static bool may_branch_into(const uint8_t *code, size_t len, size_t last)
 	return false;
 }
 
+/* Is the register one of those that the first arguments are passed in? */
+static bool is_argument(int reg, int arguments)
+{
+	static const int passed_in[] = {X86_RDI, X86_RSI, X86_RDX};
+
+	for (int i = 0; i < arguments; i++)
+		if (passed_in[i] == reg)
+			return true;
+	return false;
+}
+
 size_t sqlite_code_probe_offset(
-    enum elf_machine machine, const uint8_t *code, size_t len, bool *ret_cheap)
+    enum elf_machine machine, const uint8_t *code, size_t len, int arguments, bool *ret_cheap)
 {
 	struct x86_insn insn;
 	int written;
@@ -185,9 +257,7 @@ size_t sqlite_code_probe_offset(
 			*ret_cheap = true;
 			return at;
 		}
-		if (!x86_insn_writes(&insn, &written))
-			return 0;
-		if (written == X86_RDI || written == X86_RSI || written == X86_RDX)
+		if (!x86_insn_writes(&insn, &written) || is_argument(written, arguments))
 			return 0;
 	}
 	return 0;

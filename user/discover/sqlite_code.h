@@ -15,7 +15,8 @@
  *
  *    The code is run twice on a symbolic machine, with an argument and with NULL. The answer stands
  *    only if the first run returns one 64-bit word of the argument and the second returns NULL;
- *    anything not understood is refused.
+ *    anything not understood is refused. sqlite3_extended_errcode() is longer: it is run along each
+ *    of its paths, whatever decides between them.
  *
  * 2. Where near its start is a function probed at the least cost? The kernel emulates push, nop and
  *    relative branches and single-steps everything else, which is ten times dearer
@@ -60,12 +61,20 @@ int sqlite_code_tested(
     enum elf_machine machine, const uint8_t *code, size_t len, uint32_t *ret_offset);
 
 /*
- * Bytes from the function's start to the address where a probe on its entry costs least, with the
- * first three arguments still in their registers; each call passes it exactly once. 0 when nothing
+ * The same for sqlite3_extended_errcode(), which returns an int of its connection unless the connection is NULL, or not one
+ * (another function tells), or is short of memory: offset above 0 and below 4096, a multiple of 4, of the word that
+ * some of its paths return, all others returning an error: a constant or what another function says.
+ */
+int sqlite_code_word(
+    enum elf_machine machine, const uint8_t *code, size_t len, uint32_t *ret_offset);
+
+/*
+ * Bytes from the function's start to the address where a probe on its entry costs least, with its
+ * first arguments, 1 to 3, still in their registers; each call passes it exactly once. 0 when nothing
  * is better than the start. *ret_cheap: the instruction there is emulated.
  */
 size_t sqlite_code_probe_offset(
-    enum elf_machine machine, const uint8_t *code, size_t len, bool *ret_cheap);
+    enum elf_machine machine, const uint8_t *code, size_t len, int arguments, bool *ret_cheap);
 
 /* Whether the function's first instruction, on which a return probe sits, is emulated. */
 bool sqlite_code_entry_is_cheap(enum elf_machine machine, const uint8_t *code, size_t len);

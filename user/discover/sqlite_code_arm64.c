@@ -13,6 +13,9 @@ enum {
 	LINK_REGISTER = 30
 };
 
+/* Registers that a function may change: x0 to x18; and the link register. */
+#define CLOBBERED (0x7ffffu | 1u << LINK_REGISTER)
+
 /* Bits [low, low + count) of the instruction. */
 static uint32_t bits(uint32_t insn, unsigned low, unsigned count)
 {
@@ -102,29 +105,33 @@ static int branch(struct sim *sim, bool taken, int64_t words, size_t len)
 	return sim_branch(sim, taken, sim->pc + 4, words * 4 - 4, len);
 }
 
-/* cbz, cbnz on 64 bits. */
+/* cbz, cbnz */
 static int compare_branch(struct sim *sim, uint32_t insn, size_t len)
 {
+	struct sim_value value = operand(sim, bits(insn, 0, 5));
 	enum sim_flag before = sim->flag, now;
+	bool taken;
+	int err = 0;
 
-	sim_compare_zero(sim, operand(sim, bits(insn, 0, 5)));
+	sim_compare_zero(sim, bits(insn, 31, 1) ? value : sim_narrow(value));
 	now = sim->flag;
 	sim->flag = before;
+	taken = (now == SIM_FLAG_EQUAL) == !bits(insn, 24, 1);
 	if (now == SIM_FLAG_UNKNOWN)
-		return -ENOTSUP;
-	return branch(
-	    sim, (now == SIM_FLAG_EQUAL) == !bits(insn, 24, 1), signed_bits(insn, 5, 19), len);
+		err = sim_choose(sim, &taken);
+	return err ? err : branch(sim, taken, signed_bits(insn, 5, 19), len);
 }
 
-/* b.eq, b.ne */
+/* b.eq, b.ne and the others, of which nothing is known. */
 static int condition_branch(struct sim *sim, uint32_t insn, size_t len)
 {
 	uint32_t condition = bits(insn, 0, 4);
+	bool taken = (sim->flag == SIM_FLAG_EQUAL) == (condition == 0);
+	int err = 0;
 
 	if (condition > 1 || sim->flag == SIM_FLAG_UNKNOWN)
-		return -ENOTSUP;
-	return branch(
-	    sim, (sim->flag == SIM_FLAG_EQUAL) == (condition == 0), signed_bits(insn, 5, 19), len);
+		err = sim_choose(sim, &taken);
+	return err ? err : branch(sim, taken, signed_bits(insn, 5, 19), len);
 }
 
 static int ret(struct sim *sim)
@@ -137,11 +144,58 @@ static int ret(struct sim *sim)
 	return 0;
 }
 
+/* b; out of the function it is a call whose answer is returned. */
+static int jump(struct sim *sim, uint32_t insn, size_t len)
+{
+	int err = branch(sim, true, signed_bits(insn, 0, 26), len);
+	struct sim_value link = sim->reg[LINK_REGISTER];
+
+	if (!err || !sim->explores)
+		return err;
+	err = sim_call(sim, CLOBBERED, 0);
+	sim->reg[LINK_REGISTER] = link; /* the function called returns to where we would */
+	return err ? err : ret(sim);
+}
+
+static int call(struct sim *sim)
+{
+	sim->pc += 4;
+	return sim_call(sim, CLOBBERED, 0);
+}
+
 /* nop, bti, paciasp, autiasp; signing is undone before the return it guards. */
 static bool is_hint(uint32_t insn)
 {
 	return insn == 0xd503201f || (insn & 0xffffff3f) == 0xd503241f || insn == 0xd503233f ||
 	    insn == 0xd50323bf;
+}
+
+static int move(struct sim *sim, uint32_t insn)
+{
+	struct sim_value value = operand(sim, bits(insn, 16, 5));
+
+	set(sim, bits(insn, 0, 5), bits(insn, 31, 1) ? value : sim_narrow(value));
+	return 0;
+}
+
+/* movz; and movk, which puts 16 bits into a constant. */
+static int move_constant(struct sim *sim, uint32_t insn)
+{
+	bool zero = bits(insn, 5, 16) == 0, keeps = bits(insn, 29, 1);
+	enum sim_kind before = operand(sim, bits(insn, 0, 5)).kind;
+	struct sim_value value = {.kind = zero ? SIM_ZERO : SIM_CONSTANT};
+
+	if (keeps && (zero || (before != SIM_ZERO && before != SIM_CONSTANT)))
+		value.kind = SIM_UNKNOWN;
+	set(sim, bits(insn, 0, 5), value);
+	return 0;
+}
+
+/* cmp of 32 bits with an immediate or a register, ccmp: they say nothing of NULL. */
+static bool compares(uint32_t insn)
+{
+	return (insn & 0xff80001f) == 0x7100001f || (insn & 0xffe0fc1f) == 0x6b00001f ||
+	    (insn & 0x7fe00410) == 0x7a400000;
 }
 
 static int execute(struct sim *sim, uint32_t insn)
@@ -166,16 +220,18 @@ static int execute(struct sim *sim, uint32_t insn)
 		return pair(sim, insn);
 	if ((insn & 0x9f800000) == 0x91000000)
 		return add_immediate(sim, insn);
-	if ((insn & 0xffe0ffe0) == 0xaa0003e0) { /* mov xd, xm */
-		set(sim, bits(insn, 0, 5), operand(sim, bits(insn, 16, 5)));
+	if ((insn & 0x7fe0ffe0) == 0x2a0003e0) /* mov rd, rm */
+		return move(sim, insn);
+	if ((insn & 0x7f800000) == 0x52800000 || (insn & 0x7f800000) == 0x72800000)
+		return move_constant(sim, insn);
+	if ((insn & 0x9f000000) == 0x90000000) { /* adrp */
+		set(sim, bits(insn, 0, 5), (struct sim_value){.kind = SIM_UNKNOWN});
 		return 0;
 	}
-	if ((insn & 0xffffffe0) == 0x2a1f03e0 || /* mov wd, wzr */
-	    (insn & 0x7fffffe0) == 0x52800000) { /* mov rd, #0 */
-		set(sim, bits(insn, 0, 5), (struct sim_value){.kind = SIM_ZERO});
-		return 0;
-	}
-	return -ENOTSUP;
+	if (!compares(insn))
+		return -ENOTSUP;
+	sim->flag = SIM_FLAG_UNKNOWN;
+	return 0;
 }
 
 int sim_step_arm64(struct sim *sim, const uint8_t *code, size_t len)
@@ -187,12 +243,14 @@ int sim_step_arm64(struct sim *sim, const uint8_t *code, size_t len)
 		return -ENOTSUP;
 	insn = (uint32_t)code[sim->pc] | (uint32_t)code[sim->pc + 1] << 8 |
 	    (uint32_t)code[sim->pc + 2] << 16 | (uint32_t)code[sim->pc + 3] << 24;
-	if ((insn & 0xfe000000) == 0xb4000000)
+	if ((insn & 0x7e000000) == 0x34000000)
 		return compare_branch(sim, insn, len);
 	if ((insn & 0xff000010) == 0x54000000)
 		return condition_branch(sim, insn, len);
 	if ((insn & 0xfc000000) == 0x14000000)
-		return branch(sim, true, signed_bits(insn, 0, 26), len);
+		return jump(sim, insn, len);
+	if ((insn & 0xfc000000) == 0x94000000)
+		return call(sim);
 	err = execute(sim, insn);
 	sim->pc += 4;
 	return err;

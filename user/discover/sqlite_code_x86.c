@@ -5,13 +5,17 @@
 #include "discover/sqlite_sim.h"
 #include "discover/x86_insn.h"
 
+/* Registers that a function may change: rax, rcx, rdx, rsi, rdi, r8 to r11. */
+#define CLOBBERED 0x0fc7u
+
 static const struct sim_value unknown = {.kind = SIM_UNKNOWN};
 static const struct sim_value zero = {.kind = SIM_ZERO};
+static const struct sim_value constant = {.kind = SIM_CONSTANT};
 
-/* A 32-bit write clears the upper half: of our values only zero and bytes survive that. */
+/* A 32-bit write clears the upper half. */
 static struct sim_value narrowed(const struct x86_insn *insn, struct sim_value value)
 {
-	return insn->wide || value.kind == SIM_ZERO || value.kind == SIM_BYTE ? value : unknown;
+	return insn->wide ? value : sim_narrow(value);
 }
 
 /* Base of the memory operand; unknown for addresses with an index, a segment or none. */
@@ -110,9 +114,9 @@ static int move(struct sim *sim, const struct x86_insn *insn)
 	case 0xc7:
 		if (insn->reg != 0)
 			return -ENOTSUP;
-		return write_rm(sim, insn, insn->immediate == 0 ? zero : unknown);
+		return write_rm(sim, insn, insn->immediate == 0 ? zero : constant);
 	default: /* mov $imm, reg */
-		sim->reg[insn->reg] = insn->immediate == 0 ? zero : unknown;
+		sim->reg[insn->reg] = insn->immediate == 0 ? zero : constant;
 		return 0;
 	}
 }
@@ -131,20 +135,33 @@ static int with_itself(struct sim *sim, const struct x86_insn *insn)
 	return 0;
 }
 
+/* A jump; out of the function it is a call whose answer is returned. */
+static int jump(struct sim *sim, size_t next, int64_t distance, size_t len)
+{
+	int err = sim_branch(sim, true, next, distance, len);
+
+	if (!err || !sim->explores)
+		return err;
+	err = sim_call(sim, CLOBBERED, X86_RAX);
+	return err ? err : ret(sim);
+}
+
 static int branch(struct sim *sim, const struct x86_insn *insn, size_t next, size_t len)
 {
 	unsigned condition = insn->opcode & 0x0f;
-	bool conditional = insn->opcode != 0xeb && insn->opcode != 0xe9;
+	bool taken = (sim->flag == SIM_FLAG_EQUAL) == (condition == 4);
+	int err = 0;
 
-	if (insn->opcode == 0xe8)
-		return -ENOTSUP;
-	if (!conditional)
-		return sim_branch(sim, true, next, insn->immediate, len);
+	if (insn->opcode == 0xe8) {
+		sim->pc = next;
+		return sim_call(sim, CLOBBERED, X86_RAX);
+	}
+	if (insn->opcode == 0xeb || insn->opcode == 0xe9)
+		return jump(sim, next, insn->immediate, len);
 	/* 4: equal, 5: not equal; no other condition tells NULL from a pointer. */
 	if ((condition != 4 && condition != 5) || sim->flag == SIM_FLAG_UNKNOWN)
-		return -ENOTSUP;
-	return sim_branch(
-	    sim, (sim->flag == SIM_FLAG_EQUAL) == (condition == 4), next, insn->immediate, len);
+		err = sim_choose(sim, &taken);
+	return err ? err : sim_branch(sim, taken, next, insn->immediate, len);
 }
 
 /* movzx of a byte from memory, or of a register that holds one. */
@@ -155,11 +172,66 @@ static int extend(struct sim *sim, const struct x86_insn *insn)
 
 	if (insn->memory)
 		err = sim_load(sim, address(sim, insn), insn->disp, 1, &value);
-	else /* without a prefix 4 to 7 are the second bytes of the first four */
-		value = insn->rm < 4 || insn->rex ? sim->reg[insn->rm] : unknown;
+	else /* of the lowest byte of a register */
+		value = x86_insn_byte_register(insn, insn->rm) == insn->rm ? sim->reg[insn->rm]
+									   : unknown;
 	if (!err)
 		sim->reg[insn->reg] = value.kind == SIM_BYTE ? value : unknown;
 	return err;
+}
+
+/* A comparison that says nothing of NULL: what it finds is not known. */
+static int compare(struct sim *sim, const struct x86_insn *insn, size_t size)
+{
+	struct sim_value value;
+
+	sim->flag = SIM_FLAG_UNKNOWN;
+	return insn->memory ? sim_load(sim, address(sim, insn), insn->disp, size, &value) : 0;
+}
+
+/* mov of a byte to a register, whose upper part stays. */
+static int move_byte(struct sim *sim, const struct x86_insn *insn)
+{
+	struct sim_value value;
+
+	sim->reg[x86_insn_byte_register(insn, insn->reg)] = unknown;
+	return insn->memory ? sim_load(sim, address(sim, insn), insn->disp, 1, &value) : 0;
+}
+
+static int set_condition(struct sim *sim, const struct x86_insn *insn)
+{
+	if (insn->memory)
+		return sim_store(sim, address(sim, insn), insn->disp, 1, unknown);
+	sim->reg[x86_insn_byte_register(insn, insn->rm)] = unknown;
+	return 0;
+}
+
+/* lea of what is not on the stack. */
+static int load_address(struct sim *sim, const struct x86_insn *insn)
+{
+	if (address(sim, insn).kind == SIM_STACK)
+		return -ENOTSUP;
+	sim->reg[insn->reg] = unknown;
+	return 0;
+}
+
+static int execute_byte(struct sim *sim, const struct x86_insn *insn)
+{
+	switch (insn->opcode) {
+	case 0x38: /* cmp, test */
+	case 0x3a:
+	case 0x3c:
+	case 0x84:
+		return compare(sim, insn, 1);
+	case 0x80:
+		return insn->reg == 7 ? compare(sim, insn, 1) : -ENOTSUP;
+	case 0x8a:
+		return move_byte(sim, insn);
+	case 0x0f90 ... 0x0f9f:
+		return set_condition(sim, insn);
+	default:
+		return -ENOTSUP;
+	}
 }
 
 static int execute(struct sim *sim, const struct x86_insn *insn)
@@ -191,8 +263,13 @@ static int execute(struct sim *sim, const struct x86_insn *insn)
 	case 0x81:
 	case 0x83:
 		return insn->operand16 ? -ENOTSUP : arithmetic(sim, insn);
+	case 0x39:
+	case 0x3b:
+		return insn->operand16 ? -ENOTSUP : compare(sim, insn, insn->wide ? 8 : 4);
+	case 0x8d:
+		return insn->operand16 ? -ENOTSUP : load_address(sim, insn);
 	default:
-		return -ENOTSUP;
+		return execute_byte(sim, insn);
 	}
 }
 

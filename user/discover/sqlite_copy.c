@@ -20,6 +20,7 @@ enum {
 	FN_SQL = SQLITE_FN_COUNT, /* the accessors, behind the probed functions */
 	FN_DB_HANDLE,
 	FN_AUTOCOMMIT,
+	FN_ERRCODE,
 	FN_DATA_COUNT,
 	FN_ALL,
 	FILES_MAX = 4096, /* distinct files per process; the largest seen (a browser) has 300 */
@@ -38,6 +39,7 @@ static const char *const function_names[FN_ALL] = {
     [FN_SQL] = "sqlite3_sql",
     [FN_DB_HANDLE] = "sqlite3_db_handle",
     [FN_AUTOCOMMIT] = "sqlite3_get_autocommit",
+    [FN_ERRCODE] = "sqlite3_extended_errcode",
     [FN_DATA_COUNT] = "sqlite3_data_count",
 };
 
@@ -100,8 +102,23 @@ static int read_field(const struct elf_file *file, const struct elf_function *fu
 	return reveal(elf_file_machine(file), code, (size_t)len, ret_offset);
 }
 
-static void place_probe(
-    const struct elf_file *file, const struct elf_function *function, struct sqlite_probe *probe)
+/* How many of its arguments a function's probe reads. */
+static int arguments_of(enum sqlite_function function)
+{
+	switch (function) {
+	case SQLITE_FN_STEP:
+	case SQLITE_FN_RESET:
+	case SQLITE_FN_FINALIZE:
+	case SQLITE_FN_CLOSE:
+	case SQLITE_FN_CLOSE_V2:
+		return 1;
+	default:
+		return 3;
+	}
+}
+
+static void place_probe(const struct elf_file *file, const struct elf_function *function,
+    int arguments, struct sqlite_probe *probe)
 {
 	uint8_t code[SQLITE_CODE_BYTES];
 	int len = function->offset ? elf_file_read(file, function, code, sizeof(code)) : 0;
@@ -112,7 +129,7 @@ static void place_probe(
 		return;
 	probe->entry_cheap = sqlite_code_entry_is_cheap(machine, code, (size_t)len);
 	probe->cheapest +=
-	    sqlite_code_probe_offset(machine, code, (size_t)len, &probe->cheapest_cheap);
+	    sqlite_code_probe_offset(machine, code, (size_t)len, arguments, &probe->cheapest_cheap);
 }
 
 /* Why the copy cannot be traced, or NULL after its offsets are filled in. */
@@ -138,6 +155,9 @@ static const char *read_offsets(
 	/* Without it everything but transactions is told. */
 	if (read_field(file, &functions[FN_AUTOCOMMIT], sqlite_code_byte, &copy->autocommit_offset))
 		copy->autocommit_offset = 0;
+	/* Without it errors have the codes that the program gets. */
+	if (read_field(file, &functions[FN_ERRCODE], sqlite_code_word, &copy->errcode_offset))
+		copy->errcode_offset = 0;
 	/* Without it there are no beginnings of executions without their ends. */
 	if (read_field(file, &functions[FN_DATA_COUNT], sqlite_code_tested, &copy->row_offset))
 		copy->row_offset = 0;
@@ -161,7 +181,7 @@ static int describe(int fd, struct sqlite_copy *copy)
 		return -ENOENT;
 	}
 	for (int i = 0; i < SQLITE_FN_COUNT; i++)
-		place_probe(file, &functions[i], &copy->probe[i]);
+		place_probe(file, &functions[i], arguments_of(i), &copy->probe[i]);
 	copy->reason = read_offsets(file, functions, copy);
 	copy->state = copy->reason ? SQLITE_COPY_REFUSED : SQLITE_COPY_TRACEABLE;
 	elf_file_close(file);

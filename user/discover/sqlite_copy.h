@@ -38,7 +38,7 @@ enum sqlite_function {
 /* Where to probe one function; offsets in the file, as uprobes take them. */
 struct sqlite_probe {
 	uint64_t entry;    /* first byte; 0: the copy lacks this function. Return probes go here */
-	uint64_t cheapest; /* entry probes go here: the first three arguments still stand */
+	uint64_t cheapest; /* entry probes go here: the arguments they read still stand */
 	bool entry_cheap;  /* the kernel emulates the instruction at entry ... */
 	bool cheapest_cheap; /* ... and at cheapest */
 };
@@ -54,6 +54,8 @@ struct sqlite_copy {
 	uint32_t db_offset;  /* of the connection's pointer (sqlite3 *) in a statement */
 	uint32_t
 	    autocommit_offset; /* of the byte in a connection that is 0 in a transaction; 0: unknown */
+	/* Of the int in a connection that is the extended result code of its last call; 0: unknown. */
+	uint32_t errcode_offset;
 	uint32_t row_offset; /* of the pointer in a statement that is NULL at no row; 0: unknown */
 	const char *reason;  /* static text: why not traceable; NULL when it is */
 };

@@ -34,11 +34,14 @@ int sim_load(
 
 	if (base.kind == SIM_ZERO || (base.kind == SIM_ARGUMENT && sim->null_argument))
 		return -ENOTSUP;
-	if (base.kind == SIM_ARGUMENT && (size == 8 || size == 1))
-		value = (struct sim_value){.kind = size == 8 ? SIM_FIELD : SIM_BYTE, .n = disp};
+	if (base.kind == SIM_ARGUMENT)
+		value = (struct sim_value){.kind = size == 8 ? SIM_FIELD
+			: size == 4                          ? SIM_WORD
+							     : SIM_BYTE,
+		    .n = disp};
 	if (stack_address(base, disp, &at))
 		for (size_t i = 0; i < sim->n_slots; i++)
-			if (sim->slot[i].at == at && size == 8)
+			if (sim->slot[i].at == at && sim->slot[i].size == size)
 				value = sim->slot[i].value;
 	*ret_value = value;
 	return 0;
@@ -52,17 +55,19 @@ int sim_store(
 	if (!stack_address(base, disp, &at) || at > -width || at < -SIM_STACK_MAX)
 		return -ENOTSUP;
 	for (size_t i = 0; i < sim->n_slots;) {
-		if (sim->slot[i].at < at + width && at < sim->slot[i].at + 8)
+		if (sim->slot[i].at < at + width &&
+		    at < sim->slot[i].at + (int64_t)sim->slot[i].size)
 			sim->slot[i] = sim->slot[--sim->n_slots];
 		else
 			i++;
 	}
-	if (size != 8)
+	if (size < 4)
 		return 0;
 	if (sim->n_slots == SIM_SLOTS)
 		return -ENOTSUP;
 	sim->slot[sim->n_slots].at = at;
-	sim->slot[sim->n_slots++].value = value;
+	sim->slot[sim->n_slots].size = size;
+	sim->slot[sim->n_slots++].value = size == 8 ? value : sim_narrow(value);
 	return 0;
 }
 
@@ -85,6 +90,52 @@ struct sim_value sim_add(struct sim_value value, int64_t n)
 		return (struct sim_value){.kind = SIM_UNKNOWN};
 	value.n += n;
 	return value;
+}
+
+struct sim_value sim_narrow(struct sim_value value)
+{
+	switch (value.kind) {
+	case SIM_ZERO:
+	case SIM_BYTE:
+	case SIM_WORD:
+	case SIM_CONSTANT:
+	case SIM_ANSWER:
+		return value;
+	default:
+		return (struct sim_value){.kind = SIM_UNKNOWN};
+	}
+}
+
+int sim_choose(struct sim *sim, bool *ret_taken)
+{
+	if (!sim->explores || sim->n_choices == SIM_CHOICES)
+		return -ENOTSUP;
+	*ret_taken = sim->choices >> sim->n_choices++ & 1;
+	return 0;
+}
+
+int sim_call(struct sim *sim, uint32_t clobbered, int result)
+{
+	int64_t below = sim->reg[sim->sp].n;
+
+	if (!sim->explores || sim->reg[sim->sp].kind != SIM_STACK)
+		return -ENOTSUP;
+	for (int i = 0; i < SIM_REGISTERS; i++) {
+		if (!(clobbered >> i & 1))
+			continue;
+		if (sim->reg[i].kind == SIM_STACK)
+			return -ENOTSUP;
+		sim->reg[i] = (struct sim_value){.kind = SIM_UNKNOWN};
+	}
+	for (size_t i = 0; i < sim->n_slots;) {
+		if (sim->slot[i].at < below)
+			sim->slot[i] = sim->slot[--sim->n_slots];
+		else
+			i++;
+	}
+	sim->reg[result] = (struct sim_value){.kind = SIM_ANSWER};
+	sim->flag = SIM_FLAG_UNKNOWN;
+	return 0;
 }
 
 int sim_branch(struct sim *sim, bool taken, size_t next, int64_t distance, size_t len)

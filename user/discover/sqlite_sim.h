@@ -25,6 +25,9 @@ enum sim_kind {
 	SIM_STACK = 4,    /* the stack pointer at entry + n */
 	SIM_ENTRY = 5,    /* what register n held at entry */
 	SIM_BYTE = 6,     /* the byte n behind the argument, extended by zeros */
+	SIM_WORD = 7,     /* the 32-bit word n bytes behind the argument, extended by zeros */
+	SIM_CONSTANT = 8, /* a number other than 0 that stands in the code */
+	SIM_ANSWER = 9,   /* what a function returned that was called */
 };
 
 struct sim_value {
@@ -41,12 +44,21 @@ enum sim_flag {
 enum {
 	SIM_REGISTERS = 32,
 	SIM_SLOTS = 16, /* an accessor spills its argument and its result */
-	SIM_STEPS = 64, /* longest accessor seen: 18 instructions */
+	SIM_STEPS = 64, /* longest path seen: 35 instructions */
+	SIM_CHOICES = 16,
 };
+
+/*
+ * A run follows one path. Where it cannot tell whether a branch is taken, or meets a call, it gives up; one that
+ * explores takes the next of its choices instead, and goes on behind a call with its answer.
+ */
 
 struct sim {
 	bool null_argument; /* which path this run follows */
 	bool returned;
+	bool explores;
+	uint16_t choices;   /* bit n: the branch of choice n is taken */
+	unsigned n_choices; /* made so far */
 	enum sim_flag flag;
 	enum sim_flag
 	    field_flag; /* what comparing a field with zero gives: only one field may be */
@@ -55,7 +67,8 @@ struct sim {
 	int sp;         /* which register is the stack pointer */
 	struct sim_value reg[SIM_REGISTERS];
 	struct {
-		int64_t at; /* relative to the stack pointer at entry */
+		int64_t at;  /* relative to the stack pointer at entry */
+		size_t size; /* in bytes: 4 or 8 */
 		struct sim_value value;
 	} slot[SIM_SLOTS];
 	size_t n_slots;
@@ -76,6 +89,18 @@ void sim_compare_zero(struct sim *sim, struct sim_value value);
 
 /* value + n, as far as addresses of the stack go. */
 struct sim_value sim_add(struct sim_value value, int64_t n);
+
+/* What is left of value in 32 bits, extended by zeros. */
+struct sim_value sim_narrow(struct sim_value value);
+
+/* Whether a branch is taken that nothing known decides. -ENOTSUP when the run does not explore. */
+int sim_choose(struct sim *sim, bool *ret_taken);
+
+/*
+ * A function was called: the registers of the mask hold nothing known any more but the result, nor does the stack
+ * below the stack pointer. -ENOTSUP when the run does not explore, and when the function may know of the stack.
+ */
+int sim_call(struct sim *sim, uint32_t clobbered, int result);
 
 /* Follow a branch of distance bytes from next, if taken. -ENOTSUP outside [0, len). */
 int sim_branch(struct sim *sim, bool taken, size_t next, int64_t distance, size_t len);

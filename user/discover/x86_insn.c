@@ -39,7 +39,12 @@ static unsigned form_one_byte(uint8_t op)
 	case 0x39: /* cmp */
 	case 0x3b:
 	case 0x85: /* test */
+	case 0x38: /* cmp and test of bytes */
+	case 0x3a:
+	case 0x84:
 		return FORM_MODRM;
+	case 0x3c: /* cmp $imm, %al */
+		return FORM_IMM8;
 	case 0x01: /* add, or, and, sub, xor, mov to r/m */
 	case 0x09:
 	case 0x21:
@@ -54,9 +59,11 @@ static unsigned form_one_byte(uint8_t op)
 	case 0x33:
 	case 0x63:
 	case 0x8b:
+	case 0x8a: /* mov of a byte */
 	case 0x8d:
 		return FORM_MODRM | FORM_WRITES_REG;
-	case 0x83: /* add ... cmp with an immediate */
+	case 0x80: /* add ... cmp with an immediate */
+	case 0x83:
 		return FORM_MODRM | FORM_IMM8 | FORM_WRITES_RM;
 	case 0x81:
 	case 0xc7: /* mov */
@@ -82,6 +89,8 @@ static unsigned form_two_bytes(uint8_t op)
 		return FORM_MODRM;
 	case 0x80 ... 0x8f: /* jcc */
 		return FORM_REL32;
+	case 0x90 ... 0x9f: /* setcc */
+		return FORM_MODRM | FORM_WRITES_RM;
 	case 0xb6: /* movzx, movsx */
 	case 0xb7:
 	case 0xbe:
@@ -164,6 +173,7 @@ static void take_modrm(struct cursor *c, struct x86_insn *insn)
 		int scaled = ((sib >> 3) & 7) | high_x;
 
 		insn->scaled = scaled == 4 ? X86_NONE : scaled;
+		insn->scale = 1 << (sib >> 6);
 		insn->base = (sib & 7) | high_b;
 		if ((sib & 7) == 5 && mod == 0) {
 			insn->base = X86_NONE;
@@ -219,10 +229,21 @@ bool x86_insn_is_branch(const struct x86_insn *insn)
 	return form_of(insn->opcode) & (FORM_REL8 | FORM_REL32);
 }
 
+int x86_insn_byte_register(const struct x86_insn *insn, int reg)
+{
+	return reg >= 4 && reg < 8 && !insn->rex ? reg - 4 : reg;
+}
+
+static bool writes_byte(const struct x86_insn *insn)
+{
+	return insn->opcode == 0x80 || insn->opcode == 0x8a || (insn->opcode & 0xfff0) == 0x0f90;
+}
+
 bool x86_insn_writes(const struct x86_insn *insn, int *ret_register)
 {
 	unsigned form = form_of(insn->opcode);
-	bool compares = (insn->opcode == 0x81 || insn->opcode == 0x83) && insn->reg == 7;
+	bool compares = (insn->opcode == 0x80 || insn->opcode == 0x81 || insn->opcode == 0x83) &&
+	    insn->reg == 7;
 	int written = X86_NONE;
 
 	if (x86_insn_is_branch(insn) || insn->opcode == 0xc3 || insn->opcode == 0xc9)
@@ -235,6 +256,6 @@ bool x86_insn_writes(const struct x86_insn *insn, int *ret_register)
 		written = insn->reg;
 	else if ((form & FORM_WRITES_RM) && !insn->memory && !compares)
 		written = insn->rm;
-	*ret_register = written;
+	*ret_register = writes_byte(insn) ? x86_insn_byte_register(insn, written) : written;
 	return true;
 }

@@ -35,6 +35,7 @@ struct x86_insn {
 	int rm;            /* register of the r/m operand when !memory */
 	int base;          /* of the address when memory; X86_NONE, X86_RIP */
 	int scaled;        /* index register of the address or X86_NONE */
+	int scale;         /* what it is multiplied by when it is there: 1, 2, 4, 8 */
 	int32_t disp;      /* displacement of the address */
 	int64_t immediate; /* sign-extended; also a relative branch's distance */
 };
@@ -44,6 +45,9 @@ bool x86_insn_decode(const uint8_t *p, size_t len, struct x86_insn *ret_insn);
 
 /* A jump relative to its own end whose distance is the immediate: jcc, jmp, call. */
 bool x86_insn_is_branch(const struct x86_insn *insn);
+
+/* The register that an 8-bit operand is part of: without a REX prefix 4 to 7 are the second bytes of 0 to 3. */
+int x86_insn_byte_register(const struct x86_insn *insn, int reg);
 
 /*
  * The general register that an instruction writes besides rsp, X86_NONE when it writes none. False

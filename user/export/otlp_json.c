@@ -89,6 +89,17 @@ static char *put_ids(char *p, const struct span *span)
 	return PUT_LIT(p, "\",");
 }
 
+static char *put_link(char *p, const struct span_link *link)
+{
+	p = PUT_LIT(p, ",\"links\":[{\"traceId\":\"");
+	p = put_hex(p, link->trace_id.b, sizeof(link->trace_id.b));
+	p = PUT_LIT(p, "\",\"spanId\":\"");
+	p = put_hex(p, link->span_id.b, sizeof(link->span_id.b));
+	p = PUT_LIT(p, "\",\"flags\":");
+	p = put_u64(p, link->flags);
+	return PUT_LIT(p, "}]");
+}
+
 static char *put_span(char *p, const struct span *span, const struct clock_base *clock)
 {
 	p = put_ids(p, span);
@@ -109,6 +120,8 @@ static char *put_span(char *p, const struct span *span, const struct clock_base 
 		p = PUT_LIT(p, ",\"droppedAttributesCount\":");
 		p = put_u64(p, span->dropped_attrs);
 	}
+	if (!span_id_is_zero(&span->culprit.span_id))
+		p = put_link(p, &span->culprit);
 	p = PUT_LIT(p, ",\"status\":{");
 	if (span->status != SPAN_STATUS_UNSET) {
 		p = PUT_LIT(p, "\"code\":");

@@ -16,6 +16,7 @@
 
 typedef Opentelemetry__Proto__Status pb_status;
 typedef Opentelemetry__Proto__Span pb_span;
+typedef Opentelemetry__Proto__Link pb_link;
 typedef Opentelemetry__Proto__Resource pb_resource;
 typedef Opentelemetry__Proto__InstrumentationScope pb_scope;
 typedef Opentelemetry__Proto__ScopeSpans pb_scope_spans;
@@ -25,7 +26,7 @@ typedef ProtobufCBinaryData pb_bytes;
 
 enum {
 	/* Upper bounds of tags, lengths and numbers: an attribute has at most five lengths and tags
-	 * and one ten-byte varint; the fields of a span come to 133 bytes; a ResourceSpans with its
+	 * and one ten-byte varint; the fields of a span with a link come to 170 bytes; a ResourceSpans with its
 	 * scope and URLs to less than 300. */
 	ATTR_FIXED_MAX = 40,
 	SPAN_FIXED_MAX = 192,
@@ -52,6 +53,8 @@ struct arena {
 	void *memory;
 	struct group_cells *groups;
 	pb_span *spans;
+	pb_link *links;
+	pb_link **link_list;
 	pb_resource_spans **group_list;
 	pb_span **span_list;
 	pb_bytes *attrs;
@@ -149,10 +152,15 @@ static void add_attrs(struct arena *arena, const struct attr *attrs, size_t n)
 
 /* --- messages -------------------------------------------------------------------------------- */
 
+static bool has_link(const struct span *span)
+{
+	return !span_id_is_zero(&span->culprit.span_id);
+}
+
 static int arena_init(struct arena *arena, const struct otlp_batch *batch)
 {
 	size_t groups = batch->n_groups, spans = batch->n_spans, attrs = batch->n_attrs;
-	size_t bytes = 0, names = 0;
+	size_t bytes = 0, names = 0, links = 0;
 
 	for (size_t g = 0; g < groups; g++) {
 		const struct service *service = batch->groups[g].service;
@@ -164,18 +172,22 @@ static int arena_init(struct arena *arena, const struct otlp_batch *batch)
 	for (size_t i = 0; i < spans; i++) {
 		bytes += attrs_bound(batch->spans[i]->attrs, batch->spans[i]->n_attrs);
 		names += batch->spans[i]->name.len + batch->spans[i]->trace_state.len;
+		links += has_link(batch->spans[i]);
 	}
 	arena->bound = bytes + names + spans * SPAN_FIXED_MAX + groups * GROUP_FIXED_MAX;
 	arena->memory = malloc(groups * (sizeof(*arena->groups) + sizeof(*arena->group_list)) +
 	    spans * (sizeof(*arena->spans) + sizeof(*arena->span_list)) +
+	    links * (sizeof(*arena->links) + sizeof(*arena->link_list)) +
 	    attrs * sizeof(*arena->attrs) + bytes + 1);
 	if (!arena->memory)
 		return -1;
 	arena->groups = arena->memory;
 	arena->spans = (pb_span *)(arena->groups + groups);
-	arena->group_list = (pb_resource_spans **)(arena->spans + spans);
+	arena->links = (pb_link *)(arena->spans + spans);
+	arena->group_list = (pb_resource_spans **)(arena->links + links);
 	arena->span_list = (pb_span **)(arena->group_list + groups);
-	arena->attrs = (pb_bytes *)(arena->span_list + spans);
+	arena->link_list = (pb_link **)(arena->span_list + spans);
+	arena->attrs = (pb_bytes *)(arena->link_list + links);
 	arena->bytes = (uint8_t *)(arena->attrs + attrs);
 	return 0;
 }
@@ -183,6 +195,19 @@ static int arena_init(struct arena *arena, const struct otlp_batch *batch)
 static pb_bytes to_bytes(const void *p, size_t len)
 {
 	return (pb_bytes){.len = len, .data = (uint8_t *)(uintptr_t)p};
+}
+
+static void add_link(struct arena *arena, const struct span_link *link, pb_span *to)
+{
+	static const pb_link init = OPENTELEMETRY__PROTO__LINK__INIT;
+
+	to->n_links = 1;
+	to->links = arena->link_list++;
+	to->links[0] = arena->links++;
+	*to->links[0] = init;
+	to->links[0]->trace_id = to_bytes(link->trace_id.b, sizeof(link->trace_id.b));
+	to->links[0]->span_id = to_bytes(link->span_id.b, sizeof(link->span_id.b));
+	to->links[0]->flags = link->flags;
 }
 
 static void add_span(struct arena *arena, const struct span *span, struct shared *shared)
@@ -204,6 +229,8 @@ static void add_span(struct arena *arena, const struct span *span, struct shared
 	to->attributes = arena->attrs;
 	add_attrs(arena, span->attrs, span->n_attrs);
 	to->dropped_attributes_count = span->dropped_attrs;
+	if (has_link(span))
+		add_link(arena, &span->culprit, to);
 	if (span->status != SPAN_STATUS_UNSET)
 		to->status = span->status == SPAN_STATUS_ERROR ? &shared->error : &shared->ok;
 	to->flags = span->flags;

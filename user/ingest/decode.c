@@ -3,7 +3,7 @@
 #include "ingest/decode.h"
 
 #include <errno.h>
-#include <stdbool.h>
+#include <string.h>
 
 static bool check_open(const struct event *e)
 {
@@ -27,14 +27,14 @@ static bool check_state(const struct event *e)
 	    e->h->conn != 0;
 }
 
+static bool check_comm(const __u8 comm[16])
+{
+	return memchr(comm, 0, 16) != NULL;
+}
+
 static bool check_proc(const struct event *e)
 {
-	const __u8 *comm = e->proc->comm;
-
-	for (size_t i = 0; i < sizeof(e->proc->comm); i++)
-		if (comm[i] == 0)
-			return e->h->pid != 0;
-	return false;
+	return e->h->pid != 0 && check_comm(e->proc->comm);
 }
 
 static bool check_statement(const struct event *e)
@@ -44,6 +44,14 @@ static bool check_statement(const struct event *e)
 	return s->text_bytes == s->h.size - sizeof(*s) && s->text_bytes < ZSP_SQL_MAX &&
 	    s->detail <= ZSP_SQLITE_STATEMENTS && s->start_ns <= s->end_ns &&
 	    s->end_ns <= s->h.time_ns;
+}
+
+static bool check_lock(const struct event *e)
+{
+	const struct zsp_lock *lock = e->lock;
+
+	return e->h->pid != 0 && check_comm(lock->comm) && lock->since_ns <= lock->h.time_ns &&
+	    lock->op >= ZSP_LOCK_TAKEN && lock->op <= ZSP_LOCK_BACKED_OFF;
 }
 
 static const struct {
@@ -59,9 +67,15 @@ static const struct {
     [ZSP_KIND_LISTEN] = {sizeof(struct zsp_proc), check_proc},
     [ZSP_KIND_STATEMENT] = {sizeof(struct zsp_statement), check_statement},
     [ZSP_KIND_PROC_MAP] = {sizeof(struct zsp_proc), check_proc},
+    [ZSP_KIND_LOCK] = {sizeof(struct zsp_lock), check_lock},
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+bool event_is_of_process(const struct event *event)
+{
+	return kinds[event->h->kind].check == check_proc;
+}
 
 size_t event_fixed_size(unsigned int kind)
 {

@@ -6,6 +6,7 @@
 #ifndef ZS_INGEST_DECODE_H
 #define ZS_INGEST_DECODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "event.h"
@@ -19,6 +20,7 @@ struct event {
 		const struct zsp_conn_state *state;    /* ZSP_KIND_CONN_STATE */
 		const struct zsp_proc *proc;           /* ZSP_KIND_PROC_*, ZSP_KIND_LISTEN */
 		const struct zsp_statement *statement; /* ZSP_KIND_STATEMENT */
+		const struct zsp_lock *lock;           /* ZSP_KIND_LOCK */
 	};
 };
 
@@ -28,6 +30,9 @@ struct event {
  * writes.
  */
 int event_decode(const void *record, size_t size, struct event *ret_event);
+
+/* Is it about the life of a process (struct zsp_proc), and not of a connection, a statement or a lock? */
+bool event_is_of_process(const struct event *event);
 
 /* Bytes of a record of this kind without payload; 0: no such kind. */
 size_t event_fixed_size(unsigned int kind);

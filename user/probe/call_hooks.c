@@ -89,7 +89,7 @@ static bool offers_functions(struct call_hooks *hooks)
 	return offers;
 }
 
-/* Hook the functions of all calls, or of those that write, with one program. */
+/* Hook the functions of all calls, or of those whose beginning counts, with one program. */
 static int attach_functions(
     struct call_hooks *hooks, const struct bpf_program *program, bool retprobe)
 {
@@ -121,7 +121,7 @@ static int attach_all_functions(struct call_hooks *hooks, const struct zerospan_
 	if (!err)
 		err = attach_functions(hooks, skel->progs.zsp_call_return, true);
 	if (!err)
-		err = attach_functions(hooks, skel->progs.zsp_call_write, false);
+		err = attach_functions(hooks, skel->progs.zsp_call_begin, false);
 	if (!err)
 		err = keep(hooks,
 		    bpf_program__attach_kprobe_multi_opts(
@@ -172,7 +172,7 @@ static size_t list_events(const struct zerospan_bpf *skel, struct call_event eve
 		    (struct call_event){row->exit_event, skel->progs.zsp_sys_exit, row->required};
 		if (row->enter_event)
 			events[n++] = (struct call_event){
-			    row->enter_event, skel->progs.zsp_enter_write, row->required};
+			    row->enter_event, skel->progs.zsp_enter_call, row->required};
 	}
 	events[n++] =
 	    (struct call_event){"syscalls/sys_enter_close", skel->progs.zsp_enter_close, false};
@@ -210,9 +210,9 @@ static int attach_all_events(
 int call_hooks_init(struct call_hooks *hooks, struct zerospan_bpf *skel)
 {
 	struct bpf_program *programs[][4] = {
-	    [CALL_HOOKS_TRACEPOINTS] = {skel->progs.zsp_sys_exit, skel->progs.zsp_enter_write,
+	    [CALL_HOOKS_TRACEPOINTS] = {skel->progs.zsp_sys_exit, skel->progs.zsp_enter_call,
 		skel->progs.zsp_enter_close},
-	    [CALL_HOOKS_FUNCTIONS] = {skel->progs.zsp_call_return, skel->progs.zsp_call_write,
+	    [CALL_HOOKS_FUNCTIONS] = {skel->progs.zsp_call_return, skel->progs.zsp_call_begin,
 		skel->progs.zsp_call_close, skel->progs.zsp_sock_recv_length},
 	};
 
@@ -220,11 +220,8 @@ int call_hooks_init(struct call_hooks *hooks, struct zerospan_bpf *skel)
 	buf_init(&hooks->missing);
 	hooks->kind = CALL_HOOKS_TRACEPOINTS;
 	hooks->preemptible = tracepoints_are_preemptible();
-	bpf_program__set_autoload(skel->progs.zsp_inet_sock_set_state_twin, hooks->preemptible);
-	if (hooks->preemptible && offers_functions(hooks)) {
+	if (hooks->preemptible && offers_functions(hooks))
 		hooks->kind = CALL_HOOKS_FUNCTIONS;
-		hooks->preemptible = false;
-	}
 	for (size_t i = 0; i < 4; i++)
 		if (programs[hooks->kind][i])
 			bpf_program__set_autoload(programs[hooks->kind][i], true);

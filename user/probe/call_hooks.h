@@ -32,8 +32,8 @@ enum {
 
 struct call_hooks {
 	enum call_hooks_kind kind;
-	bool
-	    preemptible; /* tracepoints it is, and the kernel will skip some runs of the programs */
+	/* Programs on tracepoints are preemptible: of those that hang there the kernel will skip some runs. */
+	bool preemptible;
 	const char
 	    *functions[CALL_HOOKS_MAX]; /* by row of syscalls.c, NULL: this kernel lacks it */
 	struct bpf_link *links[CALL_HOOKS_MAX];

@@ -19,7 +19,7 @@
 #include "zerospan.skel.h"
 
 enum {
-	PROBES_MAX_LINKS = 8,
+	PROBES_MAX_LINKS = 16,
 };
 
 struct probes {
@@ -73,6 +73,29 @@ static int add_link(struct probes *p, struct bpf_link *link)
 	return 0;
 }
 
+/*
+ * Programs on tracepoints other than those of system calls. Where they are preemptible the kernel skips one while it is interrupted
+ * on the same CPU; there its twin, which does the same, hangs beside it.
+ */
+struct twins {
+	struct bpf_program *program, *twin;
+};
+
+enum {
+	PROBES_TWINS = 3,
+};
+
+static struct twins twins_of(const struct probes *p, size_t i)
+{
+	const struct twins twins[PROBES_TWINS] = {
+	    {p->skel->progs.zsp_inet_sock_set_state, p->skel->progs.zsp_inet_sock_set_state_twin},
+	    {p->skel->progs.zsp_tcp_rcv_space_adjust, p->skel->progs.zsp_tcp_rcv_space_adjust_twin},
+	    {p->skel->progs.zsp_posix_lock_inode, p->skel->progs.zsp_posix_lock_inode_twin},
+	};
+
+	return twins[i];
+}
+
 /* So much per CPU, but at least for two; rounded up to a power of two. */
 static uint32_t by_cpus(uint32_t per_cpu, uint32_t max)
 {
@@ -92,6 +115,7 @@ static void set_sizes(struct probes *p)
 	    p->skel->maps.zsp_conns, by_cpus(PROBES_CONNS_PER_CPU, PROBES_CONNS_MAX));
 	bpf_map__set_max_entries(
 	    p->skel->maps.zsp_threads, by_cpus(PROBES_THREADS_PER_CPU, PROBES_THREADS_MAX));
+	bpf_map__set_max_entries(p->skel->maps.zsp_gathers, (uint32_t)libbpf_num_possible_cpus());
 	if (p->cookies) /* they say which copy; the table is for kernels without */
 		bpf_map__set_max_entries(p->skel->maps.zsp_copy_of_process, 1);
 }
@@ -109,6 +133,8 @@ static int load(struct probes *p, const struct probes_options *options)
 	p->cookies =
 	    libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie, NULL) == 1;
 	set_sizes(p);
+	for (size_t i = 0; i < PROBES_TWINS; i++)
+		bpf_program__set_autoload(twins_of(p, i).twin, p->calls.preemptible);
 	return zerospan_bpf__load(p->skel);
 }
 
@@ -118,15 +144,18 @@ static int attach(struct probes *p, struct buf *message)
 	    p->skel->progs.zsp_sched_process_fork,
 	    p->skel->progs.zsp_sched_process_exec,
 	    p->skel->progs.zsp_sched_process_exit,
-	    p->skel->progs.zsp_inet_sock_set_state,
-	    p->skel->progs.zsp_tcp_rcv_space_adjust,
-	    p->skel->progs.zsp_inet_sock_set_state_twin,
 	};
 	int err = call_hooks_attach(&p->calls, p->skel, message);
 
 	for (size_t i = 0; i < sizeof(everywhere) / sizeof(everywhere[0]) && !err; i++)
-		if (bpf_program__autoload(everywhere[i]))
-			err = add_link(p, bpf_program__attach(everywhere[i]));
+		err = add_link(p, bpf_program__attach(everywhere[i]));
+	for (size_t i = 0; i < PROBES_TWINS && !err; i++) {
+		struct twins twins = twins_of(p, i);
+
+		err = add_link(p, bpf_program__attach(twins.program));
+		if (!err && bpf_program__autoload(twins.twin))
+			err = add_link(p, bpf_program__attach(twins.twin));
+	}
 	return err;
 }
 
@@ -372,20 +401,22 @@ void probes_counters(const struct probes *p, uint64_t ret_counters[ZSP_COUNT_MAX
 
 static uint64_t all_skipped_runs(const struct probes *p)
 {
-	const struct bpf_program *state = p->skel->progs.zsp_inet_sock_set_state;
-	const struct bpf_program *twin = p->skel->progs.zsp_inet_sock_set_state_twin;
-	uint64_t skipped = 0, of_state = skipped_runs_of(state), of_twin = skipped_runs_of(twin);
 	struct bpf_program *program;
+	uint64_t skipped = 0;
 
 	bpf_object__for_each_program(program, p->skel->obj)
 	{
-		if (program != state && program != twin)
-			skipped += skipped_runs_of(program);
+		skipped += skipped_runs_of(program);
 	}
-	/* What one of the twins saw is not lost: at most as many are as either skipped. */
-	if (bpf_program__fd(twin) >= 0 && of_twin < of_state)
-		of_state = of_twin;
-	return skipped + of_state;
+	for (size_t i = 0; i < PROBES_TWINS; i++) {
+		struct twins twins = twins_of(p, i);
+		uint64_t one = skipped_runs_of(twins.program), other = skipped_runs_of(twins.twin);
+
+		/* What one of the twins saw is not lost: at most as many are as either skipped. */
+		if (bpf_program__fd(twins.twin) >= 0)
+			skipped -= one > other ? one : other;
+	}
+	return skipped;
 }
 
 void probes_begin(struct probes *p)
@@ -414,10 +445,9 @@ struct bpf_program *probes_program(struct probes *p, enum probes_program which)
 
 enum probes_calls probes_calls(const struct probes *p)
 {
-	if (p->calls.preemptible)
-		return PROBES_CALLS_SKIPPING;
-	return p->calls.kind == CALL_HOOKS_FUNCTIONS ? PROBES_CALLS_FUNCTIONS
-						     : PROBES_CALLS_TRACEPOINTS;
+	if (p->calls.kind == CALL_HOOKS_FUNCTIONS)
+		return PROBES_CALLS_FUNCTIONS;
+	return p->calls.preemptible ? PROBES_CALLS_SKIPPING : PROBES_CALLS_TRACEPOINTS;
 }
 
 const char *probes_missing_events(const struct probes *p)

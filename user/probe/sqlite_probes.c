@@ -13,27 +13,7 @@
 #include "discover/proc.h"
 #include "discover/sqlite_copy.h"
 #include "discover/sqlite_copy_cache.h"
-
-/* What is attached to a copy, in this order, and down to which detail. */
-static const struct plan_row {
-	enum probes_program program;
-	enum sqlite_function function;
-	bool on_return;
-	enum zsp_sqlite_detail until;
-} plan[] = {
-    {PROBES_SQLITE_STEP, SQLITE_FN_STEP, false, ZSP_SQLITE_STATEMENTS},
-    {PROBES_SQLITE_STEP_RETURN, SQLITE_FN_STEP, true, ZSP_SQLITE_FULL},
-    {PROBES_SQLITE_END, SQLITE_FN_RESET, false, ZSP_SQLITE_FULL},
-    {PROBES_SQLITE_END, SQLITE_FN_FINALIZE, false, ZSP_SQLITE_FULL},
-    {PROBES_SQLITE_CLOSE, SQLITE_FN_CLOSE, false, ZSP_SQLITE_OFF},
-    {PROBES_SQLITE_CLOSE, SQLITE_FN_CLOSE_V2, false, ZSP_SQLITE_OFF},
-    {PROBES_SQLITE_PREPARE, SQLITE_FN_PREPARE_V2, false, ZSP_SQLITE_FULL},
-    {PROBES_SQLITE_PREPARE_RETURN, SQLITE_FN_PREPARE_V2, true, ZSP_SQLITE_FULL},
-    {PROBES_SQLITE_PREPARE, SQLITE_FN_PREPARE_V3, false, ZSP_SQLITE_FULL},
-    {PROBES_SQLITE_PREPARE_RETURN, SQLITE_FN_PREPARE_V3, true, ZSP_SQLITE_FULL},
-};
-
-#define N_PLAN (sizeof(plan) / sizeof(plan[0]))
+#include "probe/sqlite_plan.h"
 
 /* One attachment: a copy in a process, or in every process. */
 struct attachment {
@@ -42,7 +22,9 @@ struct attachment {
 	uint32_t index;          /* of the copy */
 	struct sqlite_copy copy; /* with paths of its own */
 	struct sqlite_process *process;
-	struct bpf_link *links[N_PLAN]; /* by row; NULL: not attached */
+	struct sqlite_plan_row rows[SQLITE_PLAN_MAX];
+	struct bpf_link *links[SQLITE_PLAN_MAX]; /* by row; NULL: not attached */
+	size_t n_rows;
 };
 
 struct known_copy {
@@ -80,9 +62,9 @@ struct sqlite_probes *sqlite_probes_new(struct probes *probes, double budget_pct
 /* Detach what is needed only in more detail than this. */
 static void detach_rows(struct sqlite_probes *sqlite, struct attachment *a, unsigned detail)
 {
-	for (size_t i = N_PLAN;
+	for (size_t i = a->n_rows;
 	     i-- > 0;) { /* what is dropped last is detached first: the dearest */
-		if (!a->links[i] || detail <= plan[i].until)
+		if (!a->links[i] || detail <= a->rows[i].until)
 			continue;
 		probes_drop_link(sqlite->probes, a->links[i], a->process ? a->process->number : 0);
 		a->links[i] = NULL;
@@ -136,6 +118,7 @@ static int copy_index(struct sqlite_probes *sqlite, const struct sqlite_copy *co
 	    .sql_offset = copy->sql_offset,
 	    .db_offset = copy->db_offset,
 	    .autocommit_offset = copy->autocommit_offset,
+	    .errcode_offset = copy->errcode_offset,
 	    .row_offset = copy->row_offset,
 	};
 	uint32_t i;
@@ -154,19 +137,16 @@ static int copy_index(struct sqlite_probes *sqlite, const struct sqlite_copy *co
 	return (int)i;
 }
 
-static int attach_row(struct sqlite_probes *sqlite, struct attachment *a, size_t row)
+static int attach_row(struct sqlite_probes *sqlite, struct attachment *a, size_t i)
 {
-	const struct sqlite_probe *probe = &a->copy.probe[plan[row].function];
-	LIBBPF_OPTS(bpf_uprobe_opts, opts, .retprobe = plan[row].on_return);
+	const struct sqlite_plan_row *row = &a->rows[i];
+	LIBBPF_OPTS(bpf_uprobe_opts, opts, .retprobe = row->on_return);
 
-	if (probe->entry == 0) /* this copy lacks the function */
-		return 0;
 	if (probes_have_cookies(sqlite->probes))
 		opts.bpf_cookie = sqlite_budget_cookie(a->process, a->index);
-	a->links[row] = bpf_program__attach_uprobe_opts(
-	    probes_program(sqlite->probes, plan[row].program), a->pid ? (pid_t)a->pid : -1,
-	    a->copy.attach_path, plan[row].on_return ? probe->entry : probe->cheapest, &opts);
-	return a->links[row] ? 0 : -errno;
+	a->links[i] = bpf_program__attach_uprobe_opts(probes_program(sqlite->probes, row->program),
+	    a->pid ? (pid_t)a->pid : -1, a->copy.attach_path, row->offset, &opts);
+	return a->links[i] ? 0 : -errno;
 }
 
 /* Attach what this detail needs and is not attached yet. */
@@ -175,8 +155,8 @@ static int attach_rows(
 {
 	int err = 0;
 
-	for (size_t i = 0; i < N_PLAN && !err; i++)
-		if (!a->links[i] && detail <= plan[i].until)
+	for (size_t i = 0; i < a->n_rows && !err; i++)
+		if (!a->links[i] && detail <= a->rows[i].until)
 			err = attach_row(sqlite, a, i);
 	return err;
 }
@@ -196,6 +176,7 @@ static int attach_copy(struct sqlite_probes *sqlite, uint32_t pid, const struct 
 	a->pid = pid;
 	a->index = (uint32_t)index;
 	a->copy = *copy;
+	a->n_rows = sqlite_plan(copy, a->rows);
 	a->copy.path = strdup(copy->path);
 	a->copy.attach_path = strdup(copy->attach_path);
 	a->process = sqlite_budget_process(sqlite->budget, pid, parent);

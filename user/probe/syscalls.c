@@ -15,15 +15,15 @@
 		SYS_##name, ZSP_SYSCALL_##class, EXIT_EVENT(event), NULL, FUNCTION(event), \
 		    required                                                               \
 	}
-#define WRITES_AS(name, event, class, required)                                         \
+#define BEGINS_AS(name, event, class, required)                                         \
 	{                                                                               \
 		SYS_##name, ZSP_SYSCALL_##class, EXIT_EVENT(event), ENTER_EVENT(event), \
 		    FUNCTION(event), required                                           \
 	}
-/* A call that is looked at when it returns; one that writes, whose beginning counts too. */
+/* A call that is looked at when it returns; one whose beginning counts too, as of those that write. */
 #define CALL(name, class)   RETURNS(name, name, class, false)
 #define NEEDED(name, class) RETURNS(name, name, class, true)
-#define WRITES(name, class) WRITES_AS(name, name, class, true)
+#define WRITES(name, class) BEGINS_AS(name, name, class, true)
 
 static const struct syscall_row rows[] = {
     NEEDED(read, READ),
@@ -35,14 +35,16 @@ static const struct syscall_row rows[] = {
     WRITES(sendto, WRITE),
     WRITES(writev, WRITEV),
     WRITES(sendmsg, SENDMSG),
-    WRITES_AS(sendmmsg, sendmmsg, SENDMMSG, false),
-    WRITES_AS(sendfile, sendfile64, SENDFILE, false),
-    WRITES_AS(splice, splice, SPLICE, false),
+    BEGINS_AS(sendmmsg, sendmmsg, SENDMMSG, false),
+    BEGINS_AS(sendfile, sendfile64, SENDFILE, false),
+    BEGINS_AS(splice, splice, SPLICE, false),
     CALL(accept, ACCEPT),
     CALL(accept4, ACCEPT),
     CALL(connect, CONNECT),
     CALL(mmap, MMAP),
     CALL(io_uring_enter, IO_URING),
+    BEGINS_AS(nanosleep, nanosleep, SLEEP, false),
+    BEGINS_AS(clock_nanosleep, clock_nanosleep, SLEEP, false),
     CALL(epoll_pwait, WAIT),
 #ifdef SYS_epoll_pwait2
     CALL(epoll_pwait2, WAIT),

@@ -34,6 +34,15 @@ extern const char semconv_url_query[];
 extern const char semconv_url_scheme[];
 extern const char semconv_user_agent_original[];
 extern const char semconv_zerospan_capture[];
+extern const char semconv_zerospan_culprit_evidence[];
+extern const char semconv_zerospan_culprit_held_ms[];
+extern const char semconv_zerospan_culprit_kind[];
+extern const char semconv_zerospan_culprit_process_name[];
+extern const char semconv_zerospan_culprit_process_pid[];
+extern const char semconv_zerospan_culprit_query_summary[];
+extern const char semconv_zerospan_culprit_sqlite_connection[];
+extern const char semconv_zerospan_culprit_sqlite_transaction_id[];
+extern const char semconv_zerospan_culprit_thread_id[];
 extern const char semconv_zerospan_parent_basis[];
 extern const char semconv_zerospan_sqlite_detail[];
 extern const char semconv_zerospan_sqlite_inside_ms[];
@@ -42,5 +51,6 @@ extern const char semconv_zerospan_sqlite_transaction_duration_ms[];
 extern const char semconv_zerospan_sqlite_transaction_id[];
 extern const char semconv_zerospan_sqlite_transaction_outcome[];
 extern const char semconv_zerospan_time_queued_ms[];
+extern const char semconv_zerospan_time_sqlite_busy_ms[];
 
 #endif

@@ -85,6 +85,13 @@ void service_unref(struct service *service); /* NULL is fine */
 #define SPAN_FLAG_REMOTE_KNOWN     0x100u
 #define SPAN_FLAG_PARENT_IS_REMOTE 0x200u
 
+/* Another span, of whatever trace. */
+struct span_link {
+	struct trace_id trace_id;
+	struct span_id span_id; /* zero: none */
+	uint32_t flags;         /* SPAN_FLAG_* */
+};
+
 struct span {
 	struct trace_id trace_id;
 	struct span_id span_id;
@@ -102,6 +109,7 @@ struct span {
 	size_t n_attrs;
 	size_t n_metric_attrs; /* the first so many are also those of its duration metric */
 	uint32_t dropped_attrs;
+	struct span_link culprit; /* the span that held this one up */
 	bool untimed; /* only its beginning was seen: end_ns is start_ns, in no duration metric */
 };
 

@@ -10,11 +10,12 @@
 #include "proto/sql.h"
 #include "span/semconv.h"
 
-/* https://www.sqlite.org/rescode.html: results that are no errors. */
+/* https://www.sqlite.org/rescode.html: results that are no errors; an extended code's last byte is the primary one. */
 enum {
 	SQLITE_OK_CODE = 0,
 	SQLITE_ROW_CODE = 100,
 	SQLITE_DONE_CODE = 101,
+	PRIMARY_CODE_MAX = 0xff,
 };
 
 struct statement_text {
@@ -128,8 +129,53 @@ static void add_transaction(struct span_builder *builder, const struct transacti
 		    (double)part->duration_ns / 1e6);
 }
 
+int statement_error_code(const struct zsp_statement *statement)
+{
+	int result = statement->result, extended = statement->errcode;
+	bool primary = result > 0 && result <= PRIMARY_CODE_MAX;
+
+	return primary && extended > 0 && (extended & PRIMARY_CODE_MAX) == result ? extended
+										  : result;
+}
+
+static void add_culprit(struct span_builder *builder, const struct zsp_statement *statement,
+    const struct lock_wait *wait)
+{
+	const struct write_hold *hold = wait->holder;
+	bool released = !hold->held && hold->until_ns < statement->end_ns;
+	uint64_t until_ns = released ? hold->until_ns : statement->end_ns;
+	uint64_t held_ns = until_ns > hold->since_ns ? until_ns - hold->since_ns : 0;
+	char connection[32] = "";
+
+	span_builder_constant(builder, semconv_zerospan_culprit_kind, SV("sqlite_write_lock"));
+	span_builder_constant(builder, semconv_zerospan_culprit_evidence,
+	    wait->evidence == LOCK_EVIDENCE_REFUSED ? SV("refused") : SV("process"));
+	span_builder_int(builder, semconv_zerospan_culprit_process_pid, hold->pid);
+	span_builder_string(builder, semconv_zerospan_culprit_process_name, sv_cstr(hold->comm));
+	span_builder_int(builder, semconv_zerospan_culprit_thread_id, hold->tid);
+	span_builder_double(builder, semconv_zerospan_culprit_held_ms, (double)held_ns / 1e6);
+	span_builder_string(builder, semconv_zerospan_culprit_query_summary, hold->facts.summary);
+	if (hold->db)
+		snprintf(connection, sizeof(connection), "0x%llx", (unsigned long long)hold->db);
+	span_builder_string(
+	    builder, semconv_zerospan_culprit_sqlite_connection, sv_cstr(connection));
+	if (hold->facts.transaction)
+		span_builder_int(builder, semconv_zerospan_culprit_sqlite_transaction_id,
+		    (int64_t)hold->facts.transaction);
+}
+
+static void add_wait(struct span_builder *builder, const struct zsp_statement *statement,
+    const struct lock_wait *wait)
+{
+	if (wait->backed_off_ns)
+		span_builder_double(builder, semconv_zerospan_time_sqlite_busy_ms,
+		    (double)wait->backed_off_ns / 1e6);
+	if (wait->holder)
+		add_culprit(builder, statement, wait);
+}
+
 struct span *statement_span_build(struct span_builder *builder, struct statement_texts *texts,
-    const struct zsp_statement *statement, struct sv database, const struct transaction_part *part,
+    const struct zsp_statement *statement, const struct statement_facts *facts,
     struct service *service)
 {
 	struct sv raw = sv_from(statement->text, statement->text_bytes);
@@ -147,10 +193,10 @@ struct span *statement_span_build(struct span_builder *builder, struct statement
 		raw = sql_next_statement(&raw);
 	texts_lookup(texts, raw, &sanitised, &summary);
 	span_builder_constant(builder, semconv_db_system_name, SV("sqlite"));
-	span_builder_string(builder, semconv_db_namespace, database);
+	span_builder_string(builder, semconv_db_namespace, facts->database);
 	span_builder_string(builder, semconv_db_query_summary, summary);
 	if (failed) {
-		snprintf(code, sizeof(code), "%d", result);
+		snprintf(code, sizeof(code), "%d", statement_error_code(statement));
 		span_builder_string(builder, semconv_db_response_status_code, sv_cstr(code));
 		span_builder_string(builder, semconv_error_type, sv_cstr(code));
 	}
@@ -162,7 +208,8 @@ struct span *statement_span_build(struct span_builder *builder, struct statement
 		span_builder_int(builder, semconv_db_response_returned_rows, statement->rows);
 	else
 		span_builder_constant(builder, semconv_zerospan_sqlite_phase, SV("prepare"));
-	add_transaction(builder, part);
+	add_transaction(builder, &facts->part);
+	add_wait(builder, statement, &facts->wait);
 	if (whole && statement->inside_ns < lasted_ns)
 		span_builder_double(
 		    builder, semconv_zerospan_sqlite_inside_ms, (double)statement->inside_ns / 1e6);

@@ -8,7 +8,9 @@
 #include "base/clock.h"
 #include "span/builder.h"
 #include "span/http_span.h"
+#include "span/semconv.h"
 #include "span/statement.h"
+#include "span/write_lock.h"
 #include "trace/graph.h"
 #include "trace/header_link.h"
 #include "trace/pair_table.h"
@@ -20,6 +22,7 @@ struct assembler {
 	struct route_table *routes;
 	struct statement_texts *texts;
 	struct transactions *transactions;
+	struct write_locks *locks;
 	struct thread_works threads;
 	struct graph graph;
 	struct assembler_stats stats;
@@ -180,27 +183,52 @@ const struct exchange_listener assembler_listener = {
 
 /* --- statements ------------------------------------------------------------------------------ */
 
+/* Others may be waiting for a lock that the execution took: tell of it. The span is in its node. */
+static struct write_hold *tell_of_locks(struct assembler *a, const struct zsp_statement *statement,
+    const struct node *node, const struct transaction_part *part)
+{
+	const struct attr *summary = span_attr(node->span, semconv_db_query_summary);
+	struct write_hold_facts facts = {
+	    .span = {node->group->trace_id, node->span_id,
+		node->group->flags | SPAN_FLAG_REMOTE_KNOWN},
+	    .transaction = part->id,
+	};
+
+	if (summary)
+		facts.summary = summary->string;
+	return write_locks_took(a->locks, statement, &facts);
+}
+
+void assembler_lock(struct assembler *a, const struct zsp_lock *lock)
+{
+	write_locks_event(a->locks, lock);
+}
+
 void assembler_statement(struct assembler *a, const struct zsp_statement *statement)
 {
 	struct service *service = service_table_get(a->options.services, statement->h.pid);
-	struct transaction_part part;
+	struct statement_facts facts;
 	struct node *caller, *node;
-	struct sv database;
 
 	if (!service) {
 		a->stats.dropped++;
 		return;
 	}
-	part = transactions_execution(a->transactions, statement);
+	facts.part = transactions_execution(a->transactions, statement);
+	facts.wait = write_locks_wait(a->locks, statement);
 	caller = caller_by_thread(a, statement->h.tid, statement->h.slice, statement->start_ns);
 	node = node_new(&a->graph, SPAN_KIND_CLIENT, NULL, caller);
 	if (!node) {
+		write_hold_unref(facts.wait.holder);
 		a->stats.dropped++;
 		return;
 	}
-	database = a->options.database(a->options.ctx, statement);
-	node->span =
-	    statement_span_build(&a->builder, a->texts, statement, database, &part, service);
+	node->waited_for = facts.wait.holder;
+	facts.database = a->options.database(
+	    a->options.ctx, statement->h.pid, statement->db, statement->db_closes);
+	node->span = statement_span_build(&a->builder, a->texts, statement, &facts, service);
+	if (node->span)
+		node->taken = tell_of_locks(a, statement, node, &facts.part);
 	node_ended(a, node);
 	group_settle(&a->graph, node->group);
 }
@@ -226,7 +254,8 @@ struct assembler *assembler_new(const struct assembler_options *options)
 	a->routes = route_table_new(a->options.naming);
 	a->texts = statement_texts_new();
 	a->transactions = transactions_new();
-	if (!a->routes || !a->texts || !a->transactions) {
+	a->locks = write_locks_new(options->database, options->ctx);
+	if (!a->routes || !a->texts || !a->transactions || !a->locks) {
 		assembler_free(a);
 		return NULL;
 	}
@@ -244,6 +273,7 @@ void assembler_free(struct assembler *a)
 	route_table_free(a->routes);
 	statement_texts_free(a->texts);
 	transactions_free(a->transactions);
+	write_locks_free(a->locks);
 	free(a);
 }
 
@@ -251,6 +281,7 @@ void assembler_forget(struct assembler *a, const struct service *service)
 {
 	route_table_forget(a->routes, service);
 	transactions_forget(a->transactions, (uint32_t)service->pid);
+	write_locks_forget(a->locks, (uint32_t)service->pid);
 }
 
 void assembler_tick(struct assembler *a, uint64_t now_ns)

@@ -38,9 +38,9 @@ struct assembler_options {
 	/* A local trace is complete (or a part of a long one). Borrowed for the call: take a
 	 * reference. */
 	void (*trace)(void *ctx, struct trace *trace);
-	/* Path of the main file behind a statement's connection, empty when unknown. Borrowed by the
+	/* Path of the main file behind an SQLite connection, empty when unknown. Borrowed by the
 	 * call. */
-	struct sv (*database)(void *ctx, const struct zsp_statement *statement);
+	struct sv (*database)(void *ctx, uint32_t pid, uint64_t db, uint32_t db_closes);
 	void *ctx;
 };
 
@@ -65,6 +65,9 @@ extern const struct exchange_listener assembler_listener;
 
 /* Take a finished statement execution. */
 void assembler_statement(struct assembler *assembler, const struct zsp_statement *statement);
+
+/* Something about the write lock of a database. */
+void assembler_lock(struct assembler *assembler, const struct zsp_lock *lock);
 
 /* A process ended: forget what is kept for its service. */
 void assembler_forget(struct assembler *assembler, const struct service *service);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "span/write_lock.h"
 #include "trace/pair_table.h"
 
 /*
@@ -124,6 +125,8 @@ static void node_free(struct graph *g, struct node *node)
 		node->other_end->other_end = NULL;
 	list_remove(&node->member);
 	span_free(node->span);
+	write_hold_unref(node->taken);
+	write_hold_unref(node->waited_for);
 	pool_give(&g->node_pool, node);
 	g->n_nodes--;
 }
@@ -143,6 +146,10 @@ static struct span *node_take_span(struct graph *g, struct node *node)
 	span_set_basis(span, node->basis);
 	if (node->parent_remote)
 		span->flags |= SPAN_FLAG_PARENT_IS_REMOTE;
+	if (node->taken) /* final from now on */
+		node->taken->facts.span.trace_id = group->trace_id;
+	if (node->waited_for)
+		span->culprit = node->waited_for->facts.span;
 	return span;
 }
 

@@ -34,6 +34,9 @@ struct node {
 	enum parent_basis basis;
 	bool parent_remote; /* the parent is another process' span */
 
+	/* Statements: the write lock that was taken, and the one that was waited for. References; NULL: none. */
+	struct write_hold *taken, *waited_for;
+
 	/* Requests being served by a thread. */
 	struct list serving; /* in struct thread_work.requests */
 	struct node *caller; /* calls: the request this was made for, until either ends */

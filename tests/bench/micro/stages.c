@@ -193,10 +193,12 @@ static void ignore_trace(void *ctx, struct trace *trace)
 	(void)trace;
 }
 
-static struct sv any_database(void *ctx, const struct zsp_statement *statement)
+static struct sv any_database(void *ctx, uint32_t pid, uint64_t db, uint32_t db_closes)
 {
 	(void)ctx;
-	(void)statement;
+	(void)pid;
+	(void)db;
+	(void)db_closes;
 	return SV("/srv/shop.db");
 }
 

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The write lock of an SQLite database: who takes it and gives it up, and who is refused. SQLite locks single bytes of its
+ * files by fcntl() (os_unix.c and wal.c of its source):
+ *
+ *	database file         0x40000000	PENDING: no new readers
+ *	                      0x40000001	RESERVED: the write lock, unless the journal is a WAL
+ *	                      0x40000002...	SHARED: read by readers, written by the one who has PENDING
+ *	shared memory (-shm)  120		WAL_WRITE_LOCK: the write lock of a WAL
+ *	                      121..128		other locks of a WAL
+ *
+ * All end in the kernel's posix_lock_inode(), unlocking by close() and by the end of a process too. Every POSIX lock of the
+ * host passes this program, so what is not a lock of these bytes leaves at once. Between connections of one process SQLite
+ * itself refuses the lock, without any call: user space knows from what was taken and not released.
+ */
+#include "vmlinux.h"
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "compat.bpf.h"
+#include "lock.bpf.h"
+#include "thread.bpf.h"
+
+#define ZSP_F_RDLCK 0
+#define ZSP_F_WRLCK 1
+#define ZSP_F_UNLCK 2
+
+#define ZSP_EACCES 13
+#define ZSP_EAGAIN 11
+
+#define ZSP_PENDING_BYTE   0x40000000ULL
+#define ZSP_RESERVED_BYTE  (ZSP_PENDING_BYTE + 1)
+#define ZSP_SHARED_END     (ZSP_PENDING_BYTE + 511)
+#define ZSP_WAL_WRITE_BYTE 120
+#define ZSP_WAL_LOCK_END   128
+
+/* Bytes first to last of a file, both included. */
+struct range {
+	u64 first, last;
+};
+
+static __always_inline bool holds_byte(struct range range, u64 byte)
+{
+	return range.first <= byte && byte <= range.last;
+}
+
+/* A lock of one of SQLite's bytes, and not of a whole file. */
+static __always_inline bool is_of_sqlite(struct range range)
+{
+	return (range.first >= ZSP_PENDING_BYTE && range.last <= ZSP_SHARED_END) ||
+	    (range.first >= ZSP_WAL_WRITE_BYTE && range.last <= ZSP_WAL_LOCK_END);
+}
+
+static __always_inline bool holds_write_lock(struct range range)
+{
+	return holds_byte(range, ZSP_RESERVED_BYTE) || holds_byte(range, ZSP_WAL_WRITE_BYTE);
+}
+
+/* A reader is refused by who is about to write; a writer by who has the write lock, if that was what it asked for. */
+static __always_inline bool refused_by_writer(u32 type, struct range range)
+{
+	return type == ZSP_F_RDLCK ? range.first >= ZSP_PENDING_BYTE : holds_write_lock(range);
+}
+
+static __always_inline int released(
+    struct zsp_thread *thread, struct range range, const struct zsp_file_key *key)
+{
+	struct zsp_lock_file *file = bpf_map_lookup_elem(&zsp_lock_files, key);
+
+	if (!file || !holds_write_lock(range) || file->tgid != bpf_get_current_pid_tgid() >> 32)
+		return 0;
+	file->tgid = 0;
+	lock_emit(thread, ZSP_LOCK_RELEASED, key);
+	return 0;
+}
+
+/* The file's entry; made by observed threads, NULL for others as long as there is none. */
+static __always_inline struct zsp_lock_file *lock_file(
+    struct zsp_thread *thread, const struct zsp_file_key *key)
+{
+	const struct zsp_lock_file nobody = {};
+	struct zsp_lock_file *file = bpf_map_lookup_elem(&zsp_lock_files, key);
+
+	if (file || !thread)
+		return file;
+	bpf_map_update_elem(&zsp_lock_files, key, &nobody, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&zsp_lock_files, key);
+}
+
+static __always_inline int lock_asked_for(struct inode *inode, struct file_lock *lock, int ret)
+{
+	struct zsp_thread *thread = zsp_current_thread();
+	u32 tgid = bpf_get_current_pid_tgid() >> 32, type;
+	struct zsp_file_key key = {};
+	struct zsp_lock_file *file;
+	struct range range;
+
+	if (!inode || !lock)
+		return 0;
+	range.first = lock->fl_start;
+	range.last = lock->fl_end;
+	type = zsp_lock_type(lock);
+	key.inode = inode->i_ino;
+	key.dev = inode->i_sb->s_dev;
+	if (type == ZSP_F_UNLCK)
+		return ret == 0 ? released(thread, range, &key) : 0;
+	if (!is_of_sqlite(range))
+		return 0;
+	file = lock_file(thread, &key);
+	if (!file)
+		return 0;
+	if (ret == 0 && type == ZSP_F_WRLCK && holds_write_lock(range) && file->tgid != tgid) {
+		file->tgid = tgid;
+		lock_emit(thread, ZSP_LOCK_TAKEN, &key);
+	} else if ((ret == -ZSP_EAGAIN || ret == -ZSP_EACCES) && thread &&
+	    refused_by_writer(type, range)) {
+		lock_emit(thread, ZSP_LOCK_REFUSED, &key);
+	}
+	return 0;
+}
+
+SEC("tp_btf/posix_lock_inode")
+int BPF_PROG(zsp_posix_lock_inode, struct inode *inode, struct file_lock *lock, int ret)
+{
+	return lock_asked_for(inode, lock, ret);
+}
+
+/* See zsp_inet_sock_set_state_twin. Told twice, a refusal is the same refusal. */
+SEC("?tp_btf/posix_lock_inode")
+int BPF_PROG(zsp_posix_lock_inode_twin, struct inode *inode, struct file_lock *lock, int ret)
+{
+	return lock_asked_for(inode, lock, ret);
+}
