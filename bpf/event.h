@@ -131,6 +131,13 @@ enum zsp_transaction {
 	ZSP_TRANSACTION_OPEN = 2,
 };
 
+/* How much is told of a process' SQLite. */
+enum zsp_sqlite_detail {
+	ZSP_SQLITE_FULL = 0,       /* executions from their beginning to their end */
+	ZSP_SQLITE_STATEMENTS = 1, /* only that an execution began: all else is as it was then */
+	ZSP_SQLITE_OFF = 2,        /* nothing */
+};
+
 /*
  * One execution of a prepared statement: first step after prepare or reset until done, error, reset
  * or finalize; or a preparation that failed, whose text may go on with further statements. 104 bytes and the text.
@@ -149,7 +156,11 @@ struct zsp_statement {
 	__u32 text_bytes;    /* SQL text that follows, without NUL */
 	__u8 text_truncated; /* 1: longer than ZSP_SQL_MAX - 1 */
 	__u8 transaction;    /* enum zsp_transaction */
-	__u8 reserved[2];
+	/* enum zsp_sqlite_detail. STATEMENTS: end_ns is start_ns; rows, result and transaction are not known. */
+	__u8 detail;
+	/* Lowest bits of the era: how often the detail had changed in this process. Between two eras executions may have
+	 * gone unseen. */
+	__u8 era;
 	/* When result is an error: the extended result code that the connection keeps of its last call, which is another than this one
 	 * if its last byte differs from result's (a second thread used the connection at once); 0: unknown. */
 	__s32 errcode;
@@ -263,8 +274,36 @@ struct zsp_sqlite_copy {
 	__u32 autocommit_offset;
 	/* Of the int in sqlite3 that is the extended result code of its last call; 0: not known. */
 	__u32 errcode_offset;
+	/* Of the pointer in sqlite3_stmt that is NULL while the statement is at no row; 0: not known. */
+	__u32 row_offset;
 };
 
 #define ZSP_SQLITE_COPIES_MAX 64
+
+/* A probe's cookie: the copy's index and, above it, the number of the process in zsp_sqlite_processes. */
+#define ZSP_SQLITE_COPY_MASK     0xffu
+#define ZSP_SQLITE_PROCESS_SHIFT 8
+
+/* zsp_sqlite_process.mode: the detail and, above it, the era. */
+#define ZSP_SQLITE_DETAIL_MASK 3u
+#define ZSP_SQLITE_ERA_SHIFT   2
+
+/*
+ * A process whose SQLite is observed: user space says how closely, the kernel side counts what that costs. 64 bytes, one
+ * cache line.
+ */
+struct zsp_sqlite_process {
+	__u32 mode; /* see above */
+	__u32 reserved;
+	__u64 steps;      /* hits on sqlite3_step, */
+	__u64 ends;       /* on sqlite3_reset and sqlite3_finalize, */
+	__u64 prepares;   /* on the preparing functions */
+	__u64 executions; /* that began */
+	__u64 cut;        /* executions that are not told, because the detail changed meanwhile */
+	__u64 unused[2];
+};
+
+/* Number 0 stands for all that found no room: they are told in full. A power of two. */
+#define ZSP_SQLITE_PROCESSES 1024
 
 #endif

@@ -14,7 +14,7 @@
 /* Whose step the thread is in: which statement, of which connection. */
 static __always_inline void lock_statement(struct zsp_lock *lock, struct zsp_thread *thread)
 {
-	const struct zsp_sqlite_frame *top = top_frame(thread);
+	const struct zsp_sqlite_frame *top = current_frame(thread);
 	const struct zsp_sqlite_copy *copy;
 	const struct zsp_stmt *exec;
 	u64 stmt, db = 0;
@@ -60,7 +60,7 @@ static __always_inline void lock_emit(
 /* The thread has slept. Inside of a statement's step that is how SQLite waits for a lock. */
 static __always_inline void lock_backed_off(struct zsp_thread *thread)
 {
-	if (top_frame(thread))
+	if (current_frame(thread))
 		lock_emit(thread, ZSP_LOCK_BACKED_OFF, NULL);
 }
 

@@ -49,9 +49,9 @@ struct zsp_transfer {
 
 /* A statement execution in progress, or a preparation that has failed. */
 struct zsp_stmt {
-	u64 start_ns;
+	u64 start_ns; /* 0: it was at a row when it was first seen, its beginning is not known */
 	u64 enter_ns; /* of the step in progress or the last one */
-	u64 last_ns;  /* end of the last step */
+	u64 last_ns;  /* end of the last step; as far as the execution is told */
 	u64 inside_ns;
 	u32 rows;
 	u32 tid;
@@ -61,8 +61,11 @@ struct zsp_stmt {
 	u32 text_bytes;  /* of the SQL text at most; ~0: up to its NUL */
 	u32 transaction; /* enum zsp_transaction, read at the end */
 	u32 errcode;     /* of its connection, read at the end when that is an error */
-	u64 text;        /* user address of the SQL text; an execution's is read at the end */
-	u64 db;          /* user address of the connection, likewise */
+	u32 mode;        /* of its process when it began */
+	u32 reserved;
+	u64 stmt; /* user address of the statement; 0: a preparation */
+	u64 text; /* user address of the SQL text; an execution's is read at the end */
+	u64 db;   /* user address of the connection, likewise */
 };
 
 /* The preparation of a statement that a thread is inside of. */
@@ -93,7 +96,9 @@ struct zsp_thread {
 	u32 slice;         /* returns from epoll_wait and its like */
 	u32 depth;         /* sqlite frames in use */
 	u32 late;          /* enum zsp_late */
-	u32 reserved;
+	u32 sqlite_mode;   /* of the process when frames and prepare were last used */
+	u32 sqlite_place;  /* cookie of the probe that is running, */
+	u32 sqlite_now; /* mode of the process as it found it: user space may change it at any time */
 	u64 returned_sp; /* of the SQLite call that returned last; 0: one was entered since */
 	struct zsp_sqlite_frame frames[ZSP_SQLITE_DEPTH];
 	struct zsp_transfer transfer;
@@ -144,7 +149,7 @@ struct {
 	__type(value, struct zsp_stmt);
 } zsp_stmts __weak SEC(".maps");
 
-/* For kernels without attach cookies: number of the copy whose probes a process hits. Written by user
+/* For kernels without attach cookies: the cookie of the copy whose probes a process hits. Written by user
  * space, overwritten when the pid is used again. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -222,6 +227,9 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 8 * 1024 * 1024); /* likewise */
 } zsp_ring __weak SEC(".maps");
+
+/* Plain memory for the reason that zsp_counters gives. */
+volatile struct zsp_sqlite_process zsp_sqlite_processes[ZSP_SQLITE_PROCESSES] __weak;
 
 /*
  * How many observed threads have a number that ends in these bits. Nearly every thread of the host that is none of ours is told by

@@ -8,6 +8,13 @@
  *	finalize      the end of the last step, not this call
  *	prepare entry, return	only a preparation that fails is reported: no execution will tell of it
  *
+ * All of that is one to three hits per step, and a process may make millions of steps. So user space says for each process
+ * how closely it is observed (enum zsp_sqlite_detail) and removes the probes that this needs no more. A step is the
+ * first of an execution if its statement is at no row: this is all that STATEMENTS needs, and the only state it
+ * keeps is SQLite's own.
+ *
+ * Each change begins an era. What began in one era and goes on in another was perhaps not seen whole, and is not told.
+ *
  * uprobe programs are preemptible and may share their stack with each other on some kernels
  *(private stacks of 64 bytes and more, Linux 6.13): keep each program's stack below 64 bytes, use
  *no per-CPU scratch.
@@ -32,21 +39,48 @@
 static const struct zsp_stmt zsp_stmt_zero;
 static const u32 zsp_one = 1;
 
-/* Index of the copy whose probe was hit: the link's cookie, or what the process has on older
+/* Which copy's probe was hit, in which process: the link's cookie, or what the process has on older
  * kernels. */
-static __always_inline u32 current_copy(void *ctx)
+static __always_inline u32 current_place(void *ctx)
 {
-	u32 tgid, *copy;
+	u32 tgid, *place;
 
 	if (ZSP_HAS_ATTACH_COOKIE)
 		return bpf_get_attach_cookie(ctx);
 	tgid = bpf_get_current_pid_tgid() >> 32;
-	copy = bpf_map_lookup_elem(&zsp_copy_of_process, &tgid);
-	if (!copy) {
+	place = bpf_map_lookup_elem(&zsp_copy_of_process, &tgid);
+	if (!place) {
 		tgid = 0;
-		copy = bpf_map_lookup_elem(&zsp_copy_of_process, &tgid);
+		place = bpf_map_lookup_elem(&zsp_copy_of_process, &tgid);
 	}
-	return copy ? *copy : ZSP_SQLITE_COPIES_MAX;
+	return place ? *place : ZSP_SQLITE_COPIES_MAX;
+}
+
+/* Note where the thread's probe was hit, and in which mode; its process. */
+static __always_inline volatile struct zsp_sqlite_process *enter_place(
+    struct zsp_thread *thread, void *ctx)
+{
+	volatile struct zsp_sqlite_process *process;
+
+	thread->sqlite_place = current_place(ctx);
+	process = process_at(thread->sqlite_place);
+	thread->sqlite_now = process->mode;
+	return process;
+}
+
+static __always_inline bool is_full(u32 mode)
+{
+	return !(mode & ZSP_SQLITE_DETAIL_MASK);
+}
+
+/* What the thread was inside of in another era is void. */
+static __always_inline void enter_mode(struct zsp_thread *thread)
+{
+	if (thread->sqlite_mode == thread->sqlite_now)
+		return;
+	thread->sqlite_mode = thread->sqlite_now;
+	thread->depth = 0;
+	thread->prepare.sp = 0;
 }
 
 /* Append the SQL text at its user address, most bytes at most; false when the record has no room for it. */
@@ -65,23 +99,24 @@ static __always_inline bool statement_text(
 }
 
 /* Everything but the text, which is there already; then hand it over. */
-static __always_inline void statement_submit(struct zsp_statement *s, struct zsp_thread *thread,
-    const struct zsp_stmt *exec, u64 end_ns, int result)
+static __always_inline void statement_submit(
+    struct zsp_statement *s, const struct zsp_stmt *exec, int result)
 {
 	zsp_header_init(&s->h, ZSP_KIND_STATEMENT, sizeof(*s) + s->text_bytes, bpf_ktime_get_ns(),
 	    exec->slice, 0);
 	s->h.tid = exec->tid;
-	s->stmt = thread->key.address;
+	s->stmt = exec->stmt;
 	s->db = exec->db;
 	s->db_closes = exec->closes;
 	s->start_ns = exec->start_ns;
-	s->end_ns = end_ns;
+	s->end_ns = exec->last_ns;
 	s->inside_ns = exec->inside_ns;
 	s->rows = exec->rows;
 	s->result = result;
 	s->transaction = exec->transaction;
+	s->detail = exec->mode & ZSP_SQLITE_DETAIL_MASK;
+	s->era = exec->mode >> ZSP_SQLITE_ERA_SHIFT;
 	s->errcode = (s32)exec->errcode;
-	__builtin_memset(s->reserved, 0, sizeof(s->reserved));
 	zsp_submit(s, false);
 }
 
@@ -101,21 +136,19 @@ static __always_inline struct zsp_statement *statement_reserve(
 	return s;
 }
 
-/* Report exec, whose text and connection are known; stmt is 0 for a preparation. */
-static __always_inline void emit(
-    struct zsp_thread *thread, struct zsp_stmt *exec, u64 stmt, u64 end_ns, int result)
+/* Report exec, whose text and connection are known. Uses the thread's key. */
+static __always_inline void emit(struct zsp_thread *thread, struct zsp_stmt *exec, int result)
 {
 	struct zsp_statement *s;
 
 	exec->closes = db_closes(thread, exec->db);
-	object_key(thread, stmt);
 	if (!exec->text) /* SQLite's own reading of the schema: nobody's statement */
 		return;
 	s = statement_reserve(408, exec, false);
 	if (!s)
 		s = statement_reserve(ZSP_SQL_MAX, exec, true);
 	if (s)
-		statement_submit(s, thread, exec, end_ns, result);
+		statement_submit(s, exec, result);
 }
 
 /* Is the execution's connection in a transaction? */
@@ -137,21 +170,30 @@ static __always_inline void read_errcode(struct zsp_stmt *exec, u32 offset)
 		    &exec->errcode, sizeof(exec->errcode), (void *)(exec->db + offset));
 }
 
+/* What the connection says of an execution that is over. */
+static __always_inline void read_result(
+    struct zsp_stmt *exec, const struct zsp_sqlite_copy *copy, int result)
+{
+	read_transaction(exec, copy->autocommit_offset);
+	if (result != ZSP_SQLITE_ROW && result != ZSP_SQLITE_DONE)
+		read_errcode(exec, copy->errcode_offset);
+}
+
 /* What is read from the process goes into the execution's entry: the stack has no room for it. */
 static __always_inline void emit_execution(
-    struct zsp_thread *thread, struct zsp_stmt *exec, u64 stmt, u64 end_ns, int result)
+    struct zsp_thread *thread, struct zsp_stmt *exec, int result)
 {
 	const struct zsp_sqlite_copy *copy = bpf_map_lookup_elem(&zsp_sqlite_copies, &exec->copy);
 
 	if (copy) {
 		bpf_probe_read_user(
-		    &exec->text, sizeof(exec->text), (void *)(stmt + copy->sql_offset));
-		bpf_probe_read_user(&exec->db, sizeof(exec->db), (void *)(stmt + copy->db_offset));
-		read_transaction(exec, copy->autocommit_offset);
-		if (result != ZSP_SQLITE_ROW && result != ZSP_SQLITE_DONE)
-			read_errcode(exec, copy->errcode_offset);
+		    &exec->text, sizeof(exec->text), (void *)(exec->stmt + copy->sql_offset));
+		bpf_probe_read_user(
+		    &exec->db, sizeof(exec->db), (void *)(exec->stmt + copy->db_offset));
+		if (is_full(exec->mode))
+			read_result(exec, copy, result);
 	}
-	emit(thread, exec, stmt, end_ns, result);
+	emit(thread, exec, result);
 }
 
 /*
@@ -209,43 +251,118 @@ static __always_inline bool inside_step(const struct zsp_thread *thread, u64 stm
 	return top && top->stmt == stmt && top->sp > sp;
 }
 
-static __always_inline struct zsp_stmt *exec_begin(
-    const struct zsp_object_key *key, u32 copy, u32 slice, u64 now)
+/* Is the statement of the thread's key at a row, so that its next step is not the first one? */
+static __always_inline bool at_row(const struct zsp_thread *thread)
+{
+	u32 index = thread->sqlite_place & ZSP_SQLITE_COPY_MASK;
+	const struct zsp_sqlite_copy *copy = bpf_map_lookup_elem(&zsp_sqlite_copies, &index);
+	u64 row;
+
+	if (!copy || !copy->row_offset)
+		return false;
+	return !bpf_probe_read_user(
+		   &row, sizeof(row), (void *)(thread->key.address + copy->row_offset)) &&
+	    row;
+}
+
+/* An entry under the thread's key. */
+static __always_inline struct zsp_stmt *exec_begin(struct zsp_thread *thread, u32 slice, u64 now)
 {
 	struct zsp_stmt *exec;
 
-	bpf_map_update_elem(&zsp_stmts, key, &zsp_stmt_zero, BPF_ANY);
-	exec = bpf_map_lookup_elem(&zsp_stmts, key);
+	bpf_map_update_elem(&zsp_stmts, &thread->key, &zsp_stmt_zero, BPF_ANY);
+	exec = bpf_map_lookup_elem(&zsp_stmts, &thread->key);
 	if (!exec) {
 		zsp_count(ZSP_COUNT_LOST_STMT_FULL, 1);
 		return NULL;
 	}
+	exec->stmt = thread->key.address;
 	exec->start_ns = now;
 	exec->tid = (u32)bpf_get_current_pid_tgid();
 	exec->slice = slice;
-	exec->copy = copy;
+	exec->copy = thread->sqlite_place & ZSP_SQLITE_COPY_MASK;
 	exec->text_bytes = ~0U;
+	exec->mode = thread->sqlite_now;
+	__sync_fetch_and_add(&process_at(thread->sqlite_place)->executions, 1);
 	return exec;
+}
+
+static __always_inline void exec_delete(struct zsp_thread *thread, const struct zsp_stmt *exec)
+{
+	bpf_map_delete_elem(&zsp_stmts, object_key(thread, exec->stmt));
+}
+
+/* An execution that will not be told: count it if it was seen from its beginning on. */
+static __always_inline void exec_cut(struct zsp_thread *thread, const struct zsp_stmt *exec)
+{
+	if (exec->start_ns)
+		__sync_fetch_and_add(&process_at(thread->sqlite_place)->cut, 1);
+	exec_delete(thread, exec);
+}
+
+/* The execution is over. One whose beginning nobody saw counts as lost, unless it began between eras. */
+static __always_inline void exec_end(struct zsp_thread *thread, struct zsp_stmt *exec, int result)
+{
+	if (exec->start_ns)
+		emit_execution(thread, exec, result);
+	else if (!(exec->mode >> ZSP_SQLITE_ERA_SHIFT))
+		zsp_count(ZSP_COUNT_LOST_STMT_RETURN, 1);
+	exec_delete(thread, exec);
+}
+
+/*
+ * A step, of the statement of the thread's key, in a process that is not told in full. Nothing is kept of it, and returns
+ * find no frame.
+ */
+static __always_inline void step_brief(struct zsp_thread *thread)
+{
+	struct zsp_stmt *exec = bpf_map_lookup_elem(&zsp_stmts, &thread->key);
+
+	thread->depth = 0;
+	if (exec)
+		exec_cut(thread, exec);
+	if ((thread->sqlite_now & ZSP_SQLITE_DETAIL_MASK) != ZSP_SQLITE_STATEMENTS ||
+	    at_row(thread))
+		return;
+	exec = exec_begin(thread, thread->slice, bpf_ktime_get_ns());
+	if (!exec)
+		return;
+	exec->last_ns = exec->start_ns;
+	emit_execution(thread, exec, 0);
+	exec_delete(thread, exec);
+}
+
+/* The execution that a step of the statement of the thread's key belongs to; it begins one if there is none. */
+static __always_inline struct zsp_stmt *step_execution(struct zsp_thread *thread)
+{
+	struct zsp_stmt *exec = bpf_map_lookup_elem(&zsp_stmts, &thread->key);
+
+	if (exec && exec->mode == thread->sqlite_mode)
+		return exec;
+	if (exec)
+		exec_cut(thread, exec);
+	return exec_begin(thread, thread->slice, at_row(thread) ? 0 : bpf_ktime_get_ns());
 }
 
 SEC("uprobe")
 int BPF_KPROBE(zsp_sqlite_step, u64 stmt)
 {
 	struct zsp_thread *thread = zsp_current_thread();
-	const struct zsp_object_key *key;
 	struct zsp_stmt *exec;
-	u64 now;
 
 	if (!thread || !stmt)
 		return 0;
+	__sync_fetch_and_add(&enter_place(thread, ctx)->steps, 1);
+	object_key(thread, stmt);
+	if (!is_full(thread->sqlite_now)) {
+		step_brief(thread);
+		return 0;
+	}
+	enter_mode(thread);
 	push_frame(thread, stmt, PT_REGS_SP(ctx));
-	now = bpf_ktime_get_ns();
-	key = object_key(thread, stmt);
-	exec = bpf_map_lookup_elem(&zsp_stmts, key);
-	if (!exec)
-		exec = exec_begin(key, current_copy(ctx), thread->slice, now);
+	exec = step_execution(thread);
 	if (exec)
-		exec->enter_ns = now;
+		exec->enter_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
@@ -261,18 +378,18 @@ int BPF_KRETPROBE(zsp_sqlite_step_return, int result)
 	stmt = pop_frame(thread);
 	if (stmt)
 		exec = bpf_map_lookup_elem(&zsp_stmts, object_key(thread, stmt));
-	if (!exec) {
-		zsp_count(ZSP_COUNT_LOST_STMT_RETURN, 1);
+	if (!exec || exec->mode != thread->sqlite_mode) {
+		/* No loss if the step began in another era. */
+		if (thread->sqlite_mode == enter_place(thread, ctx)->mode)
+			zsp_count(ZSP_COUNT_LOST_STMT_RETURN, 1);
 		return 0;
 	}
 	exec->last_ns = bpf_ktime_get_ns();
 	exec->inside_ns += exec->last_ns - exec->enter_ns;
-	if (result == ZSP_SQLITE_ROW) {
+	if (result == ZSP_SQLITE_ROW)
 		exec->rows++;
-		return 0;
-	}
-	emit_execution(thread, exec, stmt, exec->last_ns, result);
-	bpf_map_delete_elem(&zsp_stmts, &thread->key);
+	else
+		exec_end(thread, exec, result);
 	return 0;
 }
 
@@ -283,14 +400,20 @@ int BPF_KPROBE(zsp_sqlite_end, u64 stmt)
 	struct zsp_thread *thread = zsp_current_thread();
 	struct zsp_stmt *exec;
 
-	if (!thread || inside_step(thread, stmt, PT_REGS_SP(ctx)))
+	if (!thread)
+		return 0;
+	__sync_fetch_and_add(&enter_place(thread, ctx)->ends, 1);
+	if (inside_step(thread, stmt, PT_REGS_SP(ctx)))
 		return 0;
 	exec = bpf_map_lookup_elem(&zsp_stmts, object_key(thread, stmt));
 	if (!exec)
 		return 0;
-	if (exec->last_ns)
-		emit_execution(thread, exec, stmt, exec->last_ns, ZSP_SQLITE_ROW);
-	bpf_map_delete_elem(&zsp_stmts, &thread->key);
+	if (exec->mode != thread->sqlite_now)
+		exec_cut(thread, exec);
+	else if (exec->last_ns)
+		exec_end(thread, exec, ZSP_SQLITE_ROW);
+	else
+		exec_delete(thread, exec);
 	return 0;
 }
 
@@ -305,6 +428,10 @@ int BPF_KPROBE(zsp_sqlite_prepare, u64 db, u64 text, int bytes)
 
 	if (!thread)
 		return 0;
+	__sync_fetch_and_add(&enter_place(thread, ctx)->prepares, 1);
+	if (!is_full(thread->sqlite_now))
+		return 0;
+	enter_mode(thread);
 	thread->returned_sp = 0;
 	thread->prepare.sp = PT_REGS_SP(ctx);
 	thread->prepare.start_ns = bpf_ktime_get_ns();
@@ -316,24 +443,26 @@ int BPF_KPROBE(zsp_sqlite_prepare, u64 db, u64 text, int bytes)
 }
 
 /* Reported as an execution that has no statement; until then its entry is known by the stack pointer. */
-static __always_inline void prepare_failed(struct zsp_thread *thread, u32 copy_index, int result)
+static __always_inline void prepare_failed(struct zsp_thread *thread, int result)
 {
 	const struct zsp_prepare *prepare = &thread->prepare;
-	u64 end_ns = bpf_ktime_get_ns();
-	struct zsp_stmt *exec = exec_begin(
-	    object_key(thread, prepare->sp), copy_index, prepare->slice, prepare->start_ns);
 	const struct zsp_sqlite_copy *copy;
+	struct zsp_stmt *exec;
 
+	object_key(thread, prepare->sp);
+	exec = exec_begin(thread, prepare->slice, prepare->start_ns);
 	if (!exec)
 		return;
-	exec->inside_ns = end_ns - prepare->start_ns;
+	exec->stmt = 0;
+	exec->last_ns = bpf_ktime_get_ns();
+	exec->inside_ns = exec->last_ns - prepare->start_ns;
 	exec->db = prepare->db;
 	exec->text = prepare->text;
 	exec->text_bytes = prepare->text_bytes;
 	copy = bpf_map_lookup_elem(&zsp_sqlite_copies, &exec->copy);
 	if (copy)
 		read_errcode(exec, copy->errcode_offset);
-	emit(thread, exec, 0, end_ns, result);
+	emit(thread, exec, result);
 	bpf_map_delete_elem(&zsp_stmts, object_key(thread, prepare->sp));
 }
 
@@ -344,10 +473,13 @@ int BPF_KRETPROBE(zsp_sqlite_prepare_return, int result)
 
 	if (!thread || is_told(thread, PT_REGS_SP(ctx)))
 		return 0;
-	if (result && thread->returned_sp - thread->prepare.sp >= ZSP_PREPARE_FRAME)
-		zsp_count(ZSP_COUNT_LOST_STMT_RETURN, 1);
-	else if (result)
-		prepare_failed(thread, current_copy(ctx), result);
+	/* No failure of ours if it began in another era. */
+	if (result && thread->sqlite_mode == enter_place(thread, ctx)->mode) {
+		if (thread->returned_sp - thread->prepare.sp < ZSP_PREPARE_FRAME)
+			prepare_failed(thread, result);
+		else
+			zsp_count(ZSP_COUNT_LOST_STMT_RETURN, 1);
+	}
 	thread->prepare.sp = 0;
 	return 0;
 }

@@ -9,6 +9,13 @@
 
 #include "maps.bpf.h"
 
+/* The process in which a probe with this cookie was hit. */
+static __always_inline volatile struct zsp_sqlite_process *process_at(u32 place)
+{
+	return &zsp_sqlite_processes[(place >> ZSP_SQLITE_PROCESS_SHIFT) &
+	    (ZSP_SQLITE_PROCESSES - 1)];
+}
+
 /* The key of an object, kept in the thread's entry. */
 static __always_inline const struct zsp_object_key *object_key(
     struct zsp_thread *thread, u64 address)
@@ -32,6 +39,14 @@ static __always_inline const struct zsp_sqlite_frame *top_frame(const struct zsp
 	if (thread->depth == 0 || thread->depth > ZSP_SQLITE_DEPTH)
 		return NULL;
 	return &thread->frames[(thread->depth - 1) & (ZSP_SQLITE_DEPTH - 1)];
+}
+
+/* The same, unless the detail of the process has changed since: the call may have returned unseen. */
+static __always_inline const struct zsp_sqlite_frame *current_frame(const struct zsp_thread *thread)
+{
+	if (thread->sqlite_mode != process_at(thread->sqlite_place)->mode)
+		return NULL;
+	return top_frame(thread);
 }
 
 #endif

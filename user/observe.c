@@ -163,7 +163,7 @@ static int set_up(struct observation *o, struct buf *message)
 		err = open_reader(o);
 	if (err)
 		return err;
-	o->sqlite = sqlite_probes_new(o->probes);
+	o->sqlite = sqlite_probes_new(o->probes, o->options->budget_pct);
 	if (!o->sqlite)
 		return -ENOMEM;
 	return watch_start(
@@ -213,6 +213,15 @@ static void record_counts(const struct observation *o, const struct self_counts 
 	journal_counts(o->journal, &record);
 }
 
+static void on_tier(void *ctx, uint32_t pid, enum zsp_sqlite_detail detail)
+{
+	const struct observation *o = ctx;
+	struct service *service = pipeline_service(o->pipeline, pid ? pid : (uint32_t)o->child.pid);
+
+	if (service)
+		self_metrics_tier(o->self, service, detail);
+}
+
 static void update(struct observation *o, uint64_t now_ns)
 {
 	struct self_counts counts;
@@ -224,6 +233,7 @@ static void update(struct observation *o, uint64_t now_ns)
 	take_counts(o, &counts);
 	record_counts(o, &counts);
 	self_metrics_update(o->self, &counts, o->outputs.sinks, o->outputs.n_sinks);
+	sqlite_probes_each(o->sqlite, on_tier, o);
 	lost = self_counts_lost(&counts);
 	if (lost > o->lost && log_limit_pass(&o->loss_limit, now_ns, &suppressed)) {
 		buf_init(&causes);
@@ -232,6 +242,13 @@ static void update(struct observation *o, uint64_t now_ns)
 		buf_release(&causes);
 	}
 	o->lost = lost;
+}
+
+static uint64_t on_cpu_ns(void *ctx, uint32_t pid)
+{
+	const struct observation *o = ctx;
+
+	return watch_cpu_ns(o->watch, pid);
 }
 
 /* True when a signal asks for the end. SIGCHLD only wakes the loop. */
@@ -276,6 +293,7 @@ static void loop(struct observation *o)
 		if (idle)
 			o->searching = sqlite_probes_search(o->sqlite, SEARCH_BYTES);
 		pipeline_tick(o->pipeline, now);
+		sqlite_probes_tick(o->sqlite, now, on_cpu_ns, o);
 		if (now >= o->next_update_ns)
 			update(o, now);
 	}

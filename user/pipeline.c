@@ -303,6 +303,11 @@ void pipeline_tick(struct pipeline *p, uint64_t now_ns)
 	}
 }
 
+struct service *pipeline_service(const struct pipeline *p, uint32_t pid)
+{
+	return service_table_get(p->services, pid);
+}
+
 void pipeline_stats(const struct pipeline *p, struct pipeline_stats *ret_stats)
 {
 	conn_table_stats(p->conns, &ret_stats->conns);

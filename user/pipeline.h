@@ -85,6 +85,9 @@ void pipeline_event(struct pipeline *pipeline, const struct event *event);
 /* Time passes: publish what is complete. UINT64_MAX: the end, nothing is awaited any longer. */
 void pipeline_tick(struct pipeline *pipeline, uint64_t now_ns);
 
+/* The service of an observed process, borrowed until the next call; NULL when there is none. */
+struct service *pipeline_service(const struct pipeline *pipeline, uint32_t pid);
+
 void pipeline_stats(const struct pipeline *pipeline, struct pipeline_stats *ret_stats);
 
 #endif

@@ -25,6 +25,12 @@ enum self_metric {
 	SELF_PROCESSES,
 	SELF_UNTRACED,
 	SELF_UNRECORDED,
+	SELF_SQLITE_TIER,
+	SELF_SQLITE_TIER_CHANGES,
+	SELF_SQLITE_UNTIMED,
+	SELF_SQLITE_UNOBSERVED,
+	SELF_SQLITE_HITS,
+	SELF_SQLITE_COST,
 	SELF_EXPORTED,
 	SELF_QUEUE,
 	SELF_QUEUE_CAPACITY,
@@ -63,6 +69,23 @@ static const struct metric_desc descs[SELF_N] = {
     [SELF_UNRECORDED] = {"zerospan.recording.dropped", "{input}",
 	"Inputs that are not in the recording, because it could not be written.", METRIC_COUNTER,
 	NULL, 0},
+    [SELF_SQLITE_TIER] = {"zerospan.sqlite.tier", "{tier}",
+	"How closely SQLite is observed in this process: 2 in full, 1 statements without duration, 0 off.",
+	METRIC_GAUGE, NULL, 0},
+    [SELF_SQLITE_TIER_CHANGES] = {"zerospan.sqlite.tier.changes", "{change}",
+	"Changes of how closely SQLite is observed in a process, by the tier that was entered.",
+	METRIC_COUNTER, NULL, 0},
+    [SELF_SQLITE_UNTIMED] = {"zerospan.sqlite.untimed", "{statement}",
+	"Statements told without duration, rows and result, because more would have cost too much.",
+	METRIC_COUNTER, NULL, 0},
+    [SELF_SQLITE_UNOBSERVED] = {"zerospan.sqlite.unobserved", "s",
+	"Time for which statements were not observed, because that would have cost too much; sum over processes.",
+	METRIC_COUNTER, NULL, 0},
+    [SELF_SQLITE_HITS] = {"zerospan.sqlite.probe.hits", "{hit}",
+	"Hits of SQLite probes in observed processes.", METRIC_COUNTER, NULL, 0},
+    [SELF_SQLITE_COST] = {"zerospan.sqlite.probe.time", "s",
+	"CPU time of observed processes that SQLite probes took: hits, times what one was measured to cost.",
+	METRIC_COUNTER, NULL, 0},
     [SELF_EXPORTED] = {"zerospan.exporter.spans", "{span}", "Spans by exporter and outcome.",
 	METRIC_COUNTER, NULL, 0},
     [SELF_QUEUE] = {"zerospan.exporter.queue.size", "{span}",
@@ -92,6 +115,7 @@ static const struct {
     {KERNEL_COUNT(ZSP_COUNT_IO_URING), "io_uring_call_unseen"},
     {offsetof(struct self_counts, skipped_runs), "program_run_skipped"},
     {offsetof(struct self_counts, sqlite.late), "sqlite_attached_late"},
+    {offsetof(struct self_counts, sqlite.budget.cut), "statement_cut_by_tier"},
     {offsetof(struct self_counts, bad_records), "bad_record"},
     {offsetof(struct self_counts, pipeline.assembler.dropped), "span_table_full"},
     {offsetof(struct self_counts, pipeline.conns.refused), "connections_refused"},
@@ -227,6 +251,37 @@ static void update_untraced(
 	}
 }
 
+static void update_sqlite(const struct self_metrics *self, const struct sqlite_budget_stats *budget)
+{
+	struct attr attrs[2] = {
+	    {.key = "tier", .type = ATTR_STRING},
+	    {.key = "direction", .type = ATTR_STRING},
+	};
+
+	for (int detail = ZSP_SQLITE_FULL; detail <= ZSP_SQLITE_OFF; detail++) {
+		attrs[0].string = sv_cstr(tier_name((enum zsp_sqlite_detail)detail));
+		attrs[1].string = SV("down");
+		if (detail != ZSP_SQLITE_FULL)
+			metric_set(self->of[SELF_SQLITE_TIER_CHANGES], attrs, 2,
+			    (double)budget->lowered[detail]);
+		attrs[1].string = SV("up");
+		if (detail != ZSP_SQLITE_OFF)
+			metric_set(self->of[SELF_SQLITE_TIER_CHANGES], attrs, 2,
+			    (double)budget->raised[detail]);
+	}
+	set(self, SELF_SQLITE_UNTIMED, (double)budget->untimed);
+	set(self, SELF_SQLITE_UNOBSERVED, (double)budget->unobserved_ns / 1e9);
+	set(self, SELF_SQLITE_HITS, (double)budget->hits);
+	set(self, SELF_SQLITE_COST, (double)budget->cost_ns / 1e9);
+}
+
+void self_metrics_tier(
+    struct self_metrics *self, struct service *service, enum zsp_sqlite_detail detail)
+{
+	metric_record(
+	    self->of[SELF_SQLITE_TIER], service, NULL, 0, (double)(ZSP_SQLITE_OFF - detail), NULL);
+}
+
 static void update_sink(const struct self_metrics *self, struct sink *sink)
 {
 	struct sink_stats stats;
@@ -268,6 +323,7 @@ void self_metrics_update(struct self_metrics *self, const struct self_counts *co
 	set(self, SELF_PROCESSES, (double)counts->processes);
 	update_untraced(self, &counts->sqlite.untraced);
 	set(self, SELF_UNRECORDED, (double)counts->unrecorded);
+	update_sqlite(self, &counts->sqlite.budget);
 	set(self, SELF_CPU, (double)counts->cpu_ns / 1e9);
 	set(self, SELF_RSS, (double)counts->rss_bytes);
 	for (size_t i = 0; i < n_sinks; i++)

@@ -39,6 +39,10 @@ struct self_metrics;
 struct self_metrics *self_metrics_new(struct metrics *metrics);
 void self_metrics_free(struct self_metrics *self); /* NULL is fine */
 
+/* How closely SQLite is observed in the process of a service. */
+void self_metrics_tier(
+    struct self_metrics *self, struct service *service, enum zsp_sqlite_detail detail);
+
 /* Set them to the counts and to the sinks' own figures. */
 void self_metrics_update(struct self_metrics *self, const struct self_counts *counts,
     struct sink *const *sinks, size_t n_sinks);

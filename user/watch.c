@@ -247,6 +247,30 @@ void watch_settle(struct watch *watch)
 	}
 }
 
+/* --- cost ---------------------------------------------------------------------------------------- */
+
+static uint64_t ticks_to_ns(uint64_t ticks)
+{
+	return ticks * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+uint64_t watch_cpu_ns(const struct watch *watch, uint32_t pid)
+{
+	struct proc_stat stat;
+	uint64_t ticks = 0;
+
+	if (pid)
+		return proc_read_stat((pid_t)pid, &stat) ? 0 : ticks_to_ns(stat.cpu_ticks);
+	list_for_each (at, &watch->all) {
+		const struct watched *w = container_of(at, struct watched, link);
+
+		/* Who has ended since the last time is in its parent's figure. */
+		if (w->born && proc_read_stat((pid_t)w->pid, &stat) == 0)
+			ticks += stat.cpu_ticks + stat.children_cpu_ticks;
+	}
+	return ticks_to_ns(ticks);
+}
+
 /* --- life cycle ---------------------------------------------------------------------------------- */
 
 struct probes_options watch_probes_options(const struct options *options)

@@ -38,6 +38,9 @@ void watch_event(struct watch *watch, const struct event *event);
 /* Do what events asked for and what is cheaper done once for many of them. */
 void watch_settle(struct watch *watch);
 
+/* CPU time of a process, or (pid 0) of all that were observed from their first instruction on; see probe/sqlite_probes.h. */
+uint64_t watch_cpu_ns(const struct watch *watch, uint32_t pid);
+
 /* Observed processes now, and ever. */
 size_t watch_count(const struct watch *watch);
 size_t watch_total(const struct watch *watch);

@@ -227,7 +227,7 @@ sys.stdin.readline()
 def test_a_million_rows(t):
     """Are one record."""
     program = t.start(lib.PYTHON, t.write("rows.py", ROWS), stdin=lib.subprocess.PIPE)
-    zerospan = observer.observe_run(t, "--pid", program.pid)
+    zerospan = observer.observe_run(t, "--budget", "100", "--pid", program.pid)
     program.popen.stdin.write(b"\n")
     program.popen.stdin.flush()
     lib.wait_for(lambda: "1000000" in program.out, "the rows", 90)

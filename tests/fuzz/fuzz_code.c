@@ -55,6 +55,10 @@ static void check_function(enum elf_machine machine, struct sv code)
 	REQUIRE(err == 0 || (err == -ENOTSUP && offset == 1));
 	REQUIRE(err || (offset > 0 && offset < 4096));
 	offset = 1;
+	err = sqlite_code_tested(machine, p, code.len, &offset);
+	REQUIRE(err == 0 || (err == -ENOTSUP && offset == 1));
+	REQUIRE(err || (offset % 8 == 0 && offset > 0 && offset < 4096));
+	offset = 1;
 	err = sqlite_code_word(machine, p, code.len, &offset);
 	REQUIRE(err == 0 || (err == -ENOTSUP && offset == 1));
 	REQUIRE(err || (offset > 0 && offset < 4096 && offset % 4 == 0));

@@ -205,6 +205,10 @@ static void database(void **state)
 	span = statement_span_build(
 	    &builder, texts, s, &(struct statement_facts){.database = SV("/srv/shop.db")}, service);
 	operation_metrics_span(&operations, span);
+	span->untimed = true;
+	operation_metrics_span(&operations, span);
+	assert_int_equal(only_point("db.client.operation.duration", &snapshot)->count, 1);
+	metric_snapshot_free(snapshot);
 	expect_keys(only_point("db.client.operation.duration", &snapshot), keys);
 	metric_snapshot_free(snapshot);
 	span_free(span);

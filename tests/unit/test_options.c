@@ -324,6 +324,33 @@ static void duration(void **state)
 	refuse("check --duration 1", "takes no option '--duration'");
 }
 
+static void budget(void **state)
+{
+	static const char *const bad[] = {"0", "0.0", "-1", "101", "100.1", "x", "5x", "5%%", "nan",
+	    "inf", "1e1", "0x5", ".", "%", "none"};
+	struct parsed p;
+	char line[64];
+
+	(void)state;
+	take(&p, "trace -p 1");
+	assert_true(p.options.budget_pct == OPTIONS_BUDGET_PCT);
+	parsed_release(&p);
+	take(&p, "run -p 1 --budget 2.5");
+	assert_true(p.options.budget_pct == 2.5);
+	parsed_release(&p);
+	take(&p, "trace -p 1 --budget=5%");
+	assert_true(p.options.budget_pct == 5);
+	parsed_release(&p);
+	take(&p, "trace -p 1 --budget 100");
+	assert_true(p.options.budget_pct == 100);
+	parsed_release(&p);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(line, sizeof(line), "trace -p 1 --budget=%s", bad[i]);
+		refuse(line, "for '--budget': expected PERCENT");
+	}
+	refuse("replay x --budget 5", "takes no option '--budget'");
+}
+
 /* 0 nanoseconds mean "until interrupted"; no positive duration may become that. */
 static void shortest_duration(void **state)
 {
@@ -449,7 +476,8 @@ static void failure_leaves_the_result_alone(void **state)
 
 static const char *const all_options[] = {"-p, --pid PID", "-n, --name COMM", "--exe GLOB",
     "--port PORT", "--format FORMAT", "--output FILE", "--config FILE", "--listen ADDR:PORT",
-    "--duration SECONDS", "-v, --verbose", "-q, --quiet", "-h, --help", "-V, --version"};
+    "--duration SECONDS", "--budget PERCENT", "-v, --verbose", "-q, --quiet", "-h, --help",
+    "-V, --version"};
 
 static void help_mentions_everything(void **state)
 {
@@ -504,6 +532,7 @@ int main(void)
 	    cmocka_unit_test(config),
 	    cmocka_unit_test(config_check),
 	    cmocka_unit_test(duration),
+	    cmocka_unit_test(budget),
 	    cmocka_unit_test(shortest_duration),
 	    cmocka_unit_test(listen_forms),
 	    cmocka_unit_test(listen_forms_that_mean_nothing),

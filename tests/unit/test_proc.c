@@ -19,7 +19,7 @@
 #include "discover/proc_net.h"
 
 static const char stat_line[] =
-    "4711 (a) b (c) S 42 4711 4711 0 -1 4194560 100 0 0 0 1 2 0 0 20 0 3 0 987654321 1 2 3\n";
+    "4711 (a) b (c) S 42 4711 4711 0 -1 4194560 100 0 0 0 1 2 30 40 20 0 3 0 987654321 1 2 3\n";
 
 static void parses_stat(void **state)
 {
@@ -34,6 +34,8 @@ static void parses_stat(void **state)
 	assert_int_equal(stat.state, 'S');
 	assert_false(stat.kernel_thread);
 	assert_int_equal(stat.start_ticks, 987654321);
+	assert_int_equal(stat.cpu_ticks, 3);
+	assert_int_equal(stat.children_cpu_ticks, 70);
 	edge_free(&edge);
 	assert_int_equal(
 	    proc_parse_stat(

@@ -86,6 +86,25 @@ static void what_prepares_inside_exec(void **state)
 	assert_false(rows[n - 1].emulated);
 }
 
+/* Less detail needs fewer probes, and a connection's end is always told. */
+static void down_to_which_detail(void **state)
+{
+	struct sqlite_copy copy = copy_with(4);
+	struct sqlite_plan_row rows[SQLITE_PLAN_MAX];
+	size_t n = sqlite_plan(&copy, rows);
+
+	(void)state;
+	for (size_t i = 0; i < n; i++) {
+		enum zsp_sqlite_detail until = ZSP_SQLITE_FULL;
+
+		if (rows[i].program == PROBES_SQLITE_STEP)
+			until = ZSP_SQLITE_STATEMENTS;
+		else if (rows[i].program == PROBES_SQLITE_CLOSE)
+			until = ZSP_SQLITE_OFF;
+		assert_int_equal(rows[i].until, until);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -93,6 +112,7 @@ int main(void)
 	    cmocka_unit_test(emulated_entries),
 	    cmocka_unit_test(functions_that_are_missing),
 	    cmocka_unit_test(what_prepares_inside_exec),
+	    cmocka_unit_test(down_to_which_detail),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

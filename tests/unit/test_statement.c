@@ -41,6 +41,7 @@ static struct span *make_in(
 }
 
 static struct statement_facts facts = {.database = SV("shop.db")}; /* those of the next span */
+static enum zsp_sqlite_detail detail;                              /* likewise */
 
 /* The span of a record with these two fields; result 1. */
 static struct span *make_of(const char *sql, uint64_t stmt, uint64_t inside_ns)
@@ -51,6 +52,7 @@ static struct span *make_of(const char *sql, uint64_t stmt, uint64_t inside_ns)
 
 	assert_non_null(s);
 	s->stmt = stmt;
+	s->detail = (uint8_t)detail;
 	s->start_ns = 1000000;
 	s->end_ns = 5000000;
 	s->inside_ns = inside_ns;
@@ -326,6 +328,30 @@ static void in_a_transaction(void **state)
 	span_free(span);
 }
 
+/* Nothing is said of what was not seen. */
+static void only_its_beginning(void **state)
+{
+	struct span *span;
+
+	(void)state;
+	detail = ZSP_SQLITE_STATEMENTS;
+	span = make_of("insert into t values (1)", 1, 0);
+	detail = ZSP_SQLITE_FULL;
+	expect_attr(span, "zerospan.sqlite.detail", "statements");
+	expect_attr(span, "db.query.text", "insert into t values (?)");
+	expect_attr(span, "error.type", NULL);
+	expect_attr(span, "db.response.status_code", NULL);
+	assert_null(span_attr(span, "db.response.returned_rows"));
+	assert_null(span_attr(span, "zerospan.sqlite.inside_ms"));
+	assert_int_equal(span->status, SPAN_STATUS_UNSET);
+	assert_true(span->untimed);
+	span_free(span);
+	span = make_of("insert into t values (1)", 1, 0);
+	expect_attr(span, "zerospan.sqlite.detail", NULL);
+	assert_false(span->untimed);
+	span_free(span);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +367,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(preparation, setup, teardown),
 	    cmocka_unit_test_setup_teardown(time_inside, setup, teardown),
 	    cmocka_unit_test_setup_teardown(in_a_transaction, setup, teardown),
+	    cmocka_unit_test_setup_teardown(only_its_beginning, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 struct world {
 	struct transactions *transactions;
 	uint64_t now_ns;
+	uint8_t era; /* of what runs from now on */
 };
 
 /* Which connection of which process. */
@@ -38,6 +39,7 @@ static struct transaction_part run_at(struct world *w, const struct handle *hand
 	s->start_ns = start_ns;
 	s->end_ns = start_ns + 1000;
 	s->transaction = (uint8_t)after;
+	s->era = w->era;
 	s->text_bytes = (uint32_t)len;
 	memcpy(s->text, sql, len);
 	part = transactions_execution(w->transactions, s);
@@ -129,6 +131,19 @@ static void connections_are_told_apart(void **state)
 	expect(run(*state, &second, "COMMIT", NONE), 2, "commit", 41000);
 }
 
+/* What was open in another era has perhaps ended unseen: nothing is said of it any more. */
+static void across_eras(void **state)
+{
+	struct world *w = *state;
+
+	expect(run(w, &first, "BEGIN", OPEN), 1, "", 0);
+	expect(run(w, &second, "BEGIN", OPEN), 2, "", 0);
+	w->era = 2;
+	expect(run(w, &first, "SELECT a FROM t", NONE), 0, "", 0);
+	expect(run(w, &second, "SELECT a FROM t", OPEN), 3, "", 0);
+	expect(run(w, &second, "COMMIT", NONE), 3, "commit", 0);
+}
+
 /* A SELECT that the program left in the middle is told when it is reset, perhaps in a transaction that began since. */
 static void told_late(void **state)
 {
@@ -187,6 +202,8 @@ int main(void)
 	    TEST(met_late),
 	    TEST(connections_are_told_apart),
 	    TEST(told_late),
+	    TEST(across_eras),
+	    TEST(across_eras),
 	    TEST(unknown),
 	    TEST(process_ends),
 	    TEST(too_many),

@@ -78,16 +78,27 @@ static void test_checkout(void **state)
 		.end_ns = 6 * MS,
 		.service = stock,
 		ATTRS(ATTR_S("db.system.name", "sqlite"), ATTR_S("db.namespace", ":memory:"))},
+	    {.name = "SELECT prices",
+		.kind = SPAN_KIND_CLIENT,
+		.id = 7,
+		.parent = 5,
+		.start_ns = 7 * MS,
+		.end_ns = 7 * MS,
+		.untimed = true,
+		.service = stock,
+		ATTRS(ATTR_S("db.system.name", "sqlite"),
+		    ATTR_S("zerospan.sqlite.detail", "statements"))},
 	};
 
 	(void)state;
-	expect_tree(models, 6, false,
+	expect_tree(models, 7, false,
 	    "POST /checkout                    SERVER  2.21 s   [shop 1234] 200 "
 	    "order.item=smartphone order.quantity=3 order.revenue=2997.5  trace a0a1a2a3\n"
 	    "├─ INSERT orders                  CLIENT  0.9 ms   sqlite shop.db rows=0\n"
 	    "├─ POST /inventory/deduct         CLIENT  2.20 s   → 127.0.0.1:8000 200\n"
 	    "│  └─ POST /inventory/deduct      SERVER  2.20 s   [shop 77] 200\n"
-	    "│     └─ SELECT inventory         CLIENT  1.0 ms   sqlite :memory:\n"
+	    "│     ├─ SELECT inventory         CLIENT  1.0 ms   sqlite :memory:\n"
+	    "│     └─ SELECT prices            CLIENT  ?        sqlite\n"
 	    "└─ UPDATE orders                  CLIENT  85 µs    sqlite shop.db rows=0\n");
 	service_unref(shop);
 	service_unref(stock);

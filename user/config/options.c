@@ -101,6 +101,20 @@ static int set_duration(struct options *o, const char *value)
 	return o->duration_ns ? 0 : -EINVAL; /* 0 would mean: for good */
 }
 
+static int set_budget(struct options *o, const char *value)
+{
+	size_t digits = strspn(value, "0123456789.");
+	char *end;
+	double pct = strtod(value, &end);
+
+	if (digits == 0 || end != value + digits || (*end && strcmp(end, "%") != 0))
+		return -EINVAL;
+	if (!(pct > 0 && pct <= 100))
+		return -EINVAL;
+	o->budget_pct = pct;
+	return 0;
+}
+
 /* 0 to 65535 in digits, or -EINVAL. */
 static int parse_port(const char *text)
 {
@@ -191,6 +205,8 @@ static const struct option_row {
     {NULL, 0, "listen", "ADDR:PORT", COMMAND_RUN, set_listen,
 	"where /metrics is served (default 127.0.0.1:9464)"},
     {"General", 0, "duration", "SECONDS", OBSERVE, set_duration, "stop by itself after this time"},
+    {NULL, 0, "budget", "PERCENT", OBSERVE, set_budget,
+	"most of a process' CPU time for its SQLite probes, above 0 (default 10; 100: no limit)"},
     {NULL, 0, "config", "FILE", SHOW, set_config,
 	"routes and what else is configured, in YAML; replay: the same file gives the same names"},
     {NULL, 'v', "verbose", NULL, ALL, set_verbose,
@@ -388,8 +404,10 @@ static int check_complete(const struct options *o, struct buf *message)
 
 int options_parse(int argc, char **argv, struct options *ret_options, struct buf *message)
 {
-	struct parser p = {
-	    .argc = argc, .argv = argv, .options.listen_port = 9464, .message = message};
+	struct parser p = {.argc = argc,
+	    .argv = argv,
+	    .options = {.listen_port = 9464, .budget_pct = OPTIONS_BUDGET_PCT},
+	    .message = message};
 	const struct options *o = &p.options;
 	int err = 0;
 
@@ -454,6 +472,10 @@ void options_help(struct buf *out, enum command command)
 		buf_append_cstr(out,
 		    "\nWith -- COMMAND the command is started and observed from its first instruction, and its exit\n"
 		    "status becomes zerospan's. OTLP goes to OTEL_EXPORTER_OTLP_ENDPOINT (HTTP/protobuf) when that is set.\n");
+	if (!command || (command & OBSERVE))
+		buf_append_cstr(out,
+		    "\nWhere SQLite's probes take more than --budget of a process' CPU time for five seconds of it, less is told: only\n"
+		    "that statements began, then nothing; and more again when it has become cheap. Each change is logged.\n");
 	if (!command || (command & SHOW))
 		buf_append_cstr(out,
 		    "\nHTTP methods that are known, others are _OTHER: OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS=GET,POST,...\n");

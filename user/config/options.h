@@ -39,6 +39,9 @@ enum output_format {
 #define OPTIONS_MAX_TARGETS 64
 #define OPTIONS_MAX_FILES   256
 
+/* Unless --budget says otherwise. */
+#define OPTIONS_BUDGET_PCT 10.0
+
 struct options {
 	enum command command;
 	struct {
@@ -51,9 +54,10 @@ struct options {
 	size_t n_files;
 	char **program; /* after "--": NULL-terminated, points into argv; NULL none */
 	enum output_format format;
-	const char *output;         /* file for OTLP/JSON lines, NULL none */
-	const char *record;         /* file to record to, NULL none */
-	uint64_t duration_ns;       /* 0: until interrupted */
+	const char *output;   /* file for OTLP/JSON lines, NULL none */
+	const char *record;   /* file to record to, NULL none */
+	uint64_t duration_ns; /* 0: until interrupted */
+	double budget_pct; /* of a process' CPU time, for its SQLite probes: above 0, up to 100 */
 	const char *listen_address; /* points into listen_text */
 	int listen_port;
 	char listen_text[64];

@@ -25,7 +25,10 @@ struct proc_stat {
 	char comm[PROC_COMM_SIZE];
 	char state; /* 'R', 'S', 'Z', ... as proc(5) lists them */
 	bool kernel_thread;
-	uint64_t start_ticks; /* after boot, in units of sysconf(_SC_CLK_TCK) */
+	/* In units of sysconf(_SC_CLK_TCK): */
+	uint64_t start_ticks;        /* after boot */
+	uint64_t cpu_ticks;          /* CPU time, user and system, of all threads there ever were */
+	uint64_t children_cpu_ticks; /* the same of children that it has waited for */
 };
 
 /* The text of /proc/PID/stat. Returns 0 or -EBADMSG. */

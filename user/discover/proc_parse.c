@@ -104,7 +104,7 @@ int proc_parse_stat(struct sv text, struct proc_stat *ret_stat)
 	stat.state = field.p[0];
 	for (int number = 4; number <= 22; number++) {
 		field = take_field(&text);
-		if (number != 4 && number != 9 && number != 22)
+		if (number != 4 && number != 9 && (number < 14 || number > 17) && number != 22)
 			continue;
 		if (!whole_number(field, 10, &value))
 			return -EBADMSG;
@@ -112,6 +112,10 @@ int proc_parse_stat(struct sv text, struct proc_stat *ret_stat)
 			stat.ppid = (pid_t)value;
 		else if (number == 9)
 			stat.kernel_thread = value & flag_kernel_thread;
+		else if (number == 14 || number == 15)
+			stat.cpu_ticks += value;
+		else if (number == 16 || number == 17)
+			stat.children_cpu_ticks += value;
 		else
 			stat.start_ticks = value;
 	}

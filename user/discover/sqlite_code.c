@@ -109,6 +109,33 @@ int sqlite_code_byte(
 	return 0;
 }
 
+int sqlite_code_tested(
+    enum elf_machine machine, const uint8_t *code, size_t len, uint32_t *ret_offset)
+{
+	struct sim null = sim_at_start(machine, true);
+	struct sim at_none = sim_at_start(machine, false), at_row = at_none;
+	struct sim_value value;
+	int64_t field;
+
+	if (machine != ELF_MACHINE_X86_64 && machine != ELF_MACHINE_AARCH64)
+		return -ENOTSUP;
+	at_none.field_flag = SIM_FLAG_EQUAL;
+	at_row.field_flag = SIM_FLAG_DIFFER;
+	if (run(&null, machine, code, len, &value) || null.tested >= 0 ||
+	    (value.kind != SIM_ZERO && value.kind != SIM_ARGUMENT))
+		return -ENOTSUP;
+	if (run(&at_none, machine, code, len, &value) || value.kind != SIM_ZERO)
+		return -ENOTSUP;
+	/* What it returns at a row is of no interest, so that run may end where it is not understood. */
+	if (!run(&at_row, machine, code, len, &value) && value.kind == SIM_ZERO)
+		return -ENOTSUP;
+	field = at_none.tested;
+	if (at_row.tested != field || field <= 0 || field >= FIELD_MAX || field % 8)
+		return -ENOTSUP;
+	*ret_offset = (uint32_t)field;
+	return 0;
+}
+
 /* The choices of the next path, when the last one made n; false: that was all. */
 static bool next_choices(uint16_t *choices, unsigned n)
 {

@@ -54,11 +54,11 @@ int sqlite_code_byte(
     enum elf_machine machine, const uint8_t *code, size_t len, uint32_t *ret_offset);
 
 /*
- * Whether the function, before anything that is not understood, reads the word at offset of its first argument:
- * so a function that takes a statement is told from one that takes a number.
+ * The same for sqlite3_data_count(), which returns 0 for NULL and for a statement that is at no row: offset of the pointer to
+ * the row that decides it.
  */
-bool sqlite_code_reads_field(
-    enum elf_machine machine, const uint8_t *code, size_t len, uint32_t offset);
+int sqlite_code_tested(
+    enum elf_machine machine, const uint8_t *code, size_t len, uint32_t *ret_offset);
 
 /*
  * The same for sqlite3_extended_errcode(), which returns an int of its connection unless the connection is NULL, or not one
@@ -67,6 +67,13 @@ bool sqlite_code_reads_field(
  */
 int sqlite_code_word(
     enum elf_machine machine, const uint8_t *code, size_t len, uint32_t *ret_offset);
+
+/*
+ * Whether the function, before anything that is not understood, reads the word at offset of its first argument:
+ * so a function that takes a statement is told from one that takes a number.
+ */
+bool sqlite_code_reads_field(
+    enum elf_machine machine, const uint8_t *code, size_t len, uint32_t offset);
 
 /*
  * Bytes from the function's start to the address where a probe on its entry costs least, with its

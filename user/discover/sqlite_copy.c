@@ -24,6 +24,7 @@ enum {
 	FN_ERRCODE,
 	FN_VDBE_DELETE, /* inner functions, see sqlite_inner.h */
 	FN_VDBE_FINALIZE,
+	FN_DATA_COUNT,
 	FN_ALL,
 	FILES_MAX = 4096, /* distinct files per process; the largest seen (a browser) has 300 */
 };
@@ -44,6 +45,7 @@ static const char *const function_names[FN_ALL] = {
     [FN_ERRCODE] = "sqlite3_extended_errcode",
     [FN_VDBE_DELETE] = "sqlite3VdbeDelete",
     [FN_VDBE_FINALIZE] = "sqlite3VdbeFinalize",
+    [FN_DATA_COUNT] = "sqlite3_data_count",
 };
 
 const char *sqlite_function_name(enum sqlite_function function)
@@ -161,6 +163,9 @@ static const char *read_offsets(
 	/* Without it errors have the codes that the program gets. */
 	if (read_field(file, &functions[FN_ERRCODE], sqlite_code_word, &copy->errcode_offset))
 		copy->errcode_offset = 0;
+	/* Without it there are no beginnings of executions without their ends. */
+	if (read_field(file, &functions[FN_DATA_COUNT], sqlite_code_tested, &copy->row_offset))
+		copy->row_offset = 0;
 	return NULL;
 }
 

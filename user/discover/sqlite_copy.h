@@ -58,6 +58,7 @@ struct sqlite_copy {
 	    autocommit_offset; /* of the byte in a connection that is 0 in a transaction; 0: unknown */
 	/* Of the int in a connection that is the extended result code of its last call; 0: unknown. */
 	uint32_t errcode_offset;
+	uint32_t row_offset; /* of the pointer in a statement that is NULL at no row; 0: unknown */
 	/* Where sqlite3_exec calls what sqlite3_prepare_v2 calls, and the instruction behind it; 0: it calls
 	 * sqlite3_prepare_v2 itself. */
 	uint64_t exec_prepare_call, exec_prepare_return;

@@ -11,7 +11,7 @@ enum {
 
 void sim_init(struct sim *sim, int argument, int sp, bool null_argument)
 {
-	*sim = (struct sim){.null_argument = null_argument, .sp = sp};
+	*sim = (struct sim){.null_argument = null_argument, .sp = sp, .tested = -1};
 	for (int i = 0; i < SIM_REGISTERS; i++)
 		sim->reg[i] = (struct sim_value){.kind = SIM_ENTRY, .n = i};
 	sim->reg[argument] = (struct sim_value){.kind = SIM_ARGUMENT};
@@ -73,12 +73,15 @@ int sim_store(
 
 void sim_compare_zero(struct sim *sim, struct sim_value value)
 {
-	if (value.kind == SIM_ZERO || (value.kind == SIM_ARGUMENT && sim->null_argument))
+	sim->flag = SIM_FLAG_UNKNOWN;
+	if (value.kind == SIM_ZERO || (value.kind == SIM_ARGUMENT && sim->null_argument)) {
 		sim->flag = SIM_FLAG_EQUAL;
-	else if (value.kind == SIM_ARGUMENT || value.kind == SIM_STACK)
+	} else if (value.kind == SIM_ARGUMENT || value.kind == SIM_STACK) {
 		sim->flag = SIM_FLAG_DIFFER;
-	else
-		sim->flag = SIM_FLAG_UNKNOWN;
+	} else if (value.kind == SIM_FIELD && (sim->tested < 0 || sim->tested == value.n)) {
+		sim->tested = value.n;
+		sim->flag = sim->field_flag;
+	}
 }
 
 struct sim_value sim_add(struct sim_value value, int64_t n)

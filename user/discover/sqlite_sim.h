@@ -60,8 +60,11 @@ struct sim {
 	uint16_t choices;   /* bit n: the branch of choice n is taken */
 	unsigned n_choices; /* made so far */
 	enum sim_flag flag;
-	size_t pc; /* bytes from the function's start */
-	int sp;    /* which register is the stack pointer */
+	enum sim_flag
+	    field_flag; /* what comparing a field with zero gives: only one field may be */
+	int64_t tested; /* that field; -1: none was compared */
+	size_t pc;      /* bytes from the function's start */
+	int sp;         /* which register is the stack pointer */
 	struct sim_value reg[SIM_REGISTERS];
 	struct {
 		int64_t at;  /* relative to the stack pointer at entry */

@@ -252,6 +252,14 @@ static void append_process(struct buf *out, const struct node *node)
 	buf_printf(out, " %d]", service->pid);
 }
 
+static size_t append_span_duration(struct buf *out, const struct span *span)
+{
+	if (!span->untimed)
+		return tree_append_duration(out, span->end_ns - span->start_ns);
+	buf_append_char(out, '?');
+	return 1;
+}
+
 static void append_line(
     struct buf *out, const struct tree *tree, const struct node *node, bool colour)
 {
@@ -262,8 +270,7 @@ static void append_line(
 	append_padding(out, append_name(out, node, colour), tree->name_width + 2);
 	append_styled(out, kind, dim);
 	append_padding(out, strlen(kind), KIND_WIDTH);
-	append_padding(out, tree_append_duration(out, node->span->end_ns - node->span->start_ns),
-	    DURATION_WIDTH);
+	append_padding(out, append_span_duration(out, node->span), DURATION_WIDTH);
 	append_process(out, node);
 	tree_append_facts(out, node->span, colour);
 	if (!node->parent) {

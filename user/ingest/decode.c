@@ -42,7 +42,8 @@ static bool check_statement(const struct event *e)
 	const struct zsp_statement *s = e->statement;
 
 	return s->text_bytes == s->h.size - sizeof(*s) && s->text_bytes < ZSP_SQL_MAX &&
-	    s->start_ns <= s->end_ns && s->end_ns <= s->h.time_ns;
+	    s->detail <= ZSP_SQLITE_STATEMENTS && s->start_ns <= s->end_ns &&
+	    s->end_ns <= s->h.time_ns;
 }
 
 static bool check_lock(const struct event *e)

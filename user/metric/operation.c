@@ -50,6 +50,8 @@ void operation_metrics_span(struct operation_metrics *operations, const struct s
 {
 	struct instrument *instrument = operations->http_client;
 
+	if (span->untimed)
+		return;
 	if (span->kind == SPAN_KIND_SERVER)
 		instrument = operations->http_server;
 	else if (span->n_attrs && span->attrs[0].key == semconv_db_system_name)

@@ -16,7 +16,7 @@ struct operation_metrics {
 /* Create the instruments. Returns 0 or -ENOMEM. */
 int operation_metrics_init(struct operation_metrics *operations, struct metrics *metrics);
 
-/* Count an ended span; its ids are set, so that it can be an exemplar. */
+/* Count an ended span, unless its duration is not known; its ids are set, so that it can be an exemplar. */
 void operation_metrics_span(struct operation_metrics *operations, const struct span *span);
 
 #endif

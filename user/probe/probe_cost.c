@@ -253,7 +253,7 @@ static void calibration_release(struct calibration *c)
 		close(c->child_fd);
 	}
 	while (c->n_links > 0)
-		probes_drop_link(c->probes, c->links[--c->n_links]);
+		probes_drop_link(c->probes, c->links[--c->n_links], 0);
 	probes_close(c->probes);
 	if (c->code)
 		munmap(c->code, PROBE_SHAPE_COUNT * SPACING);

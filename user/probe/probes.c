@@ -239,15 +239,25 @@ void probes_silence(struct probes *p)
 static void detach(struct probes *p)
 {
 	while (p->n_links > 0)
-		reaper_take(p->reaper, p->links[--p->n_links]);
+		reaper_take(p->reaper, p->links[--p->n_links], 0);
 	while (p->calls.n_links > 0)
-		reaper_take(p->reaper, p->calls.links[--p->calls.n_links]);
+		reaper_take(p->reaper, p->calls.links[--p->calls.n_links], 0);
 	reaper_wait(p->reaper);
 }
 
-void probes_drop_link(struct probes *p, struct bpf_link *link)
+void probes_drop_link(struct probes *p, struct bpf_link *link, uint32_t owner)
 {
-	reaper_take(p->reaper, link);
+	reaper_take(p->reaper, link, owner);
+}
+
+bool probes_drops_links(const struct probes *p, uint32_t owner)
+{
+	return reaper_has(p->reaper, owner);
+}
+
+volatile struct zsp_sqlite_process *probes_sqlite_process(struct probes *p, uint32_t number)
+{
+	return &p->skel->bss->zsp_sqlite_processes[number];
 }
 
 void probes_close(struct probes *p)
@@ -343,10 +353,10 @@ void probes_target_remove(struct probes *p, uint32_t pid)
 	each_thread(pid, thread_remove, p, &removed);
 }
 
-int probes_target_set_copy(struct probes *p, uint32_t pid, uint32_t copy)
+int probes_target_set_cookie(struct probes *p, uint32_t pid, uint32_t cookie)
 {
 	return bpf_map__update_elem(
-	    p->skel->maps.zsp_copy_of_process, &pid, sizeof(pid), &copy, sizeof(copy), BPF_ANY);
+	    p->skel->maps.zsp_copy_of_process, &pid, sizeof(pid), &cookie, sizeof(cookie), BPF_ANY);
 }
 
 int probes_set_copy(struct probes *p, uint32_t index, const struct zsp_sqlite_copy *copy)

@@ -53,9 +53,9 @@ int probes_target_add(struct probes *probes, uint32_t pid);
 /* Observe it no more. */
 void probes_target_remove(struct probes *probes, uint32_t pid);
 
-/* For kernels without attach cookies: the copy (index into the copies) whose probes the process hits; pid 0
+/* For kernels without attach cookies: the cookie of the copy whose probes the process hits; pid 0
  * speaks for all that nothing else is said of. */
-int probes_target_set_copy(struct probes *probes, uint32_t pid, uint32_t copy);
+int probes_target_set_cookie(struct probes *probes, uint32_t pid, uint32_t cookie);
 
 /* Tell the kernel side where copy number index keeps things. */
 int probes_set_copy(struct probes *probes, uint32_t index, const struct zsp_sqlite_copy *copy);
@@ -91,8 +91,14 @@ enum probes_program {
 struct bpf_link;
 struct bpf_program;
 
-/* Detach a link and free it, without waiting. */
-void probes_drop_link(struct probes *probes, struct bpf_link *link);
+/* Detach a link and free it, without waiting. owner: for probes_drops_links(); 0: nobody. */
+void probes_drop_link(struct probes *probes, struct bpf_link *link, uint32_t owner);
+
+/* Are links of this owner still attached although they were dropped? */
+bool probes_drops_links(const struct probes *probes, uint32_t owner);
+
+/* What the kernel side is told of SQLite process number (below ZSP_SQLITE_PROCESSES), and counts for it. Mapped memory. */
+volatile struct zsp_sqlite_process *probes_sqlite_process(struct probes *probes, uint32_t number);
 
 struct bpf_program *probes_program(struct probes *probes, enum probes_program which);
 

@@ -13,33 +13,50 @@ enum {
 	REAPER_QUEUE = 4096,
 };
 
+struct taken {
+	struct bpf_link *link;
+	uint32_t tag;
+};
+
 struct reaper {
 	pthread_mutex_t lock;
 	pthread_cond_t work, idle;
 	pthread_t threads[REAPER_THREADS];
 	size_t n_threads;
-	struct bpf_link *queue[REAPER_QUEUE];
+	struct taken queue[REAPER_QUEUE];
+	struct taken busy[REAPER_THREADS]; /* what each thread is at; link NULL: nothing */
 	size_t n_queued, n_busy;
 	bool stop;
 };
 
+/* A free place among what threads are at. */
+static struct taken *busy_place(struct reaper *r)
+{
+	struct taken *place = r->busy;
+
+	while (place->link)
+		place++;
+	return place;
+}
+
 static void *reaper_main(void *arg)
 {
 	struct reaper *r = arg;
+	struct taken *mine;
 
 	pthread_mutex_lock(&r->lock);
 	for (;;) {
-		struct bpf_link *link;
-
 		while (r->n_queued == 0 && !r->stop)
 			pthread_cond_wait(&r->work, &r->lock);
 		if (r->n_queued == 0)
 			break;
-		link = r->queue[--r->n_queued];
+		mine = busy_place(r);
+		*mine = r->queue[--r->n_queued];
 		r->n_busy++;
 		pthread_mutex_unlock(&r->lock);
-		bpf_link__destroy(link);
+		bpf_link__destroy(mine->link);
 		pthread_mutex_lock(&r->lock);
+		mine->link = NULL;
 		if (--r->n_busy == 0 && r->n_queued == 0)
 			pthread_cond_broadcast(&r->idle);
 	}
@@ -90,14 +107,27 @@ void reaper_free(struct reaper *r)
 	free(r);
 }
 
-void reaper_take(struct reaper *r, struct bpf_link *link)
+bool reaper_has(struct reaper *r, uint32_t tag)
+{
+	bool has = false;
+
+	pthread_mutex_lock(&r->lock);
+	for (size_t i = 0; i < r->n_queued && !has; i++)
+		has = r->queue[i].tag == tag;
+	for (size_t i = 0; i < REAPER_THREADS && !has; i++)
+		has = r->busy[i].link && r->busy[i].tag == tag;
+	pthread_mutex_unlock(&r->lock);
+	return has;
+}
+
+void reaper_take(struct reaper *r, struct bpf_link *link, uint32_t tag)
 {
 	bool queued;
 
 	pthread_mutex_lock(&r->lock);
 	queued = r->n_queued < REAPER_QUEUE;
 	if (queued) {
-		r->queue[r->n_queued++] = link;
+		r->queue[r->n_queued++] = (struct taken){.link = link, .tag = tag};
 		pthread_cond_signal(&r->work);
 	}
 	pthread_mutex_unlock(&r->lock);

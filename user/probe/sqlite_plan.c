@@ -8,17 +8,18 @@ static const struct {
 	enum sqlite_function function;
 	enum probes_program program;
 	bool on_return;
+	enum zsp_sqlite_detail until;
 } wanted[] = {
-    {SQLITE_FN_STEP, PROBES_SQLITE_STEP, false},
-    {SQLITE_FN_STEP, PROBES_SQLITE_STEP_RETURN, true},
-    {SQLITE_FN_RESET, PROBES_SQLITE_END, false},
-    {SQLITE_FN_FINALIZE, PROBES_SQLITE_END, false},
-    {SQLITE_FN_CLOSE, PROBES_SQLITE_CLOSE, false},
-    {SQLITE_FN_CLOSE_V2, PROBES_SQLITE_CLOSE, false},
-    {SQLITE_FN_PREPARE_V2, PROBES_SQLITE_PREPARE, false},
-    {SQLITE_FN_PREPARE_V2, PROBES_SQLITE_PREPARE_RETURN, true},
-    {SQLITE_FN_PREPARE_V3, PROBES_SQLITE_PREPARE, false},
-    {SQLITE_FN_PREPARE_V3, PROBES_SQLITE_PREPARE_RETURN, true},
+    {SQLITE_FN_STEP, PROBES_SQLITE_STEP, false, ZSP_SQLITE_STATEMENTS},
+    {SQLITE_FN_STEP, PROBES_SQLITE_STEP_RETURN, true, ZSP_SQLITE_FULL},
+    {SQLITE_FN_RESET, PROBES_SQLITE_END, false, ZSP_SQLITE_FULL},
+    {SQLITE_FN_FINALIZE, PROBES_SQLITE_END, false, ZSP_SQLITE_FULL},
+    {SQLITE_FN_CLOSE, PROBES_SQLITE_CLOSE, false, ZSP_SQLITE_OFF},
+    {SQLITE_FN_CLOSE_V2, PROBES_SQLITE_CLOSE, false, ZSP_SQLITE_OFF},
+    {SQLITE_FN_PREPARE_V2, PROBES_SQLITE_PREPARE, false, ZSP_SQLITE_FULL},
+    {SQLITE_FN_PREPARE_V2, PROBES_SQLITE_PREPARE_RETURN, true, ZSP_SQLITE_FULL},
+    {SQLITE_FN_PREPARE_V3, PROBES_SQLITE_PREPARE, false, ZSP_SQLITE_FULL},
+    {SQLITE_FN_PREPARE_V3, PROBES_SQLITE_PREPARE_RETURN, true, ZSP_SQLITE_FULL},
 };
 
 #define N_WANTED (sizeof(wanted) / sizeof(wanted[0]))
@@ -63,6 +64,7 @@ size_t sqlite_plan(const struct sqlite_copy *copy, struct sqlite_plan_row ret_ro
 		    .function = wanted[i].function,
 		    .program = wanted[i].program,
 		    .on_return = on_return,
+		    .until = wanted[i].until,
 		    .emulated = on_return ? probe->entry_cheap : probe->cheapest_cheap,
 		    .offset = on_return ? probe->entry : probe->cheapest,
 		};

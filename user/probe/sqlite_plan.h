@@ -22,6 +22,7 @@ struct sqlite_plan_row {
 	enum probes_program program;
 	bool
 	    on_return; /* runs when the function returns; its breakpoint is on the entry all the same */
+	enum zsp_sqlite_detail until; /* it is attached in this detail and richer ones */
 	bool emulated;   /* the kernel emulates the instruction at offset, else it steps it */
 	uint64_t offset; /* of the breakpoint in the file */
 };

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "probe/probes.h"
+#include "probe/sqlite_budget.h"
 #include "probe/sqlite_untraced.h"
 
 struct sqlite_probes_stats {
@@ -19,12 +20,14 @@ struct sqlite_probes_stats {
 	uint64_t late;      /* copies attached when a process born under observation had them mapped
 	                     * already: its first statements may have gone unseen */
 	struct sqlite_untraced_stats untraced;
+	struct sqlite_budget_stats budget;
 };
 
 struct sqlite_probes;
 
-struct sqlite_probes *sqlite_probes_new(struct probes *probes); /* NULL: no memory */
-void sqlite_probes_free(struct sqlite_probes *sqlite);          /* detaches all; NULL is fine */
+/* budget_pct: how much of a process' CPU time its probes may take, see probe/tier.h. NULL: no memory. */
+struct sqlite_probes *sqlite_probes_new(struct probes *probes, double budget_pct);
+void sqlite_probes_free(struct sqlite_probes *sqlite); /* detaches all; NULL is fine */
 
 /* Detach from all processes. */
 void sqlite_probes_detach(struct sqlite_probes *sqlite);
@@ -63,6 +66,20 @@ void sqlite_probes_forget(struct sqlite_probes *sqlite, uint32_t pid);
  * time. It takes about a millisecond for 2 MB. Whether more is to be searched.
  */
 bool sqlite_probes_search(struct sqlite_probes *sqlite, size_t bytes);
+
+/* CPU time of a process since its start; of pid 0, of the command and all that it started. 0: cannot be told. */
+typedef uint64_t sqlite_probes_cpu_ns(void *ctx, uint32_t pid);
+
+/*
+ * Time passes: once a second costs are compared with the budget, and probes detached or attached accordingly. Each such change is
+ * logged.
+ */
+void sqlite_probes_tick(
+    struct sqlite_probes *sqlite, uint64_t now_ns, sqlite_probes_cpu_ns *cpu_ns, void *ctx);
+
+/* Visit the processes with their detail; pid 0 is the command with all it started. */
+void sqlite_probes_each(const struct sqlite_probes *sqlite,
+    void (*visit)(void *ctx, uint32_t pid, enum zsp_sqlite_detail detail), void *ctx);
 
 void sqlite_probes_stats(const struct sqlite_probes *sqlite, struct sqlite_probes_stats *ret_stats);
 

@@ -39,6 +39,7 @@ const char semconv_zerospan_culprit_sqlite_transaction_id[] =
     "zerospan.culprit.sqlite.transaction.id";
 const char semconv_zerospan_culprit_thread_id[] = "zerospan.culprit.thread.id";
 const char semconv_zerospan_parent_basis[] = "zerospan.parent.basis";
+const char semconv_zerospan_sqlite_detail[] = "zerospan.sqlite.detail";
 const char semconv_zerospan_sqlite_inside_ms[] = "zerospan.sqlite.inside_ms";
 const char semconv_zerospan_sqlite_phase[] = "zerospan.sqlite.phase";
 const char semconv_zerospan_sqlite_transaction_duration_ms[] =

@@ -44,6 +44,7 @@ extern const char semconv_zerospan_culprit_sqlite_connection[];
 extern const char semconv_zerospan_culprit_sqlite_transaction_id[];
 extern const char semconv_zerospan_culprit_thread_id[];
 extern const char semconv_zerospan_parent_basis[];
+extern const char semconv_zerospan_sqlite_detail[];
 extern const char semconv_zerospan_sqlite_inside_ms[];
 extern const char semconv_zerospan_sqlite_phase[];
 extern const char semconv_zerospan_sqlite_transaction_duration_ms[];

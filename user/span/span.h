@@ -110,6 +110,7 @@ struct span {
 	size_t n_metric_attrs; /* the first so many are also those of its duration metric */
 	uint32_t dropped_attrs;
 	struct span_link culprit; /* the span that held this one up */
+	bool untimed; /* only its beginning was seen: end_ns is start_ns, in no duration metric */
 };
 
 /* The attribute with this key, or NULL. Linear: for people's views and tests, not for hot paths. */

@@ -180,10 +180,11 @@ struct span *statement_span_build(struct span_builder *builder, struct statement
 {
 	struct sv raw = sv_from(statement->text, statement->text_bytes);
 	bool prepared = statement->stmt != 0;
+	bool whole = statement->detail == ZSP_SQLITE_FULL;
 	uint64_t lasted_ns = statement->end_ns - statement->start_ns;
 	int result = statement->result;
-	bool failed =
-	    result != SQLITE_OK_CODE && result != SQLITE_ROW_CODE && result != SQLITE_DONE_CODE;
+	bool failed = whole && result != SQLITE_OK_CODE && result != SQLITE_ROW_CODE &&
+	    result != SQLITE_DONE_CODE;
 	struct sv sanitised = {0}, summary = {0};
 	struct span *span;
 	char code[16];
@@ -201,13 +202,15 @@ struct span *statement_span_build(struct span_builder *builder, struct statement
 	}
 	span_builder_metric_end(builder);
 	span_builder_string(builder, semconv_db_query_text, sanitised);
-	if (prepared)
+	if (!whole)
+		span_builder_constant(builder, semconv_zerospan_sqlite_detail, SV("statements"));
+	else if (prepared)
 		span_builder_int(builder, semconv_db_response_returned_rows, statement->rows);
 	else
 		span_builder_constant(builder, semconv_zerospan_sqlite_phase, SV("prepare"));
 	add_transaction(builder, &facts->part);
 	add_wait(builder, statement, &facts->wait);
-	if (statement->inside_ns < lasted_ns)
+	if (whole && statement->inside_ns < lasted_ns)
 		span_builder_double(
 		    builder, semconv_zerospan_sqlite_inside_ms, (double)statement->inside_ns / 1e6);
 	span = span_builder_finish(
@@ -218,5 +221,6 @@ struct span *statement_span_build(struct span_builder *builder, struct statement
 	span->status = failed ? SPAN_STATUS_ERROR : SPAN_STATUS_UNSET;
 	span->start_ns = statement->start_ns;
 	span->end_ns = statement->end_ns;
+	span->untimed = !whole;
 	return span;
 }

@@ -28,7 +28,10 @@ struct statement_facts {
 	struct lock_wait wait;
 };
 
-/* The span of one execution without ids, flags and parent; NULL without memory. */
+/*
+ * The span of one execution; of one of which only the beginning was seen (ZSP_SQLITE_STATEMENTS) without duration, rows and
+ * result, marked as such. It comes without ids, flags and parent; NULL without memory.
+ */
 struct span *statement_span_build(struct span_builder *builder, struct statement_texts *texts,
     const struct zsp_statement *statement, const struct statement_facts *facts,
     struct service *service);

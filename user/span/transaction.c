@@ -16,7 +16,8 @@ struct transaction {
 	uint64_t db;
 	uint64_t id;
 	uint64_t start_ns;
-	bool begun; /* its first statement was seen */
+	uint8_t era; /* struct zsp_statement */
+	bool begun;  /* its first statement was seen */
 };
 
 struct transactions {
@@ -97,6 +98,7 @@ static struct transaction *transaction_begin(
 	transaction->db = statement->db;
 	transaction->closes = statement->db_closes;
 	transaction->start_ns = statement->start_ns;
+	transaction->era = statement->era;
 	transaction->begun = begins_with(statement, words, 2);
 	if (hmap_add(
 		&transactions->by_connection, connection_hash(statement), &transaction->node)) {
@@ -125,6 +127,10 @@ struct transaction_part transactions_execution(
 	if (!statement->db || statement->transaction == ZSP_TRANSACTION_UNKNOWN)
 		return part;
 	transaction = transaction_find(transactions, statement);
+	if (transaction && transaction->era != statement->era) {
+		transaction_end(transactions, transaction); /* its end may have gone unseen */
+		transaction = NULL;
+	}
 	if (!transaction && statement->transaction == ZSP_TRANSACTION_OPEN)
 		transaction = transaction_begin(transactions, statement);
 	/* An execution that was over before may be told late: when its statement is reset. */

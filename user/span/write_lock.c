@@ -363,12 +363,14 @@ struct lock_wait write_locks_wait(struct write_locks *locks, const struct zsp_st
 	struct wait none = {.pid = statement->h.pid}, *kept, *wait;
 	/* SQLITE_BUSY_SNAPSHOT and others of its kind are nobody's: so the extended code must be known. */
 	bool busy = statement->errcode && statement_error_code(statement) == SQLITE_BUSY_CODE;
+	/* It has only begun: what its statement waited for was an earlier execution's, which is never told. */
+	bool begun = statement->detail != ZSP_SQLITE_FULL;
 	const struct blame *blame;
 
 	kept = locks->waits_by_statement.count ? wait_find(locks, statement->h.pid, statement->stmt)
 					       : NULL;
 	wait = kept ? kept : &none;
-	if (kept || busy) {
+	if (!begun && (kept || busy)) {
 		/* Given up at the last attempt: that one counts. Else who kept it waiting longest. */
 		blame = busy ? wait_blame(locks, wait, &connection, statement->end_ns - ATTEMPT_NS,
 				   statement->end_ns, 0)
