@@ -27,6 +27,8 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 COLUMNS = ["function", "probe", "offset", "instruction", "kernel", "ns/hit", "others", "bytes"]
+# Inside the library, without a symbol in a stripped one.
+INNER = "sqlite3VdbeDelete"
 
 
 class Row:
@@ -95,7 +97,8 @@ class Library:
 
 
 def expect_right(row, library):
-    equal(library.address(row.entry), library.symbols[row.function], f"address of {row}")
+    if row.function != INNER:
+        equal(library.address(row.entry), library.symbols[row.function], f"address of {row}")
     code, text = library.instruction(row.offset)
     equal((row.bytes, row.instruction), (code, text), f"instruction under {row}")
     check(row.probe == "entry" or row.offset == row.entry, f"{row} is not on the function's entry")

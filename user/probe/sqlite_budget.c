@@ -200,6 +200,7 @@ void sqlite_budget_copy(struct sqlite_process *process, const struct sqlite_copy
 	    &process->step_at_entry);
 	note_probe(&copy->probe[SQLITE_FN_RESET], &process->end_cheap, &unused, &unused);
 	note_probe(&copy->probe[SQLITE_FN_FINALIZE], &process->end_cheap, &unused, &unused);
+	note_probe(&copy->probe[SQLITE_FN_VDBE_DELETE], &process->end_cheap, &unused, &unused);
 	note_probe(&copy->probe[SQLITE_FN_PREPARE_V2], &process->prepare_cheap,
 	    &process->prepare_return_cheap, &process->prepare_at_entry);
 	note_probe(&copy->probe[SQLITE_FN_PREPARE_V3], &process->prepare_cheap,
