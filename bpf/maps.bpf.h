@@ -26,6 +26,9 @@ struct zsp_sqlite_frame {
 };
 #define ZSP_SQLITE_DEPTH 4
 
+/* Preparations that run inside each other: a connection's first one reads the schema by another one. */
+#define ZSP_PREPARE_DEPTH 2
+
 /*
  * One call that moved bytes. Lives in the thread's entry and not on the stack: what is read back
  * from a map is unknown to the verifier, so it checks the code behind it once and not once per kind
@@ -96,15 +99,16 @@ struct zsp_thread {
 	u32 slice;         /* returns from epoll_wait and its like */
 	u32 depth;         /* sqlite frames in use */
 	u32 late;          /* enum zsp_late */
-	u32 sqlite_mode;   /* of the process when frames and prepare were last used */
+	u32 sqlite_mode;   /* of the process when frames and prepares were last used */
 	u32 sqlite_place;  /* cookie of the probe that is running, */
 	u32 sqlite_now; /* mode of the process as it found it: user space may change it at any time */
 	u64 returned_sp; /* of the SQLite call that returned last; 0: one was entered since */
 	struct zsp_sqlite_frame frames[ZSP_SQLITE_DEPTH];
 	struct zsp_transfer transfer;
 	struct zsp_arrival arrival;
-	struct zsp_prepare prepare;
-	struct zsp_object_key key; /* at hand: uprobe programs have little stack */
+	struct zsp_prepare
+	    prepares[ZSP_PREPARE_DEPTH]; /* the outermost one and the innermost one */
+	struct zsp_object_key key;       /* at hand: uprobe programs have little stack */
 };
 
 struct {

@@ -80,7 +80,8 @@ static __always_inline void enter_mode(struct zsp_thread *thread)
 		return;
 	thread->sqlite_mode = thread->sqlite_now;
 	thread->depth = 0;
-	thread->prepare.sp = 0;
+	for (u32 i = 0; i < ZSP_PREPARE_DEPTH; i++)
+		thread->prepares[i].sp = 0;
 }
 
 /* Append the SQL text at its user address, most bytes at most; false when the record has no room for it. */
@@ -418,13 +419,29 @@ int BPF_KPROBE(zsp_sqlite_end, u64 stmt)
 }
 
 /*
- * sqlite3_prepare and its kin. One may run inside another (a virtual table prepares statements of its own): then only the
- * inner one is known.
+ * Where a preparation goes that begins at this stack pointer. One inside another (it reads the schema, or a virtual table
+ * prepares statements of its own) has the lower one; of more than two the outermost and the innermost are known.
  */
+static __always_inline struct zsp_prepare *prepare_at(struct zsp_thread *thread, u64 sp)
+{
+	return &thread->prepares[thread->prepares[0].sp > sp];
+}
+
+/* The one that returns at this stack pointer; NULL: its beginning is not known. */
+static __always_inline struct zsp_prepare *prepare_returning(struct zsp_thread *thread, u64 sp)
+{
+	for (u32 i = 0; i < ZSP_PREPARE_DEPTH; i++)
+		if (sp - thread->prepares[i].sp < ZSP_PREPARE_FRAME)
+			return &thread->prepares[i];
+	return NULL;
+}
+
+/* sqlite3_prepare_v2 and its kin. */
 SEC("uprobe")
 int BPF_KPROBE(zsp_sqlite_prepare, u64 db, u64 text, int bytes)
 {
 	struct zsp_thread *thread = zsp_current_thread();
+	struct zsp_prepare *prepare;
 
 	if (!thread)
 		return 0;
@@ -433,19 +450,20 @@ int BPF_KPROBE(zsp_sqlite_prepare, u64 db, u64 text, int bytes)
 		return 0;
 	enter_mode(thread);
 	thread->returned_sp = 0;
-	thread->prepare.sp = PT_REGS_SP(ctx);
-	thread->prepare.start_ns = bpf_ktime_get_ns();
-	thread->prepare.db = db;
-	thread->prepare.text = text;
-	thread->prepare.text_bytes = bytes; /* negative: any number */
-	thread->prepare.slice = thread->slice;
+	prepare = prepare_at(thread, PT_REGS_SP(ctx));
+	prepare->sp = PT_REGS_SP(ctx);
+	prepare->start_ns = bpf_ktime_get_ns();
+	prepare->db = db;
+	prepare->text = text;
+	prepare->text_bytes = bytes; /* negative: any number */
+	prepare->slice = thread->slice;
 	return 0;
 }
 
 /* Reported as an execution that has no statement; until then its entry is known by the stack pointer. */
-static __always_inline void prepare_failed(struct zsp_thread *thread, int result)
+static __always_inline void prepare_failed(
+    struct zsp_thread *thread, const struct zsp_prepare *prepare, int result)
 {
-	const struct zsp_prepare *prepare = &thread->prepare;
 	const struct zsp_sqlite_copy *copy;
 	struct zsp_stmt *exec;
 
@@ -470,17 +488,20 @@ SEC("uretprobe")
 int BPF_KRETPROBE(zsp_sqlite_prepare_return, int result)
 {
 	struct zsp_thread *thread = zsp_current_thread();
+	struct zsp_prepare *prepare;
 
 	if (!thread || is_told(thread, PT_REGS_SP(ctx)))
 		return 0;
+	prepare = prepare_returning(thread, thread->returned_sp);
 	/* No failure of ours if it began in another era. */
 	if (result && thread->sqlite_mode == enter_place(thread, ctx)->mode) {
-		if (thread->returned_sp - thread->prepare.sp < ZSP_PREPARE_FRAME)
-			prepare_failed(thread, result);
+		if (prepare)
+			prepare_failed(thread, prepare, result);
 		else
 			zsp_count(ZSP_COUNT_LOST_STMT_RETURN, 1);
 	}
-	thread->prepare.sp = 0;
+	if (prepare)
+		prepare->sp = 0;
 	return 0;
 }
 

@@ -117,8 +117,13 @@ static void print_cost(const struct probe_cost *cost, bool on_return)
 		printf("  %8s", "-");
 }
 
+/* What hits cost in observed processes and in others. */
+struct costs {
+	struct probe_costs observed, other;
+};
+
 /* costs is NULL when they are not known. */
-static void print_row(const struct row *row, const struct probe_costs *costs)
+static void print_row(const struct row *row, const struct costs *costs)
 {
 	char name[48], text[INSN_TEXT_MAX], bytes[3 * INSN_BYTES_MAX + 1] = "";
 	size_t len = insn_text(elf_machine_host(), row->code, row->n_code, text);
@@ -133,12 +138,12 @@ static void print_row(const struct row *row, const struct probe_costs *costs)
 	printf("  %-22s  %-6s  0x%-8llx  %-14s  %-9s", name, on_return ? "return" : "entry",
 	    (unsigned long long)row->plan.offset, *text ? text : "?",
 	    row->plan.emulated ? "emulated" : "stepped");
-	print_cost(costs ? &costs->observed[row->shape] : NULL, on_return);
-	print_cost(costs ? &costs->other[row->shape] : NULL, on_return);
+	print_cost(costs ? &costs->observed.of[row->shape] : NULL, on_return);
+	print_cost(costs ? &costs->other.of[row->shape] : NULL, on_return);
 	printf("  %s\n", len ? bytes : "?");
 }
 
-static void print_copy(const struct noted_copy *copy, const struct probe_costs *costs)
+static void print_copy(const struct noted_copy *copy, const struct costs *costs)
 {
 	printf("\nprobes of SQLite in %s:\n", copy->path);
 	printf("  %-22s  %-6s  %-10s  %-14s  %-9s  %8s  %8s  %s\n", "function", "probe", "offset",
@@ -149,7 +154,7 @@ static void print_copy(const struct noted_copy *copy, const struct probe_costs *
 
 void check_probes_print(const struct check_probes *table, const char *not_measured)
 {
-	struct probe_costs costs;
+	struct costs costs;
 	struct buf message;
 	bool measured = false;
 
@@ -157,7 +162,8 @@ void check_probes_print(const struct check_probes *table, const char *not_measur
 		return;
 	buf_init(&message);
 	if (!not_measured) {
-		measured = probe_cost_measure(&costs, &message) == 0;
+		measured =
+		    probe_cost_measure_observed(&costs.observed, &costs.other, &message) == 0;
 		not_measured = message.data ? message.data : "no memory";
 	}
 	for (size_t i = 0; i < table->n; i++)

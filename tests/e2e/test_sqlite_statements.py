@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of a whole workload, compared with what SQLite itself says it ran; statements that never ran;
 and what a statement costs however much it returns."""
+import contextlib
 import json
 import re
+import sqlite3
 
 import lib
 import observer
@@ -152,6 +154,32 @@ def test_preparation_that_fails(t):
     for span in refused:
         equal((span.kind, span.status, span.get("db.response.status_code"), span.get("error.type"),
                span.get("db.response.returned_rows")), ("CLIENT", "ERROR", "1", "1", None), f"{span}")
+
+
+FIRST_REFUSED = """
+import sqlite3, sys
+try:
+    sqlite3.connect(sys.argv[1]).execute("select * from nope")
+except sqlite3.Error:
+    pass
+"""
+
+
+def test_first_preparation_that_fails(t):
+    """A connection's first statement makes SQLite read the schema, by preparing another one inside."""
+    database = t.path("file.db")
+    with contextlib.closing(sqlite3.connect(database)) as db:
+        db.execute("create table t (a)")
+    python = [lib.PYTHON, t.write("refused.py", FIRST_REFUSED), database]
+    shell = [lib.tool("sqlite3", "sqlite3"), database, "select * from nope"]
+    for name, command in ("python", python), ("shell", shell):
+        spans = t.path(name)
+        zerospan = observer.start(t, "trace", "--format", "none", "--output", spans, "--", *command)
+        zerospan.wait(20)
+        refused = [s for s in statements_of(spans) if s.get("zerospan.sqlite.phase")]
+        equal([(s.get("db.query.text"), s.get("db.response.status_code")) for s in refused],
+              [("select * from nope", "1")], f"{name}: what could not be prepared")
+        equal(zerospan.summary().lost, 0, f"{name}: lost")
 
 
 SLOW_READER = """

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Calibration of probes on a child process; see probe_cost.h. */
+/*
+ * Calibration of probes on a child process; see probe_cost.h. It may be forked from a process that has threads, so the child
+ * only calls what may be called then: read, write, nanosleep, clock_gettime, prctl, _exit.
+ */
 #include "probe/probe_cost.h"
 
 #include <bpf/libbpf.h>
@@ -17,6 +20,12 @@
 
 #include "base/clock.h"
 #include "probe/probes.h"
+
+const struct probe_costs probe_costs_default = {{
+    [PROBE_SHAPE_EMULATED] = {800, 800},
+    [PROBE_SHAPE_STEPPED] = {12000, 800},
+    [PROBE_SHAPE_SPLIT] = {800, 12000},
+}};
 
 /*
  * The least of many short rounds, over some time: what others do on this host only ever adds. A round of the dearest
@@ -83,16 +92,24 @@ struct calibration {
 
 /* --- the child --------------------------------------------------------------------------------- */
 
+static uint64_t cpu_ns(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	return (uint64_t)used.tv_sec * NS_PER_S + (uint64_t)used.tv_nsec;
+}
+
 static uint64_t round_ns(void *code)
 {
 	int (*function)(const void *statement);
 	uint64_t start_ns;
 
 	*(void **)&function = code;
-	start_ns = clock_monotonic_ns();
+	start_ns = cpu_ns();
 	for (int i = 0; i < CALLS; i++)
 		function(code);
-	return clock_monotonic_ns() - start_ns;
+	return cpu_ns() - start_ns;
 }
 
 static struct sample least_rounds(char *code)
@@ -128,7 +145,6 @@ static _Noreturn void child_main(const struct calibration *c, int parent_fd)
 	_exit(0);
 }
 
-/* Before there are probes, so that the child holds none. */
 static int start_child(struct calibration *c)
 {
 	int fds[2];
@@ -208,41 +224,68 @@ static uint32_t added_ns(uint64_t before_ns, uint64_t after_ns)
 	return after_ns > before_ns ? (uint32_t)((after_ns - before_ns) / CALLS) : 0;
 }
 
-static void compare(struct probe_cost cost[PROBE_SHAPE_COUNT], const struct sample *bare,
-    const struct sample *entry, const struct sample *both)
+static struct probe_costs costs_of(
+    const struct sample *bare, const struct sample *entry, const struct sample *both)
 {
+	struct probe_costs costs;
+
 	for (int i = 0; i < PROBE_SHAPE_COUNT; i++) {
-		cost[i].entry_ns = added_ns(bare->ns[i], entry->ns[i]);
-		cost[i].return_ns = added_ns(entry->ns[i], both->ns[i]);
+		costs.of[i].entry_ns = added_ns(bare->ns[i], entry->ns[i]);
+		costs.of[i].return_ns = added_ns(entry->ns[i], both->ns[i]);
 	}
+	return costs;
 }
 
-static int measure(struct calibration *c, struct probe_costs *ret_costs)
+static int sample_observed(const struct calibration *c, struct sample *ret_sample)
 {
-	struct sample bare, entry, other_entry, both, other_both;
+	int err = probes_target_add(c->probes, (uint32_t)c->child);
+
+	if (err)
+		return err;
+	err = sample(c, ret_sample);
+	probes_target_remove(c->probes, (uint32_t)c->child);
+	return err;
+}
+
+/* Sample with the probes that are attached now. ret_observed: NULL to leave that out. */
+static int sample_both(
+    const struct calibration *c, struct sample *ret_observed, struct sample *ret_other)
+{
+	int err = sample(c, ret_other);
+
+	return err || !ret_observed ? err : sample_observed(c, ret_observed);
+}
+
+/* ret_observed: likewise. */
+static int measure(
+    struct calibration *c, struct probe_costs *ret_observed, struct probe_costs *ret_other)
+{
+	struct sample bare, entry, both, other_entry, other_both;
 	int err = sample(c, &bare);
 
 	if (!err)
 		err = attach(c, false);
 	if (!err)
-		err = sample(c, &other_entry);
-	if (!err)
-		err = probes_target_add(c->probes, (uint32_t)c->child);
-	if (!err)
-		err = sample(c, &entry);
+		err = sample_both(c, ret_observed ? &entry : NULL, &other_entry);
 	if (!err)
 		err = attach(c, true);
 	if (!err)
-		err = sample(c, &both);
+		err = sample_both(c, ret_observed ? &both : NULL, &other_both);
 	if (err)
 		return err;
-	probes_target_remove(c->probes, (uint32_t)c->child);
-	err = sample(c, &other_both);
-	if (err)
-		return err;
-	compare(ret_costs->observed, &bare, &entry, &both);
-	compare(ret_costs->other, &bare, &other_entry, &other_both);
+	if (ret_observed)
+		*ret_observed = costs_of(&bare, &entry, &both);
+	*ret_other = costs_of(&bare, &other_entry, &other_both);
 	return 0;
+}
+
+static int calibration_init(struct calibration *c)
+{
+	int err;
+
+	*c = (struct calibration){.code_fd = -1, .child_fd = -1};
+	err = make_code(c);
+	return err ? err : start_child(c);
 }
 
 static void calibration_release(struct calibration *c)
@@ -254,27 +297,45 @@ static void calibration_release(struct calibration *c)
 	}
 	while (c->n_links > 0)
 		probes_drop_link(c->probes, c->links[--c->n_links], 0);
-	probes_close(c->probes);
 	if (c->code)
 		munmap(c->code, PROBE_SHAPE_COUNT * SPACING);
 	if (c->code_fd >= 0)
 		close(c->code_fd);
 }
 
-int probe_cost_measure(struct probe_costs *ret_costs, struct buf *message)
+int probe_cost_measure(struct probes *probes, struct probe_costs *ret_costs)
+{
+	struct probe_costs costs;
+	struct calibration c;
+	int err = calibration_init(&c);
+
+	c.probes = probes;
+	if (!err)
+		err = measure(&c, NULL, &costs);
+	for (int i = 0; i < PROBE_SHAPE_COUNT && !err; i++)
+		if (!costs.of[i].entry_ns || !costs.of[i].return_ns)
+			err = -ERANGE;
+	if (!err)
+		*ret_costs = costs;
+	calibration_release(&c);
+	return err;
+}
+
+/* The child comes before the kernel side, so that it holds nothing of it. */
+int probe_cost_measure_observed(
+    struct probe_costs *ret_observed, struct probe_costs *ret_other, struct buf *message)
 {
 	const struct probes_options options = {0};
-	struct calibration c = {.code_fd = -1, .child_fd = -1};
-	int err = make_code(&c);
+	struct calibration c;
+	int err = calibration_init(&c);
 
-	if (!err)
-		err = start_child(&c);
 	if (!err)
 		err = probes_open(&options, &c.probes, message);
 	if (!err)
-		err = measure(&c, ret_costs);
+		err = measure(&c, ret_observed, ret_other);
 	if (err && !message->len)
 		buf_printf(message, "probes on a process made for it: %s", strerror(-err));
 	calibration_release(&c);
+	probes_close(c.probes);
 	return err;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a hit of a probe costs on this host, measured without touching anybody's process: on a child of our own that
- * calls functions made for it, with the kernel side's real programs.
+ * calls functions made for it.
  *
  * The cost of a hit is that of the breakpoint, the program and, for a return, of the way back. It hangs on the
  * instruction under the breakpoint, emulated or single-stepped, and on whether entry and return share one. So there are
@@ -20,6 +20,8 @@
 #include "base/buf.h"
 #include "discover/sqlite_copy.h"
 
+struct probes;
+
 enum probe_shape {
 	PROBE_SHAPE_EMULATED = 0,
 	PROBE_SHAPE_STEPPED = 1,
@@ -30,22 +32,35 @@ enum probe_shape {
 /* Which shape a function of a copy has. */
 enum probe_shape probe_cost_shape(const struct sqlite_probe *probe);
 
-/* Nanoseconds per call, 0 when none could be told from noise. */
+/* Nanoseconds of CPU time per call, 0 when none could be told from noise. */
 struct probe_cost {
 	uint32_t entry_ns;
 	uint32_t return_ns; /* on top of the entry's */
 };
 
+/* One for each shape. */
 struct probe_costs {
-	struct probe_cost observed[PROBE_SHAPE_COUNT]; /* in a thread that is observed */
-	struct probe_cost other[PROBE_SHAPE_COUNT];    /* in one that only runs the same file */
+	struct probe_cost of[PROBE_SHAPE_COUNT];
 };
 
+/* Those of a virtual machine in a thread that is not observed: for when they cannot be measured. */
+extern const struct probe_costs probe_costs_default;
+
 /*
- * Measure with sqlite3_step()'s programs, of which the one on return is that of a step that gave a row. Takes the time of
- * loading the kernel side, a third of a second, and that of detaching. Returns 0, or a negative errno and message says
- * in one sentence what could not be done. Forks: for callers without threads.
+ * Measure in a thread that is not observed, where sqlite3_step()'s programs find nothing to do: what the kernel takes for a
+ * hit. probes are used as they are and stay so. Takes a quarter of a second, mostly waiting, and 20 ms of CPU time. May
+ * be called from a thread of its own while probes live. Returns 0; a negative errno when it cannot be measured or hits cannot
+ * be told from noise, then *ret_costs is untouched.
  */
-int probe_cost_measure(struct probe_costs *ret_costs, struct buf *message);
+int probe_cost_measure(struct probes *probes, struct probe_costs *ret_costs);
+
+/*
+ * The same with a kernel side of its own, and in a thread that is observed: there the programs do their work, that on return
+ * the one of a step that gave a row. Takes also the time of loading the kernel side, a third of a second, and
+ * that of detaching. Returns 0, or a negative errno and message says in one sentence what could not be done. Forks: for callers
+ * without threads.
+ */
+int probe_cost_measure_observed(
+    struct probe_costs *ret_observed, struct probe_costs *ret_other, struct buf *message);
 
 #endif

@@ -9,14 +9,14 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "probe/uprobe_cost.h"
+#include "probe/probe_cost.h"
 
 /*
  * What our programs add: to each hit, and for the record of an execution. In parts of what an emulated hit costs, with which it
  * grows and shrinks. Measured on a machine where that is 0.7 us: a row of a long query, a query of one row from memory,
- * the same query with detail `statements` took 1.77, 5.9 and 3.0 us more than without probes; these make it 1.76, 5.7 and 3.1.
+ * the same query with detail `statements` took 1.77, 5.9 and 3.0 us more than without probes; these make it 1.78, 5.7 and 3.1.
  */
-#define PROGRAM_HIT       0.42
+#define PROGRAM_HIT       0.3
 #define PROGRAM_EXECUTION 1.65
 
 /* Nothing is measured before a process has hit probes so often: some milliseconds of its time. */
@@ -38,7 +38,7 @@ struct sqlite_budget {
 	struct sqlite_budget_stats stats; /* but processes */
 	pthread_t thread;                 /* that measures, unless MEASURING_NOT */
 	atomic_int measuring;             /* enum measuring */
-	struct uprobe_cost cost;          /* valid when MEASURING_DONE */
+	struct probe_costs costs;         /* valid when MEASURING_DONE */
 };
 
 struct sqlite_budget *sqlite_budget_new(struct probes *probes, double budget_pct)
@@ -128,9 +128,6 @@ struct sqlite_process *sqlite_budget_process(
 	process->refs = 1;
 	process->number = take_number(budget);
 	process->sampled_ns = clock_monotonic_ns();
-	process->step_cheap = process->step_return_cheap = process->step_at_entry = true;
-	process->end_cheap = true;
-	process->prepare_cheap = process->prepare_return_cheap = process->prepare_at_entry = true;
 	tier_init(&process->tier, ZSP_SQLITE_FULL, clock_monotonic_ns());
 	if (parent && process->number) {
 		tier_init(&process->tier, parent->tier.detail, clock_monotonic_ns());
@@ -182,29 +179,20 @@ void sqlite_budget_release(struct sqlite_budget *budget, struct sqlite_process *
 	free(process);
 }
 
-static void note_probe(
-    const struct sqlite_probe *probe, bool *cheap, bool *return_cheap, bool *at_entry)
+static void note_shape(const struct sqlite_probe *probe, unsigned *shapes)
 {
-	if (!probe->entry) /* the copy lacks this function */
-		return;
-	*cheap &= probe->cheapest_cheap;
-	*return_cheap &= probe->entry_cheap;
-	*at_entry &= probe->cheapest == probe->entry;
+	if (probe->entry) /* else the copy lacks this function */
+		*shapes |= 1u << probe_cost_shape(probe);
 }
 
 void sqlite_budget_copy(struct sqlite_process *process, const struct sqlite_copy *copy)
 {
-	bool unused = true;
-
-	note_probe(&copy->probe[SQLITE_FN_STEP], &process->step_cheap, &process->step_return_cheap,
-	    &process->step_at_entry);
-	note_probe(&copy->probe[SQLITE_FN_RESET], &process->end_cheap, &unused, &unused);
-	note_probe(&copy->probe[SQLITE_FN_FINALIZE], &process->end_cheap, &unused, &unused);
-	note_probe(&copy->probe[SQLITE_FN_VDBE_DELETE], &process->end_cheap, &unused, &unused);
-	note_probe(&copy->probe[SQLITE_FN_PREPARE_V2], &process->prepare_cheap,
-	    &process->prepare_return_cheap, &process->prepare_at_entry);
-	note_probe(&copy->probe[SQLITE_FN_PREPARE_V3], &process->prepare_cheap,
-	    &process->prepare_return_cheap, &process->prepare_at_entry);
+	note_shape(&copy->probe[SQLITE_FN_STEP], &process->step_shapes);
+	note_shape(&copy->probe[SQLITE_FN_RESET], &process->end_shapes);
+	note_shape(&copy->probe[SQLITE_FN_FINALIZE], &process->end_shapes);
+	note_shape(&copy->probe[SQLITE_FN_VDBE_DELETE], &process->end_shapes);
+	note_shape(&copy->probe[SQLITE_FN_PREPARE_V2], &process->prepare_shapes);
+	note_shape(&copy->probe[SQLITE_FN_PREPARE_V3], &process->prepare_shapes);
 	if (!copy->row_offset)
 		process->tier.no_statements = true;
 }
@@ -219,13 +207,15 @@ uint32_t sqlite_budget_cookie(const struct sqlite_process *process, uint32_t cop
 static void *measure(void *arg)
 {
 	struct sqlite_budget *budget = arg;
-	struct uprobe_cost cost = uprobe_cost_default;
-	int err = uprobe_cost_measure(budget->probes, &cost);
+	struct probe_costs costs = probe_costs_default;
+	int err = probe_cost_measure(budget->probes, &costs);
 
 	log_debug(
-	    "a probe's hit costs %.0f ns, single-stepped %.0f ns, with the return %.0f ns more%s",
-	    cost.emulated, cost.stepped, cost.returned, err ? " (not measured)" : "");
-	budget->cost = cost;
+	    "a probe's hit costs %u ns, single-stepped %u ns, with the return %u and %u ns more%s",
+	    costs.of[PROBE_SHAPE_EMULATED].entry_ns, costs.of[PROBE_SHAPE_STEPPED].entry_ns,
+	    costs.of[PROBE_SHAPE_EMULATED].return_ns, costs.of[PROBE_SHAPE_STEPPED].return_ns,
+	    err ? " (not measured)" : "");
+	budget->costs = costs;
 	atomic_store(&budget->measuring, MEASURING_DONE);
 	return NULL;
 }
@@ -243,36 +233,47 @@ static bool is_measured(struct sqlite_budget *budget, const struct sqlite_proces
 	return false;
 }
 
-/* A hit, and what a return probe in the same function adds: its own hit, unless both are at the same place. */
-static double hit_ns(const struct uprobe_cost *cost, bool cheap)
+static double program_ns(const struct sqlite_budget *budget, double part)
 {
-	return (cheap ? cost->emulated : cost->stepped) + PROGRAM_HIT * cost->emulated;
+	return part * budget->costs.of[PROBE_SHAPE_EMULATED].entry_ns;
 }
 
-static double return_ns(const struct uprobe_cost *cost, bool cheap, bool at_entry)
+/* A hit on a function's entry; and on its return. */
+static double hit_ns(const struct sqlite_budget *budget, unsigned shapes)
 {
-	double own = at_entry ? 0 : cheap ? cost->emulated : cost->stepped;
+	uint32_t most = 0;
 
-	return own + cost->returned + PROGRAM_HIT * cost->emulated;
+	for (int i = 0; i < PROBE_SHAPE_COUNT; i++)
+		if (shapes >> i & 1 && budget->costs.of[i].entry_ns > most)
+			most = budget->costs.of[i].entry_ns;
+	return most + program_ns(budget, PROGRAM_HIT);
+}
+
+static double return_ns(const struct sqlite_budget *budget, unsigned shapes)
+{
+	uint32_t most = 0;
+
+	for (int i = 0; i < PROBE_SHAPE_COUNT; i++)
+		if (shapes >> i & 1 && budget->costs.of[i].return_ns > most)
+			most = budget->costs.of[i].return_ns;
+	return most + program_ns(budget, PROGRAM_HIT);
 }
 
 /* What these hits cost in this detail. */
 static uint64_t cost_of(const struct sqlite_budget *budget, const struct sqlite_process *process,
     const struct zsp_sqlite_process *hits, enum zsp_sqlite_detail detail)
 {
-	const struct uprobe_cost *cost = &budget->cost;
-	double ns = (double)hits->steps * hit_ns(cost, process->step_cheap) +
-	    (double)hits->executions * PROGRAM_EXECUTION * cost->emulated;
+	double ns = (double)hits->steps * hit_ns(budget, process->step_shapes) +
+	    (double)hits->executions * program_ns(budget, PROGRAM_EXECUTION);
 
 	if (detail == ZSP_SQLITE_OFF)
 		return 0;
 	if (detail == ZSP_SQLITE_FULL) {
-		ns += (double)hits->steps *
-		    return_ns(cost, process->step_return_cheap, process->step_at_entry);
-		ns += (double)hits->ends * hit_ns(cost, process->end_cheap);
+		ns += (double)hits->steps * return_ns(budget, process->step_shapes);
+		ns += (double)hits->ends * hit_ns(budget, process->end_shapes);
 		ns += (double)hits->prepares *
-		    (hit_ns(cost, process->prepare_cheap) +
-			return_ns(cost, process->prepare_return_cheap, process->prepare_at_entry));
+		    (hit_ns(budget, process->prepare_shapes) +
+			return_ns(budget, process->prepare_shapes));
 	}
 	return (uint64_t)ns;
 }

@@ -38,10 +38,8 @@ struct sqlite_process {
 	    number; /* in the kernel side's table; 0: no room, observed in full and not counted */
 	uint32_t refs;
 	struct tier tier;
-	/* Which probes hit an instruction that the kernel emulates; see struct sqlite_probe. */
-	bool step_cheap, step_return_cheap, step_at_entry;
-	bool end_cheap;
-	bool prepare_cheap, prepare_return_cheap, prepare_at_entry;
+	/* Shapes that its copies' functions have, bit n for enum probe_shape n: the dearest counts. */
+	unsigned step_shapes, end_shapes, prepare_shapes;
 	struct zsp_sqlite_process last,
 	    full;                    /* counters as last seen; sums of what was counted in full */
 	uint64_t sampled_ns, cpu_ns; /* when, and the CPU time until then; 0: not yet */
