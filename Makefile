@@ -136,6 +136,7 @@ include tests/bench/module.mk
 include tests/bench/guest/module.mk
 include tests/bench/micro/module.mk
 include tests/fuzz/module.mk
+include tests/e2e/copies/module.mk
 
 -include $(shell find $(B) -mindepth 1 \( -path $(B)/arm64 -o -path $(B)/sysroot \) -prune -o -name '*.d' -print 2>/dev/null)
 

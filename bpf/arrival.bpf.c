@@ -27,10 +27,17 @@
 /* Ticks by which two counts of them may differ from the time between: each is counted late on a machine short of CPU. */
 #define ZSP_TICKS_UNSURE 4
 
-static __always_inline u64 arrival_ns(struct tcp_sock *tcp)
+/* What TCP knows of what it has received. */
+struct tcp_received {
+	u64 packet_us;  /* tcp_mstamp */
+	u32 data_ticks; /* lrcvtime, the lower bits of jiffies */
+	u32 read_seq;   /* stream position behind what was read */
+};
+
+static __always_inline u64 arrival_ns(const struct tcp_received *tcp)
 {
-	u64 packet_ns = tcp->tcp_mstamp * ZSP_NS_PER_US, now = bpf_ktime_get_ns(), data_ns;
-	u32 ticks = (u32)bpf_jiffies64() - ((struct inet_connection_sock *)tcp)->icsk_ack.lrcvtime;
+	u64 packet_ns = tcp->packet_us * ZSP_NS_PER_US, now = bpf_ktime_get_ns(), data_ns;
+	u32 ticks = (u32)bpf_jiffies64() - tcp->data_ticks;
 
 	if (packet_ns > now)
 		return now;
@@ -40,31 +47,52 @@ static __always_inline u64 arrival_ns(struct tcp_sock *tcp)
 	return packet_ns < data_ns ? packet_ns : data_ns;
 }
 
-static __always_inline int arrived(struct sock *sk)
+/* The call's first piece counts. */
+static __always_inline bool is_first(const struct zsp_thread *thread, const struct sock *sk)
+{
+	return thread && thread->arrival.sk != (u64)sk;
+}
+
+static __always_inline void arrived(
+    struct zsp_thread *thread, const struct sock *sk, const struct tcp_received *tcp)
+{
+	thread->arrival.ns = arrival_ns(tcp);
+	thread->arrival.seq = tcp->read_seq;
+	thread->arrival.sk = (u64)sk;
+}
+
+SEC("?tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(zsp_tcp_rcv_space_adjust, struct sock *sk)
 {
 	struct zsp_thread *thread = zsp_current_thread();
+	struct tcp_received received;
 	struct tcp_sock *tcp;
 
-	if (!thread || thread->arrival.sk == (u64)sk) /* the call's first piece counts */
+	if (!is_first(thread, sk))
 		return 0;
 	tcp = bpf_skc_to_tcp_sock(sk);
 	if (!tcp)
 		return 0;
-	thread->arrival.ns = arrival_ns(tcp);
-	thread->arrival.seq = tcp->copied_seq;
-	thread->arrival.sk = (u64)sk;
+	received.packet_us = tcp->tcp_mstamp;
+	received.data_ticks = ((struct inet_connection_sock *)tcp)->icsk_ack.lrcvtime;
+	received.read_seq = tcp->copied_seq;
+	arrived(thread, sk, &received);
 	return 0;
 }
 
-SEC("tp_btf/tcp_rcv_space_adjust")
-int BPF_PROG(zsp_tcp_rcv_space_adjust, struct sock *sk)
+/* The function that the tracepoint is in, where programs on tracepoints are preemptible. */
+SEC("?kprobe.multi")
+int zsp_call_tcp_read(struct pt_regs *ctx)
 {
-	return arrived(sk);
-}
+	struct zsp_thread *thread = zsp_current_thread();
+	struct tcp_sock *tcp = (void *)PT_REGS_PARM1(ctx);
+	struct tcp_received received;
 
-/* See zsp_inet_sock_set_state_twin. */
-SEC("?tp_btf/tcp_rcv_space_adjust")
-int BPF_PROG(zsp_tcp_rcv_space_adjust_twin, struct sock *sk)
-{
-	return arrived(sk);
+	if (!is_first(thread, (struct sock *)tcp))
+		return 0;
+	received.packet_us = BPF_CORE_READ(tcp, tcp_mstamp);
+	received.data_ticks = BPF_CORE_READ((struct inet_connection_sock *)tcp, icsk_ack.lrcvtime);
+	received.read_seq = BPF_CORE_READ(tcp, copied_seq);
+	arrived(thread, (struct sock *)tcp, &received);
+	return 0;
 }

@@ -102,6 +102,7 @@ struct zsp_thread {
 	u32 sqlite_mode;   /* of the process when frames and prepares were last used */
 	u32 sqlite_place;  /* cookie of the probe that is running, */
 	u32 sqlite_now; /* mode of the process as it found it: user space may change it at any time */
+	u64 returned_sp; /* of the SQLite call that returned last; 0: one was entered since */
 	struct zsp_sqlite_frame frames[ZSP_SQLITE_DEPTH];
 	struct zsp_transfer transfer;
 	struct zsp_arrival arrival;

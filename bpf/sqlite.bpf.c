@@ -197,6 +197,18 @@ static __always_inline void emit_execution(
 	emit(thread, exec, result);
 }
 
+/*
+ * Has this return been told before? Older kernels run the return probes of all processes that have the same file under
+ * observation, whichever process returns.
+ */
+static __always_inline bool is_told(struct zsp_thread *thread, u64 sp)
+{
+	bool told = thread->returned_sp == sp;
+
+	thread->returned_sp = sp;
+	return told;
+}
+
 /* Push a frame; frames at or below this stack pointer never returned (a longjmp) and are dropped.
  */
 static __always_inline void push_frame(struct zsp_thread *thread, u64 stmt, u64 sp)
@@ -215,6 +227,7 @@ static __always_inline void push_frame(struct zsp_thread *thread, u64 stmt, u64 
 		thread->frames[depth & (ZSP_SQLITE_DEPTH - 1)].sp = sp;
 	}
 	thread->depth = depth + 1;
+	thread->returned_sp = 0;
 }
 
 /* The statement whose step returns now, 0 when unknown. */
@@ -361,7 +374,7 @@ int BPF_KRETPROBE(zsp_sqlite_step_return, int result)
 	struct zsp_stmt *exec = NULL;
 	u64 stmt;
 
-	if (!thread)
+	if (!thread || is_told(thread, PT_REGS_SP(ctx)))
 		return 0;
 	stmt = pop_frame(thread);
 	if (stmt)
@@ -436,6 +449,7 @@ int BPF_KPROBE(zsp_sqlite_prepare, u64 db, u64 text, int bytes)
 	if (!is_full(thread->sqlite_now))
 		return 0;
 	enter_mode(thread);
+	thread->returned_sp = 0;
 	prepare = prepare_at(thread, PT_REGS_SP(ctx));
 	prepare->sp = PT_REGS_SP(ctx);
 	prepare->start_ns = bpf_ktime_get_ns();
@@ -476,9 +490,9 @@ int BPF_KRETPROBE(zsp_sqlite_prepare_return, int result)
 	struct zsp_thread *thread = zsp_current_thread();
 	struct zsp_prepare *prepare;
 
-	if (!thread)
+	if (!thread || is_told(thread, PT_REGS_SP(ctx)))
 		return 0;
-	prepare = prepare_returning(thread, PT_REGS_SP(ctx));
+	prepare = prepare_returning(thread, thread->returned_sp);
 	/* No failure of ours if it began in another era. */
 	if (result && thread->sqlite_mode == enter_place(thread, ctx)->mode) {
 		if (prepare)

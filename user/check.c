@@ -182,7 +182,9 @@ static const struct {
 
 static const char *copy_state_text(const struct sqlite_copy *copy)
 {
-	return copy->state == SQLITE_COPY_TRACEABLE ? "traceable" : copy->reason;
+	if (copy->state != SQLITE_COPY_TRACEABLE)
+		return copy->reason;
+	return copy->limit ? copy->limit : "traceable";
 }
 
 struct processes {

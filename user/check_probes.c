@@ -80,7 +80,9 @@ static void note_copy(struct noted_copy *noted, const struct sqlite_copy *copy, 
 
 		row->plan = plan[i];
 		row->distance = plan[i].offset - probe->entry;
-		row->shape = probe_cost_shape(probe);
+		row->shape = plan[i].function != SQLITE_FN_EXEC ? probe_cost_shape(probe)
+		    : plan[i].emulated                          ? PROBE_SHAPE_EMULATED
+								: PROBE_SHAPE_STEPPED;
 		row->n_code = read_code(fd, plan[i].offset, row->code);
 	}
 }

@@ -34,6 +34,14 @@
 /* Longest sleep while traces wait for completion, and while nothing does. */
 #define TICK_BUSY_MS 50
 #define TICK_IDLE_MS 500
+/*
+ * Files are searched for SQLite without symbols when nothing was to read, every 5 ms, and a little at each update:
+ * a piece takes 0.2 ms, since a record that waits longer may find its process closing what it tells of. At the end
+ * there is 30 ms for what is left.
+ */
+#define SEARCH_MS        5
+#define SEARCH_BYTES     ((size_t)512 << 10)
+#define SEARCH_END_BYTES ((size_t)64 << 20)
 
 struct observation {
 	const struct options *options;
@@ -50,7 +58,8 @@ struct observation {
 	struct child child;
 	int signal_fd;
 	uint64_t start_ns, next_update_ns;
-	uint64_t lost; /* as last reported */
+	uint64_t lost;  /* as last reported */
+	bool searching; /* files wait for being searched */
 	struct log_limit loss_limit;
 };
 
@@ -220,6 +229,7 @@ static void update(struct observation *o, uint64_t now_ns)
 	struct buf causes;
 
 	o->next_update_ns = now_ns + UPDATE_NS;
+	o->searching = sqlite_probes_search(o->sqlite, SEARCH_BYTES);
 	take_counts(o, &counts);
 	record_counts(o, &counts);
 	self_metrics_update(o->self, &counts, o->outputs.sinks, o->outputs.n_sinks);
@@ -263,7 +273,7 @@ static int wait_ms(const struct observation *o, uint64_t now_ns)
 	uint64_t left_ms, ms;
 
 	pipeline_stats(o->pipeline, &stats);
-	ms = stats.assembler.open ? TICK_BUSY_MS : TICK_IDLE_MS;
+	ms = o->searching ? SEARCH_MS : stats.assembler.open ? TICK_BUSY_MS : TICK_IDLE_MS;
 	if (o->options->duration_ns) {
 		left_ms = (o->start_ns + o->options->duration_ns - now_ns) / NS_PER_MS + 1;
 		ms = left_ms < ms ? left_ms : ms;
@@ -276,9 +286,12 @@ static void loop(struct observation *o)
 	uint64_t now = clock_monotonic_ns();
 
 	while (!asked_to_end(o) && !is_over(o, now) && !child_poll(&o->child)) {
-		reader_run(o->reader, wait_ms(o, now));
+		bool idle = reader_run(o->reader, wait_ms(o, now)) == 0;
+
 		now = clock_monotonic_ns();
 		watch_settle(o->watch);
+		if (idle)
+			o->searching = sqlite_probes_search(o->sqlite, SEARCH_BYTES);
 		pipeline_tick(o->pipeline, now);
 		sqlite_probes_tick(o->sqlite, now, on_cpu_ns, o);
 		if (now >= o->next_update_ns)
@@ -317,6 +330,7 @@ static void finish(struct observation *o)
 	end_ns = clock_monotonic_ns();
 	while (reader_drain(o->reader) > 0)
 		;
+	sqlite_probes_search(o->sqlite, SEARCH_END_BYTES);
 	take_counts(o, &counts);
 	record_counts(o, &counts);
 	pipeline_end(o->pipeline, end_ns);

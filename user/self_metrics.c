@@ -23,6 +23,7 @@ enum self_metric {
 	SELF_SYNC_LOSSES,
 	SELF_OPAQUE,
 	SELF_PROCESSES,
+	SELF_UNTRACED,
 	SELF_UNRECORDED,
 	SELF_SQLITE_TIER,
 	SELF_SQLITE_TIER_CHANGES,
@@ -62,6 +63,9 @@ static const struct metric_desc descs[SELF_N] = {
 	0},
     [SELF_PROCESSES] = {"zerospan.processes", "{process}", "Processes observed.", METRIC_GAUGE,
 	NULL, 0},
+    [SELF_UNTRACED] = {"zerospan.sqlite.untraced", "{file}",
+	"Files with SQLite in observed processes that are not traced, or not searched for it, by reason.",
+	METRIC_GAUGE, NULL, 0},
     [SELF_UNRECORDED] = {"zerospan.recording.dropped", "{input}",
 	"Inputs that are not in the recording, because it could not be written.", METRIC_COUNTER,
 	NULL, 0},
@@ -227,6 +231,26 @@ static void update_losses(const struct self_metrics *self, const struct self_cou
 		set_labelled(self, SELF_LOST, "cause", losses[i].cause, loss_value(counts, i));
 }
 
+static void update_untraced(
+    const struct self_metrics *self, const struct sqlite_untraced_stats *untraced)
+{
+	const struct {
+		const char *reason;
+		uint64_t value;
+	} rows[] = {
+	    {"refused", untraced->refused},
+	    {"stripped", untraced->stripped},
+	    {"unsearched", untraced->unsearched},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct attr attr = {
+		    .key = "reason", .type = ATTR_STRING, .string = sv_cstr(rows[i].reason)};
+
+		metric_record(self->of[SELF_UNTRACED], NULL, &attr, 1, (double)rows[i].value, NULL);
+	}
+}
+
 static void update_sqlite(const struct self_metrics *self, const struct sqlite_budget_stats *budget)
 {
 	struct attr attrs[2] = {
@@ -297,6 +321,7 @@ void self_metrics_update(struct self_metrics *self, const struct self_counts *co
 	set(self, SELF_SYNC_LOSSES, (double)counts->pipeline.exchanges.losses);
 	set(self, SELF_OPAQUE, (double)counts->kernel[ZSP_COUNT_OPAQUE_MESSAGES]);
 	set(self, SELF_PROCESSES, (double)counts->processes);
+	update_untraced(self, &counts->sqlite.untraced);
 	set(self, SELF_UNRECORDED, (double)counts->unrecorded);
 	update_sqlite(self, &counts->sqlite.budget);
 	set(self, SELF_CPU, (double)counts->cpu_ns / 1e9);

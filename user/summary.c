@@ -23,6 +23,7 @@ static void print_tiers(const struct sqlite_budget_stats *budget)
 void summary_print(const struct self_counts *counts, size_t processes, uint64_t elapsed_ns)
 {
 	const struct assembler_stats *spans = &counts->pipeline.assembler;
+	uint64_t untraced = counts->sqlite.untraced.refused + counts->sqlite.untraced.stripped;
 	struct buf causes;
 	double seconds = (double)elapsed_ns / (double)NS_PER_S;
 
@@ -44,6 +45,11 @@ void summary_print(const struct self_counts *counts, size_t processes, uint64_t 
 	    (unsigned long long)(counts->pipeline.conns.seen_bytes +
 		counts->pipeline.conns.gap_bytes));
 	buf_release(&causes);
+	if (untraced)
+		log_info(
+		    "SQLite: not traced in %llu file%s, %llu of them without symbols: see the warnings",
+		    (unsigned long long)untraced, untraced == 1 ? "" : "s",
+		    (unsigned long long)counts->sqlite.untraced.stripped);
 	print_tiers(&counts->sqlite.budget);
 	log_debug(
 	    "connections: %llu opened, %llu open, %llu requests, %llu open, %llu stray answers, %llu times out of step",

@@ -11,6 +11,7 @@ import time
 import lib
 import observer
 from lib import check, equal
+from shop import Shop, order
 
 UPDATE = "update t set b = b + 1"
 CULPRIT = "zerospan.culprit."
@@ -266,3 +267,36 @@ time.sleep(1)  # where a connection's file is, is asked while the process lives
     equal(zerospan.wait(20), 0, "exit status")
     span, = (s for s in zerospan.spans() if s.status == "ERROR")
     equal((culprit_of(span)["evidence"], culprit_of(span)["db.query.summary"]), ("process", "begin"), "culprit")
+
+
+def transaction_during(spans, update):
+    """Of the transactions that the audit has made: the one in which the UPDATE was given up."""
+    ends = {s.get("zerospan.sqlite.transaction.id"): s for s in spans if s.get("zerospan.sqlite.transaction.outcome")}
+    inside = [s for s in spans if s.name == "BEGIN" and s.start < update.end
+              and update.end < ends[s.get("zerospan.sqlite.transaction.id")].end]
+    equal(len(inside), 1, f"transactions around {update}")
+    return inside[0]
+
+
+@lib.deadline(240)
+def test_hundred_conflicts_of_the_shop(t):
+    """A hundred orders that meet a stock audit: each UPDATE names the audit's transaction, thread and statement."""
+    shop = Shop(t)
+    zerospan = observer.observe(t, "--pid", shop.pid)
+    client, failed = shop.client(), 0
+    while failed < 100:
+        failed += client.post_json("/checkout", order("laptop", 2)).status == 500
+    lib.wait_stable(lambda: len(zerospan.spans()), "the spans", quiet=1.0)
+    spans = zerospan.finish()
+    updates = [s for s in spans if s.get("db.response.status_code") == "5"]
+    equal(len(updates), 100, "statements that were given up")
+    for update in updates:
+        begin = transaction_during(spans, update)
+        culprit = culprit_of(update)
+        equal((culprit.get("evidence"), culprit.get("process.pid"), culprit.get("process.name"),
+               culprit.get("db.query.summary"), culprit.get("sqlite.transaction.id")),
+              ("process", shop.pid, "stock-audit", begin.name, begin.get("zerospan.sqlite.transaction.id")),
+              f"culprit of {update}")
+        equal(span_of(spans, link_of(update)).span_id, begin.span_id, "where the link leads")
+        check(0 < update.get("zerospan.time.sqlite_busy_ms") <= update.seconds * 1000, f"back-off of {update}")
+    equal(zerospan.summary().lost, 0, "losses")

@@ -153,7 +153,24 @@ static struct trace *sample_trace(struct service *one, struct service *two)
 		.service = one},
 	};
 
-	return fixture_trace(models, 3);
+	struct trace *trace = fixture_trace(models, 3);
+
+	trace->spans[2]->culprit = (struct span_link){.trace_id = {{0xc0}},
+	    .span_id = {{0xd0}},
+	    .flags = SPAN_FLAG_SAMPLED | SPAN_FLAG_REMOTE_KNOWN};
+	return trace;
+}
+
+static void check_link(struct sv span)
+{
+	struct sv link = wire_sub(span, 13, 0);
+
+	assert_int_equal(wire_count(span, 13), 1);
+	assert_memory_equal(wire_sub(link, 1, 0).p, "\xc0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+	assert_int_equal(wire_sub(link, 1, 0).len, 16);
+	assert_memory_equal(wire_sub(link, 2, 0).p, "\xd0\0\0\0\0\0\0", 8);
+	assert_int_equal(wire_get(link, 6, 0).wire, 5);
+	assert_int_equal(wire_get(link, 6, 0).value, 0x101);
 }
 
 static void check_resource(struct sv rs, const char *name, uint64_t pid)
@@ -212,6 +229,7 @@ static void check_first_span(struct sv span)
 	assert_int_equal(wire_get(span, 8, 0).wire, 1);
 	assert_int_equal(wire_get(span, 8, 0).value, WALL + 2000000001);
 	assert_int_equal(wire_get(span, 10, 0).value, 3);
+	assert_int_equal(wire_count(span, 13), 0);
 	assert_int_equal(wire_count(span, 15), 0);
 	assert_int_equal(wire_get(span, 16, 0).wire, 5);
 	assert_int_equal(wire_get(span, 16, 0).value, 0x103);
@@ -241,6 +259,7 @@ static void test_protobuf(void **state)
 	assert_sv(wire_sub(child, 4, 0), "\x01\x02\x03\x04\x05\x06\x07\x08");
 	assert_int_equal(wire_get(child, 6, 0).value, 3);
 	assert_int_equal(wire_get(wire_sub(child, 15, 0), 3, 0).value, 1);
+	check_link(child);
 	child = wire_sub(wire_sub(wire_sub(request, 1, 1), 2, 0), 2, 0);
 	assert_sv(wire_sub(child, 5, 0), "POST /inventory/deduct");
 	assert_int_equal(wire_get(wire_sub(child, 15, 0), 3, 0).value, 2);
@@ -300,6 +319,12 @@ static void check_json_span(const struct json *j)
 	assert_string_equal(json_text(j, SPANS "/0/droppedAttributesCount"), "3");
 	assert_null(json_at(j, SPANS "/0/status/code"));
 	assert_string_equal(json_text(j, SPANS "/1/status/code"), "1");
+	assert_null(json_at(j, SPANS "/0/links"));
+	assert_string_equal(
+	    json_text(j, SPANS "/1/links/0/traceId"), "c0000000000000000000000000000000");
+	assert_string_equal(json_text(j, SPANS "/1/links/0/spanId"), "d000000000000000");
+	assert_string_equal(json_text(j, SPANS "/1/links/0/flags"), "257");
+	assert_null(json_at(j, SPANS "/1/links/1"));
 }
 
 static void check_json_attrs(const struct json *j)

@@ -46,6 +46,7 @@ static void check_traceable(const struct sqlite_copy *copy)
 	assert_non_null(copy);
 	assert_int_equal(copy->state, SQLITE_COPY_TRACEABLE);
 	assert_null(copy->reason);
+	assert_null(copy->limit);
 	assert_int_equal(copy->db_offset, 0);
 	assert_true(copy->sql_offset > 0 && copy->sql_offset % 8 == 0);
 	assert_true(copy->autocommit_offset > 0);
@@ -168,11 +169,46 @@ static void refuses_an_accessor_it_does_not_understand(void **state)
 	close(mkstemp(path));
 	copy_file(library_path(&s), path);
 	patch(path, "sqlite3_sql", unknown, sizeof(unknown));
-	assert_int_equal(sqlite_copy_for_program(NULL, path, &copies), 0);
+	assert_int_equal(sqlite_copy_for_program(NULL, path, 0, &copies), 0);
 	copy = copy_of(&copies, path);
 	assert_non_null(copy);
 	assert_int_equal(copy->state, SQLITE_COPY_REFUSED);
 	assert_string_equal(copy->reason, "the machine code of sqlite3_sql is not understood");
+	sqlite_copies_release(&copies);
+	unlink(path);
+	dlclose(s.library);
+}
+
+/* A compiler that puts sqlite3_step into sqlite3_exec leaves no call: what runs there no probe would see. */
+static void refuses_an_exec_that_does_not_call_step(void **state)
+{
+	static const uint8_t traps[64]; /* on no machine a call */
+	char path[] = "/tmp/zerospan-unit-sqlite-XXXXXX";
+	struct sqlite_dl s = sqlite_dl_open("libsqlite3.so.0");
+	struct elf_function exec = {.name = "sqlite3_exec"};
+	struct sqlite_copies copies;
+	const struct sqlite_copy *copy;
+	struct elf_file *file;
+	int fd;
+
+	(void)state;
+	close(mkstemp(path));
+	copy_file(library_path(&s), path);
+	assert_int_equal(elf_file_open(path, &file), 0);
+	assert_int_equal(elf_file_find(file, &exec, 1), 1);
+	elf_file_close(file);
+	fd = open(path, O_WRONLY);
+	for (uint64_t at = 0; at < exec.size; at += sizeof(traps))
+		assert_true(pwrite(fd, traps,
+				exec.size - at < sizeof(traps) ? exec.size - at : sizeof(traps),
+				(off_t)(exec.offset + at)) > 0);
+	close(fd);
+	assert_int_equal(sqlite_copy_for_program(NULL, path, 0, &copies), 0);
+	copy = copy_of(&copies, path);
+	assert_non_null(copy);
+	assert_int_equal(copy->state, SQLITE_COPY_REFUSED);
+	assert_string_equal(
+	    copy->reason, "sqlite3_exec does not call sqlite3_step: a compiler has put it inside");
 	sqlite_copies_release(&copies);
 	unlink(path);
 	dlclose(s.library);
@@ -185,18 +221,18 @@ static void knows_what_a_program_will_map(void **state)
 
 	(void)state;
 	/* Needs no SQLite, but might load it. */
-	assert_int_equal(sqlite_copy_for_program(NULL, "/bin/true", &copies), 0);
+	assert_int_equal(sqlite_copy_for_program(NULL, "/bin/true", 0, &copies), 0);
 	assert_int_equal(copies.n, 1);
 	check_traceable(copy_of(&copies, library_path(&s)));
 	assert_true(strncmp(copies.items[0].attach_path, "/proc", 5) != 0);
 	sqlite_copies_release(&copies);
 	/* The program is the copy; it is listed once. */
-	assert_int_equal(sqlite_copy_for_program(NULL, library_path(&s), &copies), 0);
+	assert_int_equal(sqlite_copy_for_program(NULL, library_path(&s), 0, &copies), 0);
 	assert_int_equal(copies.n, 1);
 	sqlite_copies_release(&copies);
-	assert_int_equal(sqlite_copy_for_program(NULL, "/no/such/program", &copies), -ENOENT);
+	assert_int_equal(sqlite_copy_for_program(NULL, "/no/such/program", 0, &copies), -ENOENT);
 	/* A script. */
-	assert_int_equal(sqlite_copy_for_program(NULL, "/proc/self/stat", &copies), 0);
+	assert_int_equal(sqlite_copy_for_program(NULL, "/proc/self/stat", 0, &copies), 0);
 	sqlite_copies_release(&copies);
 	dlclose(s.library);
 }
@@ -247,6 +283,29 @@ static int search(off_t id_at, off_t head_at)
 	return found;
 }
 
+/* The same in pieces of whatever size, which say so as long as they do not know. */
+static int search_in_pieces(off_t id_at, off_t head_at, size_t bytes)
+{
+	struct sqlite_source_search search = {.fd = texts_file(id_at, head_at)};
+	int found = sqlite_source_search(&search, bytes), pieces = 1;
+
+	for (; found == -EAGAIN; pieces++)
+		found = sqlite_source_search(&search, bytes);
+	close(search.fd);
+	assert_true(bytes > 1 << 20 || pieces > 1);
+	return found;
+}
+
+static void searches_in_pieces(void **state)
+{
+	(void)state;
+	for (size_t bytes = 1; bytes <= 8 << 20; bytes <<= 4) {
+		assert_int_equal(search_in_pieces((2 << 20) - 40, (3 << 20) - 17, bytes), 1);
+		assert_int_equal(search_in_pieces(0, (3 << 20) - 17, bytes), 0);
+		assert_int_equal(search_in_pieces(100, 0, bytes), 0);
+	}
+}
+
 static void searches_files_for_both_texts(void **state)
 {
 	(void)state;
@@ -285,6 +344,11 @@ static void reports_stripped_copies_when_asked(void **state)
 	assert_string_equal(copy->path, "/memfd:program");
 	assert_non_null(copy->reason);
 	sqlite_copies_release(&copies);
+	assert_int_equal(sqlite_copy_scan(NULL, getpid(), SQLITE_COPY_LIST_NAMELESS, &copies), 0);
+	assert_non_null(copy_of(&copies, link));
+	assert_int_equal(copy_of(&copies, link)->state, SQLITE_COPY_NAMELESS);
+	assert_true(copies.n > 2); /* every library, too */
+	sqlite_copies_release(&copies);
 	munmap(mapped, 4096);
 	close(fd);
 }
@@ -296,9 +360,11 @@ int main(void)
 	    cmocka_unit_test(finds_the_shared_library),
 	    cmocka_unit_test(finds_two_copies_and_a_deleted_one),
 	    cmocka_unit_test(refuses_an_accessor_it_does_not_understand),
+	    cmocka_unit_test(refuses_an_exec_that_does_not_call_step),
 	    cmocka_unit_test(knows_what_a_program_will_map),
 	    cmocka_unit_test(knows_a_source_id),
 	    cmocka_unit_test(searches_files_for_both_texts),
+	    cmocka_unit_test(searches_in_pieces),
 	    cmocka_unit_test(reports_stripped_copies_when_asked),
 	};
 

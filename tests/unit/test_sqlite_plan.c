@@ -25,7 +25,7 @@ static void returns_sit_on_the_entry(void **state)
 	size_t n = sqlite_plan(&copy, rows), returns = 0;
 
 	(void)state;
-	assert_int_equal(n, SQLITE_PLAN_MAX);
+	assert_int_equal(n, SQLITE_PLAN_MAX - 2);
 	for (size_t i = 0; i < n; i++) {
 		const struct sqlite_probe *probe = &copy.probe[rows[i].function];
 
@@ -59,10 +59,31 @@ static void functions_that_are_missing(void **state)
 	copy.probe[SQLITE_FN_PREPARE_V3] = (struct sqlite_probe){0};
 	copy.probe[SQLITE_FN_CLOSE] = (struct sqlite_probe){0};
 	n = sqlite_plan(&copy, rows);
-	assert_int_equal(n, SQLITE_PLAN_MAX - 3);
+	assert_int_equal(n, SQLITE_PLAN_MAX - 2 - 3);
 	for (size_t i = 0; i < n; i++)
 		assert_true(rows[i].offset && rows[i].function != SQLITE_FN_PREPARE_V3 &&
 		    rows[i].function != SQLITE_FN_CLOSE);
+}
+
+/* Two more where sqlite3_exec prepares by itself: neither is at a function's entry. */
+static void what_prepares_inside_exec(void **state)
+{
+	struct sqlite_copy copy = copy_with(0);
+	struct sqlite_plan_row rows[SQLITE_PLAN_MAX];
+	size_t n;
+
+	(void)state;
+	copy.exec_prepare_call = 0x1550;
+	copy.exec_prepare_return = 0x1555;
+	n = sqlite_plan(&copy, rows);
+	assert_int_equal(n, SQLITE_PLAN_MAX);
+	assert_int_equal(rows[n - 2].program, PROBES_SQLITE_PREPARE);
+	assert_int_equal(rows[n - 2].offset, 0x1550);
+	assert_int_equal(rows[n - 1].program, PROBES_SQLITE_PREPARE_RETURN);
+	assert_int_equal(rows[n - 1].offset, 0x1555);
+	for (size_t i = n - 2; i < n; i++)
+		assert_true(rows[i].function == SQLITE_FN_EXEC && !rows[i].on_return);
+	assert_false(rows[n - 1].emulated);
 }
 
 /* Less detail needs fewer probes, and a connection's end is always told. */
@@ -90,6 +111,7 @@ int main(void)
 	    cmocka_unit_test(returns_sit_on_the_entry),
 	    cmocka_unit_test(emulated_entries),
 	    cmocka_unit_test(functions_that_are_missing),
+	    cmocka_unit_test(what_prepares_inside_exec),
 	    cmocka_unit_test(down_to_which_detail),
 	};
 

@@ -118,6 +118,21 @@ static uint64_t code_offset(const struct elf_file *file, uint64_t address)
 	return 0;
 }
 
+uint64_t elf_file_code_address(const struct elf_file *file, uint64_t offset)
+{
+	for (size_t i = 0; i < file->n_segments; i++) {
+		GElf_Phdr ph;
+
+		if (!gelf_getphdr(file->elf, (int)i, &ph))
+			return 0;
+		if (ph.p_type != PT_LOAD || !(ph.p_flags & PF_X) || offset < ph.p_offset)
+			continue;
+		if (offset - ph.p_offset < ph.p_filesz)
+			return ph.p_vaddr + (offset - ph.p_offset);
+	}
+	return 0;
+}
+
 /* How good the definition found so far is. */
 enum found {
 	FOUND_NOTHING = 0,
@@ -148,6 +163,19 @@ static void take_symbol(const struct elf_file *file, const GElf_Sym *sym,
 	*found = local ? FOUND_LOCAL : FOUND_GLOBAL;
 }
 
+/* Whether a symbol is the function itself: gcc and clang mark what was made local across files. */
+static bool is_named(const char *symbol, const char *function)
+{
+	while (*function && *symbol == *function) {
+		symbol++;
+		function++;
+	}
+	if (*function)
+		return false;
+	return !*symbol || strncmp(symbol, ".lto_priv.", 10) == 0 ||
+	    strncmp(symbol, ".llvm.", 6) == 0;
+}
+
 static void find_in_table(struct elf_file *file, Elf_Scn *section, const GElf_Shdr *sh,
     struct elf_function *functions, enum found *found, size_t n)
 {
@@ -165,7 +193,7 @@ static void find_in_table(struct elf_file *file, Elf_Scn *section, const GElf_Sh
 			continue;
 		name = elf_strptr(file->elf, sh->sh_link, sym.st_name);
 		for (size_t k = 0; name && k < n; k++)
-			if (strcmp(name, functions[k].name) == 0)
+			if (is_named(name, functions[k].name))
 				take_symbol(file, &sym, &functions[k], &found[k]);
 	}
 }
@@ -190,6 +218,62 @@ size_t elf_file_find(struct elf_file *file, struct elf_function *functions, size
 		hits += functions[k].offset != 0;
 	free(found);
 	return hits;
+}
+
+static void take_slot(struct elf_slots *slots, size_t n, const char *name, uint64_t address)
+{
+	for (size_t k = 0; name && k < n; k++) {
+		if (strcmp(name, slots[k].name) != 0)
+			continue;
+		if (!slots[k].address[0])
+			slots[k].address[0] = address;
+		else if (!slots[k].address[1])
+			slots[k].address[1] = address;
+	}
+}
+
+/* Relocations that store the plain address of a symbol. */
+static bool is_address(const struct elf_file *file, unsigned type)
+{
+	if (file->header.e_machine == EM_X86_64)
+		return type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT;
+	return file->header.e_machine == EM_AARCH64 &&
+	    (type == R_AARCH64_JUMP_SLOT || type == R_AARCH64_GLOB_DAT);
+}
+
+static void find_slots_in(
+    struct elf_file *file, Elf_Scn *section, const GElf_Shdr *sh, struct elf_slots *slots, size_t n)
+{
+	Elf_Data *data = elf_getdata(section, NULL);
+	Elf_Scn *symbols = elf_getscn(file->elf, sh->sh_link);
+	Elf_Data *table = symbols ? elf_getdata(symbols, NULL) : NULL;
+	GElf_Shdr table_sh;
+	GElf_Rela rela;
+	GElf_Sym sym;
+
+	if (!data || !table || !gelf_getshdr(symbols, &table_sh))
+		return;
+	for (int i = 0; gelf_getrela(data, i, &rela); i++) {
+		if (!is_address(file, (unsigned)GELF_R_TYPE(rela.r_info)) ||
+		    GELF_R_SYM(rela.r_info) > INT32_MAX ||
+		    !gelf_getsym(table, (int)GELF_R_SYM(rela.r_info), &sym))
+			continue;
+		take_slot(
+		    slots, n, elf_strptr(file->elf, table_sh.sh_link, sym.st_name), rela.r_offset);
+	}
+}
+
+void elf_file_find_slots(struct elf_file *file, struct elf_slots *slots, size_t n)
+{
+	Elf_Scn *section = NULL;
+	GElf_Shdr sh;
+
+	for (size_t k = 0; k < n; k++)
+		slots[k].address[0] = slots[k].address[1] = 0;
+	while ((section = elf_nextscn(file->elf, section)))
+		if (gelf_getshdr(section, &sh) && sh.sh_type == SHT_RELA &&
+		    (sh.sh_flags & SHF_ALLOC))
+			find_slots_in(file, section, &sh, slots, n);
 }
 
 int elf_file_read(

@@ -46,8 +46,9 @@ enum elf_machine elf_machine_host(void);
 
 /*
  * Fill offset and size of n functions from .dynsym and .symtab. A global definition beats a local
- * one; a name with two different local definitions counts as not found. Returns how many were
- * found; unfound ones have offset 0.
+ * one; a name with two different local definitions counts as not found. A function that link-time
+ * optimisation made local is found by its own name ("f" as "f.lto_priv.0"); clones with other
+ * arguments ("f.constprop.0") are not it. Returns how many were found; unfound ones have offset 0.
  */
 size_t elf_file_find(struct elf_file *file, struct elf_function *functions, size_t n);
 
@@ -57,6 +58,21 @@ size_t elf_file_find(struct elf_file *file, struct elf_function *functions, size
  */
 int elf_file_read(
     const struct elf_file *file, const struct elf_function *function, uint8_t *buf, size_t len);
+
+/*
+ * Words that the dynamic linker fills with the address of a function, through which the file's own code
+ * may call it. Virtual addresses; 0: none.
+ */
+struct elf_slots {
+	const char *name; /* set by the caller, borrowed */
+	uint64_t address[2];
+};
+
+/* Fill the addresses of n functions' words from the relocations of data. */
+void elf_file_find_slots(struct elf_file *file, struct elf_slots *slots, size_t n);
+
+/* The virtual address of the code at an offset of the file, or 0. */
+uint64_t elf_file_code_address(const struct elf_file *file, uint64_t offset);
 
 /* The i-th DT_NEEDED name, borrowed until the file is closed, or NULL beyond the last. */
 const char *elf_file_needed(struct elf_file *file, size_t i);

@@ -25,6 +25,25 @@ static struct sim sim_at_start(enum elf_machine machine, bool null_argument)
 	return sim;
 }
 
+bool sqlite_code_reads_field(
+    enum elf_machine machine, const uint8_t *code, size_t len, uint32_t offset)
+{
+	bool x86 = machine == ELF_MACHINE_X86_64;
+	struct sim sim;
+
+	if (!x86 && machine != ELF_MACHINE_AARCH64)
+		return false;
+	sim = sim_at_start(machine, false);
+	for (int i = 0; i < SIM_STEPS && !sim.returned; i++) {
+		if (x86 ? sim_step_x86(&sim, code, len) : sim_step_arm64(&sim, code, len))
+			return false;
+		for (int reg = 0; reg < SIM_REGISTERS; reg++)
+			if (sim.reg[reg].kind == SIM_FIELD && sim.reg[reg].n == offset)
+				return true;
+	}
+	return false;
+}
+
 /* The value that the function returns on the path that sim takes. */
 static int run(struct sim *sim, enum elf_machine machine, const uint8_t *code, size_t len,
     struct sim_value *ret_value)

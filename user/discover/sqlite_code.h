@@ -69,6 +69,13 @@ int sqlite_code_word(
     enum elf_machine machine, const uint8_t *code, size_t len, uint32_t *ret_offset);
 
 /*
+ * Whether the function, before anything that is not understood, reads the word at offset of its first argument:
+ * so a function that takes a statement is told from one that takes a number.
+ */
+bool sqlite_code_reads_field(
+    enum elf_machine machine, const uint8_t *code, size_t len, uint32_t offset);
+
+/*
  * Bytes from the function's start to the address where a probe on its entry costs least, with its
  * first arguments, 1 to 3, still in their registers; each call passes it exactly once. 0 when nothing
  * is better than the start. *ret_cheap: the instruction there is emulated.

@@ -14,6 +14,7 @@
 #include "discover/proc.h"
 #include "discover/sqlite_code.h"
 #include "discover/sqlite_copy_cache.h"
+#include "discover/sqlite_inner.h"
 #include "discover/sqlite_source_id.h"
 
 enum {
@@ -21,6 +22,8 @@ enum {
 	FN_DB_HANDLE,
 	FN_AUTOCOMMIT,
 	FN_ERRCODE,
+	FN_VDBE_DELETE, /* inner functions, see sqlite_inner.h */
+	FN_VDBE_FINALIZE,
 	FN_DATA_COUNT,
 	FN_ALL,
 	FILES_MAX = 4096, /* distinct files per process; the largest seen (a browser) has 300 */
@@ -40,6 +43,8 @@ static const char *const function_names[FN_ALL] = {
     [FN_DB_HANDLE] = "sqlite3_db_handle",
     [FN_AUTOCOMMIT] = "sqlite3_get_autocommit",
     [FN_ERRCODE] = "sqlite3_extended_errcode",
+    [FN_VDBE_DELETE] = "sqlite3VdbeDelete",
+    [FN_VDBE_FINALIZE] = "sqlite3VdbeFinalize",
     [FN_DATA_COUNT] = "sqlite3_data_count",
 };
 
@@ -164,6 +169,42 @@ static const char *read_offsets(
 	return NULL;
 }
 
+/* Make the probes reach what sqlite3_exec does inside; why the copy cannot be traced, or NULL. */
+static const char *reach_inside(
+    struct elf_file *file, const struct elf_function *functions, struct sqlite_copy *copy)
+{
+	const struct sqlite_outer outer = {
+	    .step = functions[SQLITE_FN_STEP],
+	    .reset = functions[SQLITE_FN_RESET],
+	    .finalize = functions[SQLITE_FN_FINALIZE],
+	    .prepare_v2 = functions[SQLITE_FN_PREPARE_V2],
+	    .prepare_v3 = functions[SQLITE_FN_PREPARE_V3],
+	    .exec = functions[SQLITE_FN_EXEC],
+	    .vdbe_delete = functions[FN_VDBE_DELETE],
+	    .vdbe_finalize = functions[FN_VDBE_FINALIZE],
+	    .db_offset = copy->db_offset,
+	};
+	struct sqlite_inner inner;
+
+	if (!outer.exec.offset)
+		return NULL;
+	sqlite_inner_find(file, &outer, &inner);
+	if (!inner.exec_steps)
+		return "sqlite3_exec does not call sqlite3_step: a compiler has put it inside";
+	copy->exec_prepare_call = inner.prepare_call;
+	copy->exec_prepare_return = inner.prepare_next;
+	copy->exec_prepare_return_cheap = inner.prepare_next_cheap;
+	if (inner.vdbe_delete.offset)
+		place_probe(file, &inner.vdbe_delete, 1, &copy->probe[SQLITE_FN_FINALIZE]);
+	else
+		copy->limit =
+		    "traceable, but what a callback of sqlite3_exec stops is not told from the next";
+	if (!inner.exec_prepares && !inner.prepare_call)
+		copy->limit =
+		    "traceable, but statements that sqlite3_exec cannot prepare are not seen";
+	return NULL;
+}
+
 /* Fill copy from an ELF file. -ENOENT when it holds no SQLite with symbols. */
 static int describe(int fd, struct sqlite_copy *copy)
 {
@@ -183,6 +224,8 @@ static int describe(int fd, struct sqlite_copy *copy)
 	for (int i = 0; i < SQLITE_FN_COUNT; i++)
 		place_probe(file, &functions[i], arguments_of(i), &copy->probe[i]);
 	copy->reason = read_offsets(file, functions, copy);
+	if (!copy->reason)
+		copy->reason = reach_inside(file, functions, copy);
 	copy->state = copy->reason ? SQLITE_COPY_REFUSED : SQLITE_COPY_TRACEABLE;
 	elf_file_close(file);
 	return 0;
@@ -217,8 +260,7 @@ static bool is_sqlite_library(const char *name)
 	return sv_starts(sv_cstr(name), SV("libsqlite3.so"));
 }
 
-/* A program that loads the shared library names its source id too, to compare the two. */
-static bool loads_library(int fd)
+bool sqlite_copy_loads_library(int fd)
 {
 	struct elf_file *file;
 	const char *name;
@@ -247,10 +289,13 @@ static int examine(struct search *search, int fd, const char *path, const char *
 	if (err)
 		return err;
 	if (copy.state == SQLITE_COPY_INVALID) {
-		if (!(search->flags & SQLITE_COPY_SEARCH_STRIPPED) ||
-		    sqlite_source_id_in_file(fd) <= 0 || loads_library(fd))
+		if (search->flags & SQLITE_COPY_LIST_NAMELESS)
+			copy.state = SQLITE_COPY_NAMELESS;
+		else if (!(search->flags & SQLITE_COPY_SEARCH_STRIPPED) ||
+		    sqlite_source_id_in_file(fd) <= 0 || sqlite_copy_loads_library(fd))
 			return 0;
-		copy.state = SQLITE_COPY_STRIPPED;
+		else
+			copy.state = SQLITE_COPY_STRIPPED;
 		copy.reason = "linked in without symbols";
 	}
 	return copies_add(&search->copies, &copy, path, attach_path);
@@ -399,10 +444,10 @@ static int examine_needed(struct search *search, int fd)
 	return err;
 }
 
-int sqlite_copy_for_program(
-    struct sqlite_copy_cache *cache, const char *path, struct sqlite_copies *ret_copies)
+int sqlite_copy_for_program(struct sqlite_copy_cache *cache, const char *path, unsigned flags,
+    struct sqlite_copies *ret_copies)
 {
-	struct search search = {.cache = cache};
+	struct search search = {.cache = cache, .flags = flags};
 	int err, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)

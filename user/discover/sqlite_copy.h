@@ -19,13 +19,15 @@ enum sqlite_copy_state {
 	SQLITE_COPY_TRACEABLE = 1,
 	SQLITE_COPY_REFUSED = 2,  /* has symbols, but see reason */
 	SQLITE_COPY_STRIPPED = 3, /* linked in without symbols, known by its source id */
+	SQLITE_COPY_NAMELESS = 4, /* no symbols of SQLite, which may be linked in without */
 };
 
 /* The functions of interest. Step, reset and finalize exist in every traceable copy. */
 enum sqlite_function {
 	SQLITE_FN_STEP = 0,
 	SQLITE_FN_RESET = 1,
-	SQLITE_FN_FINALIZE = 2,
+	SQLITE_FN_FINALIZE =
+	    2, /* probed where every statement ends, sqlite3_exec's own too, if that is known */
 	SQLITE_FN_PREPARE_V2 = 3,
 	SQLITE_FN_PREPARE_V3 = 4,
 	SQLITE_FN_EXEC = 5,
@@ -57,7 +59,12 @@ struct sqlite_copy {
 	/* Of the int in a connection that is the extended result code of its last call; 0: unknown. */
 	uint32_t errcode_offset;
 	uint32_t row_offset; /* of the pointer in a statement that is NULL at no row; 0: unknown */
-	const char *reason;  /* static text: why not traceable; NULL when it is */
+	/* Where sqlite3_exec calls what sqlite3_prepare_v2 calls, and the instruction behind it; 0: it calls
+	 * sqlite3_prepare_v2 itself. */
+	uint64_t exec_prepare_call, exec_prepare_return;
+	bool exec_prepare_return_cheap; /* the kernel emulates the latter */
+	const char *reason;             /* static text: why not traceable; NULL when it is */
+	const char *limit; /* static text: "traceable, but ..."; NULL when nothing is missed */
 };
 
 struct sqlite_copies {
@@ -71,6 +78,8 @@ enum {
 	/* Also search files without symbols for SQLite's source id: reads up to 256 MiB of each
 	 * executable mapped file, for `zerospan check`. */
 	SQLITE_COPY_SEARCH_STRIPPED = 1,
+	/* List them unsearched, as SQLITE_COPY_NAMELESS. */
+	SQLITE_COPY_LIST_NAMELESS = 2,
 };
 
 struct sqlite_copy_cache;
@@ -89,8 +98,11 @@ int sqlite_copy_scan(
  * LD_LIBRARY_PATH are not followed: scan the process after its start for those. Returns 0 or what
  * open() of path says; a script is no error.
  */
-int sqlite_copy_for_program(
-    struct sqlite_copy_cache *cache, const char *path, struct sqlite_copies *ret_copies);
+int sqlite_copy_for_program(struct sqlite_copy_cache *cache, const char *path, unsigned flags,
+    struct sqlite_copies *ret_copies);
+
+/* Whether the open program loads the shared library: it may name its source id, too, to compare the two. */
+bool sqlite_copy_loads_library(int fd);
 
 void sqlite_copies_release(struct sqlite_copies *copies);
 

@@ -10,7 +10,7 @@
 #define SOURCE_ID_DATE "20dd-dd-dd dd:dd:dd " /* d: a digit */
 
 enum {
-	CHUNK_BYTES = 1 << 20,
+	CHUNK_BYTES = 1 << 18,
 	OVERLAP_BYTES = 128,        /* longer than a source id */
 	FILE_BYTES_MAX = 256 << 20, /* larger than any program with SQLite linked in */
 };
@@ -55,30 +55,47 @@ static bool has_file_head(struct sv s)
 	return s.len && memmem(s.p, s.len, head, sizeof(head));
 }
 
-int sqlite_source_id_in_file(int fd)
+/* The head comes first: it is found, or found missing, at an instruction per byte. */
+static int search_chunk(struct sqlite_source_search *search, char *chunk, size_t *ret_bytes)
+{
+	ssize_t n =
+	    search->at < FILE_BYTES_MAX ? pread(search->fd, chunk, CHUNK_BYTES, search->at) : 0;
+	struct sv s;
+
+	if (n <= 0)
+		return n < 0 && errno != EINTR ? -errno : n < 0 ? -EAGAIN : 0;
+	*ret_bytes = (size_t)n;
+	s = sv_from(chunk, (size_t)n);
+	if (search->head && has_source_id(s))
+		return 1;
+	search->at += n > OVERLAP_BYTES ? n - OVERLAP_BYTES : n;
+	if (!search->head && has_file_head(s)) {
+		search->head = true;
+		search->at = 0;
+	}
+	return -EAGAIN;
+}
+
+int sqlite_source_search(struct sqlite_source_search *search, size_t bytes)
 {
 	char *chunk = malloc(CHUNK_BYTES);
-	bool id = false, head = false;
-	off_t at = 0;
-	int result = 0;
+	size_t done = 0, n;
+	int found = -EAGAIN;
 
 	if (!chunk)
 		return -ENOMEM;
-	while (at < FILE_BYTES_MAX && !(id && head)) {
-		ssize_t n = pread(fd, chunk, CHUNK_BYTES, at);
-		struct sv s;
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			result = -errno;
-		if (n <= 0)
-			break;
-		s = sv_from(chunk, (size_t)n);
-		id = id || has_source_id(s);
-		head = head || has_file_head(s);
-		at += n > OVERLAP_BYTES ? n - OVERLAP_BYTES : n;
+	while (found == -EAGAIN && done < bytes) {
+		n = 0;
+		found = search_chunk(search, chunk, &n);
+		done += n;
 	}
 	free(chunk);
-	return result ? result : id && head;
+	return found;
+}
+
+int sqlite_source_id_in_file(int fd)
+{
+	struct sqlite_source_search search = {.fd = fd};
+
+	return sqlite_source_search(&search, SIZE_MAX);
 }

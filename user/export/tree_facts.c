@@ -257,6 +257,32 @@ static void append_waited(struct buf *out, const struct span *span)
 	buf_printf(out, " (%.0f %%)", 100 * longest->real / all_ms);
 }
 
+/* Who held it up. */
+static void append_culprit(struct buf *out, const struct span *span)
+{
+	struct sv process = attr_string(span, "zerospan.culprit.process.name");
+	struct sv summary = attr_string(span, "zerospan.culprit.db.query.summary");
+	const struct attr *held = span_attr(span, "zerospan.culprit.held_ms");
+	int64_t number;
+
+	if (!attr_string(span, "zerospan.culprit.kind").len)
+		return;
+	buf_append_cstr(out, " behind: ");
+	tree_append_text(out, process, FACT_MAX_WIDTH);
+	if (attr_int(span, "zerospan.culprit.thread.id", &number))
+		buf_printf(out, " thread %lld", (long long)number);
+	if (summary.len) {
+		buf_append_cstr(out, ", ");
+		tree_append_text(out, summary, FACT_MAX_WIDTH);
+	}
+	if (attr_int(span, "zerospan.culprit.sqlite.transaction.id", &number))
+		buf_printf(out, ", transaction %lld", (long long)number);
+	if (held && held->type == ATTR_DOUBLE) {
+		buf_append_cstr(out, ", which had the lock for ");
+		tree_append_duration(out, (uint64_t)(held->real * 1e6));
+	}
+}
+
 /* Attributes outside the namespaces of the conventions come from a rule: show them all. */
 static bool is_rule_attr(const char *key)
 {
@@ -284,4 +310,5 @@ void tree_append_facts(struct buf *out, const struct span *span, bool colour)
 		append_value(out, &span->attrs[i]);
 	}
 	append_waited(out, span);
+	append_culprit(out, span);
 }

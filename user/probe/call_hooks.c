@@ -108,10 +108,16 @@ static int attach_functions(
 	return keep(hooks, bpf_program__attach_kprobe_multi_opts(program, NULL, &opts));
 }
 
+static int attach_function(
+    struct call_hooks *hooks, const struct bpf_program *program, const char *name)
+{
+	LIBBPF_OPTS(bpf_kprobe_multi_opts, opts, .syms = &name, .cnt = 1);
+
+	return keep(hooks, bpf_program__attach_kprobe_multi_opts(program, NULL, &opts));
+}
+
 static int attach_all_functions(struct call_hooks *hooks, const struct zerospan_bpf *skel)
 {
-	const char *close_name = SYSCALLS_FUNCTION_PREFIX "close";
-	LIBBPF_OPTS(bpf_kprobe_multi_opts, close_opts, .syms = &close_name, .cnt = 1);
 	const struct syscall_row *row;
 	int err = keep(hooks, bpf_program__attach(skel->progs.zsp_sock_recv_length));
 
@@ -123,9 +129,10 @@ static int attach_all_functions(struct call_hooks *hooks, const struct zerospan_
 	if (!err)
 		err = attach_functions(hooks, skel->progs.zsp_call_begin, false);
 	if (!err)
-		err = keep(hooks,
-		    bpf_program__attach_kprobe_multi_opts(
-			skel->progs.zsp_call_close, NULL, &close_opts));
+		err = attach_function(
+		    hooks, skel->progs.zsp_call_close, SYSCALLS_FUNCTION_PREFIX "close");
+	if (!err)
+		err = attach_function(hooks, skel->progs.zsp_call_tcp_read, "tcp_rcv_space_adjust");
 	return err;
 }
 
@@ -187,6 +194,7 @@ static int attach_all_events(
 	int ids[CALL_HOOKS_MAX], err = 0;
 	size_t n = list_events(skel, events);
 
+	err = keep(hooks, bpf_program__attach(skel->progs.zsp_tcp_rcv_space_adjust));
 	for (size_t i = 0; i < n; i++)
 		names[i] = events[i].name;
 	tracefs_event_ids(names, n, ids);
@@ -209,11 +217,12 @@ static int attach_all_events(
 
 int call_hooks_init(struct call_hooks *hooks, struct zerospan_bpf *skel)
 {
-	struct bpf_program *programs[][4] = {
+	struct bpf_program *programs[][5] = {
 	    [CALL_HOOKS_TRACEPOINTS] = {skel->progs.zsp_sys_exit, skel->progs.zsp_enter_call,
-		skel->progs.zsp_enter_close},
+		skel->progs.zsp_enter_close, skel->progs.zsp_tcp_rcv_space_adjust},
 	    [CALL_HOOKS_FUNCTIONS] = {skel->progs.zsp_call_return, skel->progs.zsp_call_begin,
-		skel->progs.zsp_call_close, skel->progs.zsp_sock_recv_length},
+		skel->progs.zsp_call_close, skel->progs.zsp_call_tcp_read,
+		skel->progs.zsp_sock_recv_length},
 	};
 
 	memset(hooks, 0, sizeof(*hooks));
@@ -222,7 +231,7 @@ int call_hooks_init(struct call_hooks *hooks, struct zerospan_bpf *skel)
 	hooks->preemptible = tracepoints_are_preemptible();
 	if (hooks->preemptible && offers_functions(hooks))
 		hooks->kind = CALL_HOOKS_FUNCTIONS;
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < 5; i++)
 		if (programs[hooks->kind][i])
 			bpf_program__set_autoload(programs[hooks->kind][i], true);
 	return 0;

@@ -2,6 +2,8 @@
 /* The probes of a copy of SQLite; see sqlite_plan.h. */
 #include "probe/sqlite_plan.h"
 
+#include "discover/elf.h"
+
 static const struct {
 	enum sqlite_function function;
 	enum probes_program program;
@@ -22,7 +24,31 @@ static const struct {
 
 #define N_WANTED (sizeof(wanted) / sizeof(wanted[0]))
 
-_Static_assert(N_WANTED <= SQLITE_PLAN_MAX, "room for all probes");
+enum {
+	N_INSIDE =
+	    2, /* what prepares inside sqlite3_exec: the call, and the instruction behind it as its return */
+};
+
+_Static_assert(N_WANTED + N_INSIDE <= SQLITE_PLAN_MAX, "room for all probes");
+
+static size_t plan_inside_exec(const struct sqlite_copy *copy, struct sqlite_plan_row *rows)
+{
+	if (!copy->exec_prepare_call)
+		return 0;
+	rows[0] = (struct sqlite_plan_row){
+	    .function = SQLITE_FN_EXEC,
+	    .program = PROBES_SQLITE_PREPARE,
+	    .emulated = elf_machine_host() == ELF_MACHINE_X86_64, /* a call */
+	    .offset = copy->exec_prepare_call,
+	};
+	rows[1] = (struct sqlite_plan_row){
+	    .function = SQLITE_FN_EXEC,
+	    .program = PROBES_SQLITE_PREPARE_RETURN,
+	    .emulated = copy->exec_prepare_return_cheap,
+	    .offset = copy->exec_prepare_return,
+	};
+	return N_INSIDE;
+}
 
 size_t sqlite_plan(const struct sqlite_copy *copy, struct sqlite_plan_row ret_rows[SQLITE_PLAN_MAX])
 {
@@ -43,5 +69,5 @@ size_t sqlite_plan(const struct sqlite_copy *copy, struct sqlite_plan_row ret_ro
 		    .offset = on_return ? probe->entry : probe->cheapest,
 		};
 	}
-	return n;
+	return n + plan_inside_exec(copy, ret_rows + n);
 }

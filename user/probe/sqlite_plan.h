@@ -14,7 +14,7 @@
 #include "probe/probes.h"
 
 enum {
-	SQLITE_PLAN_MAX = 10,
+	SQLITE_PLAN_MAX = 12,
 };
 
 struct sqlite_plan_row {

@@ -14,6 +14,7 @@
 #include "discover/sqlite_copy.h"
 #include "discover/sqlite_copy_cache.h"
 #include "probe/sqlite_plan.h"
+#include "probe/sqlite_untraced.h"
 
 /* One attachment: a copy in a process, or in every process. */
 struct attachment {
@@ -38,6 +39,7 @@ struct sqlite_probes {
 	uint32_t n_copies;
 	uint64_t refused, late;
 	struct sqlite_copy_cache *cache; /* NULL without memory: files are read again */
+	struct sqlite_untraced *untraced;
 	struct sqlite_budget *budget;
 	uint64_t next_tick_ns;
 };
@@ -48,14 +50,15 @@ struct sqlite_probes *sqlite_probes_new(struct probes *probes, double budget_pct
 
 	if (!sqlite)
 		return NULL;
-	sqlite->budget = sqlite_budget_new(probes, budget_pct);
-	if (!sqlite->budget) {
-		free(sqlite);
-		return NULL;
-	}
+	list_init(&sqlite->attachments);
 	sqlite->probes = probes;
 	sqlite->cache = sqlite_copy_cache_new();
-	list_init(&sqlite->attachments);
+	sqlite->budget = sqlite_budget_new(probes, budget_pct);
+	sqlite->untraced = sqlite_untraced_new();
+	if (!sqlite->budget || !sqlite->untraced) {
+		sqlite_probes_free(sqlite);
+		return NULL;
+	}
 	return sqlite;
 }
 
@@ -88,6 +91,7 @@ void sqlite_probes_free(struct sqlite_probes *sqlite)
 	sqlite_probes_detach(sqlite);
 	sqlite_budget_free(sqlite->budget);
 	sqlite_copy_cache_free(sqlite->cache);
+	sqlite_untraced_free(sqlite->untraced);
 	free(sqlite);
 }
 
@@ -222,14 +226,16 @@ static void attach_if_new(struct sqlite_probes *sqlite, uint32_t pid,
     const struct sqlite_copy *copy, enum moment moment, const struct sqlite_process *parent)
 {
 	struct sqlite_copy wanted = *copy;
+	uint32_t known = sqlite->n_copies;
 	int err;
 
 	if (is_attached(sqlite, pid, copy))
 		return;
 	if (copy->state != SQLITE_COPY_TRACEABLE) {
-		sqlite->refused++;
-		log_warn(
-		    "SQLite in '%s' (pid %u) is not traced: %s", copy->path, pid, copy->reason);
+		if (copy->state == SQLITE_COPY_NAMELESS)
+			sqlite_untraced_look(sqlite->untraced, pid, copy);
+		else
+			sqlite_untraced_refused(sqlite->untraced, pid, copy);
 		return;
 	}
 	err = attach_copy(sqlite, pid, copy, parent);
@@ -244,6 +250,8 @@ static void attach_if_new(struct sqlite_probes *sqlite, uint32_t pid,
 		    strerror(-err));
 	} else {
 		log_debug("attached to SQLite in '%s' (pid %u)", copy->path, pid);
+		if (copy->limit && sqlite->n_copies > known) /* once per file */
+			log_warn("SQLite in '%s' (pid %u) is %s", copy->path, pid, copy->limit);
 	}
 }
 
@@ -258,7 +266,7 @@ void sqlite_probes_scan(struct sqlite_probes *sqlite, uint32_t pid, bool born)
 {
 	struct sqlite_copies copies;
 
-	if (sqlite_copy_scan(sqlite->cache, (pid_t)pid, 0, &copies))
+	if (sqlite_copy_scan(sqlite->cache, (pid_t)pid, SQLITE_COPY_LIST_NAMELESS, &copies))
 		return;
 	attach_copies(sqlite, pid, &copies, born ? MOMENT_MAPPED : MOMENT_RUNNING);
 	sqlite_copies_release(&copies);
@@ -268,7 +276,7 @@ void sqlite_probes_expect(struct sqlite_probes *sqlite, uint32_t pid, const char
 {
 	struct sqlite_copies copies;
 
-	if (sqlite_copy_for_program(sqlite->cache, path, &copies))
+	if (sqlite_copy_for_program(sqlite->cache, path, SQLITE_COPY_LIST_NAMELESS, &copies))
 		return;
 	attach_copies(sqlite, pid, &copies, MOMENT_AHEAD);
 	sqlite_copies_release(&copies);
@@ -298,6 +306,11 @@ void sqlite_probes_forget(struct sqlite_probes *sqlite, uint32_t pid)
 		if (a->pid == pid)
 			attachment_free(sqlite, a);
 	}
+}
+
+bool sqlite_probes_search(struct sqlite_probes *sqlite, size_t bytes)
+{
+	return sqlite_untraced_work(sqlite->untraced, bytes);
 }
 
 /* --- within the budget ---------------------------------------------------------------------------- */
@@ -416,6 +429,7 @@ void sqlite_probes_stats(const struct sqlite_probes *sqlite, struct sqlite_probe
 	    .refused = sqlite->refused,
 	    .late = sqlite->late,
 	};
+	sqlite_untraced_stats(sqlite->untraced, &ret_stats->untraced);
 	list_for_each (at, &sqlite->attachments) {
 		ret_stats->processes++;
 	}

@@ -11,13 +11,15 @@
 
 #include "probe/probes.h"
 #include "probe/sqlite_budget.h"
+#include "probe/sqlite_untraced.h"
 
 struct sqlite_probes_stats {
 	uint64_t processes; /* with at least one attached copy, now */
 	uint64_t copies;    /* distinct files seen */
-	uint64_t refused;   /* copies that could not be traced, with a reason logged */
+	uint64_t refused;   /* attachments that failed, with a reason logged */
 	uint64_t late;      /* copies attached when a process born under observation had them mapped
 	                     * already: its first statements may have gone unseen */
+	struct sqlite_untraced_stats untraced;
 	struct sqlite_budget_stats budget;
 };
 
@@ -58,6 +60,12 @@ void sqlite_probes_inherit(struct sqlite_probes *sqlite, uint32_t parent_pid, ui
 
 /* The process ended. */
 void sqlite_probes_forget(struct sqlite_probes *sqlite, uint32_t pid);
+
+/*
+ * Search some bytes of files that observed processes have mapped for SQLite without symbols: for whenever there is
+ * time. It takes about a millisecond for 2 MB. Whether more is to be searched.
+ */
+bool sqlite_probes_search(struct sqlite_probes *sqlite, size_t bytes);
 
 /* CPU time of a process since its start; of pid 0, of the command and all that it started. 0: cannot be told. */
 typedef uint64_t sqlite_probes_cpu_ns(void *ctx, uint32_t pid);

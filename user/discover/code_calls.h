@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which functions of one file call which: direct calls and jumps, through stubs of the procedure linkage
+ * table too. So is found whether a compiler left the calls between SQLite's functions as they stand in its
+ * source. Pure functions over bytes.
+ *
+ *	call f			e8 distance				the function itself
+ *	call f@plt		e8 distance -> jmp *word(%rip)		word: filled with f's address
+ *	call *f@got(%rip)	ff 15 distance				likewise
+ */
+#ifndef ZS_DISCOVER_CODE_CALLS_H
+#define ZS_DISCOVER_CODE_CALLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "discover/elf.h"
+
+/* Code at a virtual address. */
+struct code_text {
+	enum elf_machine machine;
+	uint64_t address;
+	const uint8_t *bytes;
+	size_t len;
+};
+
+/* A call or a jump. */
+struct code_call {
+	size_t at, next; /* of its instruction and the one behind it, from the text's start */
+	uint64_t target; /* virtual address of what it goes to, or of the word that holds it */
+	bool through_word;
+};
+
+/*
+ * The first call or jump that leaves the text at or behind *at, which is moved behind it. False when there is
+ * none. On x86-64, where instructions cannot be told apart everywhere, bytes that are none may be taken for one:
+ * only a target that is known means something.
+ */
+bool code_next_call(const struct code_text *text, size_t *at, struct code_call *ret_call);
+
+/* Where a stub with a jump through a word leads: the word's address; false when the bytes are no stub. */
+bool code_stub_word(const struct code_text *stub, uint64_t *ret_word);
+
+#endif
