@@ -133,9 +133,10 @@ enum zsp_transaction {
 
 /* How much is told of a process' SQLite. */
 enum zsp_sqlite_detail {
-	ZSP_SQLITE_FULL = 0,       /* executions from their beginning to their end */
-	ZSP_SQLITE_STATEMENTS = 1, /* only that an execution began: all else is as it was then */
-	ZSP_SQLITE_OFF = 2,        /* nothing */
+	ZSP_SQLITE_FULL = 0, /* executions from their beginning to their end, failed preparations */
+	ZSP_SQLITE_EXECUTIONS = 1, /* no preparations */
+	ZSP_SQLITE_STATEMENTS = 2, /* only that an execution began: all else is as it was then */
+	ZSP_SQLITE_OFF = 3,        /* nothing */
 };
 
 /*
@@ -299,8 +300,9 @@ struct zsp_sqlite_process {
 	__u64 ends;       /* on sqlite3_reset and sqlite3_finalize, */
 	__u64 prepares;   /* on the preparing functions */
 	__u64 executions; /* that began */
+	__u64 refused;    /* preparations that failed, as far as they are told */
 	__u64 cut;        /* executions that are not told, because the detail changed meanwhile */
-	__u64 unused[2];
+	__u64 unused;
 };
 
 /* Number 0 stands for all that found no room: they are told in full. A power of two. */

@@ -68,9 +68,16 @@ static __always_inline volatile struct zsp_sqlite_process *enter_place(
 	return process;
 }
 
+/* Are failed preparations told? */
 static __always_inline bool is_full(u32 mode)
 {
 	return !(mode & ZSP_SQLITE_DETAIL_MASK);
+}
+
+/* Are executions told to their end? */
+static __always_inline bool is_whole(u32 mode)
+{
+	return (mode & ZSP_SQLITE_DETAIL_MASK) <= ZSP_SQLITE_EXECUTIONS;
 }
 
 /* What the thread was inside of in another era is void. */
@@ -191,7 +198,7 @@ static __always_inline void emit_execution(
 		    &exec->text, sizeof(exec->text), (void *)(exec->stmt + copy->sql_offset));
 		bpf_probe_read_user(
 		    &exec->db, sizeof(exec->db), (void *)(exec->stmt + copy->db_offset));
-		if (is_full(exec->mode))
+		if (is_whole(exec->mode))
 			read_result(exec, copy, result);
 	}
 	emit(thread, exec, result);
@@ -284,7 +291,6 @@ static __always_inline struct zsp_stmt *exec_begin(struct zsp_thread *thread, u3
 	exec->copy = thread->sqlite_place & ZSP_SQLITE_COPY_MASK;
 	exec->text_bytes = ~0U;
 	exec->mode = thread->sqlite_now;
-	__sync_fetch_and_add(&process_at(thread->sqlite_place)->executions, 1);
 	return exec;
 }
 
@@ -312,7 +318,7 @@ static __always_inline void exec_end(struct zsp_thread *thread, struct zsp_stmt 
 }
 
 /*
- * A step, of the statement of the thread's key, in a process that is not told in full. Nothing is kept of it, and returns
+ * A step, of the statement of the thread's key, in a process whose executions are not told to their end. Nothing is kept of it, and returns
  * find no frame.
  */
 static __always_inline void step_brief(struct zsp_thread *thread)
@@ -328,6 +334,7 @@ static __always_inline void step_brief(struct zsp_thread *thread)
 	exec = exec_begin(thread, thread->slice, bpf_ktime_get_ns());
 	if (!exec)
 		return;
+	__sync_fetch_and_add(&process_at(thread->sqlite_place)->executions, 1);
 	exec->last_ns = exec->start_ns;
 	emit_execution(thread, exec, 0);
 	exec_delete(thread, exec);
@@ -342,6 +349,7 @@ static __always_inline struct zsp_stmt *step_execution(struct zsp_thread *thread
 		return exec;
 	if (exec)
 		exec_cut(thread, exec);
+	__sync_fetch_and_add(&process_at(thread->sqlite_place)->executions, 1);
 	return exec_begin(thread, thread->slice, at_row(thread) ? 0 : bpf_ktime_get_ns());
 }
 
@@ -355,7 +363,7 @@ int BPF_KPROBE(zsp_sqlite_step, u64 stmt)
 		return 0;
 	__sync_fetch_and_add(&enter_place(thread, ctx)->steps, 1);
 	object_key(thread, stmt);
-	if (!is_full(thread->sqlite_now)) {
+	if (!is_whole(thread->sqlite_now)) {
 		step_brief(thread);
 		return 0;
 	}
@@ -471,6 +479,7 @@ static __always_inline void prepare_failed(
 	exec = exec_begin(thread, prepare->slice, prepare->start_ns);
 	if (!exec)
 		return;
+	__sync_fetch_and_add(&process_at(thread->sqlite_place)->refused, 1);
 	exec->stmt = 0;
 	exec->last_ns = bpf_ktime_get_ns();
 	exec->inside_ns = exec->last_ns - prepare->start_ns;

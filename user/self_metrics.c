@@ -70,7 +70,7 @@ static const struct metric_desc descs[SELF_N] = {
 	"Inputs that are not in the recording, because it could not be written.", METRIC_COUNTER,
 	NULL, 0},
     [SELF_SQLITE_TIER] = {"zerospan.sqlite.tier", "{tier}",
-	"How closely SQLite is observed in this process: 2 in full, 1 statements without duration, 0 off.",
+	"How closely SQLite is observed in this process: 3 in full, 2 without failed preparations, 1 statements without duration, 0 off.",
 	METRIC_GAUGE, NULL, 0},
     [SELF_SQLITE_TIER_CHANGES] = {"zerospan.sqlite.tier.changes", "{change}",
 	"Changes of how closely SQLite is observed in a process, by the tier that was entered.",

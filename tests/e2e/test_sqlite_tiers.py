@@ -124,12 +124,12 @@ def test_down_and_up(t):
     wait_changes(zerospan, 2)
     who = f"python3 (pid {busy.pid})"
     equal(changes(zerospan), [(who, "full", "statements"), (who, "statements", "off")], "changes")
-    wait_for(lambda: tiers(zerospan) == [0, 2], "the tiers in the metrics")
+    wait_for(lambda: tiers(zerospan) == [0, 3], "the tiers in the metrics")
     busy.tell("light")
     wait_for(lambda: changes(zerospan)[-1][2] == "full", "full detail to come back", 90)
     made = changes(zerospan)  # there may have been a try before it was light
     equal(made[-2:], [(who, "off", "statements"), (who, "statements", "full")], "changes")
-    wait_for(lambda: tiers(zerospan) == [2, 2], "the tiers in the metrics")
+    wait_for(lambda: tiers(zerospan) == [3, 3], "the tiers in the metrics")
     metrics = zerospan.metrics()
     for tier, direction, before in (("statements", "down", "full"), ("off", "down", "statements"),
                                     ("statements", "up", "off"), ("full", "up", "statements")):
@@ -206,6 +206,43 @@ def test_tight_loop(t):
     check(lost.pop("statement_begin_unseen", 0) <= 1 and
           lost.pop("statement_cut_by_tier", 0) <= 2 and not lost, f"lost: {lost}")
     equal(zerospan.stop(), 0, "exit status")
+
+
+# Mostly preparations that fail.
+REFUSED = """
+import sqlite3, sys
+db = sqlite3.connect(":memory:", isolation_level=None)
+for n in range(10 ** 9):
+    for i in range(100):
+        try:
+            db.execute("select nope")
+        except sqlite3.Error:
+            pass
+    db.execute("select ?", (n,)).fetchall()
+    if n % 200 == 0:
+        print(n, flush=True)
+"""
+
+
+@lib.deadline(120)
+def test_preparations_go_first(t):
+    """Where that is enough only they are given up: executions are told whole on."""
+    refused = t.start(lib.PYTHON, t.write("refused.py", REFUSED))
+    wait_for(lambda: refused.out.count("\n") >= 3, "the program to run", 20)
+    zerospan = observer.start(t, "run", "--format", "none", "--output", t.path("spans"),
+                              "--listen", "127.0.0.1:0", "--budget", "45", "--pid", refused.pid)
+    zerospan.wait_ready()
+    wait_changes(zerospan, 1, 60)
+    equal([to for _, _, to in changes(zerospan)], ["executions"], "changes")
+    lib.wait_stable(lambda: zerospan.metrics().sum("zerospan_sqlite_tier_changes_total"), "changes")
+    seen = refused.out.count("\n")
+    wait_for(lambda: refused.out.count("\n") > seen + 20, "the program to go on", 60)
+    equal(tiers(zerospan), [2], "the tier in the metrics")
+    equal([to for _, _, to in changes(zerospan)], ["executions"], "changes")
+    equal(zerospan.stop(), 0, "exit status")
+    last = spans_in(t.path("spans"))[-1000:]
+    equal({(s.get("db.query.text"), s.get("db.response.returned_rows"), s.get("zerospan.sqlite.detail"))
+           for s in last}, {("select ?", 1, None)}, "what is told now")
 
 
 @lib.deadline(120)

@@ -95,10 +95,13 @@ static void down_to_which_detail(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < n; i++) {
-		enum zsp_sqlite_detail until = ZSP_SQLITE_FULL;
+		enum zsp_sqlite_detail until = ZSP_SQLITE_EXECUTIONS;
 
 		if (rows[i].program == PROBES_SQLITE_STEP)
 			until = ZSP_SQLITE_STATEMENTS;
+		else if (rows[i].program == PROBES_SQLITE_PREPARE ||
+		    rows[i].program == PROBES_SQLITE_PREPARE_RETURN)
+			until = ZSP_SQLITE_FULL;
 		else if (rows[i].program == PROBES_SQLITE_CLOSE)
 			until = ZSP_SQLITE_OFF;
 		assert_int_equal(rows[i].until, until);

@@ -346,7 +346,10 @@ static void only_its_beginning(void **state)
 	assert_int_equal(span->status, SPAN_STATUS_UNSET);
 	assert_true(span->untimed);
 	span_free(span);
+	detail =
+	    ZSP_SQLITE_EXECUTIONS; /* whole, only that failed preparations are not told beside it */
 	span = make_of("insert into t values (1)", 1, 0);
+	detail = ZSP_SQLITE_FULL;
 	expect_attr(span, "zerospan.sqlite.detail", NULL);
 	assert_false(span->untimed);
 	span_free(span);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The choice of detail by cost: a process is simulated second by second, for hours. */
+#include <string.h>
+
 #include "base/clock.h"
 #include "probe/tier.h"
 #include "support.h"
@@ -9,15 +11,17 @@
 /* What a process does in a second: its own work, and what the probes take for it in each tier. Nanoseconds. */
 struct load {
 	uint64_t own_ns;
-	uint64_t full_ns, statements_ns;
+	uint64_t full_ns, executions_ns, statements_ns;
 };
 
 /* The CPU is its own, and the probes slow it down: 1.0 us of work, 4.0 us of probes for each query, or 1.2 us. */
-static const struct load tight = {200000000, 800000000, 240000000};
+static const struct load tight = {200000000, 800000000, 800000000, 240000000};
 /* A busy web service: 3 % of its time. */
-static const struct load usual = {500000000, 15000000, 5000000};
+static const struct load usual = {500000000, 15000000, 15000000, 5000000};
 /* Too dear in full, not so as statements: 25 %, 8 %. */
-static const struct load many_rows = {600000000, 200000000, 52000000};
+static const struct load many_rows = {600000000, 200000000, 200000000, 52000000};
+/* Prepared for each use: 17 % in full, 4 % without preparations. */
+static const struct load prepares = {500000000, 100000000, 20000000, 10000000};
 static const struct load idle = {0};
 
 struct world {
@@ -37,19 +41,17 @@ static void begin(struct world *w)
 
 static void second(struct world *w, const struct load *load)
 {
-	uint64_t costs[] = {load->full_ns, load->statements_ns, 0};
+	uint64_t costs[] = {load->full_ns, load->executions_ns, load->statements_ns, 0};
 	enum zsp_sqlite_detail detail = w->tier.detail;
-	struct tier_sample sample = {
-	    .cost_ns = costs[detail],
-	    .cpu_ns = load->own_ns + costs[detail],
-	    .richer_ns = detail == ZSP_SQLITE_STATEMENTS ? load->full_ns : 0,
-	};
+	struct tier_sample sample = {.cpu_ns = load->own_ns + costs[detail]};
 
+	if (detail != ZSP_SQLITE_OFF)
+		memcpy(sample.cost_ns, costs, sizeof(sample.cost_ns));
 	w->now_ns += NS_PER_S;
 	sample.now_ns = w->now_ns;
 	w->seconds_in[detail]++;
 	w->cpu_ns += sample.cpu_ns;
-	w->cost_ns += sample.cost_ns;
+	w->cost_ns += costs[detail];
 	if (tier_sample(&w->tier, &sample, w->budget_pct)) {
 		assert_int_not_equal(w->tier.detail, detail);
 		w->changes++;
@@ -79,7 +81,7 @@ static void within_the_budget(void **state)
 /* Four seconds of CPU time at 80 % are nothing; nor is half a second of it, beside other work, again and again. */
 static void bursts_are_seen_whole(void **state)
 {
-	static const struct load burst = {100000000, 400000000, 120000000};
+	static const struct load burst = {100000000, 400000000, 400000000, 120000000};
 	struct world w;
 
 	(void)state;
@@ -181,7 +183,7 @@ static void by_turns(void **state)
 /* Between half of the budget and the whole of it nothing moves, either way. */
 static void hysteresis(void **state)
 {
-	static const struct load near = {930000000, 70000000, 20000000};
+	static const struct load near = {930000000, 70000000, 70000000, 20000000};
 	struct world w;
 
 	(void)state;
@@ -200,7 +202,7 @@ static void hysteresis(void **state)
 /* A process that hardly runs costs nothing, although what runs of it is mostly probes. */
 static void hardly_running(void **state)
 {
-	static const struct load seldom = {1000000, 4000000, 1200000};
+	static const struct load seldom = {1000000, 4000000, 4000000, 1200000};
 	struct world w;
 
 	(void)state;
@@ -235,6 +237,44 @@ static void patience_comes_back(void **state)
 	assert_int_equal(w.tier.patience_ns[ZSP_SQLITE_FULL], TIER_PATIENCE_MIN_NS);
 }
 
+/* Failed preparations are given up first, where that is enough, and for nothing else. */
+static void preparations_go_first(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin(&w);
+	seconds(&w, &prepares, 3600);
+	assert_int_equal(w.tier.detail, ZSP_SQLITE_EXECUTIONS);
+	assert_int_equal(w.changes, 1);
+	assert_true(w.seconds_in[ZSP_SQLITE_FULL] < 12);
+	seconds(&w, &many_rows, 3600);
+	assert_int_equal(w.tier.detail, ZSP_SQLITE_STATEMENTS);
+	assert_int_equal(w.changes, 2);
+	/* Up again as far as it may. */
+	seconds(&w, &prepares, 60);
+	assert_int_equal(w.tier.detail, ZSP_SQLITE_EXECUTIONS);
+	seconds(&w, &usual, 60);
+	assert_int_equal(w.tier.detail, ZSP_SQLITE_FULL);
+	assert_int_equal(w.changes, 4);
+}
+
+/* Seen from below: what was right only now and then, beside a poorer tier that was so all the time, is not taken. */
+static void up_to_what_was_right_all_the_time(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin(&w);
+	seconds(&w, &many_rows, 60);
+	assert_int_equal(w.tier.detail, ZSP_SQLITE_STATEMENTS);
+	seconds(&w, &prepares, 7);
+	seconds(&w, &usual, 1);
+	while (w.tier.detail == ZSP_SQLITE_STATEMENTS)
+		seconds(&w, &usual, 1);
+	assert_int_equal(w.tier.detail, ZSP_SQLITE_EXECUTIONS);
+}
+
 static void without_the_middle(void **state)
 {
 	struct world w;
@@ -258,7 +298,7 @@ static void budgets(void **state)
 	(void)state;
 	begin(&w);
 	w.budget_pct = TIER_BUDGET_NONE;
-	seconds(&w, &(struct load){0, NS_PER_S, NS_PER_S}, 3600);
+	seconds(&w, &(struct load){0, NS_PER_S, NS_PER_S, NS_PER_S}, 3600);
 	assert_int_equal(w.changes, 0);
 	begin(&w);
 	w.budget_pct = 0.1;
@@ -266,9 +306,15 @@ static void budgets(void **state)
 	assert_int_equal(w.tier.detail, ZSP_SQLITE_OFF);
 	/* More threads than one do not make five seconds of less time. */
 	begin(&w);
-	seconds(&w, &(struct load){.own_ns = NS_PER_S, .full_ns = 31 * NS_PER_S}, 4);
+	seconds(&w,
+	    &(struct load){
+		.own_ns = NS_PER_S, .full_ns = 31 * NS_PER_S, .executions_ns = 31 * NS_PER_S},
+	    4);
 	assert_int_equal(w.changes, 0);
-	seconds(&w, &(struct load){.own_ns = NS_PER_S, .full_ns = 31 * NS_PER_S}, 1);
+	seconds(&w,
+	    &(struct load){
+		.own_ns = NS_PER_S, .full_ns = 31 * NS_PER_S, .executions_ns = 31 * NS_PER_S},
+	    1);
 	assert_int_equal(w.changes, 1);
 }
 
@@ -282,14 +328,14 @@ static void odd_numbers(void **state)
 	for (int i = 0; i < 3600; i++) {
 		struct tier_sample sample = {.now_ns = w.now_ns += NS_PER_S,
 		    .cpu_ns = 20 * NS_PER_MS,
-		    .cost_ns = 40 * NS_PER_MS,
-		    .richer_ns = 80 * NS_PER_MS};
+		    .cost_ns = {80 * NS_PER_MS, 60 * NS_PER_MS, 40 * NS_PER_MS}};
 
 		tier_sample(&w.tier, &sample, BUDGET);
 		assert_true(w.tier.share_pct >= 0 && w.tier.share_pct <= 100);
 	}
 	assert_int_not_equal(w.tier.detail, ZSP_SQLITE_FULL);
 	assert_string_equal(tier_name(ZSP_SQLITE_FULL), "full");
+	assert_string_equal(tier_name(ZSP_SQLITE_EXECUTIONS), "executions");
 	assert_string_equal(tier_name(ZSP_SQLITE_STATEMENTS), "statements");
 	assert_string_equal(tier_name(ZSP_SQLITE_OFF), "off");
 }
@@ -307,6 +353,8 @@ int main(void)
 	    cmocka_unit_test(hysteresis),
 	    cmocka_unit_test(hardly_running),
 	    cmocka_unit_test(patience_comes_back),
+	    cmocka_unit_test(preparations_go_first),
+	    cmocka_unit_test(up_to_what_was_right_all_the_time),
 	    cmocka_unit_test(without_the_middle),
 	    cmocka_unit_test(budgets),
 	    cmocka_unit_test(odd_numbers),

@@ -474,8 +474,8 @@ void options_help(struct buf *out, enum command command)
 		    "status becomes zerospan's. OTLP goes to OTEL_EXPORTER_OTLP_ENDPOINT (HTTP/protobuf) when that is set.\n");
 	if (!command || (command & OBSERVE))
 		buf_append_cstr(out,
-		    "\nWhere SQLite's probes take more than --budget of a process' CPU time for five seconds of it, less is told: only\n"
-		    "that statements began, then nothing; and more again when it has become cheap. Each change is logged.\n");
+		    "\nWhere SQLite's probes take more than --budget of a process' CPU time for five seconds of it, less is told: no\n"
+		    "statements that cannot be prepared, if that is enough; only that statements began; then nothing; and more again when it has become cheap. Each change is logged.\n");
 	if (!command || (command & SHOW))
 		buf_append_cstr(out,
 		    "\nHTTP methods that are known, others are _OTHER: OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS=GET,POST,...\n");

@@ -108,6 +108,7 @@ static void read_counters(const struct sqlite_budget *budget, const struct sqlit
 	    .ends = from->ends,
 	    .prepares = from->prepares,
 	    .executions = from->executions,
+	    .refused = from->refused,
 	    .cut = from->cut,
 	};
 }
@@ -154,12 +155,15 @@ static struct zsp_sqlite_process take_counters(
 	since.ends = now.ends - process->last.ends;
 	since.prepares = now.prepares - process->last.prepares;
 	since.executions = now.executions - process->last.executions;
+	since.refused = now.refused - process->last.refused;
 	since.cut = now.cut - process->last.cut;
 	process->last = now;
 	budget->stats.cut += since.cut;
 	budget->stats.hits += since.steps + since.ends + since.prepares;
-	if (process->tier.detail == ZSP_SQLITE_FULL) /* returns are hits, too */
-		budget->stats.hits += since.steps + since.prepares;
+	if (process->tier.detail <= ZSP_SQLITE_EXECUTIONS) /* returns are hits, too */
+		budget->stats.hits += since.steps;
+	if (process->tier.detail == ZSP_SQLITE_FULL)
+		budget->stats.hits += since.prepares;
 	if (process->tier.detail == ZSP_SQLITE_STATEMENTS)
 		budget->stats.untimed += since.executions;
 	if (process->tier.detail == ZSP_SQLITE_OFF)
@@ -268,31 +272,38 @@ static uint64_t cost_of(const struct sqlite_budget *budget, const struct sqlite_
 
 	if (detail == ZSP_SQLITE_OFF)
 		return 0;
-	if (detail == ZSP_SQLITE_FULL) {
+	if (detail <= ZSP_SQLITE_EXECUTIONS) {
 		ns += (double)hits->steps * return_ns(budget, process->step_shapes);
 		ns += (double)hits->ends * hit_ns(budget, process->end_shapes);
-		ns += (double)hits->prepares *
-		    (hit_ns(budget, process->prepare_shapes) +
-			return_ns(budget, process->prepare_shapes));
 	}
+	if (detail == ZSP_SQLITE_FULL)
+		ns += (double)hits->prepares *
+			(hit_ns(budget, process->prepare_shapes) +
+			    return_ns(budget, process->prepare_shapes)) +
+		    (double)hits->refused * program_ns(budget, PROGRAM_EXECUTION);
 	return (uint64_t)ns;
 }
 
-/* In part of what was counted in full, ends and prepares stood so to executions; that many are to be expected again. */
-static struct zsp_sqlite_process hits_in_full(
+/*
+ * With what is not counted in this detail: in part of what was counted in full, ends and prepares stood so to executions; that
+ * many are to be expected again.
+ */
+static struct zsp_sqlite_process complete(
     const struct sqlite_process *process, const struct zsp_sqlite_process *hits)
 {
 	const struct zsp_sqlite_process *full = &process->full;
-	struct zsp_sqlite_process expected = *hits;
+	struct zsp_sqlite_process all = *hits;
 	double ends = 1, prepares = 1, executions = (double)hits->executions;
 
 	if (full->executions) {
 		ends = (double)full->ends / (double)full->executions;
 		prepares = (double)full->prepares / (double)full->executions;
 	}
-	expected.ends = (uint64_t)(executions * ends);
-	expected.prepares = (uint64_t)(executions * prepares);
-	return expected;
+	if (process->tier.detail > ZSP_SQLITE_EXECUTIONS)
+		all.ends = (uint64_t)(executions * ends);
+	if (process->tier.detail > ZSP_SQLITE_FULL)
+		all.prepares = (uint64_t)(executions * prepares);
+	return all;
 }
 
 static void learn_full(struct sqlite_process *process, const struct zsp_sqlite_process *hits)
@@ -307,14 +318,15 @@ static void learn_full(struct sqlite_process *process, const struct zsp_sqlite_p
 static struct tier_sample make_sample(const struct sqlite_budget *budget,
     const struct sqlite_process *process, const struct zsp_sqlite_process *hits, uint64_t cpu_ns)
 {
-	struct zsp_sqlite_process expected = hits_in_full(process, hits);
-
-	return (struct tier_sample){
+	struct zsp_sqlite_process all = complete(process, hits);
+	struct tier_sample sample = {
 	    .now_ns = process->sampled_ns,
 	    .cpu_ns = cpu_ns > process->cpu_ns ? cpu_ns - process->cpu_ns : 0,
-	    .cost_ns = cost_of(budget, process, hits, process->tier.detail),
-	    .richer_ns = cost_of(budget, process, &expected, ZSP_SQLITE_FULL),
 	};
+
+	for (int i = 0; i < ZSP_SQLITE_OFF && process->tier.detail < ZSP_SQLITE_OFF; i++)
+		sample.cost_ns[i] = cost_of(budget, process, &all, (enum zsp_sqlite_detail)i);
+	return sample;
 }
 
 bool sqlite_budget_sample(
@@ -329,7 +341,8 @@ bool sqlite_budget_sample(
 	/* The first time there is nothing to compare with; while probes are being detached they are hit uncounted. */
 	if (measured && process->number && cpu_ns)
 		sample = make_sample(budget, process, &hits, cpu_ns);
-	budget->stats.cost_ns += first ? 0 : sample.cost_ns;
+	if (!first && process->tier.detail < ZSP_SQLITE_OFF)
+		budget->stats.cost_ns += sample.cost_ns[process->tier.detail];
 	if (sample.now_ns && !first && !probes_drops_links(budget->probes, process->number))
 		changed = tier_sample(&process->tier, &sample, budget->budget_pct);
 	process->cpu_ns = measured ? cpu_ns : 0;

@@ -331,9 +331,11 @@ static void say_change(const struct sqlite_probes *sqlite, const struct sqlite_p
     enum zsp_sqlite_detail before)
 {
 	static const char *const consequences[] = {
-	    [ZSP_SQLITE_FULL] = "executions are told whole again",
+	    [ZSP_SQLITE_FULL] = "all is told again",
+	    [ZSP_SQLITE_EXECUTIONS] =
+		"executions are told whole, statements that cannot be prepared are not",
 	    [ZSP_SQLITE_STATEMENTS] =
-		"of executions only the beginning is told, without duration, rows and result, and no failed preparation",
+		"of executions only the beginning is told, without duration, rows and result, and nothing of statements that cannot be prepared",
 	    [ZSP_SQLITE_OFF] = "its statements are not seen from now on",
 	};
 	enum zsp_sqlite_detail now = process->tier.detail;

@@ -10,8 +10,8 @@ static void window_begin(struct tier_window *window, uint64_t now_ns)
 static void window_add(struct tier_window *window, const struct tier_sample *sample)
 {
 	window->cpu_ns += sample->cpu_ns;
-	window->cost_ns += sample->cost_ns;
-	window->richer_ns += sample->richer_ns;
+	for (int i = 0; i < ZSP_SQLITE_OFF; i++)
+		window->cost_ns[i] += sample->cost_ns[i];
 }
 
 static void enter(struct tier *tier, enum zsp_sqlite_detail detail, bool raised, uint64_t now_ns)
@@ -20,6 +20,7 @@ static void enter(struct tier *tier, enum zsp_sqlite_detail detail, bool raised,
 	tier->entered_ns = now_ns;
 	tier->raised = tier->trial = raised;
 	tier->calm_ns = 0;
+	tier->calm = ZSP_SQLITE_FULL;
 	window_begin(&tier->down, now_ns);
 	window_begin(&tier->up, now_ns);
 }
@@ -38,12 +39,16 @@ static double percent(uint64_t part, uint64_t whole)
 	return part < whole ? 100 * (double)part / (double)whole : 100;
 }
 
-/* The share that the richer tier would have: the process' own work stays, other probes come on top of it. */
-static double richer_share(const struct tier_window *window)
+/* The share that another tier would have: the process' own work stays, other probes come on top of it. */
+static double share_in(
+    const struct tier *tier, const struct tier_window *window, enum zsp_sqlite_detail detail)
 {
-	uint64_t own = window->cpu_ns > window->cost_ns ? window->cpu_ns - window->cost_ns : 0;
+	uint64_t cost_ns = window->cost_ns[detail], own_ns = window->cpu_ns;
 
-	return window->richer_ns ? percent(window->richer_ns, own + window->richer_ns) : 0;
+	if (tier->detail != ZSP_SQLITE_OFF)
+		own_ns -=
+		    window->cost_ns[tier->detail] < own_ns ? window->cost_ns[tier->detail] : own_ns;
+	return cost_ns ? percent(cost_ns, own_ns + cost_ns) : 0;
 }
 
 static bool is_idle(const struct tier_window *window, uint64_t now_ns)
@@ -51,10 +56,20 @@ static bool is_idle(const struct tier_window *window, uint64_t now_ns)
 	return window->cpu_ns < (now_ns - window->begin_ns) / TIER_IDLE;
 }
 
-static void step_down(struct tier *tier, uint64_t now_ns)
+/* The next tier that may be within the budget. */
+static enum zsp_sqlite_detail poorer(const struct tier *tier, double budget_pct)
+{
+	if (tier->detail == ZSP_SQLITE_FULL &&
+	    share_in(tier, &tier->down, ZSP_SQLITE_EXECUTIONS) <= budget_pct)
+		return ZSP_SQLITE_EXECUTIONS;
+	if (tier->detail <= ZSP_SQLITE_EXECUTIONS && !tier->no_statements)
+		return ZSP_SQLITE_STATEMENTS;
+	return ZSP_SQLITE_OFF;
+}
+
+static void step_down(struct tier *tier, uint64_t now_ns, double budget_pct)
 {
 	uint64_t *patience = &tier->patience_ns[tier->detail];
-	bool skip = tier->detail == ZSP_SQLITE_FULL && tier->no_statements;
 
 	if (tier->raised && now_ns - tier->entered_ns >= TIER_LASTED * *patience)
 		*patience = TIER_PATIENCE_MIN_NS;
@@ -62,12 +77,18 @@ static void step_down(struct tier *tier, uint64_t now_ns)
 		*patience *= 2;
 	else if (tier->raised)
 		*patience = TIER_PATIENCE_MAX_NS;
-	enter(tier, skip ? ZSP_SQLITE_OFF : tier->detail + 1, false, now_ns);
+	enter(tier, poorer(tier, budget_pct), false, now_ns);
 }
 
-static enum zsp_sqlite_detail richer(const struct tier *tier)
+/* The richest tier that would take less than half of the budget; the present one when there is none. */
+static enum zsp_sqlite_detail richer(const struct tier *tier, double budget_pct, bool idle)
 {
-	return tier->no_statements ? ZSP_SQLITE_FULL : tier->detail - 1;
+	if (tier->detail == ZSP_SQLITE_OFF)
+		return tier->no_statements ? ZSP_SQLITE_FULL : ZSP_SQLITE_STATEMENTS;
+	for (enum zsp_sqlite_detail to = ZSP_SQLITE_FULL; to < tier->detail; to++)
+		if (idle || share_in(tier, &tier->up, to) < budget_pct / 2)
+			return to;
+	return tier->detail;
 }
 
 /* The window is over: is the tier too dear? */
@@ -78,35 +99,39 @@ static bool judge_down(struct tier *tier, uint64_t now_ns, double budget_pct)
 
 	if (tier->down.cpu_ns < length_ns || now_ns - tier->down.begin_ns < length_ns)
 		return false;
-	tier->share_pct = percent(tier->down.cost_ns, tier->down.cpu_ns);
+	tier->share_pct = percent(tier->down.cost_ns[tier->detail], tier->down.cpu_ns);
 	over = tier->share_pct > budget_pct && budget_pct < TIER_BUDGET_NONE &&
 	    !is_idle(&tier->down, now_ns);
 	tier->trial = false;
-	window_begin(&tier->down, now_ns);
 	if (over)
-		step_down(tier, now_ns);
+		step_down(tier, now_ns, budget_pct);
+	window_begin(&tier->down, now_ns);
 	return over;
 }
 
-/* The window is over: would the richer tier have been right, and for long enough by now? */
+/* The window is over: would a richer tier have been right, and for long enough by now? */
 static bool judge_up(struct tier *tier, uint64_t now_ns, double budget_pct)
 {
 	uint64_t length_ns = now_ns - tier->up.begin_ns;
-	double share_pct = richer_share(&tier->up);
-	bool idle = is_idle(&tier->up, now_ns);
+	enum zsp_sqlite_detail to;
 
 	if (length_ns < TIER_WINDOW_NS)
 		return false;
-	window_begin(&tier->up, now_ns);
-	if (tier->detail == ZSP_SQLITE_OFF || share_pct < budget_pct / 2 || idle)
-		tier->calm_ns += length_ns;
-	else
+	to = richer(tier, budget_pct, is_idle(&tier->up, now_ns));
+	if (to > tier->calm)
+		tier->calm = to;
+	tier->calm_ns += length_ns;
+	if (to == tier->detail) {
 		tier->calm_ns = 0;
-	if (tier->calm_ns < tier->patience_ns[richer(tier)])
-		return false;
-	tier->share_pct = tier->detail == ZSP_SQLITE_OFF ? 0 : share_pct;
-	enter(tier, richer(tier), true, now_ns);
-	return true;
+		tier->calm = ZSP_SQLITE_FULL;
+	} else if (tier->calm_ns >= tier->patience_ns[tier->calm]) {
+		to = tier->calm;
+		tier->share_pct = share_in(tier, &tier->up, to);
+		enter(tier, to, true, now_ns);
+		return true;
+	}
+	window_begin(&tier->up, now_ns);
+	return false;
 }
 
 bool tier_sample(struct tier *tier, const struct tier_sample *sample, double budget_pct)
@@ -123,6 +148,8 @@ const char *tier_name(enum zsp_sqlite_detail detail)
 	switch (detail) {
 	case ZSP_SQLITE_FULL:
 		return "full";
+	case ZSP_SQLITE_EXECUTIONS:
+		return "executions";
 	case ZSP_SQLITE_STATEMENTS:
 		return "statements";
 	case ZSP_SQLITE_OFF:

@@ -180,7 +180,7 @@ struct span *statement_span_build(struct span_builder *builder, struct statement
 {
 	struct sv raw = sv_from(statement->text, statement->text_bytes);
 	bool prepared = statement->stmt != 0;
-	bool whole = statement->detail == ZSP_SQLITE_FULL;
+	bool whole = statement->detail <= ZSP_SQLITE_EXECUTIONS;
 	uint64_t lasted_ns = statement->end_ns - statement->start_ns;
 	int result = statement->result;
 	bool failed = whole && result != SQLITE_OK_CODE && result != SQLITE_ROW_CODE &&

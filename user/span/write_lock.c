@@ -361,7 +361,7 @@ struct lock_wait write_locks_wait(struct write_locks *locks, const struct zsp_st
 	/* SQLITE_BUSY_SNAPSHOT and others of its kind are nobody's: so the extended code must be known. */
 	bool busy = statement->errcode && statement_error_code(statement) == SQLITE_BUSY_CODE;
 	/* It has only begun: what its statement waited for was an earlier execution's, which is never told. */
-	bool begun = statement->detail != ZSP_SQLITE_FULL;
+	bool begun = statement->detail > ZSP_SQLITE_EXECUTIONS;
 	const struct blame *blame;
 
 	kept = locks->waits_by_statement.count ? wait_find(locks, statement->h.pid, statement->stmt)
