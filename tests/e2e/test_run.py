@@ -13,7 +13,7 @@ from otlp import Receiver
 from shop import COMPLETE, Shop, expect_shape, expect_times, order
 
 DURATION = "http_server_request_duration_seconds"
-FLUSH_S = 8.0  # what zerospan may take to end while a backend does not answer
+FLUSH_S = 12.0  # what zerospan may take to end while a backend does not answer, the kernel to let go of its probes included
 
 
 def exported(zerospan, outcome):
