@@ -360,4 +360,4 @@ def test_duration(t):
     begin = time.monotonic()
     equal(zerospan.wait(10), 0, "exit status")
     seconds = time.monotonic() - begin
-    check(1.0 <= seconds <= 5.0, f"--duration 1.5 took {seconds:.2f} s")
+    check(1.0 <= seconds <= 9.0, f"--duration 1.5 took {seconds:.2f} s")
