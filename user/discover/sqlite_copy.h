@@ -34,7 +34,9 @@ enum sqlite_function {
 	SQLITE_FN_OPEN_V2 = 6,
 	SQLITE_FN_CLOSE = 7,
 	SQLITE_FN_CLOSE_V2 = 8,
-	SQLITE_FN_COUNT = 9,
+	/* What all preparing functions call; known only where its return is cheaper to probe than theirs. */
+	SQLITE_FN_LOCK_AND_PREPARE = 9,
+	SQLITE_FN_COUNT = 10,
 };
 
 /* Where to probe one function; offsets in the file, as uprobes take them. */
