@@ -184,11 +184,11 @@ enum zsp_lock_op {
  */
 struct zsp_lock {
 	struct zsp_header h;
-	__u64 inode;     /* of the locked file; 0: BACKED_OFF */
-	__u64 stmt;      /* address of the sqlite3_stmt that the thread is in a step of; 0: none */
-	__u64 db;        /* address of its sqlite3; 0: unknown */
-	__u64 since_ns;  /* BACKED_OFF: when the sleep began; else h.time_ns */
-	__u32 dev;       /* of the locked file, as the kernel numbers it inside */
+	__u64 file; /* identity of the locked file, as long as anyone has it open; 0: BACKED_OFF */
+	__u64 stmt; /* address of the sqlite3_stmt that the thread is in a step of; 0: none */
+	__u64 db;   /* address of its sqlite3; 0: unknown */
+	__u64 since_ns; /* BACKED_OFF: when the sleep began; else h.time_ns */
+	__u32 reserved0;
 	__u32 db_closes; /* as in struct zsp_statement */
 	__u8 op;         /* enum zsp_lock_op */
 	__u8 reserved[7];

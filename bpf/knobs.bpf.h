@@ -15,6 +15,9 @@ const volatile __u8 zsp_syscalls[ZSP_SYSCALL_NUMBERS] __weak;
 /* Length of the kernel's clock tick. */
 const volatile __u64 zsp_tick_ns __weak;
 
+/* Random: what stands for a kernel address outside of the kernel is the address with these bits turned. */
+const volatile __u64 zsp_secret __weak;
+
 /* Report every exec, or every new TCP listener, on the host: a target is chosen by name or by port.
  */
 const volatile bool zsp_watch_exec __weak;

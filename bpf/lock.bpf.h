@@ -8,6 +8,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "emit.bpf.h"
+#include "knobs.bpf.h"
 #include "maps.bpf.h"
 #include "sqlite.bpf.h"
 
@@ -32,8 +33,7 @@ static __always_inline void lock_statement(struct zsp_lock *lock, struct zsp_thr
 }
 
 /* thread: the current one, NULL when it is not observed. file is NULL for BACKED_OFF. */
-static __always_inline void lock_emit(
-    struct zsp_thread *thread, u32 op, const struct zsp_file_key *file)
+static __always_inline void lock_emit(struct zsp_thread *thread, u32 op, const u64 *file)
 {
 	struct zsp_lock *lock = zsp_reserve(sizeof(*lock), ZSP_COUNT_LOST_RING_OTHER);
 	u64 now = bpf_ktime_get_ns();
@@ -44,12 +44,10 @@ static __always_inline void lock_emit(
 	zsp_header_init(&lock->h, ZSP_KIND_LOCK, sizeof(*lock), now, thread ? thread->slice : 0, 0);
 	lock->since_ns = now;
 	lock->op = op;
-	if (file) {
-		lock->inode = file->inode;
-		lock->dev = file->dev;
-	} else if (thread) {
+	if (file)
+		lock->file = *file ^ zsp_secret;
+	else if (thread)
 		lock->since_ns = thread->call_start_ns;
-	}
 	if (thread)
 		lock_statement(lock, thread);
 	if (bpf_get_current_comm(lock->comm, sizeof(lock->comm)))

@@ -174,12 +174,7 @@ struct {
 	__type(value, u32);
 } zsp_db_closes __weak SEC(".maps");
 
-/* A file whose write lock observed processes compete for. */
-struct zsp_file_key {
-	u64 inode;
-	u64 dev;
-};
-
+/* A file whose write lock observed processes compete for, by the address of its struct inode. */
 struct zsp_lock_file {
 	u32 tgid; /* of the process that has the write lock; 0: nobody */
 };
@@ -191,7 +186,7 @@ struct zsp_lock_file {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
-	__type(key, struct zsp_file_key);
+	__type(key, u64);
 	__type(value, struct zsp_lock_file);
 } zsp_lock_files __weak SEC(".maps");
 

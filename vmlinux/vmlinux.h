@@ -60,13 +60,8 @@ typedef struct {
 
 typedef atomic64_t atomic_long_t;
 
-struct super_block {
-	u32 s_dev;
-};
-
 struct inode {
 	unsigned long i_ino;
-	struct super_block *i_sb;
 };
 
 struct file_lock_core {

@@ -85,6 +85,15 @@ def test_next_request_is_read_while_the_answer_is_written(t):
     expect(zerospan, ("/one", 200, BIG, 5_000_000, None), ("/two", 200, BIG, 3, None))
 
 
+def is_in_call_on(pid, fd):
+    """Is a thread of the process inside of a system call whose first argument is this descriptor?"""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/syscall", encoding="ascii") as f:
+            if f.read().split()[1:2] == [hex(fd)]:
+                return True
+    return False
+
+
 def test_closed_by_another_thread(t):
     """While one thread waits in a read another closes the descriptor; the request it had is never answered. The number
     is the next connection's at once."""
@@ -93,6 +102,7 @@ def test_closed_by_another_thread(t):
     wire = Wire(puppet)
     ask(wire, "/unanswered", by="reader")
     wire.do("read", by="reader", later=True, n=1)
+    lib.wait_for(lambda: is_in_call_on(puppet.pid, wire.fd), "the reader to wait in its read")
     wire.do("close")
     again = Wire(puppet)
     equal(again.fd, wire.fd, "descriptor of the next connection")

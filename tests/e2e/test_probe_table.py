@@ -27,7 +27,8 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 # Inner functions, which may have no name in the file: those that call them.
-CALLED_BY = {"sqlite3LockAndPrepare": ["sqlite3_prepare_v2", "sqlite3_prepare_v3"]}
+CALLED_BY = {"sqlite3LockAndPrepare": ["sqlite3_prepare_v2", "sqlite3_prepare_v3"],
+             "sqlite3VdbeDelete": []}
 
 COLUMNS = ["function", "probe", "offset", "instruction", "kernel", "ns/hit", "others", "bytes"]
 

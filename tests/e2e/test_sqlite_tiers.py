@@ -256,8 +256,9 @@ def test_without_limit(t):
 
     wait_for(lambda: cost() > 7, "seven seconds in probes", 60)
     equal(changes(zerospan), [], "changes")
+    lost = zerospan.metrics().lost()
     equal(zerospan.stop(), 0, "exit status")
-    equal(zerospan.summary().lost, 0, "losses")
+    check(lost.pop("statement_begin_unseen", 0) <= 1 and not lost, f"lost, beside what ran when we came: {lost}")
 
 
 @lib.deadline(120)

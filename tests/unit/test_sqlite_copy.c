@@ -54,6 +54,10 @@ static void check_traceable(const struct sqlite_copy *copy)
 	for (int i = 0; i < SQLITE_FN_COUNT; i++) {
 		const struct sqlite_probe *p = &copy->probe[i];
 
+		if (i == SQLITE_FN_FINALIZE) { /* what it calls is probed */
+			assert_int_equal(p->entry, 0);
+			continue;
+		}
 		assert_true(p->entry > 0 && p->cheapest >= p->entry && p->cheapest < p->entry + 64);
 		assert_true(!p->entry_cheap || (p->cheapest_cheap && p->cheapest == p->entry));
 	}

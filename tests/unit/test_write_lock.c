@@ -54,12 +54,12 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void lock_event(const struct actor *who, enum zsp_lock_op op, uint64_t inode,
-    uint64_t since_ns, uint64_t now_ns)
+static void lock_event(
+    const struct actor *who, enum zsp_lock_op op, uint64_t file, uint64_t since_ns, uint64_t now_ns)
 {
 	struct zsp_lock lock = {
 	    .h = {.pid = who->pid, .tid = who->pid + 1, .time_ns = now_ns},
-	    .inode = inode,
+	    .file = file,
 	    .stmt = who->stmt,
 	    .db = who->db,
 	    .since_ns = since_ns,
@@ -70,19 +70,19 @@ static void lock_event(const struct actor *who, enum zsp_lock_op op, uint64_t in
 	write_locks_event(locks, &lock);
 }
 
-static void takes(const struct actor *who, uint64_t inode, uint64_t at_ns)
+static void takes(const struct actor *who, uint64_t file, uint64_t at_ns)
 {
-	lock_event(who, ZSP_LOCK_TAKEN, inode, at_ns, at_ns);
+	lock_event(who, ZSP_LOCK_TAKEN, file, at_ns, at_ns);
 }
 
-static void releases(const struct actor *who, uint64_t inode, uint64_t at_ns)
+static void releases(const struct actor *who, uint64_t file, uint64_t at_ns)
 {
-	lock_event(who, ZSP_LOCK_RELEASED, inode, at_ns, at_ns);
+	lock_event(who, ZSP_LOCK_RELEASED, file, at_ns, at_ns);
 }
 
-static void is_refused(const struct actor *who, uint64_t inode, uint64_t at_ns)
+static void is_refused(const struct actor *who, uint64_t file, uint64_t at_ns)
 {
-	lock_event(who, ZSP_LOCK_REFUSED, inode, at_ns, at_ns);
+	lock_event(who, ZSP_LOCK_REFUSED, file, at_ns, at_ns);
 }
 
 static void backs_off(const struct actor *who, uint64_t from_ns, uint64_t to_ns)

@@ -22,8 +22,7 @@ enum {
 	FN_DB_HANDLE,
 	FN_AUTOCOMMIT,
 	FN_ERRCODE,
-	FN_VDBE_DELETE, /* inner functions, see sqlite_inner.h */
-	FN_VDBE_FINALIZE,
+	FN_VDBE_FINALIZE, /* an inner function, see sqlite_inner.h */
 	FN_DATA_COUNT,
 	FN_ALL,
 	FILES_MAX = 4096, /* distinct files per process; the largest seen (a browser) has 300 */
@@ -44,7 +43,7 @@ static const char *const function_names[FN_ALL] = {
     [FN_DB_HANDLE] = "sqlite3_db_handle",
     [FN_AUTOCOMMIT] = "sqlite3_get_autocommit",
     [FN_ERRCODE] = "sqlite3_extended_errcode",
-    [FN_VDBE_DELETE] = "sqlite3VdbeDelete",
+    [SQLITE_FN_VDBE_DELETE] = "sqlite3VdbeDelete",
     [FN_VDBE_FINALIZE] = "sqlite3VdbeFinalize",
     [FN_DATA_COUNT] = "sqlite3_data_count",
 };
@@ -115,6 +114,7 @@ static int arguments_of(enum sqlite_function function)
 	case SQLITE_FN_STEP:
 	case SQLITE_FN_RESET:
 	case SQLITE_FN_FINALIZE:
+	case SQLITE_FN_VDBE_DELETE:
 	case SQLITE_FN_CLOSE:
 	case SQLITE_FN_CLOSE_V2:
 		return 1;
@@ -181,7 +181,7 @@ static const char *reach_inside(
 	    .prepare_v2 = functions[SQLITE_FN_PREPARE_V2],
 	    .prepare_v3 = functions[SQLITE_FN_PREPARE_V3],
 	    .exec = functions[SQLITE_FN_EXEC],
-	    .vdbe_delete = functions[FN_VDBE_DELETE],
+	    .vdbe_delete = functions[SQLITE_FN_VDBE_DELETE],
 	    .vdbe_finalize = functions[FN_VDBE_FINALIZE],
 	    .db_offset = copy->db_offset,
 	};
@@ -199,11 +199,15 @@ static const char *reach_inside(
 	copy->exec_prepare_call = inner.prepare_call;
 	copy->exec_prepare_return = inner.prepare_next;
 	copy->exec_prepare_return_cheap = inner.prepare_next_cheap;
-	if (inner.vdbe_delete.offset)
-		place_probe(file, &inner.vdbe_delete, 1, &copy->probe[SQLITE_FN_FINALIZE]);
-	else
+	if (inner.vdbe_delete.offset) {
+		place_probe(file, &inner.vdbe_delete, arguments_of(SQLITE_FN_VDBE_DELETE),
+		    &copy->probe[SQLITE_FN_VDBE_DELETE]);
+		copy->probe[SQLITE_FN_FINALIZE] = (struct sqlite_probe){0};
+	} else {
+		copy->probe[SQLITE_FN_VDBE_DELETE] = (struct sqlite_probe){0};
 		copy->limit =
 		    "traceable, but what a callback of sqlite3_exec stops is not told from the next";
+	}
 	if (!inner.exec_prepares && !inner.prepare_call)
 		copy->limit =
 		    "traceable, but statements that sqlite3_exec cannot prepare are not seen";

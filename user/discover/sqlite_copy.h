@@ -26,17 +26,18 @@ enum sqlite_copy_state {
 enum sqlite_function {
 	SQLITE_FN_STEP = 0,
 	SQLITE_FN_RESET = 1,
-	SQLITE_FN_FINALIZE =
-	    2, /* probed where every statement ends, sqlite3_exec's own too, if that is known */
+	SQLITE_FN_FINALIZE = 2,
 	SQLITE_FN_PREPARE_V2 = 3,
 	SQLITE_FN_PREPARE_V3 = 4,
 	SQLITE_FN_EXEC = 5,
 	SQLITE_FN_OPEN_V2 = 6,
 	SQLITE_FN_CLOSE = 7,
 	SQLITE_FN_CLOSE_V2 = 8,
+	/* Where every statement ends, sqlite3_exec's own too. If it is known it stands for SQLITE_FN_FINALIZE, which has no probe then. */
+	SQLITE_FN_VDBE_DELETE = 9,
 	/* What all preparing functions call; known only where its return is cheaper to probe than theirs. */
-	SQLITE_FN_LOCK_AND_PREPARE = 9,
-	SQLITE_FN_COUNT = 10,
+	SQLITE_FN_LOCK_AND_PREPARE = 10,
+	SQLITE_FN_COUNT = 11,
 };
 
 /* Where to probe one function; offsets in the file, as uprobes take them. */

@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "probe/call_hooks.h"
 #include "probe/reaper.h"
@@ -122,9 +124,14 @@ static void set_sizes(struct probes *p)
 static int load(struct probes *p, const struct probes_options *options)
 {
 	struct timespec tick;
+	uint64_t secret;
 
 	clock_getres(CLOCK_MONOTONIC_COARSE, &tick); /* changes with the kernel's clock tick */
 	p->skel->rodata->zsp_tick_ns = (uint64_t)tick.tv_nsec;
+	if (getrandom(&secret, sizeof(secret), GRND_NONBLOCK) != sizeof(secret))
+		secret = (uint64_t)(uintptr_t)p ^
+		    clock_monotonic_ns(); /* too early after boot: better than none */
+	p->skel->rodata->zsp_secret = secret;
 	p->skel->rodata->zsp_watch_exec = options->watch_exec;
 	p->skel->rodata->zsp_watch_listen = options->watch_listen;
 	/* The skeleton's table is const for its users after load; before load it is ours to fill. */

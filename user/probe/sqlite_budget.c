@@ -196,7 +196,8 @@ void sqlite_budget_copy(struct sqlite_process *process, const struct sqlite_copy
 			process->step_shapes |= shape;
 		else if (rows[i].program == PROBES_SQLITE_END)
 			process->end_shapes |= shape;
-		else if (rows[i].program == PROBES_SQLITE_PREPARE)
+		else if (rows[i].program == PROBES_SQLITE_PREPARE &&
+		    rows[i].function != SQLITE_FN_EXEC) /* not on its entry */
 			process->prepare_shapes |= shape;
 	}
 	if (!copy->row_offset)

@@ -14,7 +14,7 @@
 #include "probe/probes.h"
 
 enum {
-	SQLITE_PLAN_MAX = 12,
+	SQLITE_PLAN_MAX = 13,
 };
 
 struct sqlite_plan_row {

@@ -33,7 +33,7 @@ struct wait {
 	uint64_t backed_off_ns;
 	bool refused;    /* by the kernel at least once */
 	bool is_refused; /* by the kernel since it last slept: this file, then */
-	uint64_t refused_dev, refused_inode, refused_ns;
+	uint64_t refused_file, refused_ns;
 	struct blame blames[LOCK_WAIT_HOLDERS_MAX];
 	size_t n_blames;
 };
@@ -68,12 +68,12 @@ static uint64_t pair_hash(uint64_t a, uint64_t b)
 	return hash_combine(hash_combine(0, a), b);
 }
 
-static struct write_hold *held_on(const struct write_locks *locks, uint64_t dev, uint64_t inode)
+static struct write_hold *held_on(const struct write_locks *locks, uint64_t file)
 {
-	hmap_for_each_hash (node, &locks->by_file, pair_hash(dev, inode)) {
+	hmap_for_each_hash (node, &locks->by_file, hash_u64(file)) {
 		struct write_hold *hold = container_of(node, struct write_hold, by_file);
 
-		if (hold->dev == dev && hold->inode == inode)
+		if (hold->file == file)
 			return hold;
 	}
 	return NULL;
@@ -123,13 +123,12 @@ static void hold_begin(struct write_locks *locks, const struct zsp_lock *lock)
 	hold->pid = lock->h.pid;
 	hold->tid = lock->h.tid;
 	memcpy(hold->comm, lock->comm, sizeof(hold->comm));
-	hold->dev = lock->dev;
-	hold->inode = lock->inode;
+	hold->file = lock->file;
 	hold->stmt = lock->stmt;
 	hold->db = lock->db;
 	hold->db_closes = lock->db_closes;
 	hold->since_ns = lock->h.time_ns;
-	if (hmap_add(&locks->by_file, pair_hash(hold->dev, hold->inode), &hold->by_file)) {
+	if (hmap_add(&locks->by_file, hash_u64(hold->file), &hold->by_file)) {
 		free(hold);
 		return;
 	}
@@ -158,17 +157,17 @@ static bool only_one(struct write_hold **only, struct write_hold *hold)
 
 /* Who had the write lock of this file when process pid was refused a lock on it; NULL: unknown, or not just one. */
 static struct write_hold *holder_of_file(
-    const struct write_locks *locks, uint32_t pid, uint64_t dev, uint64_t inode, uint64_t at_ns)
+    const struct write_locks *locks, uint32_t pid, uint64_t file, uint64_t at_ns)
 {
-	struct write_hold *only = held_on(locks, dev, inode);
+	struct write_hold *only = held_on(locks, file);
 
 	if (only && (only->pid == pid || only->since_ns > at_ns + ATTEMPT_NS))
 		only = NULL;
 	list_for_each (at, &locks->released) {
 		struct write_hold *hold = container_of(at, struct write_hold, link);
 
-		if (hold->dev == dev && hold->inode == inode && hold->pid != pid &&
-		    held_between(hold, at_ns, at_ns) && !only_one(&only, hold))
+		if (hold->file == file && hold->pid != pid && held_between(hold, at_ns, at_ns) &&
+		    !only_one(&only, hold))
 			return NULL;
 	}
 	return only;
@@ -274,8 +273,7 @@ static struct blame *wait_blame(struct write_locks *locks, struct wait *wait,
 	struct blame *blame;
 
 	if (wait->is_refused)
-		hold = holder_of_file(
-		    locks, wait->pid, wait->refused_dev, wait->refused_inode, wait->refused_ns);
+		hold = holder_of_file(locks, wait->pid, wait->refused_file, wait->refused_ns);
 	else
 		hold = holder_in_process(locks, connection, from_ns, to_ns);
 	if (!hold)
@@ -301,8 +299,7 @@ static void on_refused(struct write_locks *locks, const struct zsp_lock *lock)
 	if (!wait)
 		return;
 	wait->refused = wait->is_refused = true;
-	wait->refused_dev = lock->dev;
-	wait->refused_inode = lock->inode;
+	wait->refused_file = lock->file;
 	wait->refused_ns = lock->h.time_ns;
 }
 
@@ -321,7 +318,7 @@ static void on_backed_off(struct write_locks *locks, const struct zsp_lock *lock
 
 void write_locks_event(struct write_locks *locks, const struct zsp_lock *lock)
 {
-	struct write_hold *held = held_on(locks, lock->dev, lock->inode);
+	struct write_hold *held = held_on(locks, lock->file);
 
 	switch (lock->op) {
 	case ZSP_LOCK_TAKEN:

@@ -48,8 +48,8 @@ struct write_hold {
 	int refs;
 	bool held, untold;
 	uint32_t pid, tid;
-	char comm[16]; /* of the thread */
-	uint64_t dev, inode;
+	char comm[16];     /* of the thread */
+	uint64_t file;     /* as in struct zsp_lock */
 	uint64_t stmt, db; /* addresses; 0: unknown */
 	uint32_t db_closes;
 	uint64_t since_ns, until_ns; /* until is 0 while held */
