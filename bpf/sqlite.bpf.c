@@ -444,7 +444,7 @@ static __always_inline struct zsp_prepare *prepare_returning(struct zsp_thread *
 	return NULL;
 }
 
-/* sqlite3_prepare_v2 and its kin. */
+/* sqlite3_prepare_v2 and its kin, or what they all call. */
 SEC("uprobe")
 int BPF_KPROBE(zsp_sqlite_prepare, u64 db, u64 text, int bytes)
 {
@@ -468,6 +468,21 @@ int BPF_KPROBE(zsp_sqlite_prepare, u64 db, u64 text, int bytes)
 	return 0;
 }
 
+/*
+ * Is it SQLite that prepares a statement anew, inside of its step since the schema has changed? The text is the statement's own
+ * then, and its execution tells of the failure. Leaves that text in exec.
+ */
+static __always_inline bool is_anew(const struct zsp_thread *thread,
+    const struct zsp_prepare *prepare, struct zsp_stmt *exec, u32 sql_offset)
+{
+	const struct zsp_sqlite_frame *top = top_frame(thread);
+
+	return top &&
+	    !bpf_probe_read_user(
+		&exec->text, sizeof(exec->text), (void *)(top->stmt + sql_offset)) &&
+	    exec->text == prepare->text;
+}
+
 /* Reported as an execution that has no statement; until then its entry is known by the stack pointer. */
 static __always_inline void prepare_failed(
     struct zsp_thread *thread, const struct zsp_prepare *prepare, int result)
@@ -479,6 +494,9 @@ static __always_inline void prepare_failed(
 	exec = exec_begin(thread, prepare->slice, prepare->start_ns);
 	if (!exec)
 		return;
+	copy = bpf_map_lookup_elem(&zsp_sqlite_copies, &exec->copy);
+	if (copy && is_anew(thread, prepare, exec, copy->sql_offset))
+		goto out;
 	__sync_fetch_and_add(&process_at(thread->sqlite_place)->refused, 1);
 	exec->stmt = 0;
 	exec->last_ns = bpf_ktime_get_ns();
@@ -486,10 +504,10 @@ static __always_inline void prepare_failed(
 	exec->db = prepare->db;
 	exec->text = prepare->text;
 	exec->text_bytes = prepare->text_bytes;
-	copy = bpf_map_lookup_elem(&zsp_sqlite_copies, &exec->copy);
 	if (copy)
 		read_errcode(exec, copy->errcode_offset);
 	emit(thread, exec, result);
+out:
 	bpf_map_delete_elem(&zsp_stmts, object_key(thread, prepare->sp));
 }
 

@@ -182,6 +182,30 @@ def test_first_preparation_that_fails(t):
         equal(zerospan.summary().lost, 0, f"{name}: lost")
 
 
+PREPARED_ANEW = """
+import sqlite3, sys
+a, b = (sqlite3.connect(sys.argv[1], isolation_level=None) for _ in range(2))
+a.execute("create table t (x)")
+a.execute("select x from t").fetchall()
+b.execute("drop table t")
+try:
+    a.execute("select x from t")  # the same statement: only its step finds the schema changed
+except sqlite3.Error:
+    pass
+"""
+
+
+def test_prepared_anew_inside_a_step(t):
+    """SQLite's own preparation that fails is the execution's error, told once."""
+    zerospan = observer.start(t, "trace", "--format", "none", "--output", t.path("spans"), "--",
+                              lib.PYTHON, t.write("anew.py", PREPARED_ANEW), t.path("file.db"))
+    zerospan.wait(20)
+    selects = [s for s in statements_of(t.path("spans")) if s.get("db.query.text") == "select x from t"]
+    equal([(s.get("zerospan.sqlite.phase"), s.get("error.type")) for s in selects],
+          [(None, None), (None, "1")], "both executions")
+    equal(zerospan.summary().lost, 0, "losses")
+
+
 SLOW_READER = """
 import sqlite3, sys, time
 db = sqlite3.connect(":memory:", isolation_level=None)

@@ -239,7 +239,7 @@ def test_preparations_go_first(t):
     wait_for(lambda: refused.out.count("\n") > seen + 20, "the program to go on", 60)
     equal(tiers(zerospan), [2], "the tier in the metrics")
     equal([to for _, _, to in changes(zerospan)], ["executions"], "changes")
-    equal(zerospan.stop(), 0, "exit status")
+    equal(zerospan.stop(seconds=40), 0, "exit status")
     last = spans_in(t.path("spans"))[-1000:]
     equal({(s.get("db.query.text"), s.get("db.response.returned_rows"), s.get("zerospan.sqlite.detail"))
            for s in last}, {("select ?", 1, None)}, "what is told now")

@@ -43,6 +43,7 @@ static void check_text(enum elf_machine machine, struct sv code)
 static void check_function(enum elf_machine machine, struct sv code)
 {
 	const uint8_t *p = (const uint8_t *)code.p;
+	int64_t target;
 	uint32_t offset = 1;
 	bool cheap = false;
 	size_t probe;
@@ -62,6 +63,8 @@ static void check_function(enum elf_machine machine, struct sv code)
 	err = sqlite_code_word(machine, p, code.len, &offset);
 	REQUIRE(err == 0 || (err == -ENOTSUP && offset == 1));
 	REQUIRE(err || (offset > 0 && offset < 4096 && offset % 4 == 0));
+	if (sqlite_code_wraps(machine, p, code.len, &target))
+		REQUIRE(machine == ELF_MACHINE_X86_64 && code.len >= 6);
 	for (int arguments = 1; arguments <= 3; arguments++) {
 		probe = sqlite_code_probe_offset(machine, p, code.len, arguments, &cheap);
 		REQUIRE(probe == 0 || (cheap && probe < code.len));

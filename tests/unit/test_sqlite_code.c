@@ -467,6 +467,36 @@ static void agrees_with_a_live_statement(void **state)
 	dlclose(s.library);
 }
 
+/* Thin wrappers as Debian's gcc makes them, and what is none. */
+static void wrappers(void **state)
+{
+	/* sub; mov %rcx,%r9; mov $0x80,%ecx; push %r8; xor %r8d,%r8d; call; add; ret; and with `and`, `or` of %ecx */
+	static const uint8_t v2[] = {0x48, 0x83, 0xec, 0x10, 0x49, 0x89, 0xc9, 0xb9, 0x80, 0, 0, 0,
+	    0x41, 0x50, 0x45, 0x31, 0xc0, 0xe8, 0x4a, 0xfb, 0xff, 0xff, 0x48, 0x83, 0xc4, 0x18,
+	    0xc3};
+	static const uint8_t v3[] = {0x48, 0x83, 0xec, 0x10, 0x83, 0xe1, 0x0f, 0x41, 0x51, 0x80,
+	    0xc9, 0x80, 0x4d, 0x89, 0xc1, 0x45, 0x31, 0xc0, 0xe8, 0x29, 0xfb, 0xff, 0xff, 0x48,
+	    0x83, 0xc4, 0x18, 0xc3};
+	uint8_t code[sizeof(v2)];
+	int64_t target = 1;
+
+	(void)state;
+	assert_true(sqlite_code_wraps(ELF_MACHINE_X86_64, v2, sizeof(v2), &target));
+	assert_int_equal(target, 22 + (int32_t)0xfffffb4a);
+	assert_true(sqlite_code_wraps(ELF_MACHINE_X86_64, v3, sizeof(v3), &target));
+	assert_int_equal(target, 23 + (int32_t)0xfffffb29);
+	for (size_t len = 0; len < sizeof(v2); len++)
+		assert_false(sqlite_code_wraps(ELF_MACHINE_X86_64, v2, len, &target));
+	assert_false(sqlite_code_wraps(ELF_MACHINE_AARCH64, v2, sizeof(v2), &target));
+	memcpy(code, v2, sizeof(v2));
+	code[6] = 0xca; /* mov %rcx,%rdx: an argument is replaced */
+	code[4] = 0x48;
+	assert_false(sqlite_code_wraps(ELF_MACHINE_X86_64, code, sizeof(code), &target));
+	memcpy(code, v2, sizeof(v2));
+	memcpy(code + 22, "\x31\xc0\x90\xc3", 4); /* xor %eax,%eax: returns something else */
+	assert_false(sqlite_code_wraps(ELF_MACHINE_X86_64, code, sizeof(code), &target));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -476,6 +506,7 @@ int main(void)
 	    cmocka_unit_test(chooses_emulated_instructions),
 	    cmocka_unit_test(needs_only_the_arguments_that_are_read),
 	    cmocka_unit_test(agrees_with_a_live_statement),
+	    cmocka_unit_test(wrappers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

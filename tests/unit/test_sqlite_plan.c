@@ -15,6 +15,7 @@ static struct sqlite_copy copy_with(size_t distance)
 		    .entry_cheap = distance == 0,
 		    .cheapest_cheap = true,
 		};
+	copy.probe[SQLITE_FN_LOCK_AND_PREPARE] = (struct sqlite_probe){0};
 	return copy;
 }
 
@@ -108,6 +109,30 @@ static void down_to_which_detail(void **state)
 	}
 }
 
+/* One function that all preparations go through is probed instead of them. */
+static void what_all_preparations_call(void **state)
+{
+	struct sqlite_copy copy = copy_with(4);
+	struct sqlite_plan_row rows[SQLITE_PLAN_MAX];
+	size_t n, prepares = 0;
+
+	(void)state;
+	copy.probe[SQLITE_FN_LOCK_AND_PREPARE] = (struct sqlite_probe){0x4000, 0x4000, true, true};
+	copy.exec_prepare_call = 0x5000;
+	copy.exec_prepare_return = 0x5005;
+	n = sqlite_plan(&copy, rows);
+	for (size_t i = 0; i < n; i++) {
+		if (rows[i].program != PROBES_SQLITE_PREPARE &&
+		    rows[i].program != PROBES_SQLITE_PREPARE_RETURN)
+			continue;
+		prepares++;
+		assert_int_equal(rows[i].function, SQLITE_FN_LOCK_AND_PREPARE);
+		assert_int_equal(rows[i].offset, 0x4000);
+		assert_true(rows[i].emulated);
+	}
+	assert_int_equal(prepares, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -116,6 +141,7 @@ int main(void)
 	    cmocka_unit_test(functions_that_are_missing),
 	    cmocka_unit_test(what_prepares_inside_exec),
 	    cmocka_unit_test(down_to_which_detail),
+	    cmocka_unit_test(what_all_preparations_call),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

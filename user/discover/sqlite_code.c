@@ -282,6 +282,41 @@ size_t sqlite_code_probe_offset(
 	return 0;
 }
 
+/* From code[at] on nothing happens to the result until the function returns. */
+static bool returns_at_once(const uint8_t *code, size_t len, size_t at)
+{
+	struct x86_insn insn;
+	int written;
+
+	for (; at < len && x86_insn_decode(code + at, len - at, &insn); at += insn.len) {
+		if (insn.opcode == 0xc3)
+			return true;
+		if (!x86_insn_writes(&insn, &written) || written == X86_RAX)
+			return false;
+	}
+	return false;
+}
+
+bool sqlite_code_wraps(
+    enum elf_machine machine, const uint8_t *code, size_t len, int64_t *ret_target)
+{
+	struct x86_insn insn;
+	int written;
+
+	if (machine != ELF_MACHINE_X86_64)
+		return false;
+	for (size_t at = 0; at < len && x86_insn_decode(code + at, len - at, &insn);
+	     at += insn.len) {
+		if (insn.opcode == 0xe8) {
+			*ret_target = (int64_t)(at + insn.len) + insn.immediate;
+			return returns_at_once(code, len, at + insn.len);
+		}
+		if (!x86_insn_writes(&insn, &written) || is_argument(written, 3))
+			return false;
+	}
+	return false;
+}
+
 bool sqlite_code_entry_is_cheap(enum elf_machine machine, const uint8_t *code, size_t len)
 {
 	struct x86_insn insn;

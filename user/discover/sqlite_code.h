@@ -83,6 +83,13 @@ bool sqlite_code_reads_field(
 size_t sqlite_code_probe_offset(
     enum elf_machine machine, const uint8_t *code, size_t len, int arguments, bool *ret_cheap);
 
+/*
+ * Whether all that the function does is call another one with its own first three arguments, and return what that returned:
+ * sqlite3_prepare_v2() as gcc compiles it for x86-64. *ret_target: of that, in bytes from the function's start.
+ */
+bool sqlite_code_wraps(
+    enum elf_machine machine, const uint8_t *code, size_t len, int64_t *ret_target);
+
 /* Whether the function's first instruction, on which a return probe sits, is emulated. */
 bool sqlite_code_entry_is_cheap(enum elf_machine machine, const uint8_t *code, size_t len);
 

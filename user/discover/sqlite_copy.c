@@ -38,6 +38,7 @@ static const char *const function_names[FN_ALL] = {
     [SQLITE_FN_OPEN_V2] = "sqlite3_open_v2",
     [SQLITE_FN_CLOSE] = "sqlite3_close",
     [SQLITE_FN_CLOSE_V2] = "sqlite3_close_v2",
+    [SQLITE_FN_LOCK_AND_PREPARE] = "sqlite3LockAndPrepare",
     [FN_SQL] = "sqlite3_sql",
     [FN_DB_HANDLE] = "sqlite3_db_handle",
     [FN_AUTOCOMMIT] = "sqlite3_get_autocommit",
@@ -184,11 +185,15 @@ static const char *reach_inside(
 	    .vdbe_finalize = functions[FN_VDBE_FINALIZE],
 	    .db_offset = copy->db_offset,
 	};
+	struct sqlite_probe *prepare = &copy->probe[SQLITE_FN_LOCK_AND_PREPARE];
 	struct sqlite_inner inner;
 
+	sqlite_inner_find(file, &outer, &inner);
+	place_probe(file, &inner.prepare, 3, prepare);
+	if (!prepare->entry_cheap || copy->probe[SQLITE_FN_PREPARE_V2].entry_cheap)
+		*prepare = (struct sqlite_probe){0};
 	if (!outer.exec.offset)
 		return NULL;
-	sqlite_inner_find(file, &outer, &inner);
 	if (!inner.exec_steps)
 		return "sqlite3_exec does not call sqlite3_step: a compiler has put it inside";
 	copy->exec_prepare_call = inner.prepare_call;

@@ -35,7 +35,9 @@ enum sqlite_function {
 	SQLITE_FN_CLOSE_V2 = 8,
 	/* Where every statement ends, sqlite3_exec's own too. If it is known it stands for SQLITE_FN_FINALIZE, which has no probe then. */
 	SQLITE_FN_VDBE_DELETE = 9,
-	SQLITE_FN_COUNT = 10,
+	/* What all preparing functions call; known only where its return is cheaper to probe than theirs. */
+	SQLITE_FN_LOCK_AND_PREPARE = 10,
+	SQLITE_FN_COUNT = 11,
 };
 
 /* Where to probe one function; offsets in the file, as uprobes take them. */

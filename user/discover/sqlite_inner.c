@@ -119,6 +119,36 @@ static void find_prepare(const struct body *exec, const struct body *v2, const s
 	    exec->text.machine, exec->bytes + found.next, exec->text.len - found.next);
 }
 
+/* --- what prepares everywhere -------------------------------------------------------------------- */
+
+/* Of a function that does nothing but call it; 0: it does more. */
+static uint64_t wrapped_by(const struct body *body)
+{
+	int64_t target;
+
+	if (!sqlite_code_wraps(body->text.machine, body->bytes, body->text.len, &target))
+		return 0;
+	return body->text.address + (uint64_t)target;
+}
+
+static void find_lock_and_prepare(
+    struct elf_file *file, const struct sqlite_outer *outer, struct sqlite_inner *inner)
+{
+	struct body v2, v3;
+	uint64_t address, word;
+
+	if (!body_read(file, &outer->prepare_v2, &v2))
+		return;
+	address = wrapped_by(&v2);
+	if (!address || stub_word(&v2, address, &word))
+		return;
+	if (outer->prepare_v3.offset &&
+	    (!body_read(file, &outer->prepare_v3, &v3) || wrapped_by(&v3) != address))
+		return;
+	inner->prepare = (struct elf_function){
+	    .offset = v2.offset + (address - v2.text.address), .size = SQLITE_CODE_BYTES};
+}
+
 /* --- what deletes statements --------------------------------------------------------------------- */
 
 static bool targets_have(const struct targets *targets, uint64_t target)
@@ -242,6 +272,7 @@ void sqlite_inner_find(
 	struct body exec, one, other;
 
 	*ret_inner = (struct sqlite_inner){0};
+	find_lock_and_prepare(file, outer, ret_inner);
 	if (!body_read(file, &outer->exec, &exec))
 		return;
 	name_callees(file, outer, callees);

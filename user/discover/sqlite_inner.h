@@ -2,7 +2,8 @@
 /*
  * Where a copy of SQLite goes around its own interface. In the source sqlite3_exec() runs a statement so:
  *
- *	sqlite3_prepare_v2()	-> lock and prepare			a compiler may call the inner one at once
+ *	sqlite3_prepare_v2()	-> lock and prepare			a compiler may call the inner one at once, as may
+ *								all other functions that prepare
  *	sqlite3_step()							each row; must be a call to the function itself
  *	VDBE finalize		-> VDBE reset, VDBE delete		also when a callback wants no more rows
  *
@@ -25,8 +26,9 @@ struct sqlite_outer {
 };
 
 struct sqlite_inner {
-	bool exec_steps;    /* sqlite3_exec calls sqlite3_step */
-	bool exec_prepares; /* sqlite3_exec calls sqlite3_prepare_v2 ... */
+	struct elf_function prepare; /* all that prepares goes through it; offset 0: not found */
+	bool exec_steps;             /* sqlite3_exec calls sqlite3_step */
+	bool exec_prepares;          /* sqlite3_exec calls sqlite3_prepare_v2 ... */
 	/* ... or here something that does it: offsets in the file of the call and of the instruction behind it; 0: not found */
 	uint64_t prepare_call, prepare_next;
 	bool prepare_next_cheap;         /* the kernel emulates the latter */

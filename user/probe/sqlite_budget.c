@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "probe/probe_cost.h"
+#include "probe/sqlite_plan.h"
 
 /*
  * What our programs add: to each hit, and for the record of an execution. In parts of what an emulated hit costs, with which it
@@ -183,20 +184,22 @@ void sqlite_budget_release(struct sqlite_budget *budget, struct sqlite_process *
 	free(process);
 }
 
-static void note_shape(const struct sqlite_probe *probe, unsigned *shapes)
-{
-	if (probe->entry) /* else the copy lacks this function */
-		*shapes |= 1u << probe_cost_shape(probe);
-}
-
 void sqlite_budget_copy(struct sqlite_process *process, const struct sqlite_copy *copy)
 {
-	note_shape(&copy->probe[SQLITE_FN_STEP], &process->step_shapes);
-	note_shape(&copy->probe[SQLITE_FN_RESET], &process->end_shapes);
-	note_shape(&copy->probe[SQLITE_FN_FINALIZE], &process->end_shapes);
-	note_shape(&copy->probe[SQLITE_FN_VDBE_DELETE], &process->end_shapes);
-	note_shape(&copy->probe[SQLITE_FN_PREPARE_V2], &process->prepare_shapes);
-	note_shape(&copy->probe[SQLITE_FN_PREPARE_V3], &process->prepare_shapes);
+	struct sqlite_plan_row rows[SQLITE_PLAN_MAX];
+	size_t n = sqlite_plan(copy, rows);
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned shape = 1u << probe_cost_shape(&copy->probe[rows[i].function]);
+
+		if (rows[i].program == PROBES_SQLITE_STEP)
+			process->step_shapes |= shape;
+		else if (rows[i].program == PROBES_SQLITE_END)
+			process->end_shapes |= shape;
+		else if (rows[i].program == PROBES_SQLITE_PREPARE &&
+		    rows[i].function != SQLITE_FN_EXEC) /* not on its entry */
+			process->prepare_shapes |= shape;
+	}
 	if (!copy->row_offset)
 		process->tier.no_statements = true;
 }

@@ -17,6 +17,8 @@ static const struct {
     {SQLITE_FN_VDBE_DELETE, PROBES_SQLITE_END, false, ZSP_SQLITE_EXECUTIONS},
     {SQLITE_FN_CLOSE, PROBES_SQLITE_CLOSE, false, ZSP_SQLITE_OFF},
     {SQLITE_FN_CLOSE_V2, PROBES_SQLITE_CLOSE, false, ZSP_SQLITE_OFF},
+    {SQLITE_FN_LOCK_AND_PREPARE, PROBES_SQLITE_PREPARE, false, ZSP_SQLITE_FULL},
+    {SQLITE_FN_LOCK_AND_PREPARE, PROBES_SQLITE_PREPARE_RETURN, true, ZSP_SQLITE_FULL},
     {SQLITE_FN_PREPARE_V2, PROBES_SQLITE_PREPARE, false, ZSP_SQLITE_FULL},
     {SQLITE_FN_PREPARE_V2, PROBES_SQLITE_PREPARE_RETURN, true, ZSP_SQLITE_FULL},
     {SQLITE_FN_PREPARE_V3, PROBES_SQLITE_PREPARE, false, ZSP_SQLITE_FULL},
@@ -26,15 +28,25 @@ static const struct {
 #define N_WANTED (sizeof(wanted) / sizeof(wanted[0]))
 
 enum {
+	N_COVERING =
+	    2, /* of LOCK_AND_PREPARE; the other preparing functions are not probed beside it */
 	N_INSIDE =
 	    2, /* what prepares inside sqlite3_exec: the call, and the instruction behind it as its return */
 };
 
-_Static_assert(N_WANTED + N_INSIDE <= SQLITE_PLAN_MAX, "room for all probes");
+_Static_assert(N_WANTED - N_COVERING + N_INSIDE <= SQLITE_PLAN_MAX, "room for all probes");
+
+/* What goes through a function that is probed needs no probe of its own. */
+static bool is_covered(const struct sqlite_copy *copy, enum sqlite_function function)
+{
+	return (function == SQLITE_FN_PREPARE_V2 || function == SQLITE_FN_PREPARE_V3 ||
+		   function == SQLITE_FN_EXEC) &&
+	    copy->probe[SQLITE_FN_LOCK_AND_PREPARE].entry;
+}
 
 static size_t plan_inside_exec(const struct sqlite_copy *copy, struct sqlite_plan_row *rows)
 {
-	if (!copy->exec_prepare_call)
+	if (!copy->exec_prepare_call || is_covered(copy, SQLITE_FN_EXEC))
 		return 0;
 	rows[0] = (struct sqlite_plan_row){
 	    .function = SQLITE_FN_EXEC,
@@ -59,7 +71,7 @@ size_t sqlite_plan(const struct sqlite_copy *copy, struct sqlite_plan_row ret_ro
 		const struct sqlite_probe *probe = &copy->probe[wanted[i].function];
 		bool on_return = wanted[i].on_return;
 
-		if (!probe->entry)
+		if (!probe->entry || is_covered(copy, wanted[i].function))
 			continue;
 		ret_rows[n++] = (struct sqlite_plan_row){
 		    .function = wanted[i].function,
