@@ -87,13 +87,13 @@ static void looks_behind_what_is_no_call(void **state)
 	assert_true(found);
 }
 
-static const struct stub {
+static const struct plt_entry {
 	const char *name;
 	enum elf_machine machine;
 	const char *code;
 	size_t len;
-	uint64_t word; /* 0: no stub */
-} stubs[] = {
+	uint64_t word; /* 0: it is none */
+} entries[] = {
     {"lazy", ELF_MACHINE_X86_64, CODE("\xff\x25\x00\x20\x00\x00\x68\x00\x00\x00\x00"),
 	BASE + 0x2006},
     {"endbr64", ELF_MACHINE_X86_64, CODE("\xf3\x0f\x1e\xfa\xff\x25\x00\x20\x00\x00"),
@@ -111,27 +111,27 @@ static const struct stub {
 	BASE + 0x102008},
     {"page before", ELF_MACHINE_AARCH64,
 	CODE("\xf0\xff\xff\xf0\x11\x02\x40\xf9\x10\x02\x00\x91\x20\x02\x1f\xd6"), BASE - 0x1000},
-    {"no stub", ELF_MACHINE_AARCH64,
+    {"no entry", ELF_MACHINE_AARCH64,
 	CODE("\x10\x08\x00\xd0\x11\x06\x40\xf9\x10\x22\x00\x91\xc0\x03\x5f\xd6"), 0},
 };
 
-static uint64_t word_of(const struct stub *s, size_t len)
+static uint64_t word_of(const struct plt_entry *s, size_t len)
 {
 	struct edge edge = edge_copy(s->code, len);
 	struct code_text text = {s->machine, BASE, (const uint8_t *)edge.p, len};
 	uint64_t word = 0;
-	bool found = code_stub_word(&text, &word);
+	bool found = code_plt_word(&text, &word);
 
 	edge_free(&edge);
 	assert_true(found || !word);
 	return word;
 }
 
-static void follows_stubs(void **state)
+static void follows_plt_entries(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(stubs) / sizeof(stubs[0]); i++) {
-		const struct stub *s = &stubs[i];
+	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+		const struct plt_entry *s = &entries[i];
 
 		if (word_of(s, s->len) != s->word)
 			fail_msg("%s: %#llx", s->name, (unsigned long long)word_of(s, s->len));
@@ -148,7 +148,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(finds_calls),
 	    cmocka_unit_test(looks_behind_what_is_no_call),
-	    cmocka_unit_test(follows_stubs),
+	    cmocka_unit_test(follows_plt_entries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

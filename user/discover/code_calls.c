@@ -60,49 +60,49 @@ bool code_next_call(const struct code_text *text, size_t *at, struct code_call *
 }
 
 /* endbr64 and a bnd prefix may stand before the jump. */
-static bool x86_stub_word(const struct code_text *stub, uint64_t *ret_word)
+static bool x86_plt_word(const struct code_text *entry, uint64_t *ret_word)
 {
 	static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
 	struct code_call call = {0};
 	size_t at = 0;
 
-	while (at < sizeof(endbr64) && at < stub->len && stub->bytes[at] == endbr64[at])
+	while (at < sizeof(endbr64) && at < entry->len && entry->bytes[at] == endbr64[at])
 		at++;
 	if (at % sizeof(endbr64))
 		return false;
-	if (at < stub->len && stub->bytes[at] == 0xf2)
+	if (at < entry->len && entry->bytes[at] == 0xf2)
 		at++;
-	if (at >= stub->len || stub->bytes[at] != 0xff || !x86_call(stub, at, &call))
+	if (at >= entry->len || entry->bytes[at] != 0xff || !x86_call(entry, at, &call))
 		return false;
 	*ret_word = call.target;
 	return true;
 }
 
 /* [bti c;] adrp x16, page; ldr x17, [x16, #offset]; add x16, x16, #offset; br x17 */
-static bool arm64_stub_word(const struct code_text *stub, uint64_t *ret_word)
+static bool arm64_plt_word(const struct code_text *entry, uint64_t *ret_word)
 {
 	uint64_t at = 0, page;
 	uint32_t adrp, ldr;
 
-	if (stub->len >= 4 && read_le32(stub->bytes) == 0xd503245f)
+	if (entry->len >= 4 && read_le32(entry->bytes) == 0xd503245f)
 		at = 4;
-	if (stub->len < at + 16)
+	if (entry->len < at + 16)
 		return false;
-	adrp = read_le32(stub->bytes + at);
-	ldr = read_le32(stub->bytes + at + 4);
+	adrp = read_le32(entry->bytes + at);
+	ldr = read_le32(entry->bytes + at + 4);
 	if ((adrp & 0x9f00001f) != 0x90000010 || (ldr & 0xffc003ff) != 0xf9400211 ||
-	    read_le32(stub->bytes + at + 12) != 0xd61f0220)
+	    read_le32(entry->bytes + at + 12) != 0xd61f0220)
 		return false;
 	page = (uint64_t)((adrp >> 5 & 0x7ffff) << 2 | (adrp >> 29 & 3)) << 12;
 	if (page & 1ull << 32)
 		page -= 1ull << 33;
-	*ret_word = ((stub->address + at) & ~0xfffull) + page + (uint64_t)(ldr >> 10 & 0xfff) * 8;
+	*ret_word = ((entry->address + at) & ~0xfffull) + page + (uint64_t)(ldr >> 10 & 0xfff) * 8;
 	return true;
 }
 
-bool code_stub_word(const struct code_text *stub, uint64_t *ret_word)
+bool code_plt_word(const struct code_text *entry, uint64_t *ret_word)
 {
-	if (stub->machine == ELF_MACHINE_X86_64)
-		return x86_stub_word(stub, ret_word);
-	return stub->machine == ELF_MACHINE_AARCH64 && arm64_stub_word(stub, ret_word);
+	if (entry->machine == ELF_MACHINE_X86_64)
+		return x86_plt_word(entry, ret_word);
+	return entry->machine == ELF_MACHINE_AARCH64 && arm64_plt_word(entry, ret_word);
 }

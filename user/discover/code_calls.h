@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which functions of one file call which: direct calls and jumps, through stubs of the procedure linkage
- * table too. So is found whether a compiler left the calls between SQLite's functions as they stand in its
+ * Which functions of one file call which: direct calls and jumps, through entries of the procedure linkage
+ * table (PLT) too. So is found whether a compiler left the calls between SQLite's functions as they stand in its
  * source. Pure functions over bytes.
  *
  *	call f			e8 distance				the function itself
@@ -39,7 +39,7 @@ struct code_call {
  */
 bool code_next_call(const struct code_text *text, size_t *at, struct code_call *ret_call);
 
-/* Where a stub with a jump through a word leads: the word's address; false when the bytes are no stub. */
-bool code_stub_word(const struct code_text *stub, uint64_t *ret_word);
+/* Where an entry of the PLT, a jump through a word, leads: the word's address; false when the bytes are none. */
+bool code_plt_word(const struct code_text *entry, uint64_t *ret_word);
 
 #endif

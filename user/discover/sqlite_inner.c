@@ -8,7 +8,7 @@
 enum {
 	CODE_MAX = 8192,   /* the longest looked at, sqlite3_exec of gcc -O3, has 3 KiB */
 	TARGETS_MAX = 256, /* of one function */
-	STUB_BYTES = 24,   /* the longest stub, with its landing pad */
+	PLT_BYTES = 24,    /* the longest entry of a PLT, with its landing pad */
 	HELPER_BYTES = 96, /* VDBE finalize has 40 to 80 */
 };
 
@@ -56,16 +56,16 @@ static bool helper_read(const struct body *caller, uint64_t address, size_t max,
 	return body_read(caller->file, &function, body);
 }
 
-/* The word through which a stub jumps; false when the target is no stub. */
-static bool stub_word(const struct body *caller, uint64_t target, uint64_t *ret_word)
+/* The word through which an entry of the PLT jumps; false when the target is none. */
+static bool plt_word(const struct body *caller, uint64_t target, uint64_t *ret_word)
 {
 	struct elf_function function = {
-	    .offset = caller->offset + (target - caller->text.address), .size = STUB_BYTES};
-	uint8_t bytes[STUB_BYTES];
+	    .offset = caller->offset + (target - caller->text.address), .size = PLT_BYTES};
+	uint8_t bytes[PLT_BYTES];
 	int len = elf_file_read(caller->file, &function, bytes, sizeof(bytes));
-	struct code_text stub = {caller->text.machine, target, bytes, len > 0 ? (size_t)len : 0};
+	struct code_text entry = {caller->text.machine, target, bytes, len > 0 ? (size_t)len : 0};
 
-	return code_stub_word(&stub, ret_word);
+	return code_plt_word(&entry, ret_word);
 }
 
 static bool is_call_to(
@@ -76,7 +76,7 @@ static bool is_call_to(
 	if (!call->through_word && call->target == callee->address)
 		return true;
 	if (!callee->slots.address[0] ||
-	    (!call->through_word && !stub_word(caller, call->target, &word)))
+	    (!call->through_word && !plt_word(caller, call->target, &word)))
 		return false;
 	return word == callee->slots.address[0] || word == callee->slots.address[1];
 }
@@ -106,7 +106,7 @@ static void find_prepare(const struct body *exec, const struct body *v2, const s
 		struct callee callee = {.address = call.target};
 
 		if (call.through_word || !calls(v2, &callee) || !calls(v3, &callee) ||
-		    stub_word(exec, call.target, &word))
+		    plt_word(exec, call.target, &word))
 			continue;
 		found = call;
 		n++;
@@ -140,7 +140,7 @@ static void find_lock_and_prepare(
 	if (!body_read(file, &outer->prepare_v2, &v2))
 		return;
 	address = wrapped_by(&v2);
-	if (!address || stub_word(&v2, address, &word))
+	if (!address || plt_word(&v2, address, &word))
 		return;
 	if (outer->prepare_v3.offset &&
 	    (!body_read(file, &outer->prepare_v3, &v3) || wrapped_by(&v3) != address))

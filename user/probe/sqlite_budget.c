@@ -245,24 +245,18 @@ static double program_ns(const struct sqlite_budget *budget, double part)
 	return part * budget->costs.of[PROBE_SHAPE_EMULATED].entry_ns;
 }
 
-/* A hit on a function's entry; and on its return. */
-static double hit_ns(const struct sqlite_budget *budget, unsigned shapes)
+/* A hit on a function's entry, or on its return: of the dearest shape. */
+static double hit_ns(const struct sqlite_budget *budget, unsigned shapes, bool on_return)
 {
 	uint32_t most = 0;
 
-	for (int i = 0; i < PROBE_SHAPE_COUNT; i++)
-		if (shapes >> i & 1 && budget->costs.of[i].entry_ns > most)
-			most = budget->costs.of[i].entry_ns;
-	return most + program_ns(budget, PROGRAM_HIT);
-}
+	for (int i = 0; i < PROBE_SHAPE_COUNT; i++) {
+		const struct probe_cost *cost = &budget->costs.of[i];
+		uint32_t ns = on_return ? cost->return_ns : cost->entry_ns;
 
-static double return_ns(const struct sqlite_budget *budget, unsigned shapes)
-{
-	uint32_t most = 0;
-
-	for (int i = 0; i < PROBE_SHAPE_COUNT; i++)
-		if (shapes >> i & 1 && budget->costs.of[i].return_ns > most)
-			most = budget->costs.of[i].return_ns;
+		if (shapes >> i & 1 && ns > most)
+			most = ns;
+	}
 	return most + program_ns(budget, PROGRAM_HIT);
 }
 
@@ -270,19 +264,19 @@ static double return_ns(const struct sqlite_budget *budget, unsigned shapes)
 static uint64_t cost_of(const struct sqlite_budget *budget, const struct sqlite_process *process,
     const struct zsp_sqlite_process *hits, enum zsp_sqlite_detail detail)
 {
-	double ns = (double)hits->steps * hit_ns(budget, process->step_shapes) +
+	double ns = (double)hits->steps * hit_ns(budget, process->step_shapes, false) +
 	    (double)hits->executions * program_ns(budget, PROGRAM_EXECUTION);
 
 	if (detail == ZSP_SQLITE_OFF)
 		return 0;
 	if (detail <= ZSP_SQLITE_EXECUTIONS) {
-		ns += (double)hits->steps * return_ns(budget, process->step_shapes);
-		ns += (double)hits->ends * hit_ns(budget, process->end_shapes);
+		ns += (double)hits->steps * hit_ns(budget, process->step_shapes, true);
+		ns += (double)hits->ends * hit_ns(budget, process->end_shapes, false);
 	}
 	if (detail == ZSP_SQLITE_FULL)
 		ns += (double)hits->prepares *
-			(hit_ns(budget, process->prepare_shapes) +
-			    return_ns(budget, process->prepare_shapes)) +
+			(hit_ns(budget, process->prepare_shapes, false) +
+			    hit_ns(budget, process->prepare_shapes, true)) +
 		    (double)hits->refused * program_ns(budget, PROGRAM_EXECUTION);
 	return (uint64_t)ns;
 }

@@ -65,7 +65,7 @@ void write_hold_unref(struct write_hold *hold)
 
 static uint64_t pair_hash(uint64_t a, uint64_t b)
 {
-	return hash_combine(hash_combine(0, a), b);
+	return hash_combine(a, b);
 }
 
 static struct write_hold *held_on(const struct write_locks *locks, uint64_t file)
@@ -265,31 +265,43 @@ static void wait_free(struct write_locks *locks, struct wait *wait)
 	free(wait);
 }
 
-/* The attempt between from and to has failed; ns of waiting follow on it. Who was it? NULL: nobody is named. */
-static struct blame *wait_blame(struct write_locks *locks, struct wait *wait,
-    const struct connection *connection, uint64_t from_ns, uint64_t to_ns, uint64_t ns)
+/* Who had the lock when the attempt between from and to failed? wait is that of the execution, NULL: it has not waited. */
+static struct write_hold *holder_at(const struct write_locks *locks, const struct wait *wait,
+    const struct connection *connection, uint64_t from_ns, uint64_t to_ns,
+    enum lock_evidence *ret_evidence)
 {
-	struct write_hold *hold;
-	struct blame *blame;
+	if (wait && wait->is_refused) {
+		*ret_evidence = LOCK_EVIDENCE_REFUSED;
+		return holder_of_file(locks, connection->pid, wait->refused_file, wait->refused_ns);
+	}
+	*ret_evidence = LOCK_EVIDENCE_PROCESS;
+	return holder_in_process(locks, connection, from_ns, to_ns);
+}
 
-	if (wait->is_refused)
-		hold = holder_of_file(locks, wait->pid, wait->refused_file, wait->refused_ns);
-	else
-		hold = holder_in_process(locks, connection, from_ns, to_ns);
-	if (!hold)
-		return NULL;
-	for (blame = wait->blames; blame < wait->blames + wait->n_blames; blame++)
-		if (blame->hold == hold)
-			break;
+/* The holder is to blame for so much of the waiting. */
+static void wait_blame(
+    struct wait *wait, struct write_hold *hold, enum lock_evidence evidence, uint64_t ns)
+{
+	struct blame *blame = wait->blames;
+
+	while (blame < wait->blames + wait->n_blames && blame->hold != hold)
+		blame++;
 	if (blame == wait->blames + LOCK_WAIT_HOLDERS_MAX)
-		return NULL;
+		return;
 	if (blame == wait->blames + wait->n_blames) {
 		wait->n_blames++;
 		blame->hold = write_hold_ref(hold);
-		blame->evidence = wait->is_refused ? LOCK_EVIDENCE_REFUSED : LOCK_EVIDENCE_PROCESS;
+		blame->evidence = evidence;
 	}
 	blame->ns += ns;
-	return blame;
+}
+
+static void on_released(struct write_locks *locks, const struct zsp_lock *lock)
+{
+	struct write_hold *held = held_on(locks, lock->file);
+
+	if (held)
+		hold_end(locks, held, lock->h.time_ns);
 }
 
 static void on_refused(struct write_locks *locks, const struct zsp_lock *lock)
@@ -308,27 +320,28 @@ static void on_backed_off(struct write_locks *locks, const struct zsp_lock *lock
 	const struct connection connection = {lock->h.pid, lock->db_closes, lock->db};
 	struct wait *wait = lock->stmt ? wait_make(locks, lock->h.pid, lock->stmt) : NULL;
 	uint64_t slept_ns = lock->h.time_ns - lock->since_ns;
+	enum lock_evidence evidence;
+	struct write_hold *hold;
 
 	if (!wait)
 		return;
+	hold = holder_at(
+	    locks, wait, &connection, lock->since_ns - ATTEMPT_NS, lock->since_ns, &evidence);
+	if (hold)
+		wait_blame(wait, hold, evidence, slept_ns);
 	wait->backed_off_ns += slept_ns;
-	wait_blame(locks, wait, &connection, lock->since_ns - ATTEMPT_NS, lock->since_ns, slept_ns);
 	wait->is_refused = false;
 }
 
 void write_locks_event(struct write_locks *locks, const struct zsp_lock *lock)
 {
-	struct write_hold *held = held_on(locks, lock->file);
-
 	switch (lock->op) {
 	case ZSP_LOCK_TAKEN:
-		if (held) /* its release was lost */
-			hold_end(locks, held, lock->h.time_ns);
+		on_released(locks, lock); /* if that was lost */
 		hold_begin(locks, lock);
 		break;
 	case ZSP_LOCK_RELEASED:
-		if (held)
-			hold_end(locks, held, lock->h.time_ns);
+		on_released(locks, lock);
 		break;
 	case ZSP_LOCK_REFUSED:
 		on_refused(locks, lock);
@@ -352,38 +365,42 @@ static const struct blame *worst(const struct wait *wait)
 	return worst;
 }
 
-struct lock_wait write_locks_wait(struct write_locks *locks, const struct zsp_statement *statement)
+/* Whom did the execution wait for? Given up at the last attempt, that one counts; else who kept it waiting longest. */
+static void find_holder(const struct write_locks *locks, const struct wait *wait,
+    const struct zsp_statement *statement, bool busy, struct lock_wait *result)
 {
-	struct lock_wait result = {0};
 	const struct connection connection = {
 	    statement->h.pid, statement->db_closes, statement->db};
-	struct wait none = {.pid = statement->h.pid}, *kept, *wait;
+	const struct blame *blame = wait && !busy ? worst(wait) : NULL;
+
+	if (busy)
+		result->holder = write_hold_ref(holder_at(locks, wait, &connection,
+		    statement->end_ns - ATTEMPT_NS, statement->end_ns, &result->evidence));
+	else if (blame)
+		*result = (struct lock_wait){
+		    .holder = write_hold_ref(blame->hold), .evidence = blame->evidence};
+	if (!result->holder)
+		result->evidence = LOCK_EVIDENCE_NONE;
+}
+
+struct lock_wait write_locks_wait(struct write_locks *locks, const struct zsp_statement *statement)
+{
 	/* SQLITE_BUSY_SNAPSHOT and others of its kind are nobody's: so the extended code must be known. */
 	bool busy = statement->errcode && statement_error_code(statement) == SQLITE_BUSY_CODE;
-	/* It has only begun: what its statement waited for was an earlier execution's, which is never told. */
-	bool begun = statement->detail > ZSP_SQLITE_EXECUTIONS;
-	const struct blame *blame;
+	struct lock_wait result = {0};
+	struct wait *wait = locks->waits_by_statement.count
+	    ? wait_find(locks, statement->h.pid, statement->stmt)
+	    : NULL;
 
-	kept = locks->waits_by_statement.count ? wait_find(locks, statement->h.pid, statement->stmt)
-					       : NULL;
-	wait = kept ? kept : &none;
-	if (!begun && (kept || busy)) {
-		/* Given up at the last attempt: that one counts. Else who kept it waiting longest. */
-		blame = busy ? wait_blame(locks, wait, &connection, statement->end_ns - ATTEMPT_NS,
-				   statement->end_ns, 0)
-			     : worst(wait);
-		if (blame) {
-			result.holder = write_hold_ref(blame->hold);
-			result.evidence = blame->evidence;
-		}
+	/* Of one that has only begun: what its statement waited for was an earlier execution's, which is never told. */
+	if (statement->detail <= ZSP_SQLITE_EXECUTIONS) {
+		find_holder(locks, wait, statement, busy, &result);
 		/* Without any sign of a lock it was some function of the program's own that slept. */
-		if (busy || wait->refused || wait->n_blames)
+		if (wait && (busy || wait->refused || wait->n_blames))
 			result.backed_off_ns = wait->backed_off_ns;
 	}
-	if (kept)
-		wait_free(locks, kept);
-	else if (none.n_blames)
-		write_hold_unref(none.blames[0].hold);
+	if (wait)
+		wait_free(locks, wait);
 	return result;
 }
 
