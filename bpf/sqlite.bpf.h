@@ -16,6 +16,21 @@ static __always_inline volatile struct zsp_sqlite_process *process_at(u32 place)
 	    (ZSP_SQLITE_PROCESSES - 1)];
 }
 
+#define ZSP_SQLITE_ROW  100
+#define ZSP_SQLITE_DONE 101
+
+/* Are failed preparations told? */
+static __always_inline bool is_full(u32 mode)
+{
+	return !(mode & ZSP_SQLITE_DETAIL_MASK);
+}
+
+/* Are executions told to their end? */
+static __always_inline bool is_whole(u32 mode)
+{
+	return (mode & ZSP_SQLITE_DETAIL_MASK) <= ZSP_SQLITE_EXECUTIONS;
+}
+
 /* The key of an object, kept in the thread's entry. */
 static __always_inline const struct zsp_object_key *object_key(
     struct zsp_thread *thread, u64 address)
