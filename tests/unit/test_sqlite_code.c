@@ -3,28 +3,14 @@
  * sqlite_code.h: accessors as compilers write them, code that must be refused, probe addresses, and
  * the host's library checked against a live statement.
  */
-#include "support.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "discover/elf.h"
+#include "accessor_fixture.h"
 #include "discover/sqlite_code.h"
 #include "sqlite_dl.h"
-
-enum {
-	REFUSED = -1
-};
-
-struct accessor {
-	const char *name;
-	enum elf_machine machine;
-	int expected; /* offset or REFUSED */
-	const char *code;
-	size_t len;
-};
 
 /*
  * What gcc 12 and clang 14 make of
@@ -271,74 +257,33 @@ static const struct accessor strangers[] = {
     {"unknown machine", ELF_MACHINE_OTHER, REFUSED, "\xc3", 1},
 };
 
-/* The answer for the first len bytes, which end at an unmapped page. */
-static int field_of(const struct accessor *a, size_t len)
-{
-	struct edge edge = edge_copy(a->code, len);
-	uint32_t offset = 0xdead;
-	int err = sqlite_code_field(a->machine, (const uint8_t *)edge.p, len, &offset);
-
-	edge_free(&edge);
-	if (err) {
-		assert_int_equal(err, -ENOTSUP);
-		assert_int_equal(offset, 0xdead);
-		return REFUSED;
-	}
-	return (int)offset;
-}
-
-static void check_all(const struct accessor *all, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		const struct accessor *a = &all[i];
-
-		if (field_of(a, a->len) != a->expected)
-			fail_msg("%s: %d, not %d", a->name, field_of(a, a->len), a->expected);
-		for (size_t cut = 0; cut < a->len; cut++) {
-			int got = field_of(a, cut);
-
-			if (got != REFUSED && got != a->expected)
-				fail_msg("%s cut at %zu: %d", a->name, cut, got);
-		}
-	}
-}
-
 static void reads_what_compilers_write(void **state)
 {
 	(void)state;
-	check_all(compiled, sizeof(compiled) / sizeof(compiled[0]));
+	accessors_check(sqlite_code_field, compiled, sizeof(compiled) / sizeof(compiled[0]));
 }
 
 static void refuses_everything_else(void **state)
 {
 	(void)state;
-	check_all(strangers, sizeof(strangers) / sizeof(strangers[0]));
+	accessors_check(sqlite_code_field, strangers, sizeof(strangers) / sizeof(strangers[0]));
 }
 
-/* Any byte of any accessor replaced by any other: never a crash, and an answer only where the two
- * runs prove it, so never an odd or large one. */
+/* Beside that: an address to probe is in the function, whatever stands there. */
+static int field_and_probe(
+    enum elf_machine machine, const uint8_t *code, size_t len, uint32_t *ret_offset)
+{
+	bool cheap;
+
+	assert_true(sqlite_code_probe_offset(machine, code, len, 3, &cheap) < len);
+	return sqlite_code_field(machine, code, len, ret_offset);
+}
+
 static void survives_damage(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(compiled) / sizeof(compiled[0]); i++) {
-		const struct accessor *a = &compiled[i];
-		uint8_t code[128];
-
-		assert_true(a->len <= sizeof(code));
-		for (size_t at = 0; at < a->len; at++) {
-			memcpy(code, a->code, a->len);
-			for (int value = 0; value < 256; value++) {
-				uint32_t offset = 0;
-				bool cheap;
-
-				code[at] = (uint8_t)value;
-				if (sqlite_code_field(a->machine, code, a->len, &offset) == 0)
-					assert_true(offset % 8 == 0 && offset < 4096);
-				assert_true(sqlite_code_probe_offset(
-						a->machine, code, a->len, 3, &cheap) < a->len);
-			}
-		}
-	}
+	accessors_survive_damage(
+	    field_and_probe, compiled, sizeof(compiled) / sizeof(compiled[0]), 0, 8);
 }
 
 struct prologue {

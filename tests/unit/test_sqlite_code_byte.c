@@ -3,17 +3,11 @@
  * sqlite_code_byte(): the accessor of one byte as compilers write it, code that must be refused, and the host's library
  * checked against a live connection.
  */
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "discover/elf.h"
+#include "accessor_fixture.h"
 #include "discover/sqlite_code.h"
 #include "sqlite_dl.h"
-
-enum {
-	REFUSED = -1
-};
 
 /*
  * What gcc 12 and clang 14 make of
@@ -23,13 +17,7 @@ enum {
  * with the byte at offset 0x65; identical code is listed once. Then of neighbours that return something else: a
  * signed byte, an int, the byte's opposite, the byte plus one.
  */
-static const struct accessor {
-	const char *name;
-	enum elf_machine machine;
-	int expected; /* offset or REFUSED */
-	const char *code;
-	size_t len;
-} accessors[] = {
+static const struct accessor accessors[] = {
     /* clang-format off */
     {"gcc -O0", ELF_MACHINE_X86_64, 0x65,
 	"\x55\x48\x89\xe5\x48\x89\x7d\xf8\x48\x8b\x45\xf8\x0f\xb6\x40\x65\x0f\xb6\xc0"
@@ -83,20 +71,6 @@ static const struct accessor {
 
 #define N_ACCESSORS (sizeof(accessors) / sizeof(accessors[0]))
 
-static int byte_of(enum elf_machine machine, const uint8_t *code, size_t len)
-{
-	uint8_t *copy = malloc(len ? len : 1); /* ends where the code ends */
-	uint32_t offset = 0;
-	int err;
-
-	assert_non_null(copy);
-	memcpy(copy, code, len);
-	err = sqlite_code_byte(machine, copy, len, &offset);
-	free(copy);
-	assert_true(err == 0 || err == -ENOTSUP);
-	return err ? REFUSED : (int)offset;
-}
-
 static void reads_what_compilers_write(void **state)
 {
 	(void)state;
@@ -104,10 +78,10 @@ static void reads_what_compilers_write(void **state)
 		const struct accessor *a = &accessors[i];
 		const uint8_t *code = (const uint8_t *)a->code;
 
-		if (byte_of(a->machine, code, a->len) != a->expected)
+		if (accessor_read(sqlite_code_byte, a->machine, code, a->len) != a->expected)
 			fail_msg("%s: not %d", a->name, a->expected);
 		for (size_t cut = 0; cut + 4 < a->len; cut++)
-			if (byte_of(a->machine, code, cut) != REFUSED)
+			if (accessor_read(sqlite_code_byte, a->machine, code, cut) != REFUSED)
 				fail_msg("%s cut at %zu is taken", a->name, cut);
 	}
 }
@@ -116,35 +90,17 @@ static void reads_what_compilers_write(void **state)
 static void kinds_are_told_apart(void **state)
 {
 	static const uint8_t word[] = {0x48, 0x8b, 0x47, 0x68, 0xc3}; /* mov 0x68(%rdi),%rax; ret */
-	uint32_t offset;
 
 	(void)state;
-	assert_int_equal(byte_of(ELF_MACHINE_X86_64, word, sizeof(word)), REFUSED);
-	for (size_t i = 0; i < N_ACCESSORS; i++)
-		assert_int_equal(sqlite_code_field(accessors[i].machine,
-				     (const uint8_t *)accessors[i].code, accessors[i].len, &offset),
-		    -ENOTSUP);
+	assert_int_equal(
+	    accessor_read(sqlite_code_byte, ELF_MACHINE_X86_64, word, sizeof(word)), REFUSED);
+	accessors_are_refused(sqlite_code_field, accessors, N_ACCESSORS);
 }
 
-/* Any byte replaced by any other: never a crash, and never an offset outside the object. */
 static void survives_damage(void **state)
 {
-	uint8_t code[64];
-
 	(void)state;
-	for (size_t i = 0; i < N_ACCESSORS; i++) {
-		assert_true(accessors[i].len <= sizeof(code));
-		for (size_t at = 0; at < accessors[i].len; at++) {
-			memcpy(code, accessors[i].code, accessors[i].len);
-			for (int value = 0; value < 256; value++) {
-				int got;
-
-				code[at] = (uint8_t)value;
-				got = byte_of(accessors[i].machine, code, accessors[i].len);
-				assert_true(got == REFUSED || (got > 0 && got < 4096));
-			}
-		}
-	}
+	accessors_survive_damage(sqlite_code_byte, accessors, N_ACCESSORS, 1, 1);
 }
 
 static void agrees_with_a_live_connection(void **state)

@@ -3,17 +3,11 @@
  * sqlite_code_tested(): sqlite3_data_count() as compilers write it, code that must be refused, and the host's library
  * checked against a live statement.
  */
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "discover/elf.h"
+#include "accessor_fixture.h"
 #include "discover/sqlite_code.h"
 #include "sqlite_dl.h"
-
-enum {
-	REFUSED = -1
-};
 
 /*
  * What gcc 12 and clang 14 make of
@@ -23,13 +17,7 @@ enum {
  * with the pointer at offset 0xa0; identical code is listed once. Then
  * of a function that returns 0 at a row, and of one that does not ask for NULL.
  */
-static const struct accessor {
-	const char *name;
-	enum elf_machine machine;
-	int expected; /* offset or REFUSED */
-	const char *code;
-	size_t len;
-} accessors[] = {
+static const struct accessor accessors[] = {
     /* clang-format off */
     {"gcc -O0", ELF_MACHINE_X86_64, 0xa0,
 	"\x55\x48\x89\xe5\x48\x89\x7d\xf8\x48\x83\x7d\xf8\x00\x74\x10\x48\x8b\x45\xf8"
@@ -143,20 +131,6 @@ static const struct accessor {
 
 #define N_ACCESSORS (sizeof(accessors) / sizeof(accessors[0]))
 
-static int tested_by(enum elf_machine machine, const uint8_t *code, size_t len)
-{
-	uint8_t *copy = malloc(len ? len : 1); /* ends where the code ends */
-	uint32_t offset = 0;
-	int err;
-
-	assert_non_null(copy);
-	memcpy(copy, code, len);
-	err = sqlite_code_tested(machine, copy, len, &offset);
-	free(copy);
-	assert_true(err == 0 || err == -ENOTSUP);
-	return err ? REFUSED : (int)offset;
-}
-
 static void reads_what_compilers_write(void **state)
 {
 	(void)state;
@@ -164,7 +138,7 @@ static void reads_what_compilers_write(void **state)
 		const struct accessor *a = &accessors[i];
 		const uint8_t *code = (const uint8_t *)a->code;
 
-		if (tested_by(a->machine, code, a->len) != a->expected)
+		if (accessor_read(sqlite_code_tested, a->machine, code, a->len) != a->expected)
 			fail_msg("%s: not %d", a->name, a->expected);
 	}
 }
@@ -178,32 +152,15 @@ static void kinds_are_told_apart(void **state)
 
 	(void)state;
 	assert_int_equal(sqlite_code_field(ELF_MACHINE_X86_64, word, sizeof(word), &offset), 0);
-	assert_int_equal(tested_by(ELF_MACHINE_X86_64, word, sizeof(word)), REFUSED);
-	for (size_t i = 0; i < N_ACCESSORS; i++)
-		assert_int_equal(sqlite_code_field(accessors[i].machine,
-				     (const uint8_t *)accessors[i].code, accessors[i].len, &offset),
-		    -ENOTSUP);
+	assert_int_equal(
+	    accessor_read(sqlite_code_tested, ELF_MACHINE_X86_64, word, sizeof(word)), REFUSED);
+	accessors_are_refused(sqlite_code_field, accessors, N_ACCESSORS);
 }
 
-/* Any byte replaced by any other: never a crash, and never an offset outside the object. */
 static void survives_damage(void **state)
 {
-	uint8_t code[96];
-
 	(void)state;
-	for (size_t i = 0; i < N_ACCESSORS; i++) {
-		assert_true(accessors[i].len <= sizeof(code));
-		for (size_t at = 0; at < accessors[i].len; at++) {
-			memcpy(code, accessors[i].code, accessors[i].len);
-			for (int value = 0; value < 256; value++) {
-				int got;
-
-				code[at] = (uint8_t)value;
-				got = tested_by(accessors[i].machine, code, accessors[i].len);
-				assert_true(got == REFUSED || (got > 0 && got < 4096));
-			}
-		}
-	}
+	accessors_survive_damage(sqlite_code_tested, accessors, N_ACCESSORS, 1, 8);
 }
 
 static void agrees_with_a_live_statement(void **state)

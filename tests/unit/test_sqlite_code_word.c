@@ -3,25 +3,11 @@
  * sqlite_code_word(): sqlite3_extended_errcode() as compilers write it, code that must be refused, and the host's library
  * checked against a live connection.
  */
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "discover/elf.h"
+#include "accessor_fixture.h"
 #include "discover/sqlite_code.h"
 #include "sqlite_dl.h"
-
-enum {
-	REFUSED = -1
-};
-
-struct accessor {
-	const char *name;
-	enum elf_machine machine;
-	int expected; /* offset or REFUSED */
-	const char *code;
-	size_t len;
-};
 
 /*
  * What gcc 12 and clang 14 make of sqlite3_extended_errcode() and, to be refused since it returns only some bits of the
@@ -243,89 +229,31 @@ static const struct accessor strangers[] = {
     {"unknown machine", ELF_MACHINE_OTHER, REFUSED, "\xc3", 1},
 };
 
-/* The answer for the first len bytes, which end at an unmapped page. */
-static int word_of(const struct accessor *a, const void *code, size_t len)
-{
-	struct edge edge = edge_copy(code, len);
-	uint32_t offset = 0xdead;
-	int err = sqlite_code_word(a->machine, (const uint8_t *)edge.p, len, &offset);
-
-	edge_free(&edge);
-	if (!err)
-		return (int)offset;
-	assert_int_equal(err, -ENOTSUP);
-	assert_int_equal(offset, 0xdead);
-	return REFUSED;
-}
-
-/* Cut off, code is refused or says the same: what is cut off may be what follows the last path. */
-static void check_all(const struct accessor *all, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		const struct accessor *a = &all[i];
-
-		if (word_of(a, a->code, a->len) != a->expected)
-			fail_msg(
-			    "%s: %d, not %d", a->name, word_of(a, a->code, a->len), a->expected);
-		for (size_t cut = 0; cut < a->len; cut++) {
-			int got = word_of(a, a->code, cut);
-
-			if (got != REFUSED && got != a->expected)
-				fail_msg("%s cut at %zu: %d", a->name, cut, got);
-		}
-	}
-}
-
 static void reads_what_compilers_write(void **state)
 {
 	(void)state;
-	check_all(compiled, sizeof(compiled) / sizeof(compiled[0]));
+	accessors_check(sqlite_code_word, compiled, sizeof(compiled) / sizeof(compiled[0]));
 }
 
 static void refuses_everything_else(void **state)
 {
 	(void)state;
-	check_all(strangers, sizeof(strangers) / sizeof(strangers[0]));
+	accessors_check(sqlite_code_word, strangers, sizeof(strangers) / sizeof(strangers[0]));
 }
 
 /* Its calls and choices are not for the other accessors. */
 static void kinds_are_told_apart(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(compiled) / sizeof(compiled[0]); i++) {
-		const struct accessor *a = &compiled[i];
-		uint32_t offset;
-
-		assert_int_equal(
-		    sqlite_code_field(a->machine, (const uint8_t *)a->code, a->len, &offset),
-		    -ENOTSUP);
-		assert_int_equal(
-		    sqlite_code_byte(a->machine, (const uint8_t *)a->code, a->len, &offset),
-		    -ENOTSUP);
-	}
+	accessors_are_refused(sqlite_code_field, compiled, sizeof(compiled) / sizeof(compiled[0]));
+	accessors_are_refused(sqlite_code_byte, compiled, sizeof(compiled) / sizeof(compiled[0]));
 }
 
-/* Any byte replaced by any other: never a crash, and never an offset outside the object. */
 static void survives_damage(void **state)
 {
-	uint8_t code[256];
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(compiled) / sizeof(compiled[0]); i++) {
-		const struct accessor *a = &compiled[i];
-
-		assert_true(a->len <= sizeof(code));
-		for (size_t at = 0; at < a->len; at++) {
-			memcpy(code, a->code, a->len);
-			for (int value = 0; value < 256; value++) {
-				uint32_t offset = 4;
-
-				code[at] = (uint8_t)value;
-				sqlite_code_word(a->machine, code, a->len, &offset);
-				assert_true(offset > 0 && offset < 4096 && offset % 4 == 0);
-			}
-		}
-	}
+	accessors_survive_damage(
+	    sqlite_code_word, compiled, sizeof(compiled) / sizeof(compiled[0]), 1, 4);
 }
 
 static void agrees_with_a_live_connection(void **state)
