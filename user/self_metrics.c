@@ -269,7 +269,6 @@ static void update_sqlite(const struct self_metrics *self, const struct sqlite_b
 			metric_set(self->of[SELF_SQLITE_TIER_CHANGES], attrs, 2,
 			    (double)budget->raised[detail]);
 	}
-	set(self, SELF_SQLITE_UNTIMED, (double)budget->untimed);
 	set(self, SELF_SQLITE_UNOBSERVED, (double)budget->unobserved_ns / 1e9);
 	set(self, SELF_SQLITE_HITS, (double)budget->hits);
 	set(self, SELF_SQLITE_COST, (double)budget->cost_ns / 1e9);
@@ -324,6 +323,7 @@ void self_metrics_update(struct self_metrics *self, const struct self_counts *co
 	update_untraced(self, &counts->sqlite.untraced);
 	set(self, SELF_UNRECORDED, (double)counts->unrecorded);
 	update_sqlite(self, &counts->sqlite.budget);
+	set(self, SELF_SQLITE_UNTIMED, (double)counts->pipeline.assembler.untimed);
 	set(self, SELF_CPU, (double)counts->cpu_ns / 1e9);
 	set(self, SELF_RSS, (double)counts->rss_bytes);
 	for (size_t i = 0; i < n_sinks; i++)

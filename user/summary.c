@@ -6,17 +6,17 @@
 #include "base/log.h"
 
 /* What was not told of SQLite so that its probes stay within the budget; nothing when all was. */
-static void print_tiers(const struct sqlite_budget_stats *budget)
+static void print_tiers(const struct sqlite_budget_stats *budget, uint64_t untimed)
 {
 	uint64_t changes = 0;
 
 	for (int i = ZSP_SQLITE_FULL; i <= ZSP_SQLITE_OFF; i++)
 		changes += budget->lowered[i] + budget->raised[i];
-	if (changes == 0 && budget->untimed == 0 && budget->unobserved_ns == 0)
+	if (changes == 0 && untimed == 0 && budget->unobserved_ns == 0)
 		return;
 	log_info(
 	    "SQLite: detail changed %llu times for --budget; %llu statements told without duration, none seen for %.1f s (sum over processes)",
-	    (unsigned long long)changes, (unsigned long long)budget->untimed,
+	    (unsigned long long)changes, (unsigned long long)untimed,
 	    (double)budget->unobserved_ns / (double)NS_PER_S);
 }
 
@@ -50,7 +50,7 @@ void summary_print(const struct self_counts *counts, size_t processes, uint64_t 
 		    "SQLite: not traced in %llu file%s, %llu of them without symbols: see the warnings",
 		    (unsigned long long)untraced, untraced == 1 ? "" : "s",
 		    (unsigned long long)counts->sqlite.untraced.stripped);
-	print_tiers(&counts->sqlite.budget);
+	print_tiers(&counts->sqlite.budget, spans->untimed);
 	log_debug(
 	    "connections: %llu opened, %llu open, %llu requests, %llu open, %llu stray answers, %llu times out of step",
 	    (unsigned long long)counts->pipeline.conns.opened,

@@ -165,8 +165,6 @@ static struct zsp_sqlite_process take_counters(
 		budget->stats.hits += since.steps;
 	if (process->tier.detail == ZSP_SQLITE_FULL)
 		budget->stats.hits += since.prepares;
-	if (process->tier.detail == ZSP_SQLITE_STATEMENTS)
-		budget->stats.untimed += since.executions;
 	if (process->tier.detail == ZSP_SQLITE_OFF)
 		budget->stats.unobserved_ns += now_ns - process->sampled_ns;
 	process->sampled_ns = now_ns;

@@ -22,7 +22,6 @@ struct sqlite_budget_stats {
 	uint64_t lowered[ZSP_SQLITE_OFF + 1];   /* changes to this detail from a richer one */
 	uint64_t raised[ZSP_SQLITE_OFF + 1];    /* and from a poorer one */
 	uint64_t unobserved_ns;                 /* time that processes were in off, summed */
-	uint64_t untimed;                       /* executions of which only the beginning is told */
 	uint64_t cut;     /* executions not told, because the detail changed meanwhile */
 	uint64_t hits;    /* of probes in observed processes */
 	uint64_t cost_ns; /* CPU time that they took */

@@ -49,6 +49,7 @@ static void node_ended(struct assembler *a, struct node *node)
 		return;
 	}
 	a->stats.spans++;
+	a->stats.untimed += node->span->untimed;
 	node->span->trace_id = node->group->trace_id;
 	node->span->span_id = node->span_id;
 	node->span->flags = node->group->flags;
