@@ -28,6 +28,7 @@ static __always_inline void data_init(struct zsp_data *data, const struct zsp_th
 	data->direction = t->direction;
 	data->tail = 0;
 	__builtin_memset(data->reserved, 0, sizeof(data->reserved));
+	data->waits = thread->ledger.waits;
 }
 
 /* The first 8 bytes of room are 0 until bytes are copied over them, so that they can be looked at whatever their number. */

@@ -14,6 +14,8 @@
 
 /* --- system calls ---------------------------------------------------------------------------------- */
 
+#define ZSP_ENOSYS 38
+
 struct zsp_args {
 	u64 a[4]; /* the first four */
 };
@@ -68,6 +70,49 @@ static __always_inline u32 zsp_syscall_number(void)
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
 	return regs->ZSP_REG_NUMBER;
+}
+
+/*
+ * The same registers from the scheduler, where the current task leaves the CPU; before 5.15 by reckoning: they lie at the
+ * end of the task's kernel stack, of 16 KiB on either architecture (arch/x86/include/asm/page_64_types.h, arch/arm64/
+ * include/asm/memory.h).
+ */
+#define ZSP_THREAD_SIZE 16384
+
+static __always_inline struct pt_regs *zsp_task_regs(struct task_struct *current)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return (void *)bpf_task_pt_regs(current);
+	return current->stack + ZSP_THREAD_SIZE - bpf_core_type_size(struct pt_regs);
+}
+
+/*
+ * The system call that the registers were saved by, and its first argument; false when it was an interrupt or a fault. On
+ * x86-64 the number may be a fault's error code: a call under way has the result that it began with, and once that is
+ * overwritten the instruction's own mark, the return address in rcx (arch/x86/entry/entry_64.S).
+ */
+static __always_inline bool zsp_regs_call(struct pt_regs *regs, u32 *ret_number, u64 *ret_arg0)
+{
+	s64 number = BPF_CORE_READ(regs, ZSP_REG_NUMBER);
+
+#if defined(__TARGET_ARCH_x86)
+	if ((s64)BPF_CORE_READ(regs, ax) != -ZSP_ENOSYS &&
+	    BPF_CORE_READ(regs, cx) != BPF_CORE_READ(regs, ip))
+		return false;
+#endif
+	*ret_number = number;
+	*ret_arg0 = BPF_CORE_READ(regs, ZSP_REG_ARG0);
+	return (s32)number >= 0;
+}
+
+/* --- a task's state ------------------------------------------------------------------------------------ */
+/* Linux 5.14, commit 2f064a59a11f "sched: Change task_struct::state". 0: it can run. */
+
+static __always_inline u32 zsp_task_state(struct task_struct *task)
+{
+	if (bpf_core_field_exists(((struct task_struct *)0)->__state))
+		return task->__state;
+	return ((struct task_struct___old *)task)->state;
 }
 
 /* --- plain loads -------------------------------------------------------------------------------------- */

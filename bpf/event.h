@@ -44,6 +44,33 @@ struct zsp_header {
 	               none */
 };
 
+/* What a thread waits for while it is off the CPU, as the kernel shows it. */
+enum zsp_wait {
+	ZSP_WAIT_RUNQUEUE = 0, /* the CPU: preempted, or woken and not yet on it */
+	ZSP_WAIT_SLEEP = 1,    /* nanosleep */
+	ZSP_WAIT_LOCK = 2,     /* futexes, semaphores, file locks */
+	ZSP_WAIT_DISK = 3,     /* files */
+	ZSP_WAIT_SEND = 4,     /* room in a socket's buffer */
+	ZSP_WAIT_PEER = 5,     /* bytes of a socket, or any descriptor to be ready */
+	ZSP_WAIT_TIMER = 6,    /* likewise, but the time it was willing to wait had passed */
+	ZSP_WAIT_PAGEFAULT = 7,
+	ZSP_WAIT_SQLITE_BUSY = 8, /* asleep inside of a statement's step */
+	ZSP_WAIT_OTHER = 9,
+	ZSP_WAIT_MAX = 10,
+};
+
+/*
+ * A thread's running totals at the time of a record: the difference of two of them is what it has waited for in
+ * between; the rest of the time it was on the CPU. 96 bytes.
+ */
+struct zsp_waits {
+	__u64 ns[ZSP_WAIT_MAX]; /* by enum zsp_wait, since it is observed */
+	/* When it was last woken from waiting for work: LOCK, PEER, TIMER or OTHER; 0: never. */
+	__u64 woken_ns;
+	__u32 woken_by; /* tid of who woke it then; 0: an interrupt, while no thread was running */
+	__u32 switches; /* how often it has left the CPU: if that is the same, so is all of it */
+};
+
 enum zsp_family {
 	ZSP_FAMILY_INVALID = 0,
 	ZSP_FAMILY_IPV4 = 1,
@@ -84,7 +111,7 @@ enum zsp_direction {
 
 /*
  * One read or write. The kernel's stream position makes losses exact: when the next record of the
- * same direction does not start where this one ended, bytes passed unseen. 64 bytes and the
+ * same direction does not start where this one ended, bytes passed unseen. 160 bytes and the
  * payload.
  */
 struct zsp_data {
@@ -99,6 +126,7 @@ struct zsp_data {
 	/* <= ZSP_TAIL_MAX, <= bytes - captured: payload bytes behind those, the last ones moved. */
 	__u8 tail;
 	__u8 reserved[2];
+	struct zsp_waits waits; /* of the thread, at the end of the call */
 	__u8 payload[];
 };
 
@@ -141,7 +169,7 @@ enum zsp_sqlite_detail {
 
 /*
  * One execution of a prepared statement: first step after prepare or reset until done, error, reset
- * or finalize; or a preparation that failed, whose text may go on with further statements. 104 bytes and the text.
+ * or finalize; or a preparation that failed, whose text may go on with further statements. 184 bytes and the text.
  */
 struct zsp_statement {
 	struct zsp_header
@@ -166,6 +194,7 @@ struct zsp_statement {
 	 * if its last byte differs from result's (a second thread used the connection at once); 0: unknown. */
 	__s32 errcode;
 	__u32 db_closes; /* how often a connection at address db was closed before */
+	__u64 waits[ZSP_WAIT_MAX]; /* of the thread from start_ns to end_ns, by enum zsp_wait */
 	__u8 text[];
 };
 
@@ -220,11 +249,12 @@ enum zsp_counter {
 };
 
 _Static_assert(sizeof(struct zsp_header) == 40, "header layout");
+_Static_assert(sizeof(struct zsp_waits) == 96, "waits layout");
 _Static_assert(sizeof(struct zsp_conn_open) == 112, "conn_open layout");
-_Static_assert(sizeof(struct zsp_data) == 64, "data layout");
+_Static_assert(sizeof(struct zsp_data) == 160, "data layout");
 _Static_assert(sizeof(struct zsp_conn_state) == 48, "conn_state layout");
 _Static_assert(sizeof(struct zsp_proc) == 64, "proc layout");
-_Static_assert(sizeof(struct zsp_statement) == 104, "statement layout");
+_Static_assert(sizeof(struct zsp_statement) == 184, "statement layout");
 _Static_assert(sizeof(struct zsp_lock) == 104, "lock layout");
 
 /* How the kernel side treats a system call; user space fills the table by number for its
@@ -248,6 +278,9 @@ enum zsp_syscall {
 	ZSP_SYSCALL_IO_URING = 15, /* io_uring_enter */
 	ZSP_SYSCALL_MMAP = 16,     /* addr, len, prot, flags */
 	ZSP_SYSCALL_SLEEP = 17,    /* nanosleep, clock_nanosleep */
+	/* Not looked at, but told by when a thread waits in them. */
+	ZSP_SYSCALL_LOCK = 18, /* futex, semaphores, locks of files */
+	ZSP_SYSCALL_FILE = 19, /* pread, fsync, open ... */
 };
 
 /* System call numbers below this are looked up; x86-64 and arm64 end near 470. */

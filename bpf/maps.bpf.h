@@ -66,6 +66,8 @@ struct zsp_stmt {
 	u32 errcode;     /* of its connection, read at the end when that is an error */
 	u32 mode;        /* of its process when it began */
 	u32 reserved;
+	u64 waits_before[ZSP_WAIT_MAX]; /* its thread's totals when it began */
+	u64 waits[ZSP_WAIT_MAX];        /* as in struct zsp_statement, until last_ns */
 	u64 stmt; /* user address of the statement; 0: a preparation */
 	u64 text; /* user address of the SQL text; an execution's is read at the end */
 	u64 db;   /* user address of the connection, likewise */
@@ -78,6 +80,16 @@ struct zsp_prepare {
 	u64 db, text;   /* user addresses of the connection and of the SQL text */
 	u32 text_bytes; /* as in struct zsp_stmt */
 	u32 slice;
+};
+
+/* Where a thread's time off the CPU went; see ledger.bpf.c. */
+struct zsp_ledger {
+	struct zsp_waits waits; /* totals, without the wait that goes on and without polled_ns */
+	u64 off_ns;             /* when it left the CPU; 0: it is on it */
+	u64 woken_ns;           /* when it was last woken */
+	u32 waker;              /* tid of who woke it */
+	u32 wait;               /* enum zsp_wait, of the wait that goes on or the last one */
+	u64 polled_ns; /* waited in poll and its like: the call's end tells what for */
 };
 
 /* What a thread has taken from a TCP socket in the call it is in; see arrival.bpf.c. */
@@ -106,6 +118,7 @@ struct zsp_thread {
 	struct zsp_sqlite_frame frames[ZSP_SQLITE_DEPTH];
 	struct zsp_transfer transfer;
 	struct zsp_arrival arrival;
+	struct zsp_ledger ledger;
 	struct zsp_prepare
 	    prepares[ZSP_PREPARE_DEPTH]; /* the outermost one and the innermost one */
 	struct zsp_object_key key;       /* at hand: uprobe programs have little stack */

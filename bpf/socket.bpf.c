@@ -23,6 +23,7 @@
 #include "conn.bpf.h"
 #include "emit.bpf.h"
 #include "http.bpf.h"
+#include "ledger.bpf.h"
 #include "lock.bpf.h"
 #include "thread.bpf.h"
 #include "transfer.bpf.h"
@@ -179,6 +180,7 @@ static __always_inline int call_returned(
 {
 	if (class == ZSP_SYSCALL_WAIT) {
 		thread->slice++;
+		ledger_polled(thread, ret == 0);
 	} else if (class == ZSP_SYSCALL_SLEEP) {
 		lock_backed_off(thread);
 	} else if (class == ZSP_SYSCALL_IO_URING) {
@@ -192,8 +194,9 @@ static __always_inline int call_returned(
 	} else if (class == ZSP_SYSCALL_MMAP) {
 		if (maps_code(args, ret))
 			zsp_emit_proc(ZSP_KIND_PROC_MAP, bpf_get_current_pid_tgid() >> 32, 0, 0);
-	} else if (class != ZSP_SYSCALL_IGNORED && ret >= 0) {
-		handle_io(thread, class, args, ret);
+	} else if (class_is_read(class) || class_is_write(class)) {
+		if (ret >= 0)
+			handle_io(thread, class, args, ret);
 	}
 	return 0;
 }

@@ -26,6 +26,7 @@
 
 #include "compat.bpf.h"
 #include "emit.bpf.h"
+#include "ledger.bpf.h"
 #include "maps.bpf.h"
 #include "sqlite.bpf.h"
 #include "statement.bpf.h"
@@ -164,6 +165,7 @@ static __always_inline struct zsp_stmt *exec_begin(struct zsp_thread *thread, u3
 	exec->copy = thread->sqlite_place & ZSP_SQLITE_COPY_MASK;
 	exec->text_bytes = ~0U;
 	exec->mode = thread->sqlite_now;
+	ledger_begin(thread, exec->waits_before);
 	return exec;
 }
 
@@ -268,6 +270,7 @@ int BPF_KRETPROBE(zsp_sqlite_step_return, int result)
 	}
 	exec->last_ns = bpf_ktime_get_ns();
 	exec->inside_ns += exec->last_ns - exec->enter_ns;
+	ledger_since(thread, exec->waits_before, exec->waits);
 	if (result == ZSP_SQLITE_ROW)
 		exec->rows++;
 	else

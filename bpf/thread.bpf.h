@@ -28,17 +28,17 @@ static __always_inline void zsp_thread_mark(u32 tid, int change)
 	__sync_fetch_and_add(&zsp_thread_marks[tid & (ZSP_THREAD_MARKS - 1)], change);
 }
 
-/* The current thread's entry; NULL when it is not observed. */
-static __always_inline struct zsp_thread *zsp_current_thread(void)
+/* A thread's entry; NULL when it is not observed. */
+static __always_inline struct zsp_thread *zsp_thread_of(u32 tid)
 {
-	u32 tid;
-
-	if (ZSP_EMPTY)
-		return NULL;
-	tid = (u32)bpf_get_current_pid_tgid();
-	if (!zsp_thread_marks[tid & (ZSP_THREAD_MARKS - 1)])
+	if (ZSP_EMPTY || !zsp_thread_marks[tid & (ZSP_THREAD_MARKS - 1)])
 		return NULL;
 	return bpf_map_lookup_elem(&zsp_threads, &tid);
+}
+
+static __always_inline struct zsp_thread *zsp_current_thread(void)
+{
+	return zsp_thread_of((u32)bpf_get_current_pid_tgid());
 }
 
 /* Observe a thread from now on, or start afresh with it. */

@@ -15,6 +15,7 @@
 
 #include "base/sv.h"
 #include "proto/trace_context.h"
+#include "span/ledger.h"
 
 enum span_kind {
 	SPAN_KIND_INVALID = 0,
@@ -109,6 +110,7 @@ struct span {
 	size_t n_attrs;
 	size_t n_metric_attrs; /* the first so many are also those of its duration metric */
 	uint32_t dropped_attrs;
+	struct ledger ledger;     /* adds up to end_ns - start_ns, unless untimed */
 	struct span_link culprit; /* the span that held this one up */
 	bool untimed; /* only its beginning was seen: end_ns is start_ns, in no duration metric */
 };
