@@ -169,7 +169,7 @@ enum zsp_sqlite_detail {
 
 /*
  * One execution of a prepared statement: first step after prepare or reset until done, error, reset
- * or finalize; or a preparation that failed, whose text may go on with further statements. 184 bytes and the text.
+ * or finalize; or a preparation that failed, whose text may go on with further statements. 264 bytes and the text.
  */
 struct zsp_statement {
 	struct zsp_header
@@ -194,6 +194,7 @@ struct zsp_statement {
 	 * if its last byte differs from result's (a second thread used the connection at once); 0: unknown. */
 	__s32 errcode;
 	__u32 db_closes; /* how often a connection at address db was closed before */
+	__u64 waits_before[ZSP_WAIT_MAX]; /* the thread's totals at start_ns; 0 for preparations */
 	__u64 waits[ZSP_WAIT_MAX]; /* of the thread from start_ns to end_ns, by enum zsp_wait */
 	__u8 text[];
 };
@@ -254,7 +255,7 @@ _Static_assert(sizeof(struct zsp_conn_open) == 112, "conn_open layout");
 _Static_assert(sizeof(struct zsp_data) == 160, "data layout");
 _Static_assert(sizeof(struct zsp_conn_state) == 48, "conn_state layout");
 _Static_assert(sizeof(struct zsp_proc) == 64, "proc layout");
-_Static_assert(sizeof(struct zsp_statement) == 184, "statement layout");
+_Static_assert(sizeof(struct zsp_statement) == 264, "statement layout");
 _Static_assert(sizeof(struct zsp_lock) == 104, "lock layout");
 
 /* How the kernel side treats a system call; user space fills the table by number for its

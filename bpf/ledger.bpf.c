@@ -128,16 +128,13 @@ static __always_inline void comes_back(struct zsp_thread *thread, u64 now)
 SEC("tp_btf/sched_switch")
 int BPF_PROG(zsp_sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	struct zsp_thread *leaving = zsp_thread_of(prev->pid), *coming = zsp_thread_of(next->pid);
-	u64 now;
+	struct zsp_thread *thread = zsp_thread_of(prev->pid);
 
-	if (!leaving && !coming)
-		return 0;
-	now = bpf_ktime_get_ns();
-	if (leaving)
-		leaves_cpu(leaving, prev, preempt, now);
-	if (coming)
-		comes_back(coming, now);
+	if (thread)
+		leaves_cpu(thread, prev, preempt, bpf_ktime_get_ns());
+	thread = zsp_thread_of(next->pid);
+	if (thread)
+		comes_back(thread, bpf_ktime_get_ns());
 	return 0;
 }
 

@@ -17,16 +17,25 @@ static __always_inline void ledger_polled(struct zsp_thread *thread, bool timed_
 }
 
 /* An execution begins. */
-static __always_inline void ledger_begin(
-    const struct zsp_thread *thread, u64 before[ZSP_WAIT_MAX])
+static __always_inline void ledger_begin(const struct zsp_thread *thread, u64 before[ZSP_WAIT_MAX])
 {
 	for (u32 i = 0; i < ZSP_WAIT_MAX; i++)
 		before[i] = thread->ledger.waits.ns[i];
 }
 
+/* For how long the thread has waited, for whatever. */
+static __always_inline u64 ledger_waited(const struct zsp_thread *thread)
+{
+	u64 sum = 0;
+
+	for (u32 i = 0; i < ZSP_WAIT_MAX; i++)
+		sum += thread->ledger.waits.ns[i];
+	return sum;
+}
+
 /* What the thread has waited for since it began. */
-static __always_inline void ledger_since(const struct zsp_thread *thread,
-    const u64 before[ZSP_WAIT_MAX], u64 waits[ZSP_WAIT_MAX])
+static __always_inline void ledger_since(
+    const struct zsp_thread *thread, const u64 before[ZSP_WAIT_MAX], u64 waits[ZSP_WAIT_MAX])
 {
 	for (u32 i = 0; i < ZSP_WAIT_MAX; i++)
 		waits[i] = thread->ledger.waits.ns[i] - before[i];

@@ -68,7 +68,7 @@ struct zsp_stmt {
 	u32 reserved;
 	u64 waits_before[ZSP_WAIT_MAX]; /* its thread's totals when it began */
 	u64 waits[ZSP_WAIT_MAX];        /* as in struct zsp_statement, until last_ns */
-	u64 stmt; /* user address of the statement; 0: a preparation */
+	u64 stmt;                       /* user address of the statement; 0: a preparation */
 	u64 text; /* user address of the SQL text; an execution's is read at the end */
 	u64 db;   /* user address of the connection, likewise */
 };
@@ -78,6 +78,7 @@ struct zsp_prepare {
 	u64 sp; /* user stack pointer near its entry; 0: inside of none */
 	u64 start_ns;
 	u64 db, text;   /* user addresses of the connection and of the SQL text */
+	u64 waited_ns;  /* for whatever, of its thread, when it began */
 	u32 text_bytes; /* as in struct zsp_stmt */
 	u32 slice;
 };
@@ -89,7 +90,7 @@ struct zsp_ledger {
 	u64 woken_ns;           /* when it was last woken */
 	u32 waker;              /* tid of who woke it */
 	u32 wait;               /* enum zsp_wait, of the wait that goes on or the last one */
-	u64 polled_ns; /* waited in poll and its like: the call's end tells what for */
+	u64 polled_ns;          /* waited in poll and its like: the call's end tells what for */
 };
 
 /* What a thread has taken from a TCP socket in the call it is in; see arrival.bpf.c. */
@@ -161,7 +162,7 @@ struct {
  * dies in mid-statement leaves its entries behind. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
+	__uint(max_entries, 2048);
 	__type(key, struct zsp_object_key);
 	__type(value, struct zsp_stmt);
 } zsp_stmts __weak SEC(".maps");
@@ -182,7 +183,7 @@ struct {
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
+	__uint(max_entries, 1024);
 	__type(key, struct zsp_object_key);
 	__type(value, u32);
 } zsp_db_closes __weak SEC(".maps");

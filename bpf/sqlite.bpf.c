@@ -341,6 +341,7 @@ int BPF_KPROBE(zsp_sqlite_prepare, u64 db, u64 text, int bytes)
 	prepare->text = text;
 	prepare->text_bytes = bytes; /* negative: any number */
 	prepare->slice = thread->slice;
+	prepare->waited_ns = ledger_waited(thread);
 	return 0;
 }
 
@@ -377,6 +378,7 @@ static __always_inline void prepare_failed(
 	exec->stmt = 0;
 	exec->last_ns = bpf_ktime_get_ns();
 	exec->inside_ns = exec->last_ns - prepare->start_ns;
+	exec->waits[ZSP_WAIT_OTHER] = ledger_waited(thread) - prepare->waited_ns;
 	exec->db = prepare->db;
 	exec->text = prepare->text;
 	exec->text_bytes = prepare->text_bytes;

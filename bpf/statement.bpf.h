@@ -45,8 +45,10 @@ static __always_inline void statement_submit(
 	s->detail = exec->mode & ZSP_SQLITE_DETAIL_MASK;
 	s->era = exec->mode >> ZSP_SQLITE_ERA_SHIFT;
 	s->errcode = (s32)exec->errcode;
-	for (u32 i = 0; i < ZSP_WAIT_MAX; i++)
+	for (u32 i = 0; i < ZSP_WAIT_MAX; i++) {
+		s->waits_before[i] = exec->waits_before[i];
 		s->waits[i] = exec->waits[i];
+	}
 	zsp_submit(s, false);
 }
 

@@ -51,9 +51,15 @@ static void on_headed(void *ctx, struct exchange *exchange)
 	w->headed++;
 }
 
-static void on_moved(void *ctx, struct exchange *exchange, uint32_t old_tid)
+static void on_piece(void *ctx, struct exchange *exchange, const struct piece *piece)
 {
-	REQUIRE(exchange->owner == ctx && exchange->tid != old_tid);
+	REQUIRE(!exchange || exchange->owner == ctx);
+	REQUIRE(piece->end_ns && piece->waits);
+}
+
+static void on_moved(void *ctx, struct exchange *exchange)
+{
+	REQUIRE(exchange->owner == ctx);
 	REQUIRE(exchange->kind == SPAN_KIND_SERVER);
 }
 
@@ -183,7 +189,8 @@ static void check_books(struct world *w)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct exchange_listener listener = {on_began, on_headed, on_moved, on_ended};
+	static const struct exchange_listener listener = {
+	    on_piece, on_began, on_headed, on_moved, on_ended};
 	struct fuzz_choices c = {data, size};
 	struct conn_stats stats;
 	struct world w;

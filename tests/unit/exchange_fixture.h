@@ -35,6 +35,7 @@ struct world {
 	struct feed feed;
 	struct exchanges *exchanges;
 	struct conn_table *conns;
+	uint32_t tid; /* of the last piece */
 	size_t began, headed, ended, headless, moved;
 	struct record records[RECORDS_MAX];
 	size_t n_records;
@@ -61,13 +62,22 @@ static inline void on_headed(void *ctx, struct exchange *exchange)
 	w->headed++;
 }
 
-static inline void on_moved(void *ctx, struct exchange *exchange, uint32_t old_tid)
+/* Told with every piece, before what it brings about. */
+static inline void on_piece(void *ctx, struct exchange *exchange, const struct piece *piece)
+{
+	struct world *w = ctx;
+
+	assert_true(!exchange || exchange->owner == w);
+	w->tid = piece->tid;
+}
+
+static inline void on_moved(void *ctx, struct exchange *exchange)
 {
 	struct world *w = ctx;
 
 	assert_ptr_equal(exchange->owner, w);
 	assert_int_equal(exchange->kind, SPAN_KIND_SERVER);
-	assert_int_not_equal(exchange->tid, old_tid);
+	assert_int_equal(exchange->tid, w->tid);
 	w->moved++;
 }
 
@@ -112,7 +122,8 @@ static inline void on_ended(void *ctx, struct exchange *exchange)
 	    exchange->has_context ? " traced" : "", error ? " error=" : "", error ? error : "");
 }
 
-static const struct exchange_listener listener = {on_began, on_headed, on_moved, on_ended};
+static const struct exchange_listener listener = {
+    on_piece, on_began, on_headed, on_moved, on_ended};
 
 static inline void take(void *ctx, const struct event *event)
 {

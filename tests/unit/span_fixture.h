@@ -28,6 +28,7 @@ struct span_model {
 	const char *trace_state;
 	uint32_t dropped_attrs;
 	bool untimed;
+	struct ledger ledger;
 	const struct attr *attrs;
 	size_t n_attrs;
 };
@@ -114,6 +115,7 @@ static inline struct span *fixture_span(const struct span_model *m)
 	span->end_ns = m->end_ns;
 	span->dropped_attrs = m->dropped_attrs;
 	span->untimed = m->untimed;
+	span->ledger = m->ledger;
 	span->service = m->service ? service_ref(m->service) : NULL;
 	span->name = sv_from(fixture_copy(&text, m->name, name_len), name_len);
 	span->trace_state = sv_from(fixture_copy(&text, m->trace_state, state_len), state_len);

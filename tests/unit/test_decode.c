@@ -18,7 +18,7 @@ union record {
 	struct zsp_conn_state state;
 	struct zsp_proc proc;
 	struct zsp_statement statement;
-	uint8_t bytes[256];
+	uint8_t bytes[512];
 };
 
 enum {
@@ -71,7 +71,7 @@ static const enum zsp_kind kinds[] = {ZSP_KIND_CONN_OPEN, ZSP_KIND_DATA, ZSP_KIN
 static int decode(const void *record, size_t size)
 {
 	size_t padded = (size + 7) & ~(size_t)7;
-	char copy[ZSP_CAPTURE_MAX + 256] = {0};
+	char copy[ZSP_CAPTURE_MAX + 512] = {0};
 	struct edge edge;
 	struct event event;
 	int err;

@@ -268,19 +268,6 @@ static void trace_state(void **state)
 	made_free(&made);
 }
 
-/* A request that nobody read for a while says so; a call, and a request read at once, do not. */
-static void waiting(void **state)
-{
-	struct conn conn = make_conn(ZSP_FAMILY_IPV4);
-	struct exchange exchange = make_exchange(SERVER, &conn, "GET", "/");
-
-	(void)state;
-	exchange.taken_ns = exchange.start_ns;
-	expect_line(&exchange, "!zerospan.time.queued_ms");
-	exchange.taken_ns = exchange.start_ns + 1500000;
-	expect_line(&exchange, "zerospan.time.queued_ms=1.5");
-}
-
 /* One attribute more than any exchange makes would abort: the fullest of them. */
 static void everything_at_once(void **state)
 {
@@ -318,7 +305,6 @@ int main(void)
 	    cmocka_unit_test(status_of_failures),
 	    cmocka_unit_test(unknown_outcome),
 	    cmocka_unit_test(trace_state),
-	    cmocka_unit_test(waiting),
 	    cmocka_unit_test(everything_at_once),
 	};
 

@@ -233,14 +233,14 @@ static void test_cycles_and_depth(void **state)
 static void test_waits(void **state)
 {
 	static const struct {
-		double queued_ms, sleep_ms;
+		uint64_t queued_ns, sleep_ns;
 		const char *want;
 	} cases[] = {
-	    {296.04, 3,
+	    {296 * MS, 3 * MS,
 		"GET /                             SERVER  300 ms   waited: queued 296 ms (99 %)  trace a0a1a2a3\n"},
-	    {3, 150,
+	    {3 * MS, 150 * MS,
 		"GET /                             SERVER  300 ms   waited: sleep 150 ms (50 %)  trace a0a1a2a3\n"},
-	    {29, 0, "GET /                             SERVER  300 ms    trace a0a1a2a3\n"},
+	    {29 * MS, 0, "GET /                             SERVER  300 ms    trace a0a1a2a3\n"},
 	    {0, 0, "GET /                             SERVER  300 ms    trace a0a1a2a3\n"},
 	};
 
@@ -250,8 +250,9 @@ static void test_waits(void **state)
 		    .kind = SPAN_KIND_SERVER,
 		    .id = 1,
 		    .end_ns = 300 * MS,
-		    ATTRS(ATTR_D("zerospan.time.queued_ms", cases[i].queued_ms),
-			ATTR_D("zerospan.time.sleep_ms", cases[i].sleep_ms))};
+		    .ledger = {{[LEDGER_QUEUED] = cases[i].queued_ns,
+			[LEDGER_SLEEP] = cases[i].sleep_ns,
+			[LEDGER_CPU] = 299 * MS}}};
 
 		expect_tree(&model, 1, false, cases[i].want);
 	}

@@ -100,6 +100,17 @@ static char *put_link(char *p, const struct span_link *link)
 	return PUT_LIT(p, "}]");
 }
 
+static char *put_span_attrs(char *p, const struct span *span)
+{
+	struct attr ledger[LEDGER_STATES];
+	size_t n = span_ledger_attrs(span, ledger);
+
+	p = put_attrs(p, span->attrs, span->n_attrs);
+	if (span->n_attrs && n)
+		*p++ = ',';
+	return put_attrs(p, ledger, n);
+}
+
 static char *put_span(char *p, const struct span *span, const struct clock_base *clock)
 {
 	p = put_ids(p, span);
@@ -114,7 +125,7 @@ static char *put_span(char *p, const struct span *span, const struct clock_base 
 	p = PUT_LIT(p, "\",\"endTimeUnixNano\":\"");
 	p = put_u64(p, clock_wall_ns(clock, span->end_ns));
 	p = PUT_LIT(p, "\",\"attributes\":[");
-	p = put_attrs(p, span->attrs, span->n_attrs);
+	p = put_span_attrs(p, span);
 	*p++ = ']';
 	if (span->dropped_attrs) {
 		p = PUT_LIT(p, ",\"droppedAttributesCount\":");
@@ -133,7 +144,8 @@ static char *put_span(char *p, const struct span *span, const struct clock_base 
 static void append_span(struct buf *out, const struct span *span, const struct clock_base *clock)
 {
 	size_t bound = SPAN_FIXED_MAX + PUT_JSON_FACTOR * (span->name.len + span->trace_state.len) +
-	    attrs_bound(span->attrs, span->n_attrs);
+	    attrs_bound(span->attrs, span->n_attrs) +
+	    LEDGER_STATES * (ATTR_FIXED_MAX + PUT_JSON_FACTOR * LEDGER_KEY_MAX);
 
 	if (buf_reserve(out, bound))
 		return;

@@ -160,8 +160,10 @@ static bool has_link(const struct span *span)
 static int arena_init(struct arena *arena, const struct otlp_batch *batch)
 {
 	size_t groups = batch->n_groups, spans = batch->n_spans, attrs = batch->n_attrs;
-	size_t bytes = 0, names = 0, links = 0;
+	size_t bytes = spans * LEDGER_STATES * (ATTR_FIXED_MAX + LEDGER_KEY_MAX), names = 0;
+	size_t links = 0;
 
+	attrs += spans * LEDGER_STATES;
 	for (size_t g = 0; g < groups; g++) {
 		const struct service *service = batch->groups[g].service;
 
@@ -213,6 +215,8 @@ static void add_link(struct arena *arena, const struct span_link *link, pb_span 
 static void add_span(struct arena *arena, const struct span *span, struct shared *shared)
 {
 	static const pb_span init = OPENTELEMETRY__PROTO__SPAN__INIT;
+	struct attr ledger[LEDGER_STATES];
+	size_t n_ledger = span_ledger_attrs(span, ledger);
 	pb_span *to = arena->spans++;
 
 	*to = init;
@@ -225,9 +229,10 @@ static void add_span(struct arena *arena, const struct span *span, struct shared
 	to->kind = span->kind;
 	to->start_time_unix_nano = clock_wall_ns(shared->clock, span->start_ns);
 	to->end_time_unix_nano = clock_wall_ns(shared->clock, span->end_ns);
-	to->n_attributes = span->n_attrs;
 	to->attributes = arena->attrs;
 	add_attrs(arena, span->attrs, span->n_attrs);
+	add_attrs(arena, ledger, n_ledger);
+	to->n_attributes = span->n_attrs + n_ledger;
 	to->dropped_attributes_count = span->dropped_attrs;
 	if (has_link(span))
 		add_link(arena, &span->culprit, to);

@@ -13,8 +13,8 @@ enum {
 };
 
 /* A wait is worth telling from so much on, and from this part of the span on. */
-#define WAIT_SHOWN_MS    1.0
-#define WAIT_SHOWN_SHARE 0.1
+#define WAIT_SHOWN_NS   NS_PER_MS
+#define WAIT_SHOWN_PART 10
 
 size_t tree_append_text(struct buf *out, struct sv s, size_t max_width)
 {
@@ -231,30 +231,23 @@ static void append_outcome(struct buf *out, const struct span *span, bool colour
 		buf_append_cstr(out, ANSI_RESET);
 }
 
-/* The longest of the waits that the span tells, where it matters. */
+/* The longest of what the span waited for, where it matters. */
 static void append_waited(struct buf *out, const struct span *span)
 {
-	static const char prefix[] = "zerospan.time.", suffix[] = "_ms";
-	const struct attr *longest = NULL;
-	double all_ms = (double)(span->end_ns - span->start_ns) / 1e6;
-	struct sv state;
+	enum ledger_state longest = LEDGER_RUNQUEUE;
+	uint64_t all_ns = span->end_ns - span->start_ns, waited_ns;
 
-	for (size_t i = 0; i < span->n_attrs; i++) {
-		const struct attr *attr = &span->attrs[i];
-
-		if (attr->type == ATTR_DOUBLE && strncmp(attr->key, prefix, strlen(prefix)) == 0 &&
-		    (!longest || attr->real > longest->real))
-			longest = attr;
-	}
-	if (!longest || longest->real < WAIT_SHOWN_MS || longest->real < all_ms * WAIT_SHOWN_SHARE)
+	for (int i = LEDGER_RUNQUEUE; i < LEDGER_UNATTRIBUTED; i++)
+		if (span->ledger.ns[i] > span->ledger.ns[longest])
+			longest = i;
+	waited_ns = span->ledger.ns[longest];
+	if (waited_ns < WAIT_SHOWN_NS || waited_ns < all_ns / WAIT_SHOWN_PART)
 		return;
-	state = sv_cstr(longest->key + strlen(prefix));
-	state.len -= strlen(suffix);
 	buf_append_cstr(out, " waited: ");
-	buf_append_sv(out, state);
+	buf_append_cstr(out, ledger_state_name(longest));
 	buf_append_char(out, ' ');
-	tree_append_duration(out, (uint64_t)(longest->real * 1e6));
-	buf_printf(out, " (%.0f %%)", 100 * longest->real / all_ms);
+	tree_append_duration(out, waited_ns);
+	buf_printf(out, " (%.0f %%)", 100 * (double)waited_ns / (double)all_ns);
 }
 
 /* Who held it up. */

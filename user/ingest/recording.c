@@ -89,6 +89,8 @@ static const char *head_fault(const struct recording_head *head)
 		return "the head is damaged";
 	if (head->version > RECORDING_VERSION)
 		return "recorded by a later version of zerospan, whose format this one does not know";
+	if (head->version && head->version < RECORDING_VERSION)
+		return "recorded by an earlier version of zerospan, whose format this one reads no more";
 	if (head->version < RECORDING_VERSION ||
 	    head->crc !=
 		(uint32_t)crc32(0, (const Bytef *)head, offsetof(struct recording_head, crc)))

@@ -62,6 +62,58 @@ static const struct syscall_row rows[] = {
 #endif
 };
 
+/* Calls that nobody looks at, but that say what a thread waits for when it leaves the CPU in them. */
+static const struct {
+	int number;
+	enum zsp_syscall class;
+} waits[] = {
+    {SYS_futex, ZSP_SYSCALL_LOCK},
+#ifdef SYS_futex_waitv
+    {SYS_futex_waitv, ZSP_SYSCALL_LOCK},
+#endif
+    {SYS_semop, ZSP_SYSCALL_LOCK},
+    {SYS_semtimedop, ZSP_SYSCALL_LOCK},
+    {SYS_fcntl, ZSP_SYSCALL_LOCK}, /* of the others only opening a lease waits */
+    {SYS_flock, ZSP_SYSCALL_LOCK},
+    {SYS_pread64, ZSP_SYSCALL_FILE},
+    {SYS_preadv, ZSP_SYSCALL_FILE},
+    {SYS_preadv2, ZSP_SYSCALL_FILE},
+    {SYS_pwrite64, ZSP_SYSCALL_FILE},
+    {SYS_pwritev, ZSP_SYSCALL_FILE},
+    {SYS_pwritev2, ZSP_SYSCALL_FILE},
+    {SYS_fsync, ZSP_SYSCALL_FILE},
+    {SYS_fdatasync, ZSP_SYSCALL_FILE},
+    {SYS_sync, ZSP_SYSCALL_FILE},
+    {SYS_syncfs, ZSP_SYSCALL_FILE},
+    {SYS_sync_file_range, ZSP_SYSCALL_FILE},
+    {SYS_msync, ZSP_SYSCALL_FILE},
+    {SYS_readahead, ZSP_SYSCALL_FILE},
+    {SYS_fallocate, ZSP_SYSCALL_FILE},
+    {SYS_truncate, ZSP_SYSCALL_FILE},
+    {SYS_ftruncate, ZSP_SYSCALL_FILE},
+    {SYS_copy_file_range, ZSP_SYSCALL_FILE},
+    {SYS_openat, ZSP_SYSCALL_FILE},
+    {SYS_unlinkat, ZSP_SYSCALL_FILE},
+    {SYS_renameat, ZSP_SYSCALL_FILE},
+    {SYS_renameat2, ZSP_SYSCALL_FILE},
+    {SYS_mkdirat, ZSP_SYSCALL_FILE},
+    {SYS_getdents64, ZSP_SYSCALL_FILE},
+#ifdef SYS_newfstatat
+    {SYS_newfstatat, ZSP_SYSCALL_FILE},
+#endif
+    {SYS_statx, ZSP_SYSCALL_FILE},
+    {SYS_io_getevents, ZSP_SYSCALL_FILE},
+#ifdef SYS_open /* x86-64 keeps the old ones */
+    {SYS_open, ZSP_SYSCALL_FILE},
+    {SYS_unlink, ZSP_SYSCALL_FILE},
+    {SYS_rename, ZSP_SYSCALL_FILE},
+    {SYS_mkdir, ZSP_SYSCALL_FILE},
+    {SYS_rmdir, ZSP_SYSCALL_FILE},
+    {SYS_stat, ZSP_SYSCALL_FILE},
+    {SYS_lstat, ZSP_SYSCALL_FILE},
+#endif
+};
+
 const struct syscall_row *syscalls_row(size_t i)
 {
 	return i < sizeof(rows) / sizeof(rows[0]) ? &rows[i] : NULL;
@@ -72,4 +124,6 @@ void syscalls_fill(unsigned char table[ZSP_SYSCALL_NUMBERS])
 	memset(table, 0, ZSP_SYSCALL_NUMBERS);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		table[rows[i].number] = (unsigned char)rows[i].class;
+	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++)
+		table[waits[i].number] = (unsigned char)waits[i].class;
 }

@@ -57,15 +57,13 @@ static bool carries_requests(const struct http_conn *http, enum zsp_direction di
 static void request_follow_thread(struct http_conn *http, const struct piece *piece)
 {
 	struct exchange *exchange = http->receiving;
-	uint32_t old_tid;
 
 	if (!exchange || http->kind != SPAN_KIND_SERVER || exchange->tid == piece->tid)
 		return;
-	old_tid = exchange->tid;
 	exchange->pid = piece->pid;
 	exchange->tid = piece->tid;
 	exchange->slice = piece->slice;
-	http->all->listener->moved(http->all->ctx, exchange, old_tid);
+	http->all->listener->moved(http->all->ctx, exchange);
 }
 
 /*
@@ -106,9 +104,11 @@ static void on_piece(void *ctx, struct conn *conn, const struct piece *piece)
 	http->now = piece;
 	if (carries_requests(http, piece->direction)) {
 		stream = &http->request;
+		http->all->listener->piece(http->all->ctx, http->receiving, piece);
 		request_follow_thread(http, piece);
 	} else {
 		stream = &http->response;
+		http->all->listener->piece(http->all->ctx, http_oldest(http), piece);
 		http->last_response_ns = piece->end_ns;
 	}
 	http->piece_offset = stream->offset;

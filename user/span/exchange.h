@@ -79,10 +79,12 @@ struct exchange {
 /* Told in stream order. ended is the last call; exchanges without a head are no requests and make
  * no span. */
 struct exchange_listener {
+	/* A thread has moved bytes of a conversation; exchange is the open one that they go on with, or NULL. What they bring about is told next. */
+	void (*piece)(void *ctx, struct exchange *exchange, const struct piece *piece);
 	void (*began)(void *ctx, struct exchange *exchange);
 	void (*headed)(void *ctx, struct exchange *exchange);
 	/* Another thread went on reading the request (server): exchange->tid is the new one. */
-	void (*moved)(void *ctx, struct exchange *exchange, uint32_t old_tid);
+	void (*moved)(void *ctx, struct exchange *exchange);
 	void (*ended)(void *ctx, struct exchange *exchange);
 };
 

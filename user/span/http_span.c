@@ -219,9 +219,6 @@ static void add_details(struct span_builder *b, const struct http_facts *facts)
 		add_url_client(b, facts);
 	}
 	add_peer(b, facts);
-	if (exchange->taken_ns > exchange->start_ns)
-		span_builder_double(b, semconv_zerospan_time_queued_ms,
-		    (double)(exchange->taken_ns - exchange->start_ns) / 1e6);
 	add_sizes(b, exchange);
 	if (exchange->partial)
 		span_builder_constant(b, semconv_zerospan_capture, SV("partial"));

@@ -60,7 +60,8 @@ static enum ledger_state state_of(enum zsp_wait wait, bool calling)
 	return alone[wait];
 }
 
-void ledger_add(struct ledger *ledger, uint64_t lasted_ns, const uint64_t waits[ZSP_WAIT_MAX], bool calling)
+void ledger_add(
+    struct ledger *ledger, uint64_t lasted_ns, const __u64 waits[ZSP_WAIT_MAX], bool calling)
 {
 	uint64_t left = lasted_ns;
 

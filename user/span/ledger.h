@@ -23,8 +23,8 @@ enum ledger_state {
 	LEDGER_NET_SEND = 6,   /* no room in a socket's buffer */
 	LEDGER_DOWNSTREAM = 7, /* the answer of another service */
 	LEDGER_PAGEFAULT = 8,
-	LEDGER_SQLITE_BUSY = 9, /* back-off inside of SQLite */
-	LEDGER_OTHER = 10,      /* waited for anything else */
+	LEDGER_SQLITE_BUSY = 9,   /* back-off inside of SQLite */
+	LEDGER_OTHER = 10,        /* waited for anything else */
 	LEDGER_UNATTRIBUTED = 11, /* not known */
 	LEDGER_STATES = 12,
 };
@@ -33,6 +33,9 @@ enum ledger_state {
 struct ledger {
 	uint64_t ns[LEDGER_STATES]; /* by enum ledger_state */
 };
+
+/* Longest key of ledger_attr_key(). */
+#define LEDGER_KEY_MAX 32
 
 /* "cpu", "runqueue" ...: the state's name in attributes and metrics. */
 const char *ledger_state_name(enum ledger_state state);
@@ -46,7 +49,8 @@ uint64_t ledger_sum(const struct ledger *ledger);
  * Add what a thread did in lasted_ns, of which it waited for the given times; for the rest it was on the CPU. calling: a call of
  * its was under way meanwhile. Waits that are longer than lasted_ns are cut.
  */
-void ledger_add(struct ledger *ledger, uint64_t lasted_ns, const uint64_t waits[ZSP_WAIT_MAX], bool calling);
+void ledger_add(
+    struct ledger *ledger, uint64_t lasted_ns, const __u64 waits[ZSP_WAIT_MAX], bool calling);
 
 /* Make the parts add up to the duration: what is missing is unattributed, what is too much was not of this span. */
 void ledger_fit(struct ledger *ledger, uint64_t duration_ns);

@@ -46,5 +46,3 @@ const char semconv_zerospan_sqlite_transaction_duration_ms[] =
     "zerospan.sqlite.transaction.duration_ms";
 const char semconv_zerospan_sqlite_transaction_id[] = "zerospan.sqlite.transaction.id";
 const char semconv_zerospan_sqlite_transaction_outcome[] = "zerospan.sqlite.transaction.outcome";
-const char semconv_zerospan_time_queued_ms[] = "zerospan.time.queued_ms";
-const char semconv_zerospan_time_sqlite_busy_ms[] = "zerospan.time.sqlite_busy_ms";

@@ -50,7 +50,5 @@ extern const char semconv_zerospan_sqlite_phase[];
 extern const char semconv_zerospan_sqlite_transaction_duration_ms[];
 extern const char semconv_zerospan_sqlite_transaction_id[];
 extern const char semconv_zerospan_sqlite_transaction_outcome[];
-extern const char semconv_zerospan_time_queued_ms[];
-extern const char semconv_zerospan_time_sqlite_busy_ms[];
 
 #endif

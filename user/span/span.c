@@ -38,6 +38,21 @@ const struct attr *span_attr(const struct span *span, const char *key)
 	return NULL;
 }
 
+size_t span_ledger_attrs(const struct span *span, struct attr ret_attrs[LEDGER_STATES])
+{
+	size_t n = 0;
+
+	for (int i = 0; i < LEDGER_STATES; i++) {
+		if (span->ledger.ns[i])
+			ret_attrs[n++] = (struct attr){
+			    .key = ledger_attr_key(i),
+			    .type = ATTR_DOUBLE,
+			    .real = (double)span->ledger.ns[i] / 1e6,
+			};
+	}
+	return n;
+}
+
 void span_set_basis(struct span *span, enum parent_basis basis)
 {
 	const char *name = parent_basis_name(basis);

@@ -118,6 +118,9 @@ struct span {
 /* The attribute with this key, or NULL. Linear: for people's views and tests, not for hot paths. */
 const struct attr *span_attr(const struct span *span, const char *key);
 
+/* The ledger as attributes, of the states that took any time; their number. */
+size_t span_ledger_attrs(const struct span *span, struct attr ret_attrs[LEDGER_STATES]);
+
 /*
  * Say what the parent link rests on, in the span and as its last attribute. Once per span, before it is
  * published: evidence may come after the end.

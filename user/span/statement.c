@@ -167,9 +167,6 @@ static void add_culprit(struct span_builder *builder, const struct zsp_statement
 static void add_wait(struct span_builder *builder, const struct zsp_statement *statement,
     const struct lock_wait *wait)
 {
-	if (wait->backed_off_ns)
-		span_builder_double(builder, semconv_zerospan_time_sqlite_busy_ms,
-		    (double)wait->backed_off_ns / 1e6);
 	if (wait->holder)
 		add_culprit(builder, statement, wait);
 }
@@ -222,5 +219,7 @@ struct span *statement_span_build(struct span_builder *builder, struct statement
 	span->start_ns = statement->start_ns;
 	span->end_ns = statement->end_ns;
 	span->untimed = !whole;
+	if (whole)
+		ledger_add(&span->ledger, lasted_ns, statement->waits, false);
 	return span;
 }

@@ -15,6 +15,7 @@
 #include "trace/header_link.h"
 #include "trace/pair_table.h"
 #include "trace/thread_work.h"
+#include "trace/time_share.h"
 
 struct assembler {
 	struct assembler_options options;
@@ -24,6 +25,7 @@ struct assembler {
 	struct transactions *transactions;
 	struct write_locks *locks;
 	struct thread_works threads;
+	struct thread_work *now; /* the thread of the last event of a connection; NULL: not known */
 	struct graph graph;
 	struct assembler_stats stats;
 };
@@ -58,6 +60,17 @@ static void node_ended(struct assembler *a, struct node *node)
 
 /* --- exchanges ------------------------------------------------------------------------------- */
 
+static void on_piece(void *ctx, struct exchange *exchange, const struct piece *piece)
+{
+	struct assembler *a = ctx;
+	struct node *node = exchange ? exchange->owner : NULL;
+	struct node *request = node && node->kind == SPAN_KIND_CLIENT ? node->caller : node;
+
+	a->now = thread_work_get(&a->threads, piece->tid);
+	if (a->now)
+		time_event(a->now, piece, request);
+}
+
 static void on_began(void *ctx, struct exchange *exchange)
 {
 	struct assembler *a = ctx;
@@ -76,19 +89,23 @@ static void on_began(void *ctx, struct exchange *exchange)
 		caller->calls++;
 		caller->call_slice = exchange->slice;
 	}
-	if (exchange->kind == SPAN_KIND_SERVER)
-		thread_work_begin(&a->threads, exchange->tid, node);
+	if (exchange->kind == SPAN_KIND_SERVER) {
+		thread_work_begin(&a->threads, a->now, node);
+		time_request_begin(node, a->now);
+	} else {
+		time_call_begin(node, a->now);
+	}
 }
 
-static void on_moved(void *ctx, struct exchange *exchange, uint32_t old_tid)
+static void on_moved(void *ctx, struct exchange *exchange)
 {
 	struct assembler *a = ctx;
 	struct node *node = exchange->owner;
 
 	if (!node)
 		return;
-	thread_work_end(&a->threads, old_tid, node);
-	thread_work_begin(&a->threads, exchange->tid, node);
+	thread_work_end(&a->threads, node);
+	thread_work_begin(&a->threads, a->now, node);
 }
 
 /* Both ends of one request are known: the client's span is the server's parent, unless a header
@@ -152,6 +169,14 @@ static void bound_by_client(struct node *node, struct exchange *exchange)
 		other->span->end_ns = exchange->end_ns;
 }
 
+static void take_ledger(struct assembler *a, struct node *node)
+{
+	if (node->kind == SPAN_KIND_SERVER)
+		time_request_end(node, &node->span->ledger);
+	else
+		time_call_end(node, a->now, &node->span->ledger);
+}
+
 static void on_ended(void *ctx, struct exchange *exchange)
 {
 	struct assembler *a = ctx;
@@ -164,18 +189,20 @@ static void on_ended(void *ctx, struct exchange *exchange)
 	if (exchange->has_head && service)
 		node->span = http_span_build(
 		    &a->builder, a->routes, a->options.naming->methods, exchange, service);
+	if (node->span)
+		take_ledger(a, node);
 	if (exchange->has_head)
 		node_ended(a, node);
 	node->exchange = NULL;
 	node->group->n_open--;
 	node_leave_caller(node);
 	node_release_calls(node);
-	if (node->kind == SPAN_KIND_SERVER)
-		thread_work_end(&a->threads, exchange->tid, node);
+	thread_work_end(&a->threads, node);
 	group_settle(&a->graph, node->group);
 }
 
 const struct exchange_listener assembler_listener = {
+    .piece = on_piece,
     .began = on_began,
     .headed = on_headed,
     .moved = on_moved,
@@ -209,6 +236,7 @@ void assembler_statement(struct assembler *a, const struct zsp_statement *statem
 {
 	struct service *service = service_table_get(a->options.services, statement->h.pid);
 	struct statement_facts facts;
+	struct thread_work *work;
 	struct node *caller, *node;
 
 	if (!service) {
@@ -218,6 +246,9 @@ void assembler_statement(struct assembler *a, const struct zsp_statement *statem
 	facts.part = transactions_execution(a->transactions, statement);
 	facts.wait = write_locks_wait(a->locks, statement);
 	caller = caller_by_thread(a, statement->h.tid, statement->h.slice, statement->start_ns);
+	work = thread_work_find(&a->threads, statement->h.tid);
+	if (work)
+		time_statement(work, statement, caller);
 	node = node_new(&a->graph, SPAN_KIND_CLIENT, NULL, caller);
 	if (!node) {
 		write_hold_unref(facts.wait.holder);

@@ -23,6 +23,27 @@ struct group {
 	struct list flush; /* in the assembler's queue while all nodes have ended */
 };
 
+/* What a request, or a call, has been given of the time of threads; see time_share.h. */
+struct time_share {
+	struct ledger ledger;
+	uint64_t until_ns; /* requests: time before this is given away */
+	/* Requests: the waits PEER and TIMER of their thread when they began. */
+	uint64_t polled_ns, timed_ns;
+
+	/* Requests: their calls. */
+	uint64_t calling_since_ns; /* a call is under way since then, if any */
+	uint64_t calling_ns;       /* calls were under way, until their answers had come */
+	uint64_t answered_ns;      /* answers had come, but were not read yet */
+	uint64_t worked_ns;        /* was given to it meanwhile */
+	bool called;               /* a call was under way at some time since until_ns */
+	bool shared;               /* its thread had other requests as well */
+
+	/* Calls: of their thread, when they began. */
+	__u64 waits[ZSP_WAIT_MAX];
+	uint32_t tid;
+	uint32_t n_begun;
+};
+
 struct node {
 	struct group *group;
 	struct list member;        /* of group->nodes */
@@ -38,10 +59,13 @@ struct node {
 	struct write_hold *taken, *waited_for;
 
 	/* Requests being served by a thread. */
-	struct list serving; /* in struct thread_work.requests */
-	struct node *caller; /* calls: the request this was made for, until either ends */
-	uint32_t calls;      /* requests: calls in flight */
-	uint32_t call_slice; /* requests: slice of the thread at the last call */
+	struct thread_work *work; /* of that thread; NULL: none */
+	struct list serving;      /* in its requests */
+	struct node *caller;      /* calls: the request this was made for, until either ends */
+	uint32_t calls;           /* requests: calls in flight */
+	uint32_t call_slice;      /* requests: slice of the thread at the last call */
+
+	struct time_share time;
 
 	/* What the request's traceparent names. */
 	struct trace_context context;

@@ -4,14 +4,11 @@
 
 #include <stdlib.h>
 
-struct thread_work {
-	struct hnode node; /* by tid, which is its own hash */
-	struct list requests;
-};
-
 void thread_works_init(struct thread_works *works)
 {
 	hmap_init(&works->by_tid);
+	list_init(&works->idle);
+	works->n_idle = 0;
 }
 
 void thread_works_release(struct thread_works *works)
@@ -24,39 +21,88 @@ void thread_works_release(struct thread_works *works)
 	hmap_release(&works->by_tid);
 }
 
-static struct thread_work *work_find(const struct thread_works *works, uint32_t tid)
+struct thread_work *thread_work_find(const struct thread_works *works, uint32_t tid)
 {
 	struct hnode *node = hmap_first(&works->by_tid, tid);
 
 	return node ? container_of(node, struct thread_work, node) : NULL;
 }
 
-void thread_work_begin(struct thread_works *works, uint32_t tid, struct node *request)
+static void work_leave_idle(struct thread_works *works, struct thread_work *work)
 {
-	struct thread_work *work = work_find(works, tid);
-
-	if (!work) {
-		work = calloc(1, sizeof(*work));
-		if (!work)
-			return;
-		list_init(&work->requests);
-		if (hmap_add(&works->by_tid, tid, &work->node)) {
-			free(work);
-			return;
-		}
-	}
-	list_add_tail(&work->requests, &request->serving);
+	if (list_empty(&work->idle))
+		return;
+	list_remove(&work->idle);
+	works->n_idle--;
 }
 
-void thread_work_end(struct thread_works *works, uint32_t tid, struct node *request)
+static void work_enter_idle(struct thread_works *works, struct thread_work *work)
 {
-	struct thread_work *work = work_find(works, tid);
+	list_add_tail(&works->idle, &work->idle);
+	works->n_idle++;
+}
 
-	list_remove(&request->serving);
-	if (work && list_empty(&work->requests)) {
-		hmap_remove(&works->by_tid, &work->node);
+/* Forget the one that has been idle for longest. */
+static void works_make_room(struct thread_works *works)
+{
+	struct thread_work *oldest;
+
+	if (works->n_idle < THREAD_WORKS_IDLE_MAX)
+		return;
+	oldest = container_of(works->idle.next, struct thread_work, idle);
+	work_leave_idle(works, oldest);
+	hmap_remove(&works->by_tid, &oldest->node);
+	free(oldest);
+}
+
+struct thread_work *thread_work_get(struct thread_works *works, uint32_t tid)
+{
+	struct thread_work *work = thread_work_find(works, tid);
+
+	if (work)
+		return work;
+	works_make_room(works);
+	work = calloc(1, sizeof(*work));
+	if (!work)
+		return NULL;
+	work->tid = tid;
+	list_init(&work->requests);
+	list_init(&work->idle);
+	if (hmap_add(&works->by_tid, tid, &work->node)) {
 		free(work);
+		return NULL;
 	}
+	work_enter_idle(works, work);
+	return work;
+}
+
+void thread_work_begin(struct thread_works *works, struct thread_work *work, struct node *request)
+{
+	if (!work)
+		return;
+	work_leave_idle(works, work);
+	if (!list_empty(&work->requests)) { /* of more than one, all have company already */
+		container_of(work->requests.next, struct node, serving)->time.shared = true;
+		request->time.shared = true;
+	}
+	list_add_tail(&work->requests, &request->serving);
+	work->n_begun++;
+	request->work = work;
+	work->current = request;
+}
+
+void thread_work_end(struct thread_works *works, struct node *request)
+{
+	struct thread_work *work = request->work;
+
+	if (!work)
+		return;
+	list_remove(&request->serving);
+	request->work = NULL;
+	if (work->current == request)
+		work->current = NULL;
+	if (list_empty(&work->requests))
+		work_enter_idle(works, work);
 }
 
 /*
@@ -71,7 +117,7 @@ static bool request_is_parked(const struct node *request, uint32_t slice)
 struct node *thread_work_current(const struct thread_works *works, uint32_t tid, uint32_t slice,
     uint64_t start_ns, bool *ret_ambiguous)
 {
-	struct thread_work *work = work_find(works, tid);
+	struct thread_work *work = thread_work_find(works, tid);
 	struct node *current = NULL, *parked = NULL;
 	bool several = false; /* requests at work, or traces with parked ones */
 

@@ -1,24 +1,53 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which requests each thread is serving: the evidence for parents by thread. Internal to trace/.
+ * What each thread works at: which requests it serves, the evidence for parents by thread, and its last event, from which on
+ * its time is shared out. Internal to trace/.
  */
 #ifndef ZS_TRACE_THREAD_WORK_H
 #define ZS_TRACE_THREAD_WORK_H
 
 #include "trace/graph.h"
 
+/* Threads that serve nothing and are remembered all the same; the ones idle for longest are forgotten. */
+#define THREAD_WORKS_IDLE_MAX 1024
+
+struct thread_work {
+	struct hnode node;    /* by tid, which is its own hash */
+	struct list idle;     /* among those without requests */
+	struct list requests; /* struct node.serving */
+	uint32_t tid;
+	uint32_t n_begun; /* requests that it began to serve */
+
+	/* Of its last event. */
+	uint32_t slice;
+	uint64_t first_ns;   /* time of the first one since it is remembered */
+	uint64_t last_ns;    /* 0: none yet */
+	uint64_t arrived_ns; /* when the kernel had what it read; else last_ns */
+	uint64_t sent_ns;    /* of the write that it was: waited for room in the socket's buffer */
+	struct zsp_waits waits; /* as told with it */
+	struct node *current; /* the request that it belonged to, while that is open; NULL: none */
+};
+
 struct thread_works {
 	struct hmap by_tid;
+	struct list idle; /* longest first */
+	size_t n_idle;
 };
 
 void thread_works_init(struct thread_works *works);
 void thread_works_release(struct thread_works *works);
 
-/* The thread serves this request from now on. Without memory it simply is no candidate. */
-void thread_work_begin(struct thread_works *works, uint32_t tid, struct node *request);
+/* The thread's entry, a new one if need be; NULL without memory. Valid until the next call, or as long as it serves a request. */
+struct thread_work *thread_work_get(struct thread_works *works, uint32_t tid);
+
+/* Its entry if there is one, else NULL. */
+struct thread_work *thread_work_find(const struct thread_works *works, uint32_t tid);
+
+/* The thread serves this request from now on. NULL, without memory: it simply is no candidate. */
+void thread_work_begin(struct thread_works *works, struct thread_work *work, struct node *request);
 
 /* It does no more; may be called twice. */
-void thread_work_end(struct thread_works *works, uint32_t tid, struct node *request);
+void thread_work_end(struct thread_works *works, struct node *request);
 
 /*
  * The one request for which a call by this thread in this slice can be; NULL when there is none, or

@@ -130,11 +130,11 @@ static void ignore(void *ctx, struct exchange *exchange)
 	(void)exchange;
 }
 
-static void ignore_moved(void *ctx, struct exchange *exchange, uint32_t old_tid)
+static void ignore_piece(void *ctx, struct exchange *exchange, const struct piece *piece)
 {
 	(void)ctx;
 	(void)exchange;
-	(void)old_tid;
+	(void)piece;
 }
 
 static void build_span(void *ctx, struct exchange *exchange)
@@ -167,14 +167,16 @@ static struct stage_run *open_conns(const char *recording, const struct exchange
 
 static struct stage_run *open_exchanges(const char *recording)
 {
-	static const struct exchange_listener nobody = {ignore, ignore, ignore_moved, ignore};
+	static const struct exchange_listener nobody = {
+	    ignore_piece, ignore, ignore, ignore, ignore};
 
 	return open_conns(recording, &nobody);
 }
 
 static struct stage_run *open_spans(const char *recording)
 {
-	static const struct exchange_listener builder = {ignore, ignore, ignore_moved, build_span};
+	static const struct exchange_listener builder = {
+	    ignore_piece, ignore, ignore, ignore, build_span};
 
 	return open_conns(recording, &builder);
 }

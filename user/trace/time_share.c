@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Sharing out the time of threads; see time_share.h. */
+#include "trace/time_share.h"
+
+static const __u64 no_waits[ZSP_WAIT_MAX];
+
+static bool is_only(const struct thread_work *work)
+{
+	return work->requests.next->next == &work->requests;
+}
+
+/* Times to and from are running totals; a thread whose totals run backwards is another one under the same number. */
+static void waits_between(
+    const __u64 from[ZSP_WAIT_MAX], const __u64 to[ZSP_WAIT_MAX], __u64 ret[ZSP_WAIT_MAX])
+{
+	for (int i = 0; i < ZSP_WAIT_MAX; i++)
+		ret[i] = to[i] - from[i];
+}
+
+/* Waiting for descriptors, if nothing better is known. */
+static uint64_t idle_ns(const __u64 waits[ZSP_WAIT_MAX])
+{
+	return waits[ZSP_WAIT_PEER] + waits[ZSP_WAIT_TIMER];
+}
+
+static uint64_t at_most(uint64_t value, uint64_t most)
+{
+	return value < most ? value : most;
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* --- segments ------------------------------------------------------------------------------------ */
+
+/* A thread's time from from_ns to to_ns, less what the request has already. */
+static void give(
+    struct node *request, uint64_t from_ns, uint64_t to_ns, const __u64 waits[ZSP_WAIT_MAX])
+{
+	struct time_share *time = &request->time;
+	bool calling = request->calls > 0 || time->called;
+
+	from_ns = later(from_ns, time->until_ns);
+	if (to_ns <= from_ns)
+		return;
+	ledger_add(&time->ledger, to_ns - from_ns, waits, calling);
+	if (calling)
+		time->worked_ns += to_ns - from_ns;
+	time->until_ns = to_ns;
+	time->called = false;
+}
+
+/* The same of a thread that has several: its waiting for descriptors is nobody's. */
+static void give_work(
+    struct node *request, uint64_t from_ns, uint64_t to_ns, const __u64 waits[ZSP_WAIT_MAX])
+{
+	__u64 work[ZSP_WAIT_MAX];
+	uint64_t idle = at_most(idle_ns(waits), to_ns - from_ns);
+
+	for (int i = 0; i < ZSP_WAIT_MAX; i++)
+		work[i] = waits[i];
+	work[ZSP_WAIT_PEER] = work[ZSP_WAIT_TIMER] = 0;
+	give(request, from_ns + idle, to_ns, work);
+}
+
+/* One that another thread serves: this one has worked for it since it was free, or was woken. */
+static void give_other(const struct thread_work *work, const struct piece *piece,
+    struct node *request, const __u64 waits[ZSP_WAIT_MAX])
+{
+	struct time_share *time = &request->time;
+	bool woken = piece->waits->woken_ns > later(work->last_ns, time->until_ns);
+	uint64_t from_ns = woken ? piece->waits->woken_ns : later(work->last_ns, time->until_ns);
+	__u64 since[ZSP_WAIT_MAX];
+
+	for (int i = 0; i < ZSP_WAIT_MAX; i++)
+		since[i] = waits[i];
+	if (woken) /* those are what it was woken from */
+		since[ZSP_WAIT_LOCK] = since[ZSP_WAIT_PEER] = since[ZSP_WAIT_TIMER] =
+		    since[ZSP_WAIT_OTHER] = 0;
+	if (from_ns > time->until_ns && from_ns <= piece->end_ns) {
+		bool by_its_thread =
+		    woken && request->work && piece->waits->woken_by == request->work->tid;
+
+		time->ledger.ns[by_its_thread ? LEDGER_CPU : LEDGER_QUEUED] +=
+		    from_ns - time->until_ns;
+		time->until_ns = from_ns;
+	}
+	give(request, from_ns, piece->end_ns, since);
+}
+
+/* Who gets the segment of a thread that has several requests, if it has ended by a write for this one; NULL: nobody. */
+static struct node *owner_of(const struct thread_work *work, uint32_t slice, struct node *writer)
+{
+	/* It came back from poll several times, for nothing that is seen: whatever it did, it was for none of them. */
+	if (slice - work->slice > 1)
+		return NULL;
+	return writer && writer->work == work ? writer : work->current;
+}
+
+static void share_segment(struct thread_work *work, const struct piece *piece, struct node *request)
+{
+	__u64 between[ZSP_WAIT_MAX];
+	const __u64 *waits = no_waits;
+	bool other = request && request->kind == SPAN_KIND_SERVER && request->work != work;
+	struct node *owner;
+
+	if (list_empty(&work->requests) && !other)
+		return;
+	if (piece->waits->switches != work->waits.switches) {
+		waits_between(work->waits.ns, piece->waits->ns, between);
+		waits = between;
+	}
+	if (other)
+		give_other(work, piece, request, waits);
+	if (list_empty(&work->requests))
+		return;
+	if (is_only(work)) {
+		give(container_of(work->requests.next, struct node, serving), work->last_ns,
+		    piece->end_ns, waits);
+		return;
+	}
+	owner = owner_of(work, piece->slice, piece->direction == ZSP_OUT ? request : NULL);
+	if (owner)
+		give_work(owner, work->last_ns, piece->end_ns, waits);
+}
+
+/* How long the write that ends now has waited for room, as far as that is known. */
+static uint64_t sent_ns(const struct thread_work *work, const struct piece *piece)
+{
+	return at_most(piece->waits->ns[ZSP_WAIT_SEND] - work->waits.ns[ZSP_WAIT_SEND],
+	    piece->end_ns - piece->start_ns);
+}
+
+void time_event(struct thread_work *work, const struct piece *piece, struct node *request)
+{
+	uint32_t switches = piece->waits->switches - work->waits.switches;
+	bool out = piece->direction == ZSP_OUT;
+
+	if (work->last_ns && switches <= INT32_MAX && piece->end_ns >= work->last_ns) {
+		share_segment(work, piece, request);
+		work->sent_ns = out && switches ? sent_ns(work, piece) : 0;
+	} else {
+		work->first_ns = piece->end_ns;
+		work->sent_ns = 0;
+	}
+	if (switches || work->first_ns == piece->end_ns)
+		work->waits = *piece->waits;
+	work->slice = piece->slice;
+	work->last_ns = piece->end_ns;
+	work->arrived_ns = out ? piece->end_ns : piece->start_ns;
+	work->current = request && request->work == work ? request : NULL;
+}
+
+void time_statement(
+    struct thread_work *work, const struct zsp_statement *statement, struct node *request)
+{
+	__u64 waits[ZSP_WAIT_MAX];
+	struct node *owner;
+
+	if (list_empty(&work->requests) || is_only(work) || statement->start_ns < work->last_ns ||
+	    !statement->stmt)
+		return;
+	owner = owner_of(work, statement->h.slice, NULL);
+	waits_between(work->waits.ns, statement->waits_before, waits);
+	if (owner)
+		give_work(owner, work->last_ns, statement->start_ns, waits);
+	if (request && request->work == work)
+		give(request, statement->start_ns, statement->end_ns, statement->waits);
+	for (int i = 0; i < ZSP_WAIT_MAX; i++)
+		work->waits.ns[i] = statement->waits_before[i] + statement->waits[i];
+	work->slice = statement->h.slice;
+	work->last_ns = statement->end_ns;
+	work->current = request && request->work == work ? request : NULL;
+}
+
+/* --- requests ------------------------------------------------------------------------------------ */
+
+void time_request_begin(struct node *request, const struct thread_work *work)
+{
+	const struct exchange *exchange = request->exchange;
+	struct time_share *time = &request->time;
+
+	time->ledger.ns[LEDGER_QUEUED] = exchange->taken_ns - exchange->start_ns;
+	time->until_ns = exchange->taken_ns;
+	if (!work)
+		return;
+	time->polled_ns = work->waits.ns[ZSP_WAIT_PEER];
+	time->timed_ns = work->waits.ns[ZSP_WAIT_TIMER];
+}
+
+/* Take up to most of what is absent for this state; what was taken. */
+static uint64_t take(
+    struct ledger *ledger, enum ledger_state state, uint64_t most, uint64_t *absent_ns)
+{
+	uint64_t part = at_most(most, *absent_ns);
+
+	ledger->ns[state] += part;
+	*absent_ns -= part;
+	return part;
+}
+
+static uint64_t over(uint64_t value, uint64_t less)
+{
+	return value > less ? value - less : 0;
+}
+
+/* What the request waited for while its thread was with others, or idle. */
+static void add_absence(const struct node *request, struct ledger *ledger, uint64_t absent_ns)
+{
+	const struct time_share *time = &request->time;
+	uint64_t calling_ns = time->calling_ns, polled_ns = 0, timed_ns = 0, answer_ns;
+
+	if (request->calls)
+		calling_ns += over(request->exchange->end_ns, time->calling_since_ns);
+	if (request->work) {
+		polled_ns = request->work->waits.ns[ZSP_WAIT_PEER] - time->polled_ns;
+		timed_ns = request->work->waits.ns[ZSP_WAIT_TIMER] - time->timed_ns;
+	}
+	answer_ns = take(ledger, LEDGER_DOWNSTREAM, over(calling_ns, time->worked_ns), &absent_ns);
+	take(ledger, LEDGER_QUEUED, time->answered_ns, &absent_ns);
+	take(ledger, LEDGER_SLEEP, over(timed_ns, answer_ns), &absent_ns);
+	take(ledger, LEDGER_OTHER, over(polled_ns, over(answer_ns, timed_ns)), &absent_ns);
+	if (calling_ns == 0) /* there is nothing else that it could have waited for */
+		take(ledger, LEDGER_QUEUED, absent_ns, &absent_ns);
+}
+
+void time_request_end(struct node *request, struct ledger *ret_ledger)
+{
+	const struct exchange *exchange = request->exchange;
+	uint64_t duration = exchange->end_ns - exchange->start_ns, sum;
+
+	*ret_ledger = request->time.ledger;
+	sum = ledger_sum(ret_ledger);
+	if (request->time.shared && sum < duration)
+		add_absence(request, ret_ledger, duration - sum);
+	ledger_fit(ret_ledger, duration);
+}
+
+/* --- calls --------------------------------------------------------------------------------------- */
+
+void time_call_begin(struct node *call, const struct thread_work *work)
+{
+	struct node *caller = call->caller;
+
+	if (caller && caller->calls == 1)
+		caller->time.calling_since_ns = call->exchange->start_ns;
+	if (!work)
+		return;
+	call->time.tid = work->tid;
+	call->time.until_ns = work->last_ns;
+	call->time.shared = !list_empty(&work->requests) && !is_only(work);
+	call->time.n_begun = work->n_begun;
+	for (int i = 0; i < ZSP_WAIT_MAX; i++)
+		call->time.waits[i] = work->waits.ns[i];
+	call->time.waits[ZSP_WAIT_SEND] -= work->sent_ns;
+}
+
+/* Has this thread been the call's own, and nothing but the call's, from its beginning? */
+static bool is_own(const struct node *call, const struct thread_work *work)
+{
+	const struct time_share *time = &call->time;
+
+	return work->tid == time->tid && work->first_ns <= time->until_ns && !time->shared &&
+	    work->n_begun == time->n_begun;
+}
+
+void time_call_end(struct node *call, const struct thread_work *work, struct ledger *ret_ledger)
+{
+	const struct exchange *exchange = call->exchange;
+	bool seen = work && work->last_ns == exchange->end_ns;
+	uint64_t duration = exchange->end_ns - exchange->start_ns;
+	__u64 waits[ZSP_WAIT_MAX];
+	uint64_t answer_ns = seen ? at_most(work->arrived_ns, exchange->end_ns) : exchange->end_ns;
+	struct node *caller = call->caller;
+
+	answer_ns = later(answer_ns, exchange->start_ns);
+	*ret_ledger = (struct ledger){0};
+	if (seen && is_own(call, work)) {
+		waits_between(call->time.waits, work->waits.ns, waits);
+		ledger_add(ret_ledger, duration, waits, true);
+	} else {
+		ret_ledger->ns[LEDGER_DOWNSTREAM] = answer_ns - exchange->start_ns;
+		ret_ledger->ns[LEDGER_QUEUED] = exchange->end_ns - answer_ns;
+	}
+	if (!caller)
+		return;
+	caller->time.called |= !seen;
+	if (caller->calls == 1 && answer_ns > caller->time.calling_since_ns) {
+		caller->time.calling_ns += answer_ns - caller->time.calling_since_ns;
+		caller->time.answered_ns += exchange->end_ns - answer_ns;
+	}
+}
