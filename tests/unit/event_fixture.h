@@ -28,6 +28,7 @@ struct feed {
 	uint64_t now_ns;
 	void (*take)(void *ctx, const struct event *event);
 	void *ctx;
+	const struct zsp_waits *waits; /* of the thread that acts; NULL: it has never waited */
 };
 
 struct actor {
@@ -158,6 +159,8 @@ static inline void sock_move_cut(struct sock *sock, const struct actor *actor,
 	record->bytes = bytes;
 	record->captured = (uint32_t)data.len;
 	record->direction = (uint8_t)direction;
+	if (sock->feed->waits)
+		record->waits = *sock->feed->waits;
 	if (data.len)
 		memcpy(record->payload, data.p, data.len);
 	sock->seq[direction - 1] += bytes;
@@ -181,6 +184,8 @@ static inline void sock_move_ends(struct sock *sock, const struct actor *actor,
 	record->captured = (uint32_t)data.len;
 	record->tail = (uint8_t)tail.len;
 	record->direction = (uint8_t)direction;
+	if (sock->feed->waits)
+		record->waits = *sock->feed->waits;
 	memcpy(record->payload, data.p, data.len);
 	memcpy(record->payload + data.len, tail.p, tail.len);
 	sock->seq[direction - 1] += bytes;
@@ -240,7 +245,8 @@ struct execution {
 	uint64_t db;
 	uint32_t closes; /* of connections at db before */
 	uint32_t rows;
-	int result; /* 0: SQLITE_DONE */
+	int result;              /* 0: SQLITE_DONE */
+	struct zsp_waits before; /* of its thread when it began; the feed has those of its end */
 };
 
 static inline void feed_execution(
@@ -260,6 +266,10 @@ static inline void feed_execution(
 	record->rows = e->rows;
 	record->result = e->result ? e->result : 101;
 	record->text_bytes = (uint32_t)text;
+	for (size_t i = 0; i < ZSP_WAIT_MAX; i++) {
+		record->waits_before[i] = e->before.ns[i];
+		record->waits[i] = feed->waits ? feed->waits->ns[i] - e->before.ns[i] : 0;
+	}
 	memcpy(record->text, e->sql, text);
 	feed_record(feed, record, len);
 	free(record);

@@ -149,6 +149,12 @@ static void on_headed(void *ctx, struct exchange *exchange)
 		link_ends(a, other, node);
 }
 
+static void span_end_at(struct span *span, uint64_t end_ns)
+{
+	span->end_ns = end_ns;
+	ledger_fit(&span->ledger, end_ns - span->start_ns);
+}
+
 /*
  * The server's last byte was on its way before the client had it, however long the server's write then
  * took to return: what the client saw bounds the server's end. Whichever end is told first waits for the
@@ -166,7 +172,7 @@ static void bound_by_client(struct node *node, struct exchange *exchange)
 		exchange->end_ns = other->end_ns;
 	else if (node->kind == SPAN_KIND_CLIENT && other->span &&
 	    other->span->end_ns > exchange->end_ns && other->span->start_ns < exchange->end_ns)
-		other->span->end_ns = exchange->end_ns;
+		span_end_at(other->span, exchange->end_ns);
 }
 
 static void take_ledger(struct assembler *a, struct node *node)

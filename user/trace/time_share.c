@@ -35,12 +35,17 @@ static uint64_t later(uint64_t a, uint64_t b)
 
 /* --- segments ------------------------------------------------------------------------------------ */
 
+static bool is_calling(const struct node *request)
+{
+	return request->calls > 0 || request->time.called;
+}
+
 /* A thread's time from from_ns to to_ns, less what the request has already. */
 static void give(
     struct node *request, uint64_t from_ns, uint64_t to_ns, const __u64 waits[ZSP_WAIT_MAX])
 {
 	struct time_share *time = &request->time;
-	bool calling = request->calls > 0 || time->called;
+	bool calling = is_calling(request);
 
 	from_ns = later(from_ns, time->until_ns);
 	if (to_ns <= from_ns)
@@ -70,7 +75,7 @@ static void give_other(const struct thread_work *work, const struct piece *piece
     struct node *request, const __u64 waits[ZSP_WAIT_MAX])
 {
 	struct time_share *time = &request->time;
-	bool woken = piece->waits->woken_ns > later(work->last_ns, time->until_ns);
+	bool woken = piece->waits->woken_ns >= later(work->last_ns, time->until_ns);
 	uint64_t from_ns = woken ? piece->waits->woken_ns : later(work->last_ns, time->until_ns);
 	__u64 since[ZSP_WAIT_MAX];
 
@@ -104,6 +109,7 @@ static void share_segment(struct thread_work *work, const struct piece *piece, s
 	__u64 between[ZSP_WAIT_MAX];
 	const __u64 *waits = no_waits;
 	bool other = request && request->kind == SPAN_KIND_SERVER && request->work != work;
+	bool out = piece->direction == ZSP_OUT;
 	struct node *owner;
 
 	if (list_empty(&work->requests) && !other)
@@ -117,11 +123,12 @@ static void share_segment(struct thread_work *work, const struct piece *piece, s
 	if (list_empty(&work->requests))
 		return;
 	if (is_only(work)) {
-		give(container_of(work->requests.next, struct node, serving), work->last_ns,
-		    piece->end_ns, waits);
+		owner = container_of(work->requests.next, struct node, serving);
+		if (owner == request || out || is_calling(owner) || !idle_ns(waits))
+			give(owner, work->last_ns, piece->end_ns, waits);
 		return;
 	}
-	owner = owner_of(work, piece->slice, piece->direction == ZSP_OUT ? request : NULL);
+	owner = owner_of(work, piece->slice, out ? request : NULL);
 	if (owner)
 		give_work(owner, work->last_ns, piece->end_ns, waits);
 }

@@ -8,7 +8,8 @@
  * From one event of a thread (it read or wrote) to the next is a segment; what it waited for in it is the difference of its
  * totals. It is given
  *
- *   - to the thread's only request, whole;
+ *   - to the thread's only request, whole, unless the thread waited for descriptors, no call of that request was under way, and
+ *     what it read then was not for it: then another thread may be at work for it;
  *   - if the thread has several, as an event loop has, to the one whose answer or call was written now, else to the one that the last
  *     event belonged to; without what the loop waited for, which is nobody's;
  *   - to a request that another thread has read, from when this one was free or was woken; before, the request was queued.
