@@ -279,8 +279,7 @@ static inline void stage_check(const struct stage *stage)
 			assert_false(span_id_is_zero(&span->span_id));
 			assert_true(trace_id_eq(&span->trace_id, &trace->spans[0]->trace_id));
 			assert_true(span->end_ns >= span->start_ns);
-			assert_int_equal(
-			    ledger_sum(&span->ledger), span->end_ns - span->start_ns);
+			assert_int_equal(ledger_sum(&span->ledger), span->end_ns - span->start_ns);
 			assert_true(span->name.len > 0);
 			assert_true(span->flags & SPAN_FLAG_REMOTE_KNOWN);
 			assert_int_equal(
