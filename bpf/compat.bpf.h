@@ -72,37 +72,60 @@ static __always_inline u32 zsp_syscall_number(void)
 	return regs->ZSP_REG_NUMBER;
 }
 
-/*
- * The same registers from the scheduler, where the current task leaves the CPU; before 5.15 by reckoning: they lie at the
- * end of the task's kernel stack, of 16 KiB on either architecture (arch/x86/include/asm/page_64_types.h, arch/arm64/
- * include/asm/memory.h).
- */
+/* Where the registers of a call were saved when a task entered the kernel, as far as they tell in what it waits. */
+struct zsp_entry {
+	s64 number; /* of the system call; of a fault or an interrupt, anything */
+	u64 arg0;
+#if defined(__TARGET_ARCH_x86)
+	u64 result, mark, address;
+#endif
+};
+
+/* Before Linux 5.15 the registers lie at the end of the task's kernel stack, of 16 KiB on either architecture
+ * (arch/x86/include/asm/page_64_types.h, arch/arm64/include/asm/memory.h). */
 #define ZSP_THREAD_SIZE 16384
 
-static __always_inline struct pt_regs *zsp_task_regs(struct task_struct *current)
-{
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-		return (void *)bpf_task_pt_regs(current);
-	return current->stack + ZSP_THREAD_SIZE - bpf_core_type_size(struct pt_regs);
-}
+#if defined(__TARGET_ARCH_x86)
+#define ZSP_ENTRY_FROM(read, regs)                                                          \
+	(struct zsp_entry)                                                                  \
+	{                                                                                   \
+		.number = read(regs, ZSP_REG_NUMBER), .arg0 = read(regs, ZSP_REG_ARG0),     \
+		.result = read(regs, ax), .mark = read(regs, cx), .address = read(regs, ip) \
+	}
+#elif defined(__TARGET_ARCH_arm64)
+#define ZSP_ENTRY_FROM(read, regs)                                                          \
+	(struct zsp_entry)                                                                  \
+	{                                                                                   \
+		.number = (s32)read(regs, ZSP_REG_NUMBER), .arg0 = read(regs, ZSP_REG_ARG0) \
+	}
+#endif
+#define ZSP_LOAD(pointer, field) ((pointer)->field)
 
 /*
- * The system call that the registers were saved by, and its first argument; false when it was an interrupt or a fault. On
- * x86-64 the number may be a fault's error code: a call under way has the result that it began with, and once that is
- * overwritten the instruction's own mark, the return address in rcx (arch/x86/entry/entry_64.S).
+ * The system call that the current task is in, and its first argument; false when it is in none, but in a fault or an
+ * interrupt. On x86-64 the number may then be a fault's error code: a call under way still has the result that it began with, or
+ * else, at its very end, the instruction's own mark, its return address in rcx (arch/x86/entry/entry_64.S).
  */
-static __always_inline bool zsp_regs_call(struct pt_regs *regs, u32 *ret_number, u64 *ret_arg0)
+static __always_inline bool zsp_current_call(
+    struct task_struct *current, u32 *ret_number, u64 *ret_arg0)
 {
-	s64 number = BPF_CORE_READ(regs, ZSP_REG_NUMBER);
+	struct zsp_entry entry;
+	struct pt_regs *regs;
 
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
+		regs = (void *)bpf_task_pt_regs(current);
+		entry = ZSP_ENTRY_FROM(ZSP_LOAD, regs);
+	} else {
+		regs = current->stack + ZSP_THREAD_SIZE - bpf_core_type_size(struct pt_regs);
+		entry = ZSP_ENTRY_FROM(BPF_CORE_READ, regs);
+	}
 #if defined(__TARGET_ARCH_x86)
-	if ((s64)BPF_CORE_READ(regs, ax) != -ZSP_ENOSYS &&
-	    BPF_CORE_READ(regs, cx) != BPF_CORE_READ(regs, ip))
+	if ((s64)entry.result != -ZSP_ENOSYS && entry.mark != entry.address)
 		return false;
 #endif
-	*ret_number = number;
-	*ret_arg0 = BPF_CORE_READ(regs, ZSP_REG_ARG0);
-	return (s32)number >= 0;
+	*ret_number = entry.number;
+	*ret_arg0 = entry.arg0;
+	return entry.number >= 0;
 }
 
 /* --- a task's state ------------------------------------------------------------------------------------ */
@@ -112,7 +135,18 @@ static __always_inline u32 zsp_task_state(struct task_struct *task)
 {
 	if (bpf_core_field_exists(((struct task_struct *)0)->__state))
 		return task->__state;
-	return ((struct task_struct___old *)task)->state;
+	return task->state;
+}
+
+/* For how long the current task could have run and did not, ever. */
+static __always_inline u64 zsp_current_run_delay(void)
+{
+	struct task_struct *task;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
+		return bpf_get_current_task_btf()->sched_info.run_delay;
+	task = (void *)bpf_get_current_task();
+	return BPF_CORE_READ(task, sched_info.run_delay);
 }
 
 /* --- plain loads -------------------------------------------------------------------------------------- */

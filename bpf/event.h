@@ -51,7 +51,7 @@ enum zsp_wait {
 	ZSP_WAIT_LOCK = 2,     /* futexes, semaphores, file locks */
 	ZSP_WAIT_DISK = 3,     /* files */
 	ZSP_WAIT_SEND = 4,     /* room in a socket's buffer */
-	ZSP_WAIT_PEER = 5,     /* bytes of a socket, or any descriptor to be ready */
+	ZSP_WAIT_PEER = 5,     /* bytes of a socket or a pipe, or any descriptor to be ready */
 	ZSP_WAIT_TIMER = 6,    /* likewise, but the time it was willing to wait had passed */
 	ZSP_WAIT_PAGEFAULT = 7,
 	ZSP_WAIT_SQLITE_BUSY = 8, /* asleep inside of a statement's step */
@@ -67,7 +67,7 @@ struct zsp_waits {
 	__u64 ns[ZSP_WAIT_MAX]; /* by enum zsp_wait, since it is observed */
 	/* When it was last woken from waiting for work: LOCK, PEER, TIMER or OTHER; 0: never. */
 	__u64 woken_ns;
-	__u32 woken_by; /* tid of who woke it then; 0: an interrupt, while no thread was running */
+	__u32 reserved;
 	__u32 switches; /* how often it has left the CPU: if that is the same, so is all of it */
 };
 

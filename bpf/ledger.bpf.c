@@ -3,10 +3,13 @@
  * Where the time of observed threads goes: running totals of what each one waited for while it was off the CPU. Records
  * carry the totals as they are then (struct zsp_waits), so a switch costs no record.
  *
- *	        leaves the CPU             woken             on the CPU again
- *	──on────────┤ waits for something ┊ runs too late ├────────────on──
- *	         off_ns                woken_ns            now
- *	            └─ ns[wait] += ──────┘└ ns[RUNQUEUE] += ┘
+ *	        leaves the CPU       can run again    on the CPU again
+ *	──on────────┤ waits for something ┊ waits for it ├────────────on──
+ *	         off_ns                   ┊            on_ns
+ *	            └─ ns[wait] += ───────┘└ RUNQUEUE += ┘
+ *
+ * For how long it could run and did not, the scheduler counts itself (sched_info.run_delay), a little after it has told of the
+ * switch; so a wait is added to the totals when they are next asked for, by the thread itself.
  *
  * What it waits for is told when it leaves, by the system call that its registers were saved by, the class of that call's
  * descriptor and the task's state; not by symbols or stacks. One that could still run waits for the CPU alone.
@@ -19,44 +22,48 @@
 
 #include "compat.bpf.h"
 #include "knobs.bpf.h"
+#include "ledger.bpf.h"
 #include "sqlite.bpf.h"
 #include "thread.bpf.h"
 #include "transfer.bpf.h"
 
-#define ZSP_S_IFMT   0170000
-#define ZSP_S_IFSOCK 0140000
-#define ZSP_S_IFREG  0100000
-#define ZSP_S_IFBLK  0060000
-#define ZSP_S_IFDIR  0040000
+#define ZSP_TASK_UNINTERRUPTIBLE 0x2 /* include/linux/sched.h */
 
-/* File type of the current task's descriptor, of its mode; 0: it has none. */
-static __always_inline u32 file_type(struct task_struct *current, u32 fd)
+/* As zsp_is_socket(), for which the linker has no second place: see ZSP_READ. */
+static __always_inline bool is_socket(struct task_struct *current, u32 fd)
 {
 	struct file **table = current->files->fdt->fd, *file = NULL;
+	struct socket *sock;
 
 	bpf_probe_read_kernel(&file, sizeof(file), table + fd);
-	return file ? BPF_CORE_READ(file, f_inode, i_mode) & ZSP_S_IFMT : 0;
+	sock = BPF_CORE_READ(file, private_data);
+	return file && BPF_CORE_READ(sock, file) == file;
 }
 
-/* In a read or a write of any descriptor. */
-static __always_inline u32 wait_of_file(struct task_struct *current, u32 fd, u32 on_socket)
+/*
+ * In a read or a write of any descriptor. Who waits for a disk is not to be interrupted, who waits for others is; but
+ * a socket may be locked for a moment.
+ */
+static __always_inline u32 wait_of_io(
+    struct task_struct *current, u32 state, u32 fd, u32 on_socket, u32 otherwise)
 {
-	u32 type = file_type(current, fd);
+	bool fixed = state & ZSP_TASK_UNINTERRUPTIBLE;
 
-	if (type == ZSP_S_IFSOCK)
+	if (!fixed && on_socket == otherwise)
 		return on_socket;
-	return type == ZSP_S_IFREG || type == ZSP_S_IFBLK || type == ZSP_S_IFDIR ? ZSP_WAIT_DISK
-										 : ZSP_WAIT_OTHER;
+	if (is_socket(current, fd))
+		return on_socket;
+	return fixed ? ZSP_WAIT_DISK : otherwise;
 }
 
 /* What the current task, which cannot run on, waits for. */
-static __always_inline u32 wait_of(const struct zsp_thread *thread, struct task_struct *current)
+static __always_inline u32 wait_of(
+    const struct zsp_thread *thread, struct task_struct *current, u32 state)
 {
-	bool io = BPF_CORE_READ_BITFIELD(current, in_iowait);
 	u32 number = 0, class;
 	u64 fd = 0;
 
-	if (!zsp_regs_call(zsp_task_regs(current), &number, &fd))
+	if (!zsp_current_call(current, &number, &fd))
 		return ZSP_WAIT_PAGEFAULT;
 	class = number < ZSP_SYSCALL_NUMBERS ? zsp_syscalls[number] : ZSP_SYSCALL_IGNORED;
 	switch (class) {
@@ -72,57 +79,27 @@ static __always_inline u32 wait_of(const struct zsp_thread *thread, struct task_
 	case ZSP_SYSCALL_CONNECT:
 		return ZSP_WAIT_PEER;
 	}
-	if (io)
+	if (BPF_CORE_READ_BITFIELD(current, in_iowait))
 		return ZSP_WAIT_DISK;
 	if (class_is_read(class))
-		return wait_of_file(current, fd, ZSP_WAIT_PEER);
+		return wait_of_io(current, state, fd, ZSP_WAIT_PEER, ZSP_WAIT_PEER);
 	if (class_is_write(class))
-		return wait_of_file(current, fd, ZSP_WAIT_SEND);
+		return wait_of_io(current, state, fd, ZSP_WAIT_SEND, ZSP_WAIT_OTHER);
 	return ZSP_WAIT_OTHER;
 }
 
 static __always_inline void leaves_cpu(
-    struct zsp_thread *thread, struct task_struct *current, bool preempted, u64 now)
+    struct zsp_thread *thread, struct task_struct *current, bool preempted)
 {
 	struct zsp_ledger *ledger = &thread->ledger;
+	u32 state = zsp_task_state(current);
 
-	if (preempted || !zsp_task_state(current))
+	ledger_settle(ledger, current->sched_info.run_delay);
+	if (preempted || !state)
 		ledger->wait = ZSP_WAIT_RUNQUEUE;
 	else
-		ledger->wait = wait_of(thread, current);
-	ledger->off_ns = now;
-}
-
-/* Is it idle while it waits for this, so that being woken begins something new? */
-static __always_inline bool is_for_work(u32 wait)
-{
-	return wait == ZSP_WAIT_LOCK || wait == ZSP_WAIT_PEER || wait == ZSP_WAIT_TIMER ||
-	    wait == ZSP_WAIT_OTHER;
-}
-
-static __always_inline void comes_back(struct zsp_thread *thread, u64 now)
-{
-	struct zsp_ledger *ledger = &thread->ledger;
-	u64 off = ledger->off_ns, ready = now;
-	u32 wait = ledger->wait;
-
-	if (!off)
-		return;
-	if (wait == ZSP_WAIT_RUNQUEUE)
-		ready = off;
-	else if (ledger->woken_ns >= off && ledger->woken_ns <= now)
-		ready = ledger->woken_ns;
-	if (is_for_work(wait)) {
-		ledger->waits.woken_ns = ready;
-		ledger->waits.woken_by = ledger->waker;
-	}
-	if (wait == ZSP_WAIT_TIMER)
-		ledger->polled_ns += ready - off;
-	else if (wait < ZSP_WAIT_MAX)
-		ledger->waits.ns[wait] += ready - off;
-	ledger->waits.ns[ZSP_WAIT_RUNQUEUE] += now - ready;
-	ledger->waits.switches++;
-	ledger->off_ns = 0;
+		ledger->wait = wait_of(thread, current, state);
+	ledger->off_ns = bpf_ktime_get_ns();
 }
 
 SEC("tp_btf/sched_switch")
@@ -131,21 +108,9 @@ int BPF_PROG(zsp_sched_switch, bool preempt, struct task_struct *prev, struct ta
 	struct zsp_thread *thread = zsp_thread_of(prev->pid);
 
 	if (thread)
-		leaves_cpu(thread, prev, preempt, bpf_ktime_get_ns());
+		leaves_cpu(thread, prev, preempt);
 	thread = zsp_thread_of(next->pid);
 	if (thread)
-		comes_back(thread, bpf_ktime_get_ns());
-	return 0;
-}
-
-SEC("tp_btf/sched_waking")
-int BPF_PROG(zsp_sched_waking, struct task_struct *task)
-{
-	struct zsp_thread *thread = zsp_thread_of(task->pid);
-
-	if (!thread)
-		return 0;
-	thread->ledger.waker = (u32)bpf_get_current_pid_tgid();
-	thread->ledger.woken_ns = bpf_ktime_get_ns();
+		thread->ledger.on_ns = bpf_ktime_get_ns();
 	return 0;
 }

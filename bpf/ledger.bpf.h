@@ -5,40 +5,84 @@
 
 #include "vmlinux.h"
 
+#include "compat.bpf.h"
 #include "maps.bpf.h"
+
+/* Is the thread idle while it waits for this, so that being woken begins something new? */
+static __always_inline bool is_for_work(u32 wait)
+{
+	return wait == ZSP_WAIT_LOCK || wait == ZSP_WAIT_PEER || wait == ZSP_WAIT_TIMER ||
+	    wait == ZSP_WAIT_OTHER;
+}
+
+/* Add the thread's last wait to its totals. run_delay: the scheduler's count as of now. */
+static __always_inline void ledger_settle(struct zsp_ledger *ledger, u64 run_delay_ns)
+{
+	u64 off = ledger->off_ns, lasted = ledger->on_ns - off;
+	u64 delayed = run_delay_ns - ledger->run_delay_ns;
+	u32 wait = ledger->wait;
+
+	ledger->run_delay_ns = run_delay_ns;
+	if (!off || (s64)lasted < 0)
+		return;
+	if (delayed > lasted || wait == ZSP_WAIT_RUNQUEUE)
+		delayed = lasted;
+	ledger->waits.ns[ZSP_WAIT_RUNQUEUE] += delayed;
+	if (wait == ZSP_WAIT_TIMER)
+		ledger->polled_ns += lasted - delayed;
+	else if (wait < ZSP_WAIT_MAX)
+		ledger->waits.ns[wait] += lasted - delayed;
+	if (is_for_work(wait))
+		ledger->waits.woken_ns = ledger->on_ns - delayed;
+	ledger->waits.switches++;
+	ledger->off_ns = 0;
+}
+
+/* The current thread's totals. */
+static __always_inline struct zsp_waits *ledger_waits(struct zsp_thread *thread)
+{
+	if (thread->ledger.off_ns)
+		ledger_settle(&thread->ledger, zsp_current_run_delay());
+	return &thread->ledger.waits;
+}
 
 /* A call of poll or its like ends: it had waited for descriptors, or until its time had passed. */
 static __always_inline void ledger_polled(struct zsp_thread *thread, bool timed_out)
 {
-	struct zsp_ledger *ledger = &thread->ledger;
+	struct zsp_waits *waits = ledger_waits(thread);
 
-	ledger->waits.ns[timed_out ? ZSP_WAIT_TIMER : ZSP_WAIT_PEER] += ledger->polled_ns;
-	ledger->polled_ns = 0;
+	waits->ns[timed_out ? ZSP_WAIT_TIMER : ZSP_WAIT_PEER] += thread->ledger.polled_ns;
+	thread->ledger.polled_ns = 0;
 }
 
 /* An execution begins. */
-static __always_inline void ledger_begin(const struct zsp_thread *thread, u64 before[ZSP_WAIT_MAX])
+static __always_inline void ledger_begin(struct zsp_thread *thread, u64 before[ZSP_WAIT_MAX])
 {
+	const struct zsp_waits *waits = ledger_waits(thread);
+
 	for (u32 i = 0; i < ZSP_WAIT_MAX; i++)
-		before[i] = thread->ledger.waits.ns[i];
+		before[i] = waits->ns[i];
 }
 
 /* For how long the thread has waited, for whatever. */
-static __always_inline u64 ledger_waited(const struct zsp_thread *thread)
+static __always_inline u64 ledger_waited(struct zsp_thread *thread)
 {
+	const struct zsp_waits *waits = ledger_waits(thread);
 	u64 sum = 0;
 
 	for (u32 i = 0; i < ZSP_WAIT_MAX; i++)
-		sum += thread->ledger.waits.ns[i];
+		sum += waits->ns[i];
 	return sum;
 }
 
 /* What the thread has waited for since it began. */
 static __always_inline void ledger_since(
-    const struct zsp_thread *thread, const u64 before[ZSP_WAIT_MAX], u64 waits[ZSP_WAIT_MAX])
+    struct zsp_thread *thread, const u64 before[ZSP_WAIT_MAX], u64 since[ZSP_WAIT_MAX])
 {
+	const struct zsp_waits *waits = ledger_waits(thread);
+
 	for (u32 i = 0; i < ZSP_WAIT_MAX; i++)
-		waits[i] = thread->ledger.waits.ns[i] - before[i];
+		since[i] = waits->ns[i] - before[i];
 }
 
 #endif

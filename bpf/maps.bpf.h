@@ -83,14 +83,15 @@ struct zsp_prepare {
 	u32 slice;
 };
 
-/* Where a thread's time off the CPU went; see ledger.bpf.c. */
+/* Where a thread's time off the CPU went; see ledger.bpf.h. */
 struct zsp_ledger {
-	struct zsp_waits waits; /* totals, without the wait that goes on and without polled_ns */
-	u64 off_ns;             /* when it left the CPU; 0: it is on it */
-	u64 woken_ns;           /* when it was last woken */
-	u32 waker;              /* tid of who woke it */
-	u32 wait;               /* enum zsp_wait, of the wait that goes on or the last one */
-	u64 polled_ns;          /* waited in poll and its like: the call's end tells what for */
+	struct zsp_waits waits; /* totals, without the wait of off_ns and without polled_ns */
+	u64 off_ns;       /* when it left the CPU; 0: what it waited for since is in the totals */
+	u64 on_ns;        /* when it came back */
+	u64 run_delay_ns; /* the scheduler's count of its waiting for the CPU, as of the totals */
+	u64 polled_ns;    /* waited in poll and its like: the call's end tells what for */
+	u32 wait;         /* enum zsp_wait, of the wait since off_ns */
+	u32 reserved;
 };
 
 /* What a thread has taken from a TCP socket in the call it is in; see arrival.bpf.c. */
@@ -241,14 +242,14 @@ struct {
 	__uint(max_entries, 8 * 1024 * 1024); /* likewise */
 } zsp_ring __weak SEC(".maps");
 
-/* Plain memory for the reason that zsp_counters gives. */
-volatile struct zsp_sqlite_process zsp_sqlite_processes[ZSP_SQLITE_PROCESSES] __weak;
+/* Plain memory for the reason that zsp_counters gives. What is large is not weak: the linker makes room for every weak copy. */
+extern volatile struct zsp_sqlite_process zsp_sqlite_processes[ZSP_SQLITE_PROCESSES];
 
 /*
  * How many observed threads have a number that ends in these bits. Nearly every thread of the host that is none of ours is told by
  * one load. Changed by whoever changes zsp_threads: before a thread is entered, and after it is removed.
  */
-volatile __u32 zsp_thread_marks[ZSP_THREAD_MARKS] __weak;
+extern volatile __u32 zsp_thread_marks[ZSP_THREAD_MARKS];
 
 /*
  * enum zsp_counter. Plain memory that user space maps, not a map it would have to call the kernel for:

@@ -14,6 +14,9 @@
 #include "maps.bpf.h"
 #include "thread.bpf.h"
 
+volatile struct zsp_sqlite_process zsp_sqlite_processes[ZSP_SQLITE_PROCESSES];
+volatile __u32 zsp_thread_marks[ZSP_THREAD_MARKS];
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 SEC("tp_btf/sched_process_fork")

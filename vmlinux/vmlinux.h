@@ -61,7 +61,6 @@ typedef struct {
 typedef atomic64_t atomic_long_t;
 
 struct inode {
-	unsigned short i_mode;
 	unsigned long i_ino;
 };
 
@@ -81,7 +80,6 @@ typedef struct {
 } file_ref_t;
 
 struct file {
-	struct inode *f_inode;
 	void *private_data;
 	atomic_long_t f_count; /* one of these two: see bpf/compat.bpf.h */
 	file_ref_t f_ref;
@@ -100,19 +98,20 @@ struct signal_struct {
 	atomic_t live;
 };
 
+struct sched_info {
+	unsigned long long run_delay;
+};
+
 struct task_struct {
-	unsigned int __state;
+	unsigned int __state; /* one of these two: see bpf/compat.bpf.h */
+	long state;
 	void *stack;
+	struct sched_info sched_info;
 	int pid, tgid;
 	int exit_code;
 	unsigned int in_iowait : 1;
 	struct files_struct *files;
 	struct signal_struct *signal;
-};
-
-/* Before Linux 5.14. */
-struct task_struct___old {
-	long state;
 };
 
 struct linux_binprm {

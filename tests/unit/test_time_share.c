@@ -32,12 +32,11 @@ static void waits(struct thread *t, enum zsp_wait wait, uint64_t ms)
 }
 
 /* It has waited while others acted, and is woken now. */
-static void woken(struct thread *t, enum zsp_wait wait, uint64_t ms, const struct thread *by)
+static void woken(struct thread *t, enum zsp_wait wait, uint64_t ms)
 {
 	t->waits.ns[wait] += ms * NS_PER_MS;
 	t->waits.switches++;
 	t->waits.woken_ns = t->stage->feed.now_ns;
-	t->waits.woken_by = by ? by->actor.tid : 0;
 	if (wait == ZSP_WAIT_PEER || wait == ZSP_WAIT_TIMER)
 		t->actor.slice++;
 }
@@ -349,11 +348,12 @@ static void handed_to_an_idle_worker(void **state)
 	get_known(&reader, &worker);
 	reads(&reader, &sock, GET("/"));
 	pass(stage, 4);
-	woken(&worker, ZSP_WAIT_LOCK, 500, &reader);
+	woken(&worker, ZSP_WAIT_LOCK, 500);
 	pass(stage, 10);
 	waits(&worker, ZSP_WAIT_SLEEP, 20);
 	writes(&worker, &sock, OK2);
-	expect(stage, SPAN_KIND_SERVER, "GET /", (struct want){.cpu = 14, .sleep = 20});
+	expect(
+	    stage, SPAN_KIND_SERVER, "GET /", (struct want){.cpu = 10, .queued = 4, .sleep = 20});
 	stage_free(stage);
 }
 
@@ -382,9 +382,9 @@ static void handed_to_a_busy_worker(void **state)
 	(void)state;
 	get_known(&reader, &worker);
 	reads(&reader, &first, GET("/first"));
-	woken(&worker, ZSP_WAIT_LOCK, 500, &reader);
+	woken(&worker, ZSP_WAIT_LOCK, 500);
 	waits(&worker, ZSP_WAIT_DISK, 30);
-	woken(&reader, ZSP_WAIT_PEER, 30, NULL);
+	woken(&reader, ZSP_WAIT_PEER, 30);
 	reads(&reader, &second, GET("/second"));
 	waits(&worker, ZSP_WAIT_DISK, 40);
 	writes(&worker, &first, OK2);

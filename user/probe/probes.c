@@ -151,7 +151,6 @@ static int attach(struct probes *p, struct buf *message)
 	    p->skel->progs.zsp_sched_process_exec,
 	    p->skel->progs.zsp_sched_process_exit,
 	    p->skel->progs.zsp_sched_switch,
-	    p->skel->progs.zsp_sched_waking,
 	};
 	int err = call_hooks_attach(&p->calls, p->skel, message);
 

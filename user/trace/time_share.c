@@ -85,11 +85,7 @@ static void give_other(const struct thread_work *work, const struct piece *piece
 		since[ZSP_WAIT_LOCK] = since[ZSP_WAIT_PEER] = since[ZSP_WAIT_TIMER] =
 		    since[ZSP_WAIT_OTHER] = 0;
 	if (from_ns > time->until_ns && from_ns <= piece->end_ns) {
-		bool by_its_thread =
-		    woken && request->work && piece->waits->woken_by == request->work->tid;
-
-		time->ledger.ns[by_its_thread ? LEDGER_CPU : LEDGER_QUEUED] +=
-		    from_ns - time->until_ns;
+		time->ledger.ns[LEDGER_QUEUED] += from_ns - time->until_ns;
 		time->until_ns = from_ns;
 	}
 	give(request, from_ns, piece->end_ns, since);
