@@ -63,29 +63,47 @@ static __always_inline void data_fault(struct zsp_data *data)
 	zsp_count(ZSP_COUNT_FAULTS, 1);
 }
 
+/*
+ * Fill in a record with the first n bytes of one buffer and the end of the call. A function of its own, not inlined: the
+ * verifier checks it for each size of record, but then need not change the program so often.
+ */
+static __noinline void data_fill(
+    struct zsp_data *data, struct zsp_thread *thread, const struct zsp_conn *conn, u64 n)
+{
+	data_init(data, thread, conn, n);
+	data_clear_first(data);
+	if (bpf_probe_read_user(data->payload, n, (void *)thread->transfer.buf)) {
+		data_fault(data);
+		return;
+	}
+	thread->transfer.first = *(u64 *)data->payload;
+	append_tail(data, n, &thread->transfer);
+}
+
 /* want <= room bytes from one buffer. room is a constant: the ring reserves constant sizes only. */
 static __always_inline void emit_flat(
     const u64 room, u64 want, struct zsp_thread *thread, const struct zsp_conn *conn)
 {
-	const u64 tail = room ? ZSP_TAIL_MAX : 0;
-	struct zsp_data *data = zsp_reserve(sizeof(*data) + room + tail, ZSP_COUNT_LOST_RING_DATA);
-	u64 n = want;
-	long fault = 0;
+	struct zsp_data *data =
+	    zsp_reserve(sizeof(*data) + room + ZSP_TAIL_MAX, ZSP_COUNT_LOST_RING_DATA);
 
 	if (!data)
 		return;
-	data_init(data, thread, conn, want);
-	barrier_var(n);
-	if (n > room)
-		n = room;
-	if (room) {
-		data_clear_first(data);
-		fault = bpf_probe_read_user(data->payload, n, (void *)thread->transfer.buf);
-		thread->transfer.first = *(u64 *)data->payload;
-		append_tail(data, n, &thread->transfer);
-	}
-	if (fault)
-		data_fault(data);
+	barrier_var(want);
+	if (want > room)
+		want = room;
+	data_fill(data, thread, conn, want);
+	zsp_submit(data, false);
+}
+
+/* A record without payload. */
+static __always_inline void emit_size(struct zsp_thread *thread, const struct zsp_conn *conn)
+{
+	struct zsp_data *data = zsp_reserve(sizeof(*data), ZSP_COUNT_LOST_RING_DATA);
+
+	if (!data)
+		return;
+	data_init(data, thread, conn, 0);
 	zsp_submit(data, false);
 }
 
@@ -227,7 +245,7 @@ static __always_inline void emit_transfer(
 	if (t->len < want)
 		want = t->len;
 	if (want == 0)
-		emit_flat(0, 0, thread, conn);
+		emit_size(thread, conn);
 	else if (want <= 192)
 		emit_flat(192, want, thread, conn);
 	else if (want <= 448)

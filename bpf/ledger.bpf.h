@@ -38,51 +38,48 @@ static __always_inline void ledger_settle(struct zsp_ledger *ledger, u64 run_del
 	ledger->off_ns = 0;
 }
 
-/* The current thread's totals. */
-static __always_inline struct zsp_waits *ledger_waits(struct zsp_thread *thread)
+/*
+ * Bring the current thread's totals up to date. Programs that use them do so first thing, where the verifier knows little that would
+ * make it follow two paths from here.
+ */
+static __always_inline void ledger_update(struct zsp_thread *thread)
 {
 	if (thread->ledger.off_ns)
 		ledger_settle(&thread->ledger, zsp_current_run_delay());
-	return &thread->ledger.waits;
 }
 
 /* A call of poll or its like ends: it had waited for descriptors, or until its time had passed. */
 static __always_inline void ledger_polled(struct zsp_thread *thread, bool timed_out)
 {
-	struct zsp_waits *waits = ledger_waits(thread);
+	struct zsp_ledger *ledger = &thread->ledger;
 
-	waits->ns[timed_out ? ZSP_WAIT_TIMER : ZSP_WAIT_PEER] += thread->ledger.polled_ns;
-	thread->ledger.polled_ns = 0;
+	ledger->waits.ns[timed_out ? ZSP_WAIT_TIMER : ZSP_WAIT_PEER] += ledger->polled_ns;
+	ledger->polled_ns = 0;
 }
 
 /* An execution begins. */
-static __always_inline void ledger_begin(struct zsp_thread *thread, u64 before[ZSP_WAIT_MAX])
+static __always_inline void ledger_begin(const struct zsp_thread *thread, u64 before[ZSP_WAIT_MAX])
 {
-	const struct zsp_waits *waits = ledger_waits(thread);
-
 	for (u32 i = 0; i < ZSP_WAIT_MAX; i++)
-		before[i] = waits->ns[i];
+		before[i] = thread->ledger.waits.ns[i];
 }
 
 /* For how long the thread has waited, for whatever. */
-static __always_inline u64 ledger_waited(struct zsp_thread *thread)
+static __always_inline u64 ledger_waited(const struct zsp_thread *thread)
 {
-	const struct zsp_waits *waits = ledger_waits(thread);
 	u64 sum = 0;
 
 	for (u32 i = 0; i < ZSP_WAIT_MAX; i++)
-		sum += waits->ns[i];
+		sum += thread->ledger.waits.ns[i];
 	return sum;
 }
 
 /* What the thread has waited for since it began. */
 static __always_inline void ledger_since(
-    struct zsp_thread *thread, const u64 before[ZSP_WAIT_MAX], u64 since[ZSP_WAIT_MAX])
+    const struct zsp_thread *thread, const u64 before[ZSP_WAIT_MAX], u64 since[ZSP_WAIT_MAX])
 {
-	const struct zsp_waits *waits = ledger_waits(thread);
-
 	for (u32 i = 0; i < ZSP_WAIT_MAX; i++)
-		since[i] = waits->ns[i] - before[i];
+		since[i] = thread->ledger.waits.ns[i] - before[i];
 }
 
 #endif

@@ -178,7 +178,7 @@ static __always_inline bool maps_code(const struct zsp_args *args, long ret)
 static __always_inline int call_returned(
     struct zsp_thread *thread, u32 class, const struct zsp_args *args, long ret)
 {
-	ledger_waits(thread); /* as of now, for the records of the call */
+	ledger_update(thread);
 	if (class == ZSP_SYSCALL_WAIT) {
 		thread->slice++;
 		ledger_polled(thread, ret == 0);

@@ -236,6 +236,7 @@ int BPF_KPROBE(zsp_sqlite_step, u64 stmt)
 
 	if (!thread || !stmt)
 		return 0;
+	ledger_update(thread);
 	__sync_fetch_and_add(&enter_place(thread, ctx)->steps, 1);
 	object_key(thread, stmt);
 	if (!is_whole(thread->sqlite_now)) {
@@ -259,6 +260,7 @@ int BPF_KRETPROBE(zsp_sqlite_step_return, int result)
 
 	if (!thread || is_told(thread, PT_REGS_SP(ctx)))
 		return 0;
+	ledger_update(thread);
 	stmt = pop_frame(thread);
 	if (stmt)
 		exec = bpf_map_lookup_elem(&zsp_stmts, object_key(thread, stmt));
@@ -332,6 +334,7 @@ int BPF_KPROBE(zsp_sqlite_prepare, u64 db, u64 text, int bytes)
 	__sync_fetch_and_add(&enter_place(thread, ctx)->prepares, 1);
 	if (!is_full(thread->sqlite_now))
 		return 0;
+	ledger_update(thread);
 	enter_mode(thread);
 	thread->returned_sp = 0;
 	prepare = prepare_at(thread, PT_REGS_SP(ctx));
@@ -397,6 +400,7 @@ int BPF_KRETPROBE(zsp_sqlite_prepare_return, int result)
 
 	if (!thread || is_told(thread, PT_REGS_SP(ctx)))
 		return 0;
+	ledger_update(thread);
 	prepare = prepare_returning(thread, thread->returned_sp);
 	/* No failure of ours if it began in another era. */
 	if (result && thread->sqlite_mode == enter_place(thread, ctx)->mode) {
