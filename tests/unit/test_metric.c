@@ -49,6 +49,52 @@ static void test_counter_and_gauge(void **state)
 	metric_snapshot_free(s);
 }
 
+static const char *part_name(size_t part)
+{
+	static const char *const names[] = {"cpu", "sleep", "lock"};
+
+	return names[part];
+}
+
+/* A divided counter: parts that are 0 are no points, sets are told apart, one that ended is forgotten. */
+static void test_parts(void **state)
+{
+	static const struct metric_desc divided = {.name = "zerospan.request.time",
+	    .unit = "s",
+	    .type = METRIC_COUNTER,
+	    .part_key = "state",
+	    .part_name = part_name,
+	    .n_parts = 3};
+	const double first[] = {1, 0, 0.5}, second[] = {2, 0, 0};
+	const struct attr a = ATTR_S("route", "/a"), b = ATTR_S("route", "/b");
+	struct metrics *metrics = metrics_new();
+	struct instrument *c = metrics_add(metrics, &divided);
+	struct service *service = fixture_service("shop", 1);
+	struct metric_snapshot *s;
+
+	(void)state;
+	metric_record_parts(c, service, &a, 1, first);
+	metric_record_parts(c, service, &b, 1, second);
+	metric_record_parts(c, service, &a, 1, second);
+	s = metrics_snapshot(metrics);
+	assert_int_equal(s->families[0].n_points, 3);
+	assert_true(sv_eq(s->families[0].points[0].part.string, SV("cpu")));
+	assert_true(s->families[0].points[0].value == 3);
+	assert_true(sv_eq(s->families[0].points[1].part.string, SV("lock")));
+	assert_true(s->families[0].points[1].value == 0.5);
+	assert_true(sv_eq(s->families[0].points[2].attrs[0].string, SV("/b")));
+	assert_true(s->families[0].points[2].value == 2);
+	metric_snapshot_free(s);
+	metrics_forget_service(metrics, service);
+	metric_record_parts(c, service, &b, 1, second); /* the set that was used last is gone */
+	s = metrics_snapshot(metrics);
+	assert_int_equal(s->families[0].n_points, 1);
+	assert_true(s->families[0].points[0].value == 2);
+	metric_snapshot_free(s);
+	metrics_free(metrics);
+	service_unref(service);
+}
+
 static void test_values_are_copied(void **state)
 {
 	struct metrics *metrics = metrics_new();
@@ -230,6 +276,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_counter_and_gauge),
+	    cmocka_unit_test(test_parts),
 	    cmocka_unit_test(test_values_are_copied),
 	    cmocka_unit_test(test_histogram),
 	    cmocka_unit_test(test_bad_values_are_lost_and_counted),

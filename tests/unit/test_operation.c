@@ -9,7 +9,7 @@
 static struct metrics *metrics;
 static struct operation_metrics operations;
 
-/* The only point of the family, which alone has one; its snapshot is *ret_snapshot. */
+/* The only point of the family, which alone has one but for the time of requests; its snapshot is *ret_snapshot. */
 static const struct metric_point *only_point(
     const char *family, struct metric_snapshot **ret_snapshot)
 {
@@ -106,7 +106,7 @@ static void instruments(void **state)
 	struct metric_snapshot *snapshot = metrics_snapshot(metrics);
 
 	(void)state;
-	assert_int_equal(snapshot->n_families, 3);
+	assert_int_equal(snapshot->n_families, 4);
 	for (size_t i = 0; i < 3; i++) {
 		const struct metric_desc *desc = &snapshot->families[i].desc;
 
@@ -117,7 +117,45 @@ static void instruments(void **state)
 		assert_int_equal(desc->n_bounds, rows[i].n);
 		assert_memory_equal(desc->bounds, rows[i].bounds, rows[i].n * sizeof(double));
 	}
+	assert_string_equal(snapshot->families[3].desc.name, "zerospan.request.time");
+	assert_int_equal(snapshot->families[3].desc.type, METRIC_COUNTER);
 	metric_snapshot_free(snapshot);
+}
+
+/* A server's time by state, under the attributes of its duration; a client's is nowhere. */
+static void request_time(void **state)
+{
+	static const char *const states[] = {"cpu", "sleep", "unattributed"};
+	static const double seconds[] = {0.004, 1, 0.25};
+	struct conn conn = make_conn(ZSP_FAMILY_IPV4);
+	struct exchange server = make_exchange(SERVER, &conn, "GET", "/");
+	struct exchange client = make_exchange(CLIENT, &conn, "GET", "/");
+	struct made made = make(&server, PARENT_BASIS_NONE),
+		    other = make(&client, PARENT_BASIS_NONE);
+	struct metric_snapshot *snapshot;
+	const struct metric_family *family;
+
+	(void)state;
+	made.span->ledger = other.span->ledger = (struct ledger){{[LEDGER_CPU] = 2000000,
+	    [LEDGER_SLEEP] = 500000000,
+	    [LEDGER_UNATTRIBUTED] = 125000000}};
+	operation_metrics_span(&operations, made.span);
+	operation_metrics_span(&operations, made.span);
+	operation_metrics_span(&operations, other.span);
+	snapshot = metrics_snapshot(metrics);
+	family = &snapshot->families[3];
+	assert_int_equal(family->n_points, 3);
+	for (size_t i = 0; i < 3; i++) {
+		const struct metric_point *point = &family->points[i];
+
+		assert_string_equal(point->part.key, "state");
+		assert_true(sv_eq(point->part.string, sv_cstr(states[i])));
+		assert_true(fabs(point->value - seconds[i]) < 1e-9);
+		assert_int_equal(point->n_attrs, snapshot->families[0].points[0].n_attrs);
+	}
+	metric_snapshot_free(snapshot);
+	made_free(&made);
+	made_free(&other);
 }
 
 /* Conditional attributes are absent where their condition is: no error, no answer, no route. */
@@ -235,6 +273,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(http_server, setup, teardown),
 	    cmocka_unit_test_setup_teardown(http_client_has_no_route, setup, teardown),
 	    cmocka_unit_test_setup_teardown(instruments, setup, teardown),
+	    cmocka_unit_test_setup_teardown(request_time, setup, teardown),
 	    cmocka_unit_test_setup_teardown(conditional_attributes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(failed_client, setup, teardown),
 	    cmocka_unit_test_setup_teardown(scanner, setup, teardown),

@@ -90,6 +90,36 @@ static void test_own_metrics(void **state)
 	metrics_free(metrics);
 }
 
+static const char *state_name(size_t part)
+{
+	return part ? "sleep" : "cpu";
+}
+
+/* A divided counter: the part is one more label. */
+static void test_parts(void **state)
+{
+	static const struct metric_desc desc = {.name = "zerospan.request.time",
+	    .unit = "s",
+	    .type = METRIC_COUNTER,
+	    .part_key = "state",
+	    .part_name = state_name,
+	    .n_parts = 2};
+	const double values[] = {0.5, 2};
+	struct metrics *metrics = metrics_new();
+	struct instrument *c = metrics_add(metrics, &desc);
+
+	(void)state;
+	metric_record_parts(c, NULL, &ATTR_S("http.route", "/"), 1, values);
+	metric_record_parts(c, NULL, NULL, 0, values);
+	expect_text(metrics,
+	    "# TYPE zerospan_request_time_seconds_total counter\n"
+	    "zerospan_request_time_seconds_total{http_route=\"/\",state=\"cpu\"} 0.5\n"
+	    "zerospan_request_time_seconds_total{http_route=\"/\",state=\"sleep\"} 2\n"
+	    "zerospan_request_time_seconds_total{state=\"cpu\"} 0.5\n"
+	    "zerospan_request_time_seconds_total{state=\"sleep\"} 2\n");
+	metrics_free(metrics);
+}
+
 static void test_overflow_set(void **state)
 {
 	static const struct metric_desc desc = {
@@ -192,6 +222,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_services_and_histogram),
 	    cmocka_unit_test(test_own_metrics),
+	    cmocka_unit_test(test_parts),
 	    cmocka_unit_test(test_overflow_set),
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_numbers),

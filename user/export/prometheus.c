@@ -187,6 +187,8 @@ static void append_family(
 		const struct metric_point *point = &family->points[i];
 
 		set_labels(x, point->service, point->attrs, point->n_attrs);
+		if (point->part.key)
+			prometheus_append_attrs(&x->labels, &point->part, 1, &x->names);
 		if (desc->type == METRIC_HISTOGRAM)
 			append_histogram(x, desc, point);
 		else

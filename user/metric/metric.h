@@ -32,6 +32,10 @@ struct metric_desc {
 	const double
 	    *bounds; /* histogram: strictly increasing, upper-inclusive; borrowed for good */
 	size_t n_bounds;
+	/* Counter that is divided: each of its sets has this attribute as well, with the parts' names as values. */
+	const char *part_key;
+	const char *(*part_name)(size_t part);
+	size_t n_parts; /* 0: it is not divided */
 };
 
 struct metrics;    /* the registry */
@@ -57,6 +61,13 @@ struct instrument *metrics_add(struct metrics *metrics, const struct metric_desc
 void metric_record(struct instrument *instrument, struct service *service, const struct attr *attrs,
     size_t n_attrs, double value, const struct span *exemplar_of);
 
+/*
+ * Add to the parts of a divided counter: values has n_parts numbers, finite and not negative. Otherwise like
+ * metric_record().
+ */
+void metric_record_parts(struct instrument *instrument, struct service *service,
+    const struct attr *attrs, size_t n_attrs, const double *values);
+
 /* Set a counter to an absolute cumulative value, for totals that are counted elsewhere. */
 void metric_set(
     struct instrument *instrument, const struct attr *attrs, size_t n_attrs, double value);
@@ -80,9 +91,10 @@ struct metric_point {
 	struct service *service; /* valid as long as the snapshot; may be NULL */
 	struct attr *attrs;      /* shared with the registry: read only */
 	size_t n_attrs;
-	double value;                      /* counter, gauge; histogram: sum */
-	uint64_t count;                    /* histogram */
-	uint64_t *buckets;                 /* histogram: n_bounds + 1 counts, not cumulative */
+	struct attr part;  /* divided counter: one more attribute; else its key is NULL */
+	double value;      /* counter, gauge; histogram: sum */
+	uint64_t count;    /* histogram */
+	uint64_t *buckets; /* histogram: n_bounds + 1 counts, not cumulative */
 	struct metric_exemplar *exemplars; /* histogram: one per bucket */
 };
 
@@ -92,7 +104,7 @@ struct metric_family {
 	size_t n_points;
 };
 
-/* A consistent copy of everything; families and points in order of creation. */
+/* A consistent copy of everything, of divided counters the parts that are not 0; families and points in order of creation. */
 struct metric_snapshot {
 	struct metric_family *families;
 	size_t n_families;

@@ -37,13 +37,42 @@ static const struct metric_desc db_desc = {
     .n_bounds = sizeof(db_bounds) / sizeof(db_bounds[0]),
 };
 
+static const char *state_name(size_t state)
+{
+	return ledger_state_name((enum ledger_state)state);
+}
+
+static const struct metric_desc time_desc = {
+    .name = "zerospan.request.time",
+    .unit = "s",
+    .description = "Time of HTTP server requests by the state that they were in.",
+    .type = METRIC_COUNTER,
+    .part_key = "state",
+    .part_name = state_name,
+    .n_parts = LEDGER_STATES,
+};
+
 int operation_metrics_init(struct operation_metrics *operations, struct metrics *metrics)
 {
 	operations->http_server = metrics_add(metrics, &http_server_desc);
 	operations->http_client = metrics_add(metrics, &http_client_desc);
 	operations->database = metrics_add(metrics, &db_desc);
-	return operations->http_server && operations->http_client && operations->database ? 0
-											  : -ENOMEM;
+	operations->request_time = metrics_add(metrics, &time_desc);
+	return operations->http_server && operations->http_client && operations->database &&
+		operations->request_time
+	    ? 0
+	    : -ENOMEM;
+}
+
+/* Where the request's time went. */
+static void record_time(struct operation_metrics *operations, const struct span *span)
+{
+	double seconds[LEDGER_STATES];
+
+	for (int i = 0; i < LEDGER_STATES; i++)
+		seconds[i] = (double)span->ledger.ns[i] / 1e9;
+	metric_record_parts(
+	    operations->request_time, span->service, span->attrs, span->n_metric_attrs, seconds);
 }
 
 void operation_metrics_span(struct operation_metrics *operations, const struct span *span)
@@ -52,10 +81,12 @@ void operation_metrics_span(struct operation_metrics *operations, const struct s
 
 	if (span->untimed)
 		return;
-	if (span->kind == SPAN_KIND_SERVER)
+	if (span->kind == SPAN_KIND_SERVER) {
 		instrument = operations->http_server;
-	else if (span->n_attrs && span->attrs[0].key == semconv_db_system_name)
+		record_time(operations, span);
+	} else if (span->n_attrs && span->attrs[0].key == semconv_db_system_name) {
 		instrument = operations->database;
+	}
 	metric_record(instrument, span->service, span->attrs, span->n_metric_attrs,
 	    (double)(span->end_ns - span->start_ns) / 1e9, span);
 }

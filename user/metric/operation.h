@@ -2,7 +2,7 @@
 /*
  * The duration histograms that every ended span feeds, before any sampling: HTTP servers, HTTP clients
  * and database calls, with the attributes that the conventions (v1.44.0) name for each: the span says which
- * of its own they are.
+ * of its own they are. And the time of HTTP servers' requests, divided by the states of their ledgers.
  */
 #ifndef ZS_METRIC_OPERATION_H
 #define ZS_METRIC_OPERATION_H
@@ -10,7 +10,7 @@
 #include "metric/metric.h"
 
 struct operation_metrics {
-	struct instrument *http_server, *http_client, *database;
+	struct instrument *http_server, *http_client, *database, *request_time;
 };
 
 /* Create the instruments. Returns 0 or -ENOMEM. */

@@ -130,8 +130,10 @@ static struct metric_set *set_new(struct instrument *instrument, struct service 
     const struct attr *attrs, size_t n_attrs)
 {
 	size_t n = instrument->desc.type == METRIC_HISTOGRAM ? instrument->desc.n_bounds + 1 : 0;
-	struct metric_set *set =
-	    calloc(1, sizeof(*set) + n * (sizeof(set->exemplars[0]) + sizeof(set->buckets[0])));
+	size_t n_parts = instrument->desc.n_parts;
+	struct metric_set *set = calloc(1,
+	    sizeof(*set) + n * (sizeof(set->exemplars[0]) + sizeof(set->buckets[0])) +
+		n_parts * sizeof(set->parts[0]));
 
 	if (!set)
 		return NULL;
@@ -140,6 +142,8 @@ static struct metric_set *set_new(struct instrument *instrument, struct service 
 		set->exemplars = (struct metric_exemplar *)(set + 1);
 		set->buckets = (uint64_t *)(set->exemplars + n);
 	}
+	if (n_parts)
+		set->parts = (double *)(set + 1);
 	set->key = key_new(service, attrs, n_attrs);
 	if (!set->key) {
 		free(set);
@@ -159,15 +163,22 @@ static struct metric_set *overflow_set(struct instrument *instrument)
 	return instrument->overflow;
 }
 
-static struct metric_set *find_or_add(struct instrument *instrument, uint64_t hash,
-    struct service *service, const struct attr *attrs, size_t n)
+/* The same attributes are recorded many times on end: those of the last time are compared without being hashed. */
+static struct metric_set *find_or_add(
+    struct instrument *instrument, struct service *service, const struct attr *attrs, size_t n)
 {
-	struct metric_set *set;
+	struct metric_set *set = instrument->recent;
+	uint64_t hash;
 
+	if (set && key_matches(set->key, service, attrs, n))
+		return set;
+	hash = set_hash(service, attrs, n);
 	hmap_for_each_hash (node, &instrument->sets, hash) {
 		set = container_of(node, struct metric_set, node);
-		if (key_matches(set->key, service, attrs, n))
+		if (key_matches(set->key, service, attrs, n)) {
+			instrument->recent = set;
 			return set;
+		}
 	}
 	if (instrument->sets.count >= METRIC_MAX_SETS)
 		return overflow_set(instrument);
@@ -176,6 +187,7 @@ static struct metric_set *find_or_add(struct instrument *instrument, uint64_t ha
 		set_free(set);
 		return NULL;
 	}
+	instrument->recent = set;
 	return set;
 }
 
@@ -204,12 +216,11 @@ void metric_record(struct instrument *instrument, struct service *service, const
 {
 	struct metrics *metrics = instrument->metrics;
 	const struct metric_desc *desc = &instrument->desc;
-	uint64_t hash = set_hash(service, attrs, n_attrs);
 	struct metric_set *set = NULL;
 
 	pthread_mutex_lock(&metrics->lock);
 	if (desc->type == METRIC_GAUGE || (isfinite(value) && value >= 0))
-		set = find_or_add(instrument, hash, service, attrs, n_attrs);
+		set = find_or_add(instrument, service, attrs, n_attrs);
 	if (!set)
 		metrics->lost_records++;
 	else if (desc->type == METRIC_HISTOGRAM)
@@ -221,15 +232,29 @@ void metric_record(struct instrument *instrument, struct service *service, const
 	pthread_mutex_unlock(&metrics->lock);
 }
 
+void metric_record_parts(struct instrument *instrument, struct service *service,
+    const struct attr *attrs, size_t n_attrs, const double *values)
+{
+	struct metrics *metrics = instrument->metrics;
+	struct metric_set *set;
+
+	pthread_mutex_lock(&metrics->lock);
+	set = find_or_add(instrument, service, attrs, n_attrs);
+	for (size_t i = 0; set && i < instrument->desc.n_parts; i++)
+		set->parts[i] += values[i];
+	if (!set)
+		metrics->lost_records++;
+	pthread_mutex_unlock(&metrics->lock);
+}
+
 void metric_set(
     struct instrument *instrument, const struct attr *attrs, size_t n_attrs, double value)
 {
 	struct metrics *metrics = instrument->metrics;
-	uint64_t hash = set_hash(NULL, attrs, n_attrs);
 	struct metric_set *set;
 
 	pthread_mutex_lock(&metrics->lock);
-	set = find_or_add(instrument, hash, NULL, attrs, n_attrs);
+	set = find_or_add(instrument, NULL, attrs, n_attrs);
 	if (set)
 		set->value = value;
 	else
@@ -245,6 +270,8 @@ static void forget_in(struct instrument *instrument, const struct service *servi
 		if (set == instrument->overflow || set->key->service != service)
 			continue;
 		hmap_remove(&instrument->sets, &set->node);
+		if (instrument->recent == set)
+			instrument->recent = NULL;
 		set_free(set);
 	}
 }

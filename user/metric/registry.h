@@ -33,6 +33,7 @@ struct metric_set {
 	uint64_t count;                    /* histogram */
 	uint64_t *buckets;                 /* histogram: n_bounds + 1; in this allocation */
 	struct metric_exemplar *exemplars; /* histogram: n_bounds + 1; in this allocation */
+	double *parts;                     /* divided counter: n_parts; in this allocation */
 };
 
 struct instrument {
@@ -42,6 +43,7 @@ struct instrument {
 	struct hmap sets;
 	struct list order; /* every set, the overflow set too, oldest first */
 	struct metric_set *overflow;
+	struct metric_set *recent; /* the one that was used last; NULL: none */
 };
 
 struct metrics {

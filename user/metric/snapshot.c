@@ -12,43 +12,70 @@ static size_t count_sets(const struct instrument *instrument)
 	return instrument->sets.count + (instrument->overflow ? 1 : 0);
 }
 
+static struct metric_point point_of(const struct metric_set *set)
+{
+	struct metric_key *key = metric_key_ref(set->key);
+
+	return (struct metric_point){.service = key->service,
+	    .attrs = key->attrs,
+	    .n_attrs = key->n_attrs,
+	    .value = set->value,
+	    .count = set->count};
+}
+
+/* Points of a divided counter: one for each part that is not 0. */
+static void copy_parts(
+    const struct metric_desc *desc, const struct metric_set *set, struct metric_family *family)
+{
+	for (size_t i = 0; i < desc->n_parts; i++) {
+		struct metric_point *point = &family->points[family->n_points];
+
+		if (set->parts[i] <= 0)
+			continue;
+		*point = point_of(set);
+		point->value = set->parts[i];
+		point->part = (struct attr){.key = desc->part_key,
+		    .type = ATTR_STRING,
+		    .string = sv_cstr(desc->part_name(i))};
+		family->n_points++;
+	}
+}
+
 /*
  * One block per family: n points, then for histograms all exemplars, then all buckets. Returns 0,
  * or -1 without memory.
  */
 static int copy_family(const struct instrument *instrument, struct metric_family *family)
 {
-	bool histogram = instrument->desc.type == METRIC_HISTOGRAM;
-	size_t width = histogram ? instrument->desc.n_bounds + 1 : 0;
-	size_t n = count_sets(instrument);
+	const struct metric_desc *desc = &instrument->desc;
+	size_t width = desc->type == METRIC_HISTOGRAM ? desc->n_bounds + 1 : 0;
+	size_t n = count_sets(instrument) * (desc->n_parts ? desc->n_parts : 1);
 	size_t point_bytes = sizeof(struct metric_point) +
 	    width * (sizeof(struct metric_exemplar) + sizeof(uint64_t));
-	struct metric_point *point = malloc(n ? n * point_bytes : 1);
-	struct metric_exemplar *exemplars = (struct metric_exemplar *)(point + n);
+	struct metric_point *points = malloc(n ? n * point_bytes : 1), *point;
+	struct metric_exemplar *exemplars = (struct metric_exemplar *)(points + n);
 	uint64_t *buckets = (uint64_t *)(exemplars + n * width);
 
-	if (!point)
+	if (!points)
 		return -1;
-	family->desc = instrument->desc;
-	family->points = point;
+	family->desc = *desc;
+	family->points = points;
 	list_for_each (link, &instrument->order) {
 		const struct metric_set *set = container_of(link, struct metric_set, link);
-		struct metric_key *key = metric_key_ref(set->key);
 
-		*point = (struct metric_point){.service = key->service,
-		    .attrs = key->attrs,
-		    .n_attrs = key->n_attrs,
-		    .value = set->value,
-		    .count = set->count};
-		if (histogram) {
+		if (desc->n_parts) {
+			copy_parts(desc, set, family);
+			continue;
+		}
+		point = &family->points[family->n_points++];
+		*point = point_of(set);
+		if (width) {
 			point->exemplars =
 			    memcpy(exemplars, set->exemplars, width * sizeof(*exemplars));
 			point->buckets = memcpy(buckets, set->buckets, width * sizeof(*buckets));
 			exemplars += width;
 			buckets += width;
 		}
-		point++;
-		family->n_points++;
 	}
 	return 0;
 }
