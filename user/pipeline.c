@@ -180,6 +180,7 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
 		pipeline_free(p, 0);
 		return NULL;
 	}
+	assembler_set_brief(p->assembler, true);
 	return p;
 }
 
@@ -219,6 +220,7 @@ int pipeline_add_sink(struct pipeline *p, struct sink *sink)
 	if (p->n_sinks == PIPELINE_MAX_SINKS)
 		return -E2BIG;
 	p->sinks[p->n_sinks++] = sink;
+	assembler_set_brief(p->assembler, false);
 	return 0;
 }
 

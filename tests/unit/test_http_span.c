@@ -268,6 +268,25 @@ static void trace_state(void **state)
 	made_free(&made);
 }
 
+/* When nobody reads the spans they have the attributes of their metric, and no others. */
+static void brief(void **state)
+{
+	struct conn conn = make_conn(ZSP_FAMILY_IPV4);
+	struct exchange exchange = make_exchange(SERVER, &conn, "GET", "/users/42?q=1");
+	struct made whole = make(&exchange, PARENT_BASIS_NONE), made;
+
+	(void)state;
+	builder.brief = true;
+	made = make(&exchange, PARENT_BASIS_NONE);
+	builder.brief = false;
+	assert_true(whole.span->n_attrs > whole.span->n_metric_attrs);
+	assert_int_equal(made.span->n_metric_attrs, whole.span->n_metric_attrs);
+	assert_int_equal(made.span->n_attrs, made.span->n_metric_attrs);
+	assert_true(sv_eq(made.span->name, whole.span->name));
+	made_free(&made);
+	made_free(&whole);
+}
+
 /* One attribute more than any exchange makes would abort: the fullest of them. */
 static void everything_at_once(void **state)
 {
@@ -305,6 +324,7 @@ int main(void)
 	    cmocka_unit_test(status_of_failures),
 	    cmocka_unit_test(unknown_outcome),
 	    cmocka_unit_test(trace_state),
+	    cmocka_unit_test(brief),
 	    cmocka_unit_test(everything_at_once),
 	};
 

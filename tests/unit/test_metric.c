@@ -64,8 +64,9 @@ static void test_parts(void **state)
 	    .type = METRIC_COUNTER,
 	    .part_key = "state",
 	    .part_name = part_name,
-	    .n_parts = 3};
-	const double first[] = {1, 0, 0.5}, second[] = {2, 0, 0};
+	    .n_parts = 3,
+	    .part_unit = 0.5};
+	const uint64_t first[] = {2, 0, 1}, second[] = {4, 0, 0};
 	const struct attr a = ATTR_S("route", "/a"), b = ATTR_S("route", "/b");
 	struct metrics *metrics = metrics_new();
 	struct instrument *c = metrics_add(metrics, &divided);

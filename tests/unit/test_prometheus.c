@@ -103,8 +103,9 @@ static void test_parts(void **state)
 	    .type = METRIC_COUNTER,
 	    .part_key = "state",
 	    .part_name = state_name,
-	    .n_parts = 2};
-	const double values[] = {0.5, 2};
+	    .n_parts = 2,
+	    .part_unit = 0.25};
+	const uint64_t values[] = {2, 8};
 	struct metrics *metrics = metrics_new();
 	struct instrument *c = metrics_add(metrics, &desc);
 

@@ -35,7 +35,8 @@ struct metric_desc {
 	/* Counter that is divided: each of its sets has this attribute as well, with the parts' names as values. */
 	const char *part_key;
 	const char *(*part_name)(size_t part);
-	size_t n_parts; /* 0: it is not divided */
+	size_t n_parts;   /* 0: it is not divided */
+	double part_unit; /* what parts are counted in, as a value */
 };
 
 struct metrics;    /* the registry */
@@ -62,11 +63,10 @@ void metric_record(struct instrument *instrument, struct service *service, const
     size_t n_attrs, double value, const struct span *exemplar_of);
 
 /*
- * Add to the parts of a divided counter: values has n_parts numbers, finite and not negative. Otherwise like
- * metric_record().
+ * Add to the parts of a divided counter: values has n_parts numbers of part units. Otherwise like metric_record().
  */
 void metric_record_parts(struct instrument *instrument, struct service *service,
-    const struct attr *attrs, size_t n_attrs, const double *values);
+    const struct attr *attrs, size_t n_attrs, const uint64_t *values);
 
 /* Set a counter to an absolute cumulative value, for totals that are counted elsewhere. */
 void metric_set(

@@ -50,6 +50,7 @@ static const struct metric_desc time_desc = {
     .part_key = "state",
     .part_name = state_name,
     .n_parts = LEDGER_STATES,
+    .part_unit = 1e-9,
 };
 
 int operation_metrics_init(struct operation_metrics *operations, struct metrics *metrics)
@@ -64,17 +65,6 @@ int operation_metrics_init(struct operation_metrics *operations, struct metrics 
 	    : -ENOMEM;
 }
 
-/* Where the request's time went. */
-static void record_time(struct operation_metrics *operations, const struct span *span)
-{
-	double seconds[LEDGER_STATES];
-
-	for (int i = 0; i < LEDGER_STATES; i++)
-		seconds[i] = (double)span->ledger.ns[i] / 1e9;
-	metric_record_parts(
-	    operations->request_time, span->service, span->attrs, span->n_metric_attrs, seconds);
-}
-
 void operation_metrics_span(struct operation_metrics *operations, const struct span *span)
 {
 	struct instrument *instrument = operations->http_client;
@@ -83,7 +73,8 @@ void operation_metrics_span(struct operation_metrics *operations, const struct s
 		return;
 	if (span->kind == SPAN_KIND_SERVER) {
 		instrument = operations->http_server;
-		record_time(operations, span);
+		metric_record_parts(operations->request_time, span->service, span->attrs,
+		    span->n_metric_attrs, span->ledger.ns);
 	} else if (span->n_attrs && span->attrs[0].key == semconv_db_system_name) {
 		instrument = operations->database;
 	}

@@ -143,7 +143,7 @@ static struct metric_set *set_new(struct instrument *instrument, struct service 
 		set->buckets = (uint64_t *)(set->exemplars + n);
 	}
 	if (n_parts)
-		set->parts = (double *)(set + 1);
+		set->parts = (uint64_t *)(set + 1);
 	set->key = key_new(service, attrs, n_attrs);
 	if (!set->key) {
 		free(set);
@@ -233,7 +233,7 @@ void metric_record(struct instrument *instrument, struct service *service, const
 }
 
 void metric_record_parts(struct instrument *instrument, struct service *service,
-    const struct attr *attrs, size_t n_attrs, const double *values)
+    const struct attr *attrs, size_t n_attrs, const uint64_t *values)
 {
 	struct metrics *metrics = instrument->metrics;
 	struct metric_set *set;

@@ -33,7 +33,7 @@ struct metric_set {
 	uint64_t count;                    /* histogram */
 	uint64_t *buckets;                 /* histogram: n_bounds + 1; in this allocation */
 	struct metric_exemplar *exemplars; /* histogram: n_bounds + 1; in this allocation */
-	double *parts;                     /* divided counter: n_parts; in this allocation */
+	uint64_t *parts;                   /* divided counter: n_parts; in this allocation */
 };
 
 struct instrument {

@@ -30,10 +30,10 @@ static void copy_parts(
 	for (size_t i = 0; i < desc->n_parts; i++) {
 		struct metric_point *point = &family->points[family->n_points];
 
-		if (set->parts[i] <= 0)
+		if (!set->parts[i])
 			continue;
 		*point = point_of(set);
-		point->value = set->parts[i];
+		point->value = (double)set->parts[i] * desc->part_unit;
 		point->part = (struct attr){.key = desc->part_key,
 		    .type = ATTR_STRING,
 		    .string = sv_cstr(desc->part_name(i))};

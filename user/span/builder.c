@@ -9,6 +9,7 @@
 void span_builder_init(struct span_builder *builder)
 {
 	buf_init(&builder->text);
+	builder->brief = false;
 	builder->n_attrs = builder->n_metric_attrs = 0;
 }
 

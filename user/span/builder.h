@@ -17,6 +17,8 @@
 #define SPAN_BUILDER_CONSTANT SIZE_MAX
 
 struct span_builder {
+	bool
+	    brief; /* nobody reads the spans but the metrics: attributes that are not theirs are left out */
 	struct buf text; /* texts of this span, one after the other */
 	size_t n_attrs;
 	size_t n_metric_attrs;

@@ -256,7 +256,8 @@ struct span *http_span_build(struct span_builder *b, struct route_table *routes,
 	if (facts.target.path.len)
 		route = route_table_route(routes, service, facts.target.path);
 	add_metric_attributes(b, &facts, route, error);
-	add_details(b, &facts);
+	if (!b->brief)
+		add_details(b, &facts);
 	span =
 	    span_builder_finish(b, service, span_name(name, &facts, route), exchange->trace_state);
 	if (!span)

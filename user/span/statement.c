@@ -164,11 +164,31 @@ static void add_culprit(struct span_builder *builder, const struct zsp_statement
 		    (int64_t)hold->facts.transaction);
 }
 
-static void add_wait(struct span_builder *builder, const struct zsp_statement *statement,
-    const struct lock_wait *wait)
+/* Was it seen from its beginning to its end? */
+static bool is_whole(const struct zsp_statement *statement)
 {
-	if (wait->holder)
-		add_culprit(builder, statement, wait);
+	return statement->detail <= ZSP_SQLITE_EXECUTIONS;
+}
+
+/* The other attributes. */
+static void add_details(struct span_builder *builder, const struct zsp_statement *statement,
+    const struct statement_facts *facts, struct sv sanitised)
+{
+	bool prepared = statement->stmt != 0, whole = is_whole(statement);
+
+	span_builder_string(builder, semconv_db_query_text, sanitised);
+	if (!whole)
+		span_builder_constant(builder, semconv_zerospan_sqlite_detail, SV("statements"));
+	else if (prepared)
+		span_builder_int(builder, semconv_db_response_returned_rows, statement->rows);
+	else
+		span_builder_constant(builder, semconv_zerospan_sqlite_phase, SV("prepare"));
+	add_transaction(builder, &facts->part);
+	if (facts->wait.holder)
+		add_culprit(builder, statement, &facts->wait);
+	if (whole && statement->inside_ns < statement->end_ns - statement->start_ns)
+		span_builder_double(
+		    builder, semconv_zerospan_sqlite_inside_ms, (double)statement->inside_ns / 1e6);
 }
 
 struct span *statement_span_build(struct span_builder *builder, struct statement_texts *texts,
@@ -177,7 +197,7 @@ struct span *statement_span_build(struct span_builder *builder, struct statement
 {
 	struct sv raw = sv_from(statement->text, statement->text_bytes);
 	bool prepared = statement->stmt != 0;
-	bool whole = statement->detail <= ZSP_SQLITE_EXECUTIONS;
+	bool whole = is_whole(statement);
 	uint64_t lasted_ns = statement->end_ns - statement->start_ns;
 	int result = statement->result;
 	bool failed = whole && result != SQLITE_OK_CODE && result != SQLITE_ROW_CODE &&
@@ -198,18 +218,8 @@ struct span *statement_span_build(struct span_builder *builder, struct statement
 		span_builder_string(builder, semconv_error_type, sv_cstr(code));
 	}
 	span_builder_metric_end(builder);
-	span_builder_string(builder, semconv_db_query_text, sanitised);
-	if (!whole)
-		span_builder_constant(builder, semconv_zerospan_sqlite_detail, SV("statements"));
-	else if (prepared)
-		span_builder_int(builder, semconv_db_response_returned_rows, statement->rows);
-	else
-		span_builder_constant(builder, semconv_zerospan_sqlite_phase, SV("prepare"));
-	add_transaction(builder, &facts->part);
-	add_wait(builder, statement, &facts->wait);
-	if (whole && statement->inside_ns < lasted_ns)
-		span_builder_double(
-		    builder, semconv_zerospan_sqlite_inside_ms, (double)statement->inside_ns / 1e6);
+	if (!builder->brief)
+		add_details(builder, statement, facts, sanitised);
 	span = span_builder_finish(
 	    builder, service, summary.len ? summary : SV("sqlite"), (struct sv){0});
 	if (!span)

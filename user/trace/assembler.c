@@ -300,6 +300,11 @@ struct assembler *assembler_new(const struct assembler_options *options)
 	return a;
 }
 
+void assembler_set_brief(struct assembler *a, bool brief)
+{
+	a->builder.brief = brief;
+}
+
 void assembler_free(struct assembler *a)
 {
 	if (!a)

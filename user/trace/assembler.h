@@ -61,6 +61,9 @@ struct assembler *assembler_new(const struct assembler_options *options); /* NUL
 /* Publishes what has ended, then frees. NULL is fine. */
 void assembler_free(struct assembler *assembler);
 
+/* brief: from now on nobody reads the spans but options.span, which needs the attributes of metrics only. */
+void assembler_set_brief(struct assembler *assembler, bool brief);
+
 /* The listener to make struct exchanges with; its ctx is the struct assembler. */
 extern const struct exchange_listener assembler_listener;
 
