@@ -21,6 +21,7 @@ struct made {
 
 static struct service *service;
 static const struct http_naming *naming = &http_naming_default;
+static bool metrics_only; /* nobody reads the spans */
 
 static inline struct conn make_conn(enum zsp_family family)
 {
@@ -67,6 +68,7 @@ static inline struct made make(const struct exchange *exchange, enum parent_basi
 	struct route_table *routes = route_table_new(naming);
 
 	span_builder_init(&builder);
+	builder.brief = metrics_only;
 	endpoint_text(&conn->remote, conn->remote_text); /* as the connection table does */
 	made.span = http_span_build(&builder, routes, naming->methods, exchange, service);
 	assert_non_null(made.span);

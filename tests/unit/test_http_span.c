@@ -276,9 +276,9 @@ static void brief(void **state)
 	struct made whole = make(&exchange, PARENT_BASIS_NONE), made;
 
 	(void)state;
-	builder.brief = true;
+	metrics_only = true;
 	made = make(&exchange, PARENT_BASIS_NONE);
-	builder.brief = false;
+	metrics_only = false;
 	assert_true(whole.span->n_attrs > whole.span->n_metric_attrs);
 	assert_int_equal(made.span->n_metric_attrs, whole.span->n_metric_attrs);
 	assert_int_equal(made.span->n_attrs, made.span->n_metric_attrs);
