@@ -18,6 +18,7 @@
 #include "child.h"
 #include "discover/sqlite_db.h"
 #include "exit_status.h"
+#include "explain.h"
 #include "ingest/reader.h"
 #include "journal.h"
 #include "outputs.h"
@@ -49,7 +50,9 @@ struct observation {
 	struct metrics *metrics;
 	struct self_metrics *self;
 	struct outputs outputs;
-	struct journal *journal; /* NULL: nothing is recorded */
+	struct why_collector *collector; /* NULL: no report is asked for */
+	struct buf who;                  /* what is observed, as of the beginning */
+	struct journal *journal;         /* NULL: nothing is recorded */
 	struct pipeline *pipeline;
 	struct probes *probes;
 	struct sqlite_probes *sqlite;
@@ -151,6 +154,11 @@ static int set_up(struct observation *o, struct buf *message)
 	o->self = o->metrics ? self_metrics_new(o->metrics) : NULL;
 	if (o->signal_fd < 0 || !o->self)
 		return -ENOMEM;
+	if (explain_is_wanted(o->options)) {
+		o->collector = o->outputs.collector = why_collector_new();
+		if (!o->collector)
+			return -ENOMEM;
+	}
 	err = watch_new(o->options, &o->watch, message);
 	o->outputs.clock = clock_base_now();
 	if (!err)
@@ -172,19 +180,18 @@ static int set_up(struct observation *o, struct buf *message)
 
 /* --- running ------------------------------------------------------------------------------------- */
 
-static void announce(const struct observation *o)
+static void announce(struct observation *o)
 {
-	struct buf who;
-
-	buf_init(&who);
-	watch_describe(o->watch, &who);
-	log_info("observing %s%s%s", who.data ? who.data : "",
+	watch_describe(o->watch, &o->who);
+	log_info("observing %s%s%s", o->who.data ? o->who.data : "",
 	    o->outputs.otlp_url ? ", traces to " : "",
 	    o->outputs.otlp_url ? o->outputs.otlp_url : "");
+	if (o->collector && o->options->duration_ns)
+		log_info("the report comes in %.3g s, or with Ctrl-C",
+		    (double)o->options->duration_ns / (double)NS_PER_S);
 	if (o->outputs.listener)
 		log_info("metrics at http://%s:%d/metrics", o->options->listen_address,
 		    http_listener_port(o->outputs.listener));
-	buf_release(&who);
 }
 
 static void take_counts(const struct observation *o, struct self_counts *counts)
@@ -316,15 +323,30 @@ static int run(struct observation *o, struct buf *message)
 
 /* --- taking down --------------------------------------------------------------------------------- */
 
+/* The report is what the command is for: without it, it has failed. */
+static int explain(struct observation *o, const struct self_counts *counts, uint64_t end_ns)
+{
+	const struct explain_end end = {
+	    .who = o->who.data ? o->who.data : "",
+	    .start_ns = o->start_ns,
+	    .end_ns = end_ns,
+	    .counts = counts,
+	    .undelivered = o->outputs.undelivered,
+	};
+
+	return o->collector ? explain_print(o->collector, o->options, &end) : 0;
+}
+
 /*
  * Make the kernel side silent first, then read what it left in the ring while the pipeline still lives, end
  * what is open, give the sinks their time, and say how it went. Detaching comes after that: the kernel
  * takes its time for it, and the targets pay nothing for silent probes but the hook.
  */
-static void finish(struct observation *o)
+static int finish(struct observation *o)
 {
 	struct self_counts counts;
 	uint64_t end_ns;
+	int err;
 
 	probes_silence(o->probes);
 	end_ns = clock_monotonic_ns();
@@ -338,17 +360,20 @@ static void finish(struct observation *o)
 	o->journal = NULL;
 	take_counts(o, &counts);
 	outputs_close(&o->outputs);
+	err = explain(o, &counts, end_ns);
 	if (o->options->quiet)
-		return;
+		return err;
 	summary_print(&counts, watch_total(o->watch), end_ns - o->start_ns);
 	summary_print_cost(&counts, end_ns - o->start_ns);
+	return err;
 }
 
-static void take_down(struct observation *o, bool ran)
+static int take_down(struct observation *o, bool ran)
 {
+	int err;
+
 	child_stop(&o->child);
-	if (ran)
-		finish(o);
+	err = ran ? finish(o) : 0;
 	pipeline_free(o->pipeline, clock_monotonic_ns());
 	journal_free(o->journal);
 	outputs_close(&o->outputs);
@@ -358,8 +383,11 @@ static void take_down(struct observation *o, bool ran)
 	probes_close(o->probes);
 	self_metrics_free(o->self);
 	metrics_free(o->metrics);
+	why_collector_free(o->collector);
+	buf_release(&o->who);
 	if (o->signal_fd > 0)
 		close(o->signal_fd);
+	return err;
 }
 
 static int status_of(const struct observation *o, int err, bool ran)
@@ -378,9 +406,10 @@ int observe_main(const struct options *options, const struct http_naming *naming
 	struct observation o = {.options = options, .naming = naming};
 	struct buf message;
 	bool ran = false;
-	int err;
+	int err, report_err;
 
 	buf_init(&message);
+	buf_init(&o.who);
 	err = privileges_check(&message);
 	if (!err)
 		err = set_up(&o, &message);
@@ -390,7 +419,7 @@ int observe_main(const struct options *options, const struct http_naming *naming
 	}
 	if (err)
 		log_error("%s", message.len ? message.data : strerror(-err));
-	take_down(&o, ran);
+	report_err = take_down(&o, ran);
 	buf_release(&message);
-	return status_of(&o, err, ran);
+	return status_of(&o, err ? err : report_err, ran);
 }

@@ -49,6 +49,8 @@ static enum output_format terminal_format(const struct options *options, bool ot
 		return FORMAT_NONE;
 	if (options->format != FORMAT_DEFAULT)
 		return options->format;
+	if (options->command == COMMAND_WHY)
+		return FORMAT_NONE;
 	return options->command == COMMAND_RUN && otlp ? FORMAT_NONE : FORMAT_TREE;
 }
 
@@ -108,6 +110,8 @@ int outputs_open(
 		err = open_listener(o, options, metrics, message);
 	if (!err && options->output)
 		err = open_file(o, options->output, message);
+	if (!err && o->collector)
+		err = add(o, why_sink_new(o->collector), "the report", message);
 	if (!err)
 		err = open_terminal(o, options, message);
 	if (err)
@@ -115,8 +119,8 @@ int outputs_open(
 	return err;
 }
 
-/* Drain a sink and say what did not arrive. */
-static void close_sink(struct sink *sink)
+/* Drain a sink and say what did not arrive; how many spans. */
+static uint64_t close_sink(struct sink *sink)
 {
 	char name[64];
 	struct sink_stats stats;
@@ -129,6 +133,7 @@ static void close_sink(struct sink *sink)
 		log_warn("%llu spans did not arrive at %s (%llu delivered)",
 		    (unsigned long long)undelivered, name,
 		    (unsigned long long)stats.delivered_spans);
+	return undelivered;
 }
 
 void outputs_close(struct outputs *o)
@@ -136,7 +141,7 @@ void outputs_close(struct outputs *o)
 	http_listener_free(o->listener);
 	o->listener = NULL;
 	while (o->n_sinks > 0)
-		close_sink(o->sinks[--o->n_sinks]);
+		o->undelivered += close_sink(o->sinks[--o->n_sinks]);
 	otlp_options_release(&o->otlp);
 	o->otlp_url = NULL;
 }

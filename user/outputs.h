@@ -6,14 +6,18 @@
 #include "base/buf.h"
 #include "config/options.h"
 #include "export/exporters.h"
+#include "why/collect.h"
 
 #define OUTPUTS_MAX 4
 
 struct outputs {
 	struct clock_base clock; /* set before opening */
 	bool append;             /* set before opening: the file goes on where it ends */
+	/* Set before opening: takes the traces, too; borrowed until closed. NULL: none. */
+	struct why_collector *collector;
 	struct sink *sinks[OUTPUTS_MAX];
 	size_t n_sinks;
+	uint64_t undelivered; /* spans that did not arrive where they should, once closed */
 	struct http_listener *listener; /* NULL: none */
 	const char *otlp_url;           /* NULL: none; owned by otlp */
 	struct otlp_options otlp;

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "exit_status.h"
+#include "explain.h"
 #include "journal.h"
 #include "outputs.h"
 #include "summary.h"
@@ -33,6 +34,7 @@ struct replay {
 	struct player player;
 	struct metrics *metrics;
 	struct outputs outputs;
+	struct why_collector *collector; /* NULL: no report is asked for */
 	struct pipeline *pipeline;
 };
 
@@ -72,6 +74,7 @@ static int open_outputs(struct replay *r)
 
 	buf_init(&message);
 	r->outputs.clock.offset_ns = r->player.start.wall_offset_ns;
+	r->outputs.collector = r->collector;
 	err = outputs_open(&r->outputs, r->options, r->metrics, &message);
 	if (err)
 		log_error("%s", message.len ? message.data : strerror(-err));
@@ -97,25 +100,44 @@ static int open_pipeline(struct replay *r)
 	return r->pipeline ? 0 : -ENOMEM;
 }
 
-static void summarise(const struct replay *r)
+static void take_counts(const struct replay *r, struct self_counts *counts)
 {
 	const struct journal_counts *recorded = &r->player.counts;
-	uint64_t begin_ns = r->player.begin_ns, end_ns = r->player.end_ns;
-	struct self_counts counts = {
+
+	*counts = (struct self_counts){
 	    .skipped_runs = recorded->skipped_runs,
 	    .sqlite.late = recorded->sqlite_late,
 	    .bad_records = recorded->bad_records,
 	};
+	memcpy(counts->kernel, recorded->kernel, sizeof(counts->kernel));
+	pipeline_stats(r->pipeline, &counts->pipeline);
+}
 
-	memcpy(counts.kernel, recorded->kernel, sizeof(counts.kernel));
-	pipeline_stats(r->pipeline, &counts.pipeline);
-	summary_print(
-	    &counts, (size_t)recorded->processes, end_ns > begin_ns ? end_ns - begin_ns : 0);
+/* After the outputs: the report if one is asked for, and the summary. */
+static int conclude(const struct replay *r)
+{
+	uint64_t begin_ns = r->player.begin_ns, end_ns = r->player.end_ns;
+	struct self_counts counts;
+	const struct explain_end end = {
+	    .who = r->path,
+	    .start_ns = begin_ns,
+	    .end_ns = end_ns,
+	    .counts = &counts,
+	    .undelivered = r->outputs.undelivered,
+	};
+	int err;
+
+	take_counts(r, &counts);
+	err = r->collector ? explain_print(r->collector, r->options, &end) : 0;
+	if (!r->options->quiet)
+		summary_print(&counts, (size_t)r->player.counts.processes,
+		    end_ns > begin_ns ? end_ns - begin_ns : 0);
+	return err;
 }
 
 static int play(struct replay *r)
 {
-	int n;
+	int n, err;
 
 	log_info("replaying '%s', recorded by zerospan %s on %s", r->path, r->player.start.version,
 	    r->player.start.machine);
@@ -127,9 +149,8 @@ static int play(struct replay *r)
 	if (n < 0)
 		pipeline_end(r->pipeline, r->player.end_ns);
 	outputs_close(&r->outputs);
-	if (!r->options->quiet)
-		summarise(r);
-	return n;
+	err = conclude(r);
+	return n ? n : err;
 }
 
 static int replay_file(
@@ -144,6 +165,10 @@ static int replay_file(
 	r.metrics = err ? NULL : metrics_new();
 	if (!err && !r.metrics)
 		err = -ENOMEM;
+	if (!err && explain_is_wanted(options)) {
+		r.collector = why_collector_new();
+		err = r.collector ? 0 : -ENOMEM;
+	}
 	if (!err)
 		err = open_outputs(&r);
 	if (!err)
@@ -152,6 +177,7 @@ static int replay_file(
 		err = play(&r);
 	pipeline_free(r.pipeline, r.player.end_ns);
 	outputs_close(&r.outputs);
+	why_collector_free(r.collector);
 	metrics_free(r.metrics);
 	if (r.recording)
 		player_release(&r.player);

@@ -27,7 +27,7 @@ struct span_model {
 	struct service *service;
 	const char *trace_state;
 	uint32_t dropped_attrs;
-	bool untimed;
+	bool untimed, cut;
 	struct ledger ledger;
 	const struct attr *attrs;
 	size_t n_attrs;
@@ -115,6 +115,7 @@ static inline struct span *fixture_span(const struct span_model *m)
 	span->end_ns = m->end_ns;
 	span->dropped_attrs = m->dropped_attrs;
 	span->untimed = m->untimed;
+	span->cut = m->cut;
 	span->ledger = m->ledger;
 	span->service = m->service ? service_ref(m->service) : NULL;
 	span->name = sv_from(fixture_copy(&text, m->name, name_len), name_len);

@@ -1,72 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The command line: what each option does, what is refused with which words, and the help text. */
-#include <errno.h>
-#include <stdio.h>
-
-#include "base/clock.h"
-#include "config/options.h"
-#include "support.h"
-
-enum {
-	ARGS_MAX = 80,
-};
-
-/* Parse the words of line (separated by single blanks), "zerospan" before them. */
-struct parsed {
-	char text[4096];
-	char *argv[ARGS_MAX];
-	int argc;
-	struct options options;
-	struct buf message;
-	int err;
-};
-
-static void parse(struct parsed *p, const char *line)
-{
-	memset(p, 0, sizeof(*p));
-	buf_init(&p->message);
-	snprintf(p->text, sizeof(p->text), "zerospan%s%s", *line ? " " : "", line);
-	for (char *word = p->text; word;) {
-		char *next = strchr(word, ' ');
-
-		if (next)
-			*next++ = '\0';
-		assert_true(p->argc < ARGS_MAX - 1);
-		p->argv[p->argc++] = word;
-		word = next;
-	}
-	p->err = options_parse(p->argc, p->argv, &p->options, &p->message);
-	if (p->err == 0 && p->message.len)
-		fail_msg("'%s': %s", line, p->message.data);
-}
-
-static void parsed_release(struct parsed *p)
-{
-	buf_release(&p->message);
-}
-
-static void take(struct parsed *p, const char *line)
-{
-	parse(p, line);
-	if (p->err)
-		fail_msg("'%s' is refused: %s", line, p->message.data);
-}
-
-/* Refused, in these words; part of them is enough. */
-static void refuse(const char *line, const char *words)
-{
-	struct parsed p;
-
-	parse(&p, line);
-	if (p.err != -EINVAL)
-		fail_msg("'%s' is taken", line);
-	if (p.message.len == 0 || !strstr(p.message.data, words))
-		fail_msg("'%s': says '%s', not '%s'", line, p.message.data, words);
-	/* One sentence, lower case, without a full stop. */
-	assert_null(strchr(p.message.data, '\n'));
-	assert_true(p.message.data[p.message.len - 1] != '.');
-	parsed_release(&p);
-}
+#include "options_fixture.h"
 
 static void commands(void **state)
 {
@@ -240,8 +174,19 @@ static void formats(void **state)
 	take(&p, "trace -p 1 --format tree --format none"); /* the last one counts */
 	assert_int_equal(p.options.format, FORMAT_NONE);
 	parsed_release(&p);
+	take(&p, "--format json why -p 1");
+	assert_int_equal(p.options.format, FORMAT_WHY_JSON);
+	parsed_release(&p);
+	take(&p, "why -p 1 --format text");
+	assert_int_equal(p.options.format, FORMAT_WHY_TEXT);
+	parsed_release(&p);
+	take(&p, "replay x --format why-json");
+	assert_int_equal(p.options.format, FORMAT_WHY_JSON);
+	parsed_release(&p);
 	refuse("trace -p 1 --format json",
-	    "bad value 'json' for '--format': expected FORMAT, tree, otlp-json");
+	    "bad value 'json' for '--format': expected one of tree, otlp-json, none");
+	refuse("why -p 1 --format tree", "expected one of text, json");
+	refuse("replay x --format json", "expected one of tree, otlp-json, none, why, why-json");
 	refuse("trace -p 1 --format=", "bad value ''");
 	refuse("trace -p 1 --format", "needs a value: FORMAT");
 	refuse("check --format tree", "takes no option '--format'");

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/sv.h"
+#include "config/option_values.h"
 
 static const struct {
 	enum command command;
@@ -17,6 +18,8 @@ static const struct {
 	"observe: traces to OTLP if configured, else to the terminal; /metrics"},
     {COMMAND_TRACE, "trace", "TARGET... [options]",
 	"live traces on the terminal, or machine-readable on stdout"},
+    {COMMAND_WHY, "why", "TARGET... [options]",
+	"watch for some seconds, then say where the time goes and who is to blame"},
     {COMMAND_REPLAY, "replay", "FILE... [options]",
 	"the traces of recordings (--record), made again; no privileges needed"},
     {COMMAND_CHECK, "check", "[options]",
@@ -25,6 +28,23 @@ static const struct {
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+/* The same report is called by its command where that has others as well. */
+static const struct {
+	const char *name;
+	enum output_format format;
+	unsigned int of; /* commands that take it */
+} formats[] = {
+    {"tree", FORMAT_TREE, COMMAND_RUN | COMMAND_TRACE | COMMAND_REPLAY},
+    {"otlp-json", FORMAT_OTLP_JSON, COMMAND_RUN | COMMAND_TRACE | COMMAND_REPLAY},
+    {"none", FORMAT_NONE, COMMAND_RUN | COMMAND_TRACE | COMMAND_REPLAY},
+    {"text", FORMAT_WHY_TEXT, COMMAND_WHY},
+    {"json", FORMAT_WHY_JSON, COMMAND_WHY},
+    {"why", FORMAT_WHY_TEXT, COMMAND_REPLAY},
+    {"why-json", FORMAT_WHY_JSON, COMMAND_REPLAY},
+};
+
+#define N_FORMATS (sizeof(formats) / sizeof(formats[0]))
 
 /* --- setters: 0, -EINVAL when the value is not allowed, -E2BIG when the option came too often ------ */
 
@@ -65,16 +85,10 @@ static int set_config(struct options *o, const char *value)
 	return *value ? 0 : -EINVAL;
 }
 
+/* Which commands it is for, is looked at when the command is known. */
 static int set_format(struct options *o, const char *value)
 {
-	if (strcmp(value, "tree") == 0)
-		o->format = FORMAT_TREE;
-	else if (strcmp(value, "otlp-json") == 0)
-		o->format = FORMAT_OTLP_JSON;
-	else if (strcmp(value, "none") == 0)
-		o->format = FORMAT_NONE;
-	else
-		return -EINVAL;
+	o->format_name = value;
 	return 0;
 }
 
@@ -92,36 +106,27 @@ static int set_record(struct options *o, const char *value)
 
 static int set_duration(struct options *o, const char *value)
 {
-	char *end;
-	double seconds = strtod(value, &end);
+	return option_seconds(value, &o->duration_ns);
+}
 
-	if (end == value || (*end && strcmp(end, "s") != 0) || !(seconds > 0 && seconds < 1e9))
+static int set_slower_than(struct options *o, const char *value)
+{
+	return option_duration(value, &o->slower_than_ns);
+}
+
+static int add_route(struct options *o, const char *value)
+{
+	if (!*value)
 		return -EINVAL;
-	o->duration_ns = (uint64_t)(seconds * (double)NS_PER_S);
-	return o->duration_ns ? 0 : -EINVAL; /* 0 would mean: for good */
+	if (o->n_routes == OPTIONS_MAX_ROUTES)
+		return -E2BIG;
+	o->routes[o->n_routes++] = value;
+	return 0;
 }
 
 static int set_budget(struct options *o, const char *value)
 {
-	size_t digits = strspn(value, "0123456789.");
-	char *end;
-	double pct = strtod(value, &end);
-
-	if (digits == 0 || end != value + digits || (*end && strcmp(end, "%") != 0))
-		return -EINVAL;
-	if (!(pct > 0 && pct <= 100))
-		return -EINVAL;
-	o->budget_pct = pct;
-	return 0;
-}
-
-/* 0 to 65535 in digits, or -EINVAL. */
-static int parse_port(const char *text)
-{
-	size_t digits = strspn(text, "0123456789");
-	long port = strtol(text, NULL, 10); /* LONG_MAX when there are too many digits */
-
-	return digits == 0 || text[digits] || port > 65535 ? -EINVAL : (int)port;
+	return option_percent(value, &o->budget_pct);
 }
 
 /* ADDR:PORT, [V6]:PORT or :PORT. */
@@ -135,7 +140,7 @@ static int set_listen(struct options *o, const char *value)
 		return -EINVAL;
 	memcpy(address, value, len + 1);
 	colon = strrchr(address, ':');
-	port = colon ? parse_port(colon + 1) : -EINVAL;
+	port = colon ? option_port(colon + 1) : -EINVAL;
 	if (port < 0)
 		return port;
 	*colon = '\0';
@@ -179,7 +184,9 @@ static int set_version(struct options *o, const char *value)
 	return 0;
 }
 
-#define OBSERVE (COMMAND_RUN | COMMAND_TRACE)
+#define OBSERVE (COMMAND_RUN | COMMAND_TRACE | COMMAND_WHY)
+#define TRACES  (COMMAND_RUN | COMMAND_TRACE | COMMAND_REPLAY)
+#define REPORT  (COMMAND_WHY | COMMAND_REPLAY)
 #define SHOW    (OBSERVE | COMMAND_REPLAY)
 #define ALL     (SHOW | COMMAND_CHECK | COMMAND_CONFIG)
 
@@ -197,14 +204,19 @@ static const struct option_row {
     {NULL, 0, "exe", "GLOB", OBSERVE, set_exe, "processes whose executable's path matches"},
     {NULL, 0, "port", "PORT", OBSERVE, set_port, "the process that listens on this TCP port"},
     {"Output", 0, "format", "FORMAT", SHOW, set_format,
-	"tree, otlp-json (one TracesData object per trace and line) or none"},
-    {NULL, 0, "output", "FILE", SHOW, set_output,
+	"tree, otlp-json (one TracesData object per trace and line) or none; why: text or json; replay also: why or why-json"},
+    {NULL, 0, "slower-than", "DURATION", REPORT, set_slower_than,
+	"in why's report, compare requests that took longer (500ms, 2s) with the others"},
+    {NULL, 0, "route", "PATTERN", REPORT, add_route,
+	"in why's report, only such routes and what they wait for ('/checkout', 'POST /*'); repeatable"},
+    {NULL, 0, "output", "FILE", TRACES, set_output,
 	"write OTLP/JSON lines to FILE (with --format otlp-json: instead of stdout)"},
     {NULL, 0, "record", "FILE", OBSERVE, set_record,
 	"record everything for zerospan replay, secrets in messages and SQL too (mode 0600)"},
     {NULL, 0, "listen", "ADDR:PORT", COMMAND_RUN, set_listen,
 	"where /metrics is served (default 127.0.0.1:9464)"},
-    {"General", 0, "duration", "SECONDS", OBSERVE, set_duration, "stop by itself after this time"},
+    {"General", 0, "duration", "SECONDS", OBSERVE, set_duration,
+	"stop by itself after this time (why: 10, or when its COMMAND ends)"},
     {NULL, 0, "budget", "PERCENT", OBSERVE, set_budget,
 	"most of a process' CPU time for its SQLite probes, above 0 (default 10; 100: no limit)"},
     {NULL, 0, "config", "FILE", SHOW, set_config,
@@ -298,7 +310,9 @@ static int set_value(struct parser *p, const struct option_row *row, const char 
 {
 	int err = row->set(&p->options, value);
 
-	if (err == -E2BIG)
+	if (err == -E2BIG && row->set == add_route)
+		buf_printf(p->message, "too many routes: at most %d", OPTIONS_MAX_ROUTES);
+	else if (err == -E2BIG)
 		buf_printf(p->message, "too many targets: at most %d", OPTIONS_MAX_TARGETS);
 	else if (err)
 		buf_printf(p->message, "bad value '%s' for '--%s': expected %s, %s", value,
@@ -372,6 +386,44 @@ static int parse_command(struct parser *p)
 	return -EINVAL;
 }
 
+/* "tree, otlp-json, none", of the command. */
+static void list_formats(struct buf *out, enum command command)
+{
+	const char *before = "";
+
+	for (size_t i = 0; i < N_FORMATS; i++) {
+		if (!(formats[i].of & command))
+			continue;
+		buf_printf(out, "%s%s", before, formats[i].name);
+		before = ", ";
+	}
+}
+
+/* The format that the command has under that name; its options only with the report of why. */
+static int find_format(struct options *o, struct buf *message)
+{
+	const char *name = o->format_name;
+	size_t i = 0;
+
+	while (name && i < N_FORMATS &&
+	    !((formats[i].of & o->command) && strcmp(formats[i].name, name) == 0))
+		i++;
+	if (name && i == N_FORMATS) {
+		buf_printf(message, "bad value '%s' for '--format': expected one of ", name);
+		list_formats(message, o->command);
+		return -EINVAL;
+	}
+	if (name)
+		o->format = formats[i].format;
+	if ((o->slower_than_ns || o->n_routes) && o->command == COMMAND_REPLAY &&
+	    o->format != FORMAT_WHY_TEXT && o->format != FORMAT_WHY_JSON) {
+		buf_append_cstr(
+		    message, "'--slower-than' and '--route' are for --format why or why-json");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int check_complete(const struct options *o, struct buf *message)
 {
 	if (o->help || o->version)
@@ -426,9 +478,13 @@ int options_parse(int argc, char **argv, struct options *ret_options, struct buf
 	}
 	if (!err)
 		err = check_complete(o, message);
+	if (!err)
+		err = find_format(&p.options, message);
 	if (err)
 		return err;
 	*ret_options = *o;
+	if (o->command == COMMAND_WHY && !o->duration_ns && !o->program)
+		ret_options->duration_ns = OPTIONS_WHY_SECONDS * NS_PER_S;
 	if (!o->listen_address)
 		ret_options->listen_address = "127.0.0.1";
 	else if (o->listen_address >= o->listen_text &&

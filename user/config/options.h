@@ -18,7 +18,8 @@ enum command {
 	COMMAND_TRACE = 2,
 	COMMAND_CHECK = 4,
 	COMMAND_REPLAY = 8,
-	COMMAND_CONFIG = 16, /* bits: the table says which commands an option belongs to */
+	COMMAND_CONFIG = 16,
+	COMMAND_WHY = 32, /* bits: the table says which commands an option belongs to */
 };
 
 enum option_target {
@@ -30,14 +31,20 @@ enum option_target {
 };
 
 enum output_format {
-	FORMAT_DEFAULT = 0, /* tree; run with an OTLP endpoint: none */
+	FORMAT_DEFAULT = 0, /* tree; run with an OTLP endpoint: none; why: its report as text */
 	FORMAT_TREE = 1,
 	FORMAT_OTLP_JSON = 2,
 	FORMAT_NONE = 3,
+	FORMAT_WHY_TEXT = 4, /* the report of why */
+	FORMAT_WHY_JSON = 5,
 };
 
 #define OPTIONS_MAX_TARGETS 64
 #define OPTIONS_MAX_FILES   256
+#define OPTIONS_MAX_ROUTES  64
+
+/* Unless --duration says otherwise, or a command to run whose end is awaited. */
+#define OPTIONS_WHY_SECONDS 10
 
 /* Unless --budget says otherwise. */
 #define OPTIONS_BUDGET_PCT 10.0
@@ -52,11 +59,15 @@ struct options {
 	const char *config; /* configuration file, to use or to check; NULL none */
 	const char *files[OPTIONS_MAX_FILES]; /* recordings to replay, from argv */
 	size_t n_files;
-	char **program; /* after "--": NULL-terminated, points into argv; NULL none */
+	char **program;          /* after "--": NULL-terminated, points into argv; NULL none */
+	const char *format_name; /* as given, from argv; NULL none */
 	enum output_format format;
-	const char *output;   /* file for OTLP/JSON lines, NULL none */
-	const char *record;   /* file to record to, NULL none */
-	uint64_t duration_ns; /* 0: until interrupted */
+	const char *output;                     /* file for OTLP/JSON lines, NULL none */
+	const char *record;                     /* file to record to, NULL none */
+	uint64_t duration_ns;                   /* 0: until interrupted */
+	uint64_t slower_than_ns;                /* why: what counts as slow; 0: it decides */
+	const char *routes[OPTIONS_MAX_ROUTES]; /* why: patterns of routes, from argv; none: all */
+	size_t n_routes;
 	double budget_pct; /* of a process' CPU time, for its SQLite probes: above 0, up to 100 */
 	const char *listen_address; /* points into listen_text */
 	int listen_port;

@@ -173,8 +173,12 @@ void conn_table_close_all(struct conn_table *table, uint64_t time_ns)
 	struct hnode *node;
 	size_t slot = 0;
 
-	while ((node = hmap_pop(&table->by_id, &slot)))
-		conn_finish(table, container_of(node, struct conn, node), time_ns);
+	while ((node = hmap_pop(&table->by_id, &slot))) {
+		struct conn *conn = container_of(node, struct conn, node);
+
+		conn->cut = true;
+		conn_finish(table, conn, time_ns);
+	}
 }
 
 void conn_table_free(struct conn_table *table, uint64_t time_ns)

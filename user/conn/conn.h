@@ -55,6 +55,7 @@ struct conn {
 	uint32_t next[2];                /* position of the next byte, by direction - 1 */
 	uint32_t pid;                    /* that last moved bytes on it, 0 none yet */
 	bool reset;                      /* ended by RST or an error */
+	bool cut;                        /* not ended: the observation did */
 	void *protocol;                  /* the handler's own, NULL at open */
 };
 

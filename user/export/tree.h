@@ -25,6 +25,12 @@ size_t tree_append_text(struct buf *out, struct sv s, size_t max_width);
  * "3 m 07 s". Returns its width in characters. */
 size_t tree_append_duration(struct buf *out, uint64_t ns);
 
+/*
+ * The name, without "SQLITE_", of a result code in decimal, by its primary code: of those that people meet, NULL for others
+ * (sqlite.org/rescode.html).
+ */
+const char *tree_sqlite_code_name(struct sv code);
+
 /* Append the facts of one span, separated by spaces, each with one leading space. */
 void tree_append_facts(struct buf *out, const struct span *span, bool colour);
 

@@ -114,8 +114,7 @@ static struct sv base_name(struct sv path)
 	return i < path.len ? sv_skip(path, i) : path;
 }
 
-/* Names of SQLite's primary result codes that people meet (sqlite.org/rescode.html). */
-static const char *sqlite_code_name(struct sv code)
+const char *tree_sqlite_code_name(struct sv code)
 {
 	static const char *const names[] = {[1] = "ERROR",
 	    [5] = "BUSY",
@@ -197,7 +196,7 @@ static void append_outcome_text(struct buf *out, const struct span *span)
 {
 	struct sv code = attr_string(span, "db.response.status_code");
 	struct sv error = attr_string(span, "error.type");
-	const char *name = sqlite_code_name(code);
+	const char *name = tree_sqlite_code_name(code);
 	char number[PUT_INT_MAX];
 	size_t before = out->len;
 	int64_t status;

@@ -266,5 +266,6 @@ struct span *http_span_build(struct span_builder *b, struct route_table *routes,
 	span->status = error ? SPAN_STATUS_ERROR : SPAN_STATUS_UNSET;
 	span->start_ns = exchange->start_ns;
 	span->end_ns = exchange->end_ns;
+	span->cut = exchange->error != EXCHANGE_OK && exchange->conn->cut;
 	return span;
 }

@@ -46,3 +46,7 @@ const char semconv_zerospan_sqlite_transaction_duration_ms[] =
     "zerospan.sqlite.transaction.duration_ms";
 const char semconv_zerospan_sqlite_transaction_id[] = "zerospan.sqlite.transaction.id";
 const char semconv_zerospan_sqlite_transaction_outcome[] = "zerospan.sqlite.transaction.outcome";
+const char semconv_zerospan_stack_kernel[] = "zerospan.stack.kernel";
+const char semconv_zerospan_stack_state[] = "zerospan.stack.state";
+const char semconv_zerospan_stack_user[] = "zerospan.stack.user";
+const char semconv_zerospan_stack_wait_ms[] = "zerospan.stack.wait_ms";

@@ -50,5 +50,9 @@ extern const char semconv_zerospan_sqlite_phase[];
 extern const char semconv_zerospan_sqlite_transaction_duration_ms[];
 extern const char semconv_zerospan_sqlite_transaction_id[];
 extern const char semconv_zerospan_sqlite_transaction_outcome[];
+extern const char semconv_zerospan_stack_kernel[];
+extern const char semconv_zerospan_stack_state[];
+extern const char semconv_zerospan_stack_user[];
+extern const char semconv_zerospan_stack_wait_ms[];
 
 #endif

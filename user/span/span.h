@@ -112,6 +112,7 @@ struct span {
 	uint32_t dropped_attrs;
 	struct ledger ledger;     /* adds up to end_ns - start_ns, unless untimed */
 	struct span_link culprit; /* the span that held this one up */
+	bool cut;     /* had not ended when the observation did: its end and error are of that */
 	bool untimed; /* only its beginning was seen: end_ns is start_ns, in no duration metric */
 };
 

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""zerospan why: what an operator reads first, of programs that are slow or fail for known reasons."""
+import json
+import os
+import re
+import sqlite3
+import threading
+import time
+import urllib.request
+
+import lib
+import observer
+from lib import check, equal
+from nginx import CONFIG
+from shop import Shop
+
+# Sleeps of 1.0 to 2.5 s, and what a busy machine may add.
+SLEEP_S = (0.99, 3.0)
+
+
+def report(process, seconds=40):
+    """What it wrote once it has ended."""
+    equal(process.wait(seconds), 0, f"exit status ({process.err})")
+    return process.out
+
+
+def verdict(text):
+    """The findings: what stands before the confidence."""
+    head, found, _ = text.partition("\nConfidence: ")
+    check(found, f"no confidence in\n{text}")
+    return head
+
+
+def flat(text):
+    return " ".join(text.split())
+
+
+def seconds_of(text):
+    number, unit = text.split()
+    return float(number) * {"s": 1, "ms": 1e-3, "µs": 1e-6}[unit]
+
+
+def expect_match(pattern, text):
+    match = re.search(pattern, flat(text))
+    check(match, f"'{pattern}' is not in\n{text}")
+    return match
+
+
+def load_shop(t, shop, seconds):
+    return t.start(lib.built("traffic"), "--url", f"http://127.0.0.1:{shop.port}", "--rate", 20,
+                   "--duration", seconds, "--mix", "slow:2,conflict:4,headphones:6,welcome:2")
+
+
+def fetch(url):
+    """In a thread: one GET; answers that fail are answers."""
+    def get():
+        try:
+            urllib.request.urlopen(url, timeout=20).read()
+        except OSError:
+            pass
+
+    thread = threading.Thread(target=get, daemon=True)
+    thread.start()
+    return thread
+
+
+@lib.deadline(90)
+def test_shop(t):
+    """The first lines name both troubles of the shop: the deductions that sleep, and those that meet the audit's lock."""
+    shop = Shop(t)
+    load_shop(t, shop, 30)
+    text = report(observer.start(t, "why", "--pid", shop.pid, "--duration", 6))
+    head = verdict(text)
+    t.note(head.splitlines()[0])
+    slept = expect_match(r"POST /inventory/deduct sleeps .*? (\d+) of (\d+) requests \([\d.]+ %\) slept "
+                         r"([\d.]+ s) to ([\d.]+ s), mean ", head)
+    check(int(slept[1]) < int(slept[2]), f"{slept[0]}")
+    for duration in slept.group(3, 4):
+        check(SLEEP_S[0] <= seconds_of(duration) <= SLEEP_S[1], f"slept {duration}")
+    expect_match(r"Without it p9[59] would be [\d.]+ m?s instead of [\d.]+ s\.", head)
+    expect_match(r"POST /checkout waits for it \(", head)
+    expect_match(r"POST /inventory/deduct fails with 500 .*? UPDATE inventory got SQLITE_BUSY \(5\) from shop\.db", head)
+    held = expect_match(r'The write lock was held by transactions? (\d+).*? \(BEGIN by "stock-audit", thread (\d+) '
+                        r"of the same process\)", head)
+    check(int(held[2]) in audit_threads(shop.pid), f"thread {held[2]} is not the audit")
+    titles = [line for line in head.splitlines() if re.match(r"[12]\. ", line)]
+    check(all("/inventory/deduct" in title for title in titles), f"the first two are {titles}")
+
+
+def audit_threads(pid):
+    found = []
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{tid}/comm", encoding="utf-8") as f:
+            if f.read().strip() == "stock-audit":
+                found.append(int(tid))
+    return found
+
+
+@lib.deadline(90)
+def test_json_agrees(t):
+    """The same observation, replayed from its recording, as text and as JSON."""
+    shop, path = Shop(t), t.path("why.zsrec")
+    load_shop(t, shop, 30)
+    live = report(observer.start(t, "why", "--pid", shop.pid, "--duration", 5, "--record", path))
+    text = report(observer.start(t, "replay", "--format", "why", path))
+    again = json.loads(report(observer.start(t, "replay", "--format", "why-json", path)))
+    equal(verdict(text).split("\n\n")[1:], verdict(live).split("\n\n")[1:], "findings of the replay")
+    counts = expect_match(r"in [\d.]+ s: (\d+) requests? .*?(\d+) failed", text)
+    equal((again["requests"], again["failed"]), (int(counts[1]), int(counts[2])), "requests and failures")
+    expect_match(f"Confidence: {again['confidence']}", text)
+    equal(len(again["findings"]), len(re.findall(r"^\d\. ", verdict(text), re.M)), "number of findings")
+    for number, finding in enumerate(again["findings"], 1):
+        expect_match(re.escape(f"{number}. {finding['headline']}"), text)
+        check(finding["requests"] <= finding["of"], f"{finding}")
+    sleeps, = [f for f in again["findings"] if f.get("state") == "sleep"]
+    equal(sleeps["route"], "POST /inventory/deduct", "route that sleeps")
+    check(sleeps["lost_percent"] > 50 and sleeps["max_ms"] < 3000, f"{sleeps}")
+    for route in again["routes"]:
+        states = sum(route["states_ms"].values())
+        check(abs(states - route["total_ms"]) <= route["total_ms"] * 1e-3 + 0.01, f"{route}")
+        check(route["p50_ms"] <= route["p95_ms"] <= route["p99_ms"] <= route["max_ms"], f"{route}")
+
+
+def test_nothing_observed(t):
+    """An idle process: said so, with what to check; in JSON too."""
+    idle = t.start("/bin/sleep", 60)
+    text = report(observer.start(t, "why", "--pid", idle.pid, "--duration", 1))
+    expect_match(r"sleep \(pid \d+\) in [\d.]+ s: 0 requests Nothing was observed\. .*is there traffic\?", text)
+    data = json.loads(report(observer.start(t, "why", "--pid", idle.pid, "--duration", 1, "--format", "json")))
+    equal((data["requests"], data["findings"], data["confidence"]), (0, [], "none"), "report of nothing")
+    check(data["nothing_observed"], "nothing is said")
+
+
+def test_route(t):
+    """--route leaves that route and what it waits for; a pattern that fits none is said to."""
+    shop = Shop(t)
+    load_shop(t, shop, 20)
+    data = json.loads(report(observer.start(
+        t, "why", "--pid", shop.pid, "--duration", 3, "--format", "json", "--route", "/checkout", "--slower-than", "900ms")))
+    equal({route["route"] for route in data["routes"]}, {"POST /checkout", "POST /inventory/deduct"}, "routes")
+    for route in data["routes"]:
+        equal(route["slow"]["over_ms"], 900, "what is slow")
+    text = report(observer.start(t, "why", "--pid", shop.pid, "--duration", 1, "--route", "/none"))
+    expect_match("--route matches none of them", text)
+
+
+@lib.deadline(60)
+def test_sqlite_shell(t):
+    """Two sqlite3 shells: the one that gives up names the other, with the statement's execution as what failed."""
+    shell = lib.tool("sqlite3", "sqlite3")
+    path = t.path("shared.db")
+    db = sqlite3.connect(path)
+    db.execute("CREATE TABLE t(a)")
+    db.commit()
+    db.close()
+    go_on = t.path("go-on")
+    process = observer.start(t, "why", "--", shell, path, ".timeout 400", "select * from t;",
+                             f".system while [ ! -e {go_on} ]; do sleep 0.05; done", "insert into t values(2);")
+    process.wait_ready()
+    holder = t.start(shell, path, "begin immediate; insert into t values(1);", ".system sleep 20", "commit;")
+    lib.wait_for(lambda: lib.children(holder.pid), "the holder to sleep with the lock")
+    t.write("go-on", "")
+    equal(process.wait(20), 5, "exit status, the shell's")
+    head = verdict(process.out)
+    expect_match(r"insert t \(shared\.db\) fails with SQLITE_BUSY \(5\)", head)
+    expect_match(rf"1 of 1 execution \(100 %\).* after backing off for \d+ ms\. The write lock was held by .*\"sqlite3\", "
+                 rf"thread {holder.pid} of process {holder.pid}", head)
+
+
+def test_nginx_throttled(t):
+    """limit_rate: the requests sleep, all of them, and no other does."""
+    program = lib.tool("nginx", "nginx-light")
+    port = lib.free_port()
+    limit = "location /slow { limit_rate 50k; } location = /hello {"
+    config = CONFIG.replace("location = /hello {{", limit.replace("{", "{{").replace("}", "}}"))
+    os.makedirs(t.path("www/slow"))
+    for folder in (t.path("www"), t.path("www/slow")):
+        os.chmod(folder, 0o755)
+    t.write("www/slow/file", b"x" * 100_000)
+    nginx = t.start(program, "-e", t.path("nginx-error.log"), "-c", t.write("nginx.conf", config.format(
+        dir=t.dir, port=port, connections=64, files=128)))
+    lib.wait_for(lambda: lib.listens(port), lambda: f"nginx to listen: {nginx.err}")
+    process = observer.start(t, "why", "--pid", nginx.pid, "--duration", 5)
+    process.wait_ready()
+    requests = [fetch(f"http://127.0.0.1:{port}/{path}") for path in ["slow/file"] * 4 + ["hello"] * 20]
+    head = verdict(report(process))
+    for request in requests:
+        request.join()
+    slept = expect_match(r"1\. GET /slow/file sleeps .* 4 of 4 requests \(100 %\) slept ([\d.]+ m?s)", head)
+    check(seconds_of(slept[1]) > 0.8, f"{slept[0]}")
+    check("GET /hello" not in head, f"/hello is blamed in\n{head}")
+
+
+LOCK_SERVER = """
+import http.server, socketserver, threading, time
+lock = threading.Lock()
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/locked":
+            with lock:
+                time.sleep(0.05)
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+server = Server(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+def test_python_lock(t):
+    """Ten requests at once for a lock that each holds 50 ms: most of the time is lost waiting for it."""
+    server = t.start(lib.PYTHON, t.write("server.py", LOCK_SERVER))
+    port = int(lib.wait_for(lambda: server.out.strip(), lambda: f"the server: {server.err}"))
+    process = observer.start(t, "why", "--pid", server.pid, "--duration", 4)
+    process.wait_ready()
+    for _ in range(4):
+        for request in [fetch(f"http://127.0.0.1:{port}/locked") for _ in range(10)]:
+            request.join()
+        time.sleep(0.05)
+    head = verdict(report(process))
+    expect_match(r"1\. GET /locked waits for a lock .* 2\. GET /locked sleeps", head)

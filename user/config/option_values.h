@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Numbers as the command line has them. Pure; what is not allowed is -EINVAL, and *ret_* untouched. */
+#ifndef ZS_CONFIG_OPTION_VALUES_H
+#define ZS_CONFIG_OPTION_VALUES_H
+
+#include <stdint.h>
+
+/* "10", "0.5", "10s": more than 0 ns, less than 1e9 s. */
+int option_seconds(const char *text, uint64_t *ret_ns);
+
+/* A number and its unit, us, ms, s or m: "500ms", "1.5s"; at least 1 ns, less than 1e9 s. */
+int option_duration(const char *text, uint64_t *ret_ns);
+
+/* "10", "2.5%": above 0, up to 100. */
+int option_percent(const char *text, double *ret_percent);
+
+/* 0 to 65535 in digits: the port. */
+int option_port(const char *text);
+
+#endif
