@@ -271,6 +271,27 @@ static void a_statement(void **state)
 	stage_free(stage);
 }
 
+/* What a statement sleeps without a lock to wait for is sleep, to itself and to its request. */
+static void a_statement_that_sleeps(void **state)
+{
+	struct stage *stage = stage_new(1);
+	struct sock sock = front(stage, 1);
+	struct thread t = thread_of(stage, 101);
+	struct execution e = {.sql = "UPDATE stock SET n = pause()"};
+
+	(void)state;
+	reads(&t, &sock, GET("/"));
+	e.before = t.waits;
+	e.start_ns = stage->feed.now_ns;
+	waits(&t, ZSP_WAIT_SQLITE_BUSY, 50);
+	stage->feed.waits = &t.waits;
+	feed_execution(&stage->feed, &t.actor, &e);
+	writes(&t, &sock, OK2);
+	expect(stage, SPAN_KIND_SERVER, "GET /", (struct want){.sleep = 50});
+	expect(stage, SPAN_KIND_CLIENT, "UPDATE stock", (struct want){.sleep = 50});
+	stage_free(stage);
+}
+
 /* --- event loops --------------------------------------------------------------------------------- */
 
 static void a_loop_with_two_requests(void **state)
@@ -406,6 +427,7 @@ int main(void)
 	    cmocka_unit_test(a_call_that_is_slow_to_send),
 	    cmocka_unit_test(a_call_that_fails),
 	    cmocka_unit_test(a_statement),
+	    cmocka_unit_test(a_statement_that_sleeps),
 	    cmocka_unit_test(a_loop_with_two_requests),
 	    cmocka_unit_test(a_loop_with_a_timer),
 	    cmocka_unit_test(handed_to_an_idle_worker),

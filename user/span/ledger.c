@@ -74,6 +74,14 @@ void ledger_add(
 	ledger->ns[LEDGER_CPU] += left;
 }
 
+void ledger_slept(struct ledger *ledger, uint64_t slept_ns)
+{
+	if (slept_ns > ledger->ns[LEDGER_SQLITE_BUSY])
+		slept_ns = ledger->ns[LEDGER_SQLITE_BUSY];
+	ledger->ns[LEDGER_SQLITE_BUSY] -= slept_ns;
+	ledger->ns[LEDGER_SLEEP] += slept_ns;
+}
+
 void ledger_fit(struct ledger *ledger, uint64_t duration_ns)
 {
 	uint64_t sum = ledger_sum(ledger), too_much;

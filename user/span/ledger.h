@@ -52,6 +52,9 @@ uint64_t ledger_sum(const struct ledger *ledger);
 void ledger_add(
     struct ledger *ledger, uint64_t lasted_ns, const __u64 waits[ZSP_WAIT_MAX], bool calling);
 
+/* So much of the time asleep inside of SQLite was not spent in waiting for a lock. */
+void ledger_slept(struct ledger *ledger, uint64_t slept_ns);
+
 /* Make the parts add up to the duration: what is missing is unattributed, what is too much was not of this span. */
 void ledger_fit(struct ledger *ledger, uint64_t duration_ns);
 

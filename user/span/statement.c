@@ -191,6 +191,15 @@ static void add_details(struct span_builder *builder, const struct zsp_statement
 		    builder, semconv_zerospan_sqlite_inside_ms, (double)statement->inside_ns / 1e6);
 }
 
+/* An SQL function may sleep as well: that is no waiting for a lock. */
+static void take_ledger(
+    struct ledger *ledger, const struct zsp_statement *statement, const struct lock_wait *wait)
+{
+	ledger_add(ledger, statement->end_ns - statement->start_ns, statement->waits, false);
+	if (!wait->backed_off_ns)
+		ledger_slept(ledger, statement->waits[ZSP_WAIT_SQLITE_BUSY]);
+}
+
 struct span *statement_span_build(struct span_builder *builder, struct statement_texts *texts,
     const struct zsp_statement *statement, const struct statement_facts *facts,
     struct service *service)
@@ -198,7 +207,6 @@ struct span *statement_span_build(struct span_builder *builder, struct statement
 	struct sv raw = sv_from(statement->text, statement->text_bytes);
 	bool prepared = statement->stmt != 0;
 	bool whole = is_whole(statement);
-	uint64_t lasted_ns = statement->end_ns - statement->start_ns;
 	int result = statement->result;
 	bool failed = whole && result != SQLITE_OK_CODE && result != SQLITE_ROW_CODE &&
 	    result != SQLITE_DONE_CODE;
@@ -230,6 +238,6 @@ struct span *statement_span_build(struct span_builder *builder, struct statement
 	span->end_ns = statement->end_ns;
 	span->untimed = !whole;
 	if (whole)
-		ledger_add(&span->ledger, lasted_ns, statement->waits, false);
+		take_ledger(&span->ledger, statement, &facts->wait);
 	return span;
 }

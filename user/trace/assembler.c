@@ -255,6 +255,8 @@ void assembler_statement(struct assembler *a, const struct zsp_statement *statem
 	work = thread_work_find(&a->threads, statement->h.tid);
 	if (work)
 		time_statement(work, statement, caller);
+	if (caller && !facts.wait.backed_off_ns)
+		caller->time.slept_ns += statement->waits[ZSP_WAIT_SQLITE_BUSY];
 	node = node_new(&a->graph, SPAN_KIND_CLIENT, NULL, caller);
 	if (!node) {
 		write_hold_unref(facts.wait.holder);

@@ -235,6 +235,7 @@ void time_request_end(struct node *request, struct ledger *ret_ledger)
 	uint64_t duration = exchange->end_ns - exchange->start_ns, sum;
 
 	*ret_ledger = request->time.ledger;
+	ledger_slept(ret_ledger, request->time.slept_ns);
 	sum = ledger_sum(ret_ledger);
 	if (request->time.shared && sum < duration)
 		add_absence(request, ret_ledger, duration - sum);
