@@ -64,6 +64,7 @@ static int print(const struct why_collector *collector, const struct options *op
     const struct explain_end *end, const char *lost_causes)
 {
 	const struct why_options why = {
+	    .start_ns = end->start_ns,
 	    .end_ns = end->end_ns,
 	    .slower_than_ns = options->slower_than_ns,
 	    .routes = options->routes,

@@ -313,6 +313,7 @@ static int run(struct observation *o, struct buf *message)
 	o->start_ns = clock_monotonic_ns();
 	priority_raise("reader");
 	probes_begin(o->probes);
+	pipeline_tick(o->pipeline, o->start_ns); /* a recording's observation begins then, too */
 	announce(o);
 	if (o->child.pid)
 		err = child_go(&o->child, o->options->program[0], message);

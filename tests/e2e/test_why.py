@@ -47,7 +47,7 @@ def expect_match(pattern, text):
 
 
 def load_shop(t, shop, seconds):
-    return t.start(lib.built("traffic"), "--url", f"http://127.0.0.1:{shop.port}", "--rate", 20,
+    return t.start(lib.built("traffic"), "--url", f"http://127.0.0.1:{shop.port}", "--rate", 12,
                    "--duration", seconds, "--mix", "slow:2,conflict:4,headphones:6,welcome:2")
 
 
@@ -69,7 +69,7 @@ def test_shop(t):
     """The first lines name both troubles of the shop: the deductions that sleep, and those that meet the audit's lock."""
     shop = Shop(t)
     load_shop(t, shop, 30)
-    text = report(observer.start(t, "why", "--pid", shop.pid, "--duration", 6))
+    text = report(observer.start(t, "why", "--pid", shop.pid, "--duration", 8))
     head = verdict(text)
     t.note(head.splitlines()[0])
     slept = expect_match(r"POST /inventory/deduct sleeps .*? (\d+) of (\d+) requests \([\d.]+ %\) slept "

@@ -203,6 +203,28 @@ static void test_back_off_without_failure(void **state)
 	case_release(&c);
 }
 
+/* A statement outside of requests that fails is not all that fails, unless it is all there is. */
+static void test_failures_outside_of_requests(void **state)
+{
+	struct why_case c;
+
+	(void)state;
+	case_init(&c);
+	CASE_ADD(&c,
+	    CLIENT("VACUUM", 1, 0, MS, .status = SPAN_STATUS_ERROR, LEDGER([LEDGER_CPU] = MS),
+		ATTRS(SQLITE, ATTR_S("db.response.status_code", "5"), ATTR_S("error.type", "5"))));
+	case_make(&c);
+	assert_int_equal(c.report.n_findings, 1);
+	assert_true(c.report.findings[0].weight == WHY_FAILURE_WEIGHT);
+	for (int i = 0; i < 99; i++)
+		sleeper(&c, "GET /", 10 * MS);
+	case_make(&c);
+	assert_int_equal(c.report.n_findings, 2);
+	assert_int_equal(c.report.findings[0].kind, WHY_FINDING_TIME);
+	assert_true(c.report.failed == 0); /* of requests */
+	case_release(&c);
+}
+
 /* All fail in several ways, and nothing else is there. */
 static void test_only_errors(void **state)
 {
@@ -291,6 +313,24 @@ static void test_open_requests_with_ledger(void **state)
 	assert_int_equal(c.report.findings[1].state, LEDGER_LOCK);
 	assert_true(c.report.findings[1].requests == 8 && c.report.findings[1].of == 8);
 	assert_true(is_about(c.report.lost_ns, 64000.0 * MS));
+	case_release(&c);
+}
+
+/* What began before the observation was seen in part: it is in nothing but a count. */
+static void test_early_requests(void **state)
+{
+	struct why_case c;
+
+	(void)state;
+	case_init(&c);
+	for (int i = 0; i < 4; i++)
+		sleeper(&c, "GET /early", 100 * MS);
+	c.options.start_ns = c.now_ns - 2 * MS; /* each began a millisecond after the one before */
+	sleeper(&c, "GET /", MS);
+	case_make(&c);
+	assert_true(c.report.early == 2);
+	assert_true(case_route(&c, "GET /early")->requests == 2);
+	assert_true(case_route(&c, "GET /")->requests == 1);
 	case_release(&c);
 }
 
@@ -491,9 +531,11 @@ int main(void)
 	    cmocka_unit_test(test_chain),
 	    cmocka_unit_test(test_failures),
 	    cmocka_unit_test(test_back_off_without_failure),
+	    cmocka_unit_test(test_failures_outside_of_requests),
 	    cmocka_unit_test(test_only_errors),
 	    cmocka_unit_test(test_open_requests),
 	    cmocka_unit_test(test_open_requests_with_ledger),
+	    cmocka_unit_test(test_early_requests),
 	    cmocka_unit_test(test_comparison),
 	    cmocka_unit_test(test_comparison_of_like),
 	    cmocka_unit_test(test_small_but_everywhere),

@@ -194,7 +194,6 @@ static bool find_no_answer(const struct why_set *set, const struct why_route *ro
 	if (f.requests == 0)
 		return false;
 	f.mean_ns /= f.requests;
-	f.weight = WHY_FAILURE_WEIGHT * f.requests / f.of;
 	*ret_finding = f;
 	return true;
 }
@@ -217,6 +216,14 @@ static void insert(struct why_report *report, const struct why_finding *finding)
 	report->findings[at] = *finding;
 }
 
+/* Of what is outside of requests, against everything: it may be all there is, or a thread on the side. */
+static double weight_of(const struct why_report *report, const struct why_finding *f)
+{
+	bool lone = why_name_kind(report->names, f->route) != WHY_NAME_REQUEST;
+
+	return WHY_FAILURE_WEIGHT * f->requests / (lone ? report->requests + report->lone : f->of);
+}
+
 static void find_in_route(
     const struct why_set *set, const struct why_route *route, struct why_report *report)
 {
@@ -226,7 +233,7 @@ static void find_in_route(
 
 	for (size_t i = 0; i < n; i++) {
 		find_callers(report, &failures[i], true);
-		failures[i].weight = WHY_FAILURE_WEIGHT * failures[i].requests / failures[i].of;
+		failures[i].weight = weight_of(report, &failures[i]);
 		insert(report, &failures[i]);
 		if (failures[i].state == LEDGER_SQLITE_BUSY)
 			told_ns += failures[i].requests * failures[i].mean_ns;
@@ -238,8 +245,10 @@ static void find_in_route(
 			continue;
 		insert(report, &finding);
 	}
-	if (find_no_answer(set, route, report->options.end_ns, &finding))
+	if (find_no_answer(set, route, report->options.end_ns, &finding)) {
+		finding.weight = weight_of(report, &finding);
 		insert(report, &finding);
+	}
 }
 
 void why_find(const struct why_sets *sets, struct why_report *report)

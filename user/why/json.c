@@ -321,6 +321,7 @@ static void put_coverage(struct json *j)
 	json_out_number(&j->o, "spans", (double)j->report->collected.spans);
 	json_out_number(&j->o, "dropped_spans", (double)c->dropped_spans);
 	json_out_number(&j->o, "ambiguous", (double)c->ambiguous);
+	json_out_number(&j->o, "began_before", j->report->early);
 	json_out_number(&j->o, "answers_without_request", (double)c->strays);
 	json_out_number(&j->o, "statements_without_duration", (double)j->report->collected.untimed);
 	json_out_number(&j->o, "without_room", (double)j->report->crowded);

@@ -144,7 +144,7 @@ int why_report_make(const struct why_collector *collector, const struct why_opti
 	why_collector_stats(collector, &report.collected);
 	report.crowded = why_sample_refused(sample) + why_names_refused(report.names) +
 	    report.collected.no_memory;
-	err = why_sets_make(sample, &sets);
+	err = why_sets_make(sample, options->start_ns, &sets, &report.early);
 	if (err)
 		return err;
 	err = analyse(&sets, &report);

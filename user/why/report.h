@@ -8,7 +8,8 @@
  * hide it); and the losses of all requests add up, each nanosecond once, where it can be mended.
  *
  * Findings are sorted by weight: for time its share of all time lost, for failures and requests without
- * an answer WHY_FAILURE_WEIGHT times their share of the route's requests.
+ * an answer WHY_FAILURE_WEIGHT times their share of the route's requests; for statements and calls
+ * outside of requests, of all that was seen.
  */
 #ifndef ZS_WHY_REPORT_H
 #define ZS_WHY_REPORT_H
@@ -32,6 +33,11 @@ enum {
 #define WHY_WORTH_NS NS_PER_MS
 
 struct why_options {
+	/*
+	 * Of the observation, monotonic: what began before, while probes were being put in place, was seen in part only and is
+	 * left out.
+	 */
+	uint64_t start_ns;
 	uint64_t end_ns; /* of the observation, monotonic: open requests have waited until then */
 	uint64_t slower_than_ns; /* from where on a request is slow; 0: by each route's own times */
 	const char *const
@@ -211,6 +217,8 @@ struct why_report {
 	size_t n_reasons;
 
 	struct why_collect_stats collected;
+	double
+	    early; /* requests, statements and calls that began before the observation: left out */
 	uint64_t crowded;              /* requests and names that found no room */
 	bool filtered;                 /* requests were seen, but the patterns match none of them */
 	const struct why_names *names; /* borrowed from the collector, like all texts */

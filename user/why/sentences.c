@@ -256,7 +256,9 @@ static void sentences_failure(
 	buf_append_cstr(out, ": ");
 	why_append_failure(out, report, f->failure);
 	if (f->state == LEDGER_SQLITE_BUSY) {
-		buf_append_cstr(out, " after backing off for ");
+		buf_append_cstr(out,
+		    f->failure == WHY_NAME_NONE ? "; SQLite backed off for "
+						: " after backing off for ");
 		why_append_range(out, f->min_ns, f->max_ns, f->mean_ns);
 	}
 	buf_append_char(out, '.');

@@ -33,15 +33,34 @@ static struct why_set set_from(const struct why_kept *kept, size_t n, size_t fro
 	return set;
 }
 
-int why_sets_make(const struct why_sample *sample, struct why_sets *ret_sets)
+/* Leave those that began at start_ns or later; the number of the others. */
+static double drop_early(struct why_kept *kept, size_t *n, uint64_t start_ns)
+{
+	double early = 0;
+	size_t left = 0;
+
+	for (size_t i = 0; i < *n; i++) {
+		if (kept[i].request->end_ns - kept[i].request->duration_ns < start_ns)
+			early += kept[i].weight;
+		else
+			kept[left++] = kept[i];
+	}
+	*n = left;
+	return early;
+}
+
+int why_sets_make(const struct why_sample *sample, uint64_t start_ns, struct why_sets *ret_sets,
+    double *ret_early)
 {
 	size_t n = why_sample_count(sample), routes = 0;
+	double early;
 	struct why_sets sets = {0};
 
 	sets.kept = calloc(n + 1, sizeof(*sets.kept));
 	if (!sets.kept)
 		return -ENOMEM;
 	why_sample_list(sample, sets.kept);
+	early = drop_early(sets.kept, &n, start_ns);
 	qsort(sets.kept, n, sizeof(*sets.kept), compare);
 	for (size_t i = 0; i < n; i++)
 		routes += i == 0 || sets.kept[i].request->route != sets.kept[i - 1].request->route;
@@ -53,6 +72,7 @@ int why_sets_make(const struct why_sample *sample, struct why_sets *ret_sets)
 	for (size_t i = 0; i < n; i += sets.sets[sets.n++].n)
 		sets.sets[sets.n] = set_from(sets.kept, n, i);
 	*ret_sets = sets;
+	*ret_early = early;
 	return 0;
 }
 

@@ -19,8 +19,9 @@ struct why_sets {
 	size_t n;
 };
 
-/* All requests of a sample. 0 or -ENOMEM. */
-int why_sets_make(const struct why_sample *sample, struct why_sets *ret_sets);
+/* All requests of a sample that began at start_ns or later; how many others there were. 0 or -ENOMEM. */
+int why_sets_make(const struct why_sample *sample, uint64_t start_ns, struct why_sets *ret_sets,
+    double *ret_early);
 void why_sets_release(struct why_sets *sets);
 
 /* The set of this route, or NULL. */

@@ -373,6 +373,8 @@ static void write_coverage(struct text *t)
 	if (c->ambiguous)
 		buf_printf(line, "; %llu calls that may be of several requests",
 		    (unsigned long long)c->ambiguous);
+	if (r->early > 0)
+		buf_printf(line, "; %.0f left out that began before", r->early);
 	if (r->collected.untimed)
 		buf_printf(line, "; %llu statements told without duration (--budget)",
 		    (unsigned long long)r->collected.untimed);

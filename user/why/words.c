@@ -194,14 +194,15 @@ void why_append_reason(struct buf *out, const struct why_reason *reason)
 void why_append_nothing(struct buf *out, const struct why_report *report)
 {
 	const struct why_coverage *coverage = &report->coverage;
+	double before = report->early + (double)coverage->strays;
 
 	if (report->filtered)
 		buf_append_cstr(out,
 		    "There were requests, but --route matches none of them: it is compared with names like 'POST /checkout' and with '/checkout'.");
-	else if (coverage->strays)
+	else if (before > 0)
 		buf_printf(out,
-		    "%llu answers were seen, but their requests came before the observation: it must last longer than a request, see --duration.",
-		    (unsigned long long)coverage->strays);
+		    "%.0f answers were seen, but their requests came before the observation: it must last longer than a request, see --duration.",
+		    before);
 	else if (coverage->connections)
 		buf_printf(out,
 		    "%llu connections were seen, but no HTTP/1 on them: with TLS or HTTP/2 a request shows only behind the proxy that ends it.",
