@@ -17,6 +17,8 @@ struct thread_work {
 	struct list requests; /* struct node.serving */
 	uint32_t tid;
 	uint32_t n_begun; /* requests that it began to serve */
+	uint32_t
+	    n_orphans; /* calls and statements of its that could have been for several requests */
 
 	/* Of its last event. */
 	uint32_t slice;
