@@ -36,10 +36,15 @@ struct assembler {
 static struct node *caller_by_thread(
     struct assembler *a, uint32_t tid, uint32_t slice, uint64_t start_ns)
 {
+	struct thread_work *work = thread_work_find(&a->threads, tid);
 	bool ambiguous;
-	struct node *caller = thread_work_current(&a->threads, tid, slice, start_ns, &ambiguous);
+	struct node *caller;
 
+	if (!work)
+		return NULL;
+	caller = thread_work_current(work, slice, start_ns, &ambiguous);
 	a->stats.ambiguous += ambiguous;
+	work->n_orphans += ambiguous;
 	return caller;
 }
 

@@ -36,6 +36,7 @@ struct time_share {
 	uint64_t answered_ns;      /* answers had come, but were not read yet */
 	uint64_t worked_ns;        /* was given to it meanwhile */
 	uint64_t slept_ns;         /* its statements were asleep without waiting for a lock */
+	uint32_t n_orphans;        /* its thread's, when it began */
 	bool called;               /* a call was under way at some time since until_ns */
 	bool shared;               /* its thread had other requests as well */
 

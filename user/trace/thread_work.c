@@ -114,16 +114,12 @@ static bool request_is_parked(const struct node *request, uint32_t slice)
 	return request->calls > 0 && request->call_slice != slice;
 }
 
-struct node *thread_work_current(const struct thread_works *works, uint32_t tid, uint32_t slice,
-    uint64_t start_ns, bool *ret_ambiguous)
+struct node *thread_work_current(
+    const struct thread_work *work, uint32_t slice, uint64_t start_ns, bool *ret_ambiguous)
 {
-	struct thread_work *work = thread_work_find(works, tid);
 	struct node *current = NULL, *parked = NULL;
 	bool several = false; /* requests at work, or traces with parked ones */
 
-	*ret_ambiguous = false;
-	if (!work)
-		return NULL;
 	list_for_each (at, &work->requests) {
 		struct node *request = container_of(at, struct node, serving);
 

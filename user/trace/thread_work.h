@@ -55,7 +55,7 @@ void thread_work_end(struct thread_works *works, struct node *request);
  * The one request for which a call by this thread in this slice can be; NULL when there is none, or
  * more than one (*ret_ambiguous).
  */
-struct node *thread_work_current(const struct thread_works *works, uint32_t tid, uint32_t slice,
-    uint64_t start_ns, bool *ret_ambiguous);
+struct node *thread_work_current(
+    const struct thread_work *work, uint32_t slice, uint64_t start_ns, bool *ret_ambiguous);
 
 #endif

@@ -191,6 +191,7 @@ void time_request_begin(struct node *request, const struct thread_work *work)
 		return;
 	time->polled_ns = work->waits.ns[ZSP_WAIT_PEER];
 	time->timed_ns = work->waits.ns[ZSP_WAIT_TIMER];
+	time->n_orphans = work->n_orphans;
 }
 
 /* Take up to most of what is absent for this state; what was taken. */
@@ -225,7 +226,8 @@ static void add_absence(const struct node *request, struct ledger *ledger, uint6
 	take(ledger, LEDGER_QUEUED, time->answered_ns, &absent_ns);
 	take(ledger, LEDGER_SLEEP, over(timed_ns, answer_ns), &absent_ns);
 	take(ledger, LEDGER_OTHER, over(polled_ns, over(answer_ns, timed_ns)), &absent_ns);
-	if (calling_ns == 0) /* there is nothing else that it could have waited for */
+	/* There is nothing else that it could have waited for. */
+	if (calling_ns == 0 && request->work && request->work->n_orphans == time->n_orphans)
 		take(ledger, LEDGER_QUEUED, absent_ns, &absent_ns);
 }
 
