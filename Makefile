@@ -172,7 +172,7 @@ bench-icount: ## what observing costs in instructions, in a deterministic machin
 	$(Q)$(MAKE) --no-print-directory all bundle $(B)/bench/guest $(B)/zerospan-floor
 	$(Q)tests/bench/icount
 
-bench: ## what observing costs, against the hooks alone and other tools: build/bench/native.txt (root; 15 minutes)
+bench: ## what observing costs, against the hooks alone and other tools: build/bench/native.txt (root; 20 minutes)
 	$(Q)tools/install-deps build bench
 	$(Q)$(MAKE) --no-print-directory all bench-programs
 	$(Q)tests/bench/run $(BENCH_ARGS)

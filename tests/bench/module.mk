@@ -29,7 +29,9 @@ BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench
 
 $(B)/bench/%: tests/bench/%.c | $(TOOLS_OK)
 	@mkdir -p $(@D)
-	$(call msg,CC,$@)$(CC) $(CSTD) $(CFLAGS) $(WARN) $< -o $@
+	$(call msg,CC,$@)$(CC) $(CSTD) $(CFLAGS) $(WARN) $< -o $@ $(BENCH_LIBS)
+
+$(B)/bench/busy_sqlite: BENCH_LIBS := -lsqlite3
 
 bench-programs: $(B)/zerospan-floor $(BENCH_PROGRAMS)
 

@@ -67,10 +67,11 @@ class Zerospan(Program):
     counts = True
     binary = "zerospan"
     arguments = ("--format", "none")
+    budget_pct = 100  # no limit: SQLite is observed in full, however long a run is
 
     def __init__(self, test, target):
-        self.launch(test, [lib.built(self.binary), "run", "--listen", "127.0.0.1:0", *self.arguments,
-                           "--pid", target.pid],
+        self.launch(test, [lib.built(self.binary), "run", "--listen", "127.0.0.1:0", "--budget", self.budget_pct,
+                           *self.arguments, "--pid", target.pid],
                     lambda p: re.search(r"^zerospan: observing", p.err, re.M),
                     kind=zerospan_observer.Zerospan, env=self.environment(test))
 
@@ -80,6 +81,10 @@ class Zerospan(Program):
 
     def metrics(self):
         return self.process.metrics()
+
+    def settled(self):
+        """Whether a process that works with SQLite is observed as it will be on: what a hit costs has been measured."""
+        return self.metrics().sum("zerospan_sqlite_probe_time_seconds_total") > 0
 
     def received(self, metrics):
         """Spans that arrived where they were sent; None where none are sent."""
@@ -92,6 +97,20 @@ class Floor(Zerospan):
 
     counts = False
     binary = "zerospan-floor"
+
+
+class Statements(Zerospan):
+    """statements: of SQLite only that executions begin. The first step down from full detail, after five seconds of
+    the process' CPU time; the next one would come after five more."""
+
+    budget_pct = 0.001
+
+    def settled(self):
+        return [tier for _, tier in self.metrics().select("zerospan_sqlite_tier")] == [1]
+
+    def stop(self):
+        check(self.settled(), "the run took so long that it was not told of statements to its end")
+        super().stop()
 
 
 class Traces(Zerospan):
@@ -144,4 +163,4 @@ class Strace(Program):
 
 
 ROWS = {"bare": Nothing, "floor": Floor, "bpftrace": Bpftrace, "strace": Strace,
-        "metrics": Zerospan, "traces": Traces, "otlp": Otlp}
+        "statements": Statements, "metrics": Zerospan, "traces": Traces, "otlp": Otlp}

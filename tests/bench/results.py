@@ -39,9 +39,11 @@ def row_of(runs, workload, row):
     for figure in WHOLE:
         entry[figure] = measure.middle([run.get(figure) for run in mine])
     for figure, added in (("target_us", "added_us"), ("max_target_us", "max_added_us")):
-        entry[added] = measure.middle([with_[figure] - without[figure] for with_, without in pairs])
+        entry[added] = measure.middle([with_[figure] - without[figure] for with_, without in pairs
+                                       if figure in with_])
     for figure, change in (("p50_us", "p50_change"), ("max_rate", "rate_change")):
-        entry[change] = measure.middle([with_[figure] / without[figure] - 1 for with_, without in pairs])
+        entry[change] = measure.middle([with_[figure] / without[figure] - 1 for with_, without in pairs
+                                        if figure in with_])
     entry["lost"] = sum(run["lost"] for run in counted) if counted else None
     entry["missing"] = sum(run["missing"] + run["spans_missing"] for run in counted) if counted else None
     return entry

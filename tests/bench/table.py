@@ -10,8 +10,13 @@ COLUMNS = (  # title, figure, how
     ("records", "records_per_request", "number"), ("bytes", "bytes_per_request", "whole"),
     ("lost", "lost", "count"), ("missing", "missing", "count"), ("RSS MB", "rss_mb", "number"),
     ("start ms", "startup_ms", "whole"))
+SQLITE_COLUMNS = (
+    ("CPU ns", "target_us", "ns"), ("added ns", "added_us", "ns spread"), ("x floor", "floors", "plain"),
+    ("own ns", "observer_us", "ns"), ("records", "records_per_request", "number"), ("lost", "lost", "count"),
+    ("missing", "missing", "count"))
 README_ROWS = ("floor", "bpftrace", "strace", "metrics", "traces", "otlp")
-BEGIN, END = "<!-- bench: begin", "<!-- bench: end -->"
+SQLITE_ROWS = ("floor", "statements", "metrics", "traces", "otlp")
+BEGIN, END = "<!-- {}: begin", "<!-- {}: end -->"
 
 
 def number(value):
@@ -27,6 +32,10 @@ def cell(value, how):
         return f"{value:.1f}"
     if how == "spread":
         return f"{value[0]:+.1f} [{value[1]:+.1f} {value[2]:+.1f}]"
+    if how == "ns":
+        return f"{value[0] * 1e3:.0f}"
+    if how == "ns spread":
+        return "{:+.0f} [{:+.0f} {:+.0f}]".format(*(us * 1e3 for us in value))
     if how == "percent":
         return f"{value[0]:+.0%}"
     return f"{value[0]:.0f}" if how == "whole" else number(value[0])
@@ -39,10 +48,10 @@ def aligned(lines):
                              for i, (text, width) in enumerate(zip(line, widths))).rstrip() + "\n" for line in lines)
 
 
-def sessions(rows):
-    lines = [["workload", "row", *(title for title, _, _ in COLUMNS)]]
+def sessions(rows, columns):
+    lines = [["workload", "row", *(title for title, _, _ in columns)]]
     for row in rows:
-        lines.append([row["workload"], row["row"], *(cell(row[figure], how) for _, figure, how in COLUMNS)])
+        lines.append([row["workload"], row["row"], *(cell(row[figure], how) for _, figure, how in columns)])
     text = aligned(lines).splitlines(keepends=True)
     seen = None
     for i, row in enumerate(rows):  # a gap between workloads
@@ -91,7 +100,8 @@ def verdicts(budgets):
 
 def text(result):
     extras = result["extras"]
-    parts = [result["head"] + "\n", sessions(result["table"]) if result["table"] else "",
+    parts = [result["head"] + "\n", sessions(result["table"], COLUMNS) if result["table"] else "",
+             sessions(result["sqlite"], SQLITE_COLUMNS) if result["sqlite"] else "",
              bystanders(result["bystander"]) if result["bystander"] else "",
              starts(extras["startup"]) if "startup" in extras else "", other_figures(extras),
              verdicts(result["budgets"]) if result["budgets"] else ""]
@@ -101,21 +111,31 @@ def text(result):
 # --- README
 
 
-def markdown(result):
-    by = {(row["workload"], row["row"]): row for row in result["table"]}
-    lines = [result["head"], "",
-             "| workload | bare | " + " | ".join("+ " + row for row in README_ROWS) +
-             " | own: metrics / otlp | req/s: metrics / otlp | p50: metrics / otlp | records | bytes |",
-             "|---|" + "--:|" * (len(README_ROWS) + 6)]
-    for workload in dict.fromkeys(row["workload"] for row in result["table"]):
-        def get(row, figure, how, workload=workload):
-            return cell(by[workload, row][figure], how) if (workload, row) in by else "-"
+def by_workload(rows):
+    """Each workload, with what gives its cells, several rows' in one."""
+    by = {(row["workload"], row["row"]): row for row in rows}
+    for workload in dict.fromkeys(row["workload"] for row in rows):
+        def get(names, figure, how, workload=workload):
+            return " / ".join(cell(by[workload, name][figure], how) if (workload, name) in by else "-"
+                              for name in names.split())
 
-        both = [" / ".join(get(row, figure, how) for row in ("metrics", "otlp"))
-                for figure, how in (("max_observer_us", "number"), ("rate_change", "percent"), ("p50_change", "percent"))]
-        lines.append(f"| {workload} | {get('bare', 'target_us', 'number')} | " + " | ".join(
-            get(row, "added_us", "number") for row in README_ROWS) + " | " + " | ".join(both) +
-            f" | {get('metrics', 'records_per_request', 'number')} | {get('metrics', 'bytes_per_request', 'whole')} |")
+        yield workload, get
+
+
+def heading(first, rows, *last):
+    titles = ["bare", *("+ " + row for row in rows), *last]
+    return [f"| {first} | " + " | ".join(titles) + " |", "|---|" + "--:|" * len(titles)]
+
+
+def markdown(result):
+    lines = [result["head"], "", *heading("workload", README_ROWS, "own: metrics / otlp", "req/s: metrics / otlp",
+                                          "p50: metrics / otlp", "records", "bytes")]
+    for workload, get in by_workload(result["table"]):
+        lines.append(f"| {workload} | " + " | ".join([
+            get("bare", "target_us", "number"), *(get(row, "added_us", "number") for row in README_ROWS),
+            get("metrics otlp", "max_observer_us", "number"), get("metrics otlp", "rate_change", "percent"),
+            get("metrics otlp", "p50_change", "percent"), get("metrics", "records_per_request", "number"),
+            get("metrics", "bytes_per_request", "whole")]) + " |")
     if result["bystander"]:
         lines += ["", "| unobserved process, ns per call | " + " | ".join(result["bystander"]) + " |",
                   "|---|" + "--:|" * len(result["bystander"])]
@@ -127,11 +147,27 @@ def markdown(result):
     return "\n".join(lines) + "\n"
 
 
+def sqlite_markdown(result):
+    lines = [result["head"], "", *heading("ns of CPU", SQLITE_ROWS, "x floor: metrics", "own: metrics / traces / otlp",
+                                          "records", "lost: metrics / traces / otlp")]
+    for workload, get in by_workload(result["sqlite"]):
+        lines.append(f"| {workload} | " + " | ".join([
+            get("bare", "target_us", "ns"), *(get(row, "added_us", "ns") for row in SQLITE_ROWS),
+            get("metrics", "floors", "plain"), get("metrics traces otlp", "observer_us", "ns"),
+            get("metrics", "records_per_request", "number"), get("metrics traces otlp", "lost", "count")]) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def insert(path, result):
-    """Replace what stands between the marks in a Markdown file."""
+    """Replace what stands between the marks in a Markdown file, of that which was measured."""
     with open(path, encoding="utf-8") as f:
-        before, rest = f.read().split(BEGIN, 1)
-    mark, rest = rest.split("\n", 1)
-    _, after = rest.split(END, 1)
+        text = f.read()
+    others = [name for name in ("table", "bystander", "extras") if result[name]]
+    for name, of, content in (("bench", others, markdown), ("bench sqlite", result["sqlite"], sqlite_markdown)):
+        if of:
+            before, rest = text.split(BEGIN.format(name), 1)
+            mark, rest = rest.split("\n", 1)
+            _, after = rest.split(END.format(name), 1)
+            text = before + BEGIN.format(name) + mark + "\n" + content(result) + END.format(name) + after
     with open(path, "w", encoding="utf-8") as f:
-        f.write(before + BEGIN + mark + "\n" + markdown(result) + END + after)
+        f.write(text)

@@ -5,6 +5,7 @@ A workload's run(seconds, alone) returns requests, seconds, and latencies in mic
 several connections; alone over one, so that there is one request at a time, server and client on one CPU. Then the server
 takes the same steps for each request, and CPU times are steady: otherwise it finds several at once, or fewer because
 others use the CPUs, and the way from one CPU to the other costs a virtual machine more than the request.
+A workload that asks itself (always_alone) has no latencies, and may return its own CPU time.
 """
 import contextlib
 import json
@@ -24,6 +25,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 UNITS_US = {"us": 1, "ms": 1e3, "s": 1e6, "m": 60e6}
 BIG_BYTES = 10_000
 CPU_ALONE = max(os.sched_getaffinity(0))
+QUERIES = {"a row by its key, per statement": "point", "prepared each time, per statement": "anew",
+           "a million rows, per row": "rows"}  # what busy_sqlite calls them
+WARM_S = 0.2
 
 
 def placed(alone):
@@ -33,6 +37,8 @@ def placed(alone):
 
 class Wrk:
     """wrk on one URL."""
+
+    always_alone = False
 
     def __init__(self, test, name, url, connections=16, method="GET", body=None):
         self.test, self.name, self.url, self.connections = test, name, url, connections
@@ -91,6 +97,8 @@ def percentile(out, which):
 class Chat:
     """build/bench/chatty_client."""
 
+    always_alone = False
+
     def __init__(self, test, port):
         self.test, self.name, self.port = test, "chatty", port
 
@@ -99,6 +107,25 @@ class Chat:
                                   seconds, 1 if alone else 16)
         lib.equal(process.wait(seconds + 10), 0, "exit status of chatty_client")
         return json.loads(process.out)
+
+
+class Queries:
+    """A kind of work of build/bench/busy_sqlite; a request is an execution, or one of its rows."""
+
+    always_alone = True
+
+    def __init__(self, process, name, kind):
+        self.process, self.name, self.kind = process, name, kind
+        self.executions = 0
+
+    def run(self, seconds, alone=True):
+        del alone
+        answers = self.process.out.count("\n")
+        os.write(self.process.popen.stdin.fileno(), f"{self.kind} {seconds}\n".encode())
+        wait_for(lambda: self.process.out.count("\n") > answers, f"the end of {self.name}", seconds + 60)
+        load = json.loads(self.process.out.splitlines()[-1])
+        self.executions += load["executions"]
+        return load
 
 
 class Nginx(nginx.Nginx):
@@ -148,5 +175,23 @@ class Chatty:
         return {"server": 0}
 
 
+class Sqlite:
+    """build/bench/busy_sqlite: Debian's library, a database in memory, no HTTP."""
+
+    def __init__(self, test):
+        self.process = test.start(os.path.join(lib.BUILD, "bench", "busy_sqlite"), stdin=subprocess.PIPE)
+        self.pid = self.process.pid
+        self.workloads = [Queries(self.process, f"sqlite: {name}", kind) for name, kind in QUERIES.items()]
+        self.warm_up(lambda: self.workloads[0].executions > 0)  # and has its library
+
+    def warm_up(self, settled):
+        """Work, a little at a time, until that is true; none of it counts."""
+        wait_for(lambda: settled() or not self.workloads[0].run(WARM_S), "the observer to be settled", 60)
+        self.workloads[0].executions = 0
+
+    def counts(self):
+        return {"statements": sum(workload.executions for workload in self.workloads)}
+
+
 TARGETS = {"nginx": Nginx, **{f"shop-{model.split('-')[0]}": lambda t, model=model: Shop(t, model)
-                              for model in shop.MODELS}, "chatty": Chatty}
+                              for model in shop.MODELS}, "chatty": Chatty, "sqlite": Sqlite}
