@@ -117,6 +117,23 @@ static void fact_cookies(struct fact *fact)
 		    "no attach cookies (Linux 5.15): of several different copies of SQLite in one process only the last is read right");
 }
 
+/* Present with CONFIG_SCHED_INFO; all 0 when the count is switched off. */
+static void fact_run_delay(struct fact *fact)
+{
+	FILE *f = fopen("/proc/self/schedstat", "re");
+	unsigned long long on_cpu_ns = 0;
+
+	if (f && fscanf(f, "%llu", &on_cpu_ns) != 1)
+		on_cpu_ns = 0;
+	if (f)
+		fclose(f);
+	if (on_cpu_ns)
+		fact_set(fact, FACT_OK, "the scheduler counts how long threads wait for a CPU");
+	else
+		fact_set(fact, FACT_DEGRADED,
+		    "the scheduler does not count how long threads wait for a CPU (CONFIG_SCHED_INFO): after a wait that time counts as part of it");
+}
+
 static void fact_probes(struct fact *fact)
 {
 	static const char *const calls[] = {
@@ -174,6 +191,7 @@ static const struct {
     {"tracepoints", true, fact_tracefs},
     {"uprobes", false, fact_uprobes},
     {"attach cookies", true, fact_cookies},
+    {"run delay", false, fact_run_delay},
     {"probes", true, fact_probes},
     {"io_uring", false, fact_io_uring},
 };
