@@ -49,6 +49,7 @@ struct play {
 	uint64_t next_id;
 	uint16_t next_port;
 	size_t requests, calls, statements;
+	struct zsp_waits waits;
 };
 
 static bool one_in(struct play *p, int n)
@@ -68,9 +69,23 @@ static const struct actor *actor_of(struct play *p, bool inventory, int lane)
 	return actor;
 }
 
+/*
+ * Waits as no kernel tells them, of threads that are one: times that run backwards, and are longer than what passed. Ledgers
+ * add up all the same.
+ */
+static void wait_somehow(struct play *p)
+{
+	p->waits.ns[rng_next(&p->rng) % ZSP_WAIT_MAX] = rng_next(&p->rng) % NS_PER_MS;
+	p->waits.switches += (uint32_t)(rng_next(&p->rng) % 2);
+	if (one_in(p, 4))
+		p->waits.woken_ns = p->stage->feed.now_ns - rng_next(&p->rng) % NS_PER_MS;
+	p->stage->feed.waits = &p->waits;
+}
+
 static void move(struct play *p, struct sock *sock, const struct actor *actor,
     enum zsp_direction direction, const char *text)
 {
+	wait_somehow(p);
 	/* The loss of a stream's first record leaves no gap: see test_exchange's lost_first_pieces. */
 	if (sock->records[direction - 1] && one_in(p, p->mode.lose_one_in))
 		sock_lose(sock, direction, strlen(text));
@@ -100,6 +115,7 @@ static void statement(struct play *p, const struct actor *actor, char letter, in
 {
 	char sql[64];
 
+	wait_somehow(p);
 	snprintf(sql, sizeof(sql), "SELECT a FROM %c%dx%d", letter, lane, number);
 	feed_sql(&p->stage->feed, actor, sql);
 	p->statements++;
