@@ -138,15 +138,26 @@ static __always_inline u32 zsp_task_state(struct task_struct *task)
 	return task->state;
 }
 
-/* For how long the current task could have run and did not, ever. */
-static __always_inline u64 zsp_current_run_delay(void)
+/* What the scheduler counts of a task, nanoseconds. */
+struct zsp_sched_count {
+	u64 cpu;       /* on the CPU, as of when it last left it, or of the last clock tick */
+	u64 run_delay; /* for how long it could have run and did not */
+};
+
+static __always_inline struct zsp_sched_count zsp_sched_count(struct task_struct *task)
+{
+	return (struct zsp_sched_count){task->se.sum_exec_runtime, task->sched_info.run_delay};
+}
+
+static __always_inline struct zsp_sched_count zsp_current_sched_count(void)
 {
 	struct task_struct *task;
 
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
-		return bpf_get_current_task_btf()->sched_info.run_delay;
+		return zsp_sched_count(bpf_get_current_task_btf());
 	task = (void *)bpf_get_current_task();
-	return BPF_CORE_READ(task, sched_info.run_delay);
+	return (struct zsp_sched_count){
+	    BPF_CORE_READ(task, se.sum_exec_runtime), BPF_CORE_READ(task, sched_info.run_delay)};
 }
 
 /* --- plain loads -------------------------------------------------------------------------------------- */

@@ -67,7 +67,7 @@ struct zsp_waits {
 	__u64 ns[ZSP_WAIT_MAX]; /* by enum zsp_wait, since it is observed */
 	/* When it was last woken from waiting for work: LOCK, PEER, TIMER or OTHER; 0: never. */
 	__u64 woken_ns;
-	__u32 reserved;
+	__u32 woken_delay_us; /* of RUNQUEUE: since woken_ns, microseconds; at most UINT32_MAX */
 	__u32 switches; /* how often it has left the CPU: if that is the same, so is all of it */
 };
 

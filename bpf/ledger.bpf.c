@@ -92,14 +92,30 @@ static __always_inline void leaves_cpu(
     struct zsp_thread *thread, struct task_struct *current, bool preempted)
 {
 	struct zsp_ledger *ledger = &thread->ledger;
+	struct zsp_sched_count count = zsp_sched_count(current);
 	u32 state = zsp_task_state(current);
+	u64 now = bpf_ktime_get_ns();
 
-	ledger_settle(ledger, current->sched_info.run_delay);
+	ledger_settle(ledger, count, now);
 	if (preempted || !state)
 		ledger->wait = ZSP_WAIT_RUNQUEUE;
 	else
 		ledger->wait = wait_of(thread, current, state);
-	ledger->off_ns = bpf_ktime_get_ns();
+	ledger->off_ns = now;
+	ledger->cpu_ns = count.cpu;
+}
+
+static __always_inline void comes_back(struct zsp_ledger *ledger, struct task_struct *task)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	/* It was away when it began to be observed, for whatever: to be woken from that begins something new, too. */
+	if (!ledger->on_ns && !ledger->off_ns) {
+		ledger->wait = ZSP_WAIT_OTHER;
+		ledger->off_ns = now;
+		ledger->cpu_ns = task->se.sum_exec_runtime;
+	}
+	ledger->on_ns = now;
 }
 
 SEC("tp_btf/sched_switch")
@@ -111,6 +127,6 @@ int BPF_PROG(zsp_sched_switch, bool preempt, struct task_struct *prev, struct ta
 		leaves_cpu(thread, prev, preempt);
 	thread = zsp_thread_of(next->pid);
 	if (thread)
-		thread->ledger.on_ns = bpf_ktime_get_ns();
+		comes_back(&thread->ledger, next);
 	return 0;
 }

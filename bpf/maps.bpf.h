@@ -88,7 +88,9 @@ struct zsp_ledger {
 	struct zsp_waits waits; /* totals, without the wait of off_ns and without polled_ns */
 	u64 off_ns;       /* when it left the CPU; 0: what it waited for since is in the totals */
 	u64 on_ns;        /* when it came back */
+	u64 cpu_ns;       /* the scheduler's count of its time on the CPU, as of off_ns */
 	u64 run_delay_ns; /* the scheduler's count of its waiting for the CPU, as of the totals */
+	u64 delayed_ns;   /* waits.ns[RUNQUEUE] as of waits.woken_ns */
 	u64 polled_ns;    /* waited in poll and its like: the call's end tells what for */
 	u32 wait;         /* enum zsp_wait, of the wait since off_ns */
 	u32 reserved;

@@ -102,10 +102,15 @@ struct sched_info {
 	unsigned long long run_delay;
 };
 
+struct sched_entity {
+	u64 sum_exec_runtime;
+};
+
 struct task_struct {
 	unsigned int __state; /* one of these two: see bpf/compat.bpf.h */
 	long state;
 	void *stack;
+	struct sched_entity se;
 	struct sched_info sched_info;
 	int pid, tgid;
 	int exit_code;
