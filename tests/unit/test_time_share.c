@@ -27,6 +27,8 @@ static void waits(struct thread *t, enum zsp_wait wait, uint64_t ms)
 	pass(t->stage, ms);
 	t->waits.ns[wait] += ms * NS_PER_MS;
 	t->waits.switches++;
+	if (wait == ZSP_WAIT_RUNQUEUE)
+		t->waits.woken_delay_us += (uint32_t)ms * 1000;
 	if (wait == ZSP_WAIT_PEER || wait == ZSP_WAIT_TIMER)
 		t->actor.slice++;
 }
@@ -37,6 +39,7 @@ static void woken(struct thread *t, enum zsp_wait wait, uint64_t ms)
 	t->waits.ns[wait] += ms * NS_PER_MS;
 	t->waits.switches++;
 	t->waits.woken_ns = t->stage->feed.now_ns;
+	t->waits.woken_delay_us = 0;
 	if (wait == ZSP_WAIT_PEER || wait == ZSP_WAIT_TIMER)
 		t->actor.slice++;
 }
@@ -378,8 +381,48 @@ static void handed_to_an_idle_worker(void **state)
 	stage_free(stage);
 }
 
-/* Of a thread that was never seen before it is not known what it did. */
+/* It is woken by something else, is not on the CPU yet when the request comes, and takes that. */
+static void handed_to_a_worker_on_its_way(void **state)
+{
+	struct stage *stage = stage_new(1);
+	struct sock sock = front(stage, 1);
+	struct thread reader = thread_of(stage, 101), worker = thread_of(stage, 102);
+
+	(void)state;
+	get_known(&reader, &worker);
+	waits(&worker, ZSP_WAIT_RUNQUEUE, 90);
+	pass(stage, 500);
+	woken(&worker, ZSP_WAIT_LOCK, 500);
+	pass(stage, 3);
+	reads(&reader, &sock, GET("/"));
+	waits(&worker, ZSP_WAIT_RUNQUEUE, 6);
+	waits(&worker, ZSP_WAIT_SLEEP, 20);
+	pass(stage, 10);
+	writes(&worker, &sock, OK2);
+	expect(
+	    stage, SPAN_KIND_SERVER, "GET /", (struct want){.cpu = 10, .runqueue = 6, .sleep = 20});
+	stage_free(stage);
+}
+
+/* Of a thread that was never seen before, and was not woken, it is not known what it did. */
 static void handed_to_an_unknown_worker(void **state)
+{
+	struct stage *stage = stage_new(1);
+	struct sock sock = front(stage, 1), next = front(stage, 3);
+	struct thread reader = thread_of(stage, 101), worker = thread_of(stage, 102);
+
+	(void)state;
+	reads(&reader, &sock, GET("/"));
+	woken(&reader, ZSP_WAIT_PEER, 0);
+	reads(&reader, &next, GET("/next"));
+	waits(&worker, ZSP_WAIT_SLEEP, 20);
+	writes(&worker, &sock, OK2);
+	expect(stage, SPAN_KIND_SERVER, "GET /", (struct want){.unattributed = 20});
+	stage_free(stage);
+}
+
+/* If it was woken, it did what its totals say. */
+static void handed_to_a_worker_that_is_new(void **state)
 {
 	struct stage *stage = stage_new(1);
 	struct sock sock = front(stage, 1);
@@ -387,9 +430,52 @@ static void handed_to_an_unknown_worker(void **state)
 
 	(void)state;
 	reads(&reader, &sock, GET("/"));
+	pass(stage, 4);
+	woken(&worker, ZSP_WAIT_OTHER, 500);
+	waits(&worker, ZSP_WAIT_SLEEP, 20);
+	pass(stage, 10);
+	writes(&worker, &sock, OK2);
+	expect(
+	    stage, SPAN_KIND_SERVER, "GET /", (struct want){.cpu = 10, .queued = 4, .sleep = 20});
+	stage_free(stage);
+}
+
+/* Unless they say more than fits. */
+static void handed_to_a_worker_with_a_past(void **state)
+{
+	struct stage *stage = stage_new(1);
+	struct sock sock = front(stage, 1);
+	struct thread reader = thread_of(stage, 101), worker = thread_of(stage, 102);
+
+	(void)state;
+	waits(&worker, ZSP_WAIT_SLEEP, 700);
+	reads(&reader, &sock, GET("/"));
+	pass(stage, 4);
+	woken(&worker, ZSP_WAIT_LOCK, 100);
 	waits(&worker, ZSP_WAIT_SLEEP, 20);
 	writes(&worker, &sock, OK2);
-	expect(stage, SPAN_KIND_SERVER, "GET /", (struct want){.unattributed = 20});
+	expect(stage, SPAN_KIND_SERVER, "GET /", (struct want){.unattributed = 24});
+	stage_free(stage);
+}
+
+/* While it works, the reader is idle and reads another request. */
+static void handed_while_the_reader_idles(void **state)
+{
+	struct stage *stage = stage_new(1);
+	struct sock first = front(stage, 1), second = front(stage, 3), third = front(stage, 5);
+	struct thread reader = thread_of(stage, 101), worker = thread_of(stage, 102);
+
+	(void)state;
+	get_known(&reader, &worker);
+	reads(&reader, &third, GET("/third"));
+	reads(&reader, &first, GET("/first"));
+	woken(&worker, ZSP_WAIT_LOCK, 500);
+	waits(&worker, ZSP_WAIT_DISK, 30);
+	woken(&reader, ZSP_WAIT_PEER, 30);
+	reads(&reader, &second, GET("/second"));
+	pass(stage, 10);
+	writes(&worker, &first, OK2);
+	expect(stage, SPAN_KIND_SERVER, "GET /first", (struct want){.cpu = 10, .disk = 30});
 	stage_free(stage);
 }
 
@@ -431,7 +517,11 @@ int main(void)
 	    cmocka_unit_test(a_loop_with_two_requests),
 	    cmocka_unit_test(a_loop_with_a_timer),
 	    cmocka_unit_test(handed_to_an_idle_worker),
+	    cmocka_unit_test(handed_to_a_worker_on_its_way),
 	    cmocka_unit_test(handed_to_an_unknown_worker),
+	    cmocka_unit_test(handed_to_a_worker_that_is_new),
+	    cmocka_unit_test(handed_to_a_worker_with_a_past),
+	    cmocka_unit_test(handed_while_the_reader_idles),
 	    cmocka_unit_test(handed_to_a_busy_worker),
 	};
 

@@ -39,6 +39,7 @@ struct time_share {
 	uint32_t n_orphans;        /* its thread's, when it began */
 	bool called;               /* a call was under way at some time since until_ns */
 	bool shared;               /* its thread had other requests as well */
+	bool untold;               /* another thread answered, of which nothing was known */
 
 	/* Calls: of their thread, when they began. */
 	__u64 waits[ZSP_WAIT_MAX];

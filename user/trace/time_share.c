@@ -2,6 +2,8 @@
 /* Sharing out the time of threads; see time_share.h. */
 #include "trace/time_share.h"
 
+#include "base/clock.h"
+
 static const __u64 no_waits[ZSP_WAIT_MAX];
 
 static bool is_only(const struct thread_work *work)
@@ -26,6 +28,11 @@ static uint64_t idle_ns(const __u64 waits[ZSP_WAIT_MAX])
 static uint64_t at_most(uint64_t value, uint64_t most)
 {
 	return value < most ? value : most;
+}
+
+static uint64_t over(uint64_t value, uint64_t less)
+{
+	return value > less ? value - less : 0;
 }
 
 static uint64_t later(uint64_t a, uint64_t b)
@@ -57,9 +64,12 @@ static void give(
 	time->called = false;
 }
 
-/* The same of a thread that has several: its waiting for descriptors is nobody's. */
-static void give_work(
-    struct node *request, uint64_t from_ns, uint64_t to_ns, const __u64 waits[ZSP_WAIT_MAX])
+/*
+ * The same of a thread that has several: its waiting for descriptors is nobody's. Who ends by reading has waited for that last, else
+ * first; another thread may work for the request meanwhile.
+ */
+static void give_work(struct node *request, uint64_t from_ns, uint64_t to_ns,
+    const __u64 waits[ZSP_WAIT_MAX], bool reads)
 {
 	__u64 work[ZSP_WAIT_MAX];
 	uint64_t idle = at_most(idle_ns(waits), to_ns - from_ns);
@@ -67,7 +77,30 @@ static void give_work(
 	for (int i = 0; i < ZSP_WAIT_MAX; i++)
 		work[i] = waits[i];
 	work[ZSP_WAIT_PEER] = work[ZSP_WAIT_TIMER] = 0;
-	give(request, from_ns + idle, to_ns, work);
+	if (reads)
+		give(request, from_ns, to_ns - idle, work);
+	else
+		give(request, from_ns + idle, to_ns, work);
+}
+
+/* Since when the thread that has moved the piece could work for a request that another thread serves. */
+static uint64_t free_since(
+    const struct thread_work *work, const struct piece *piece, const struct node *request)
+{
+	return later(later(work->last_ns, piece->waits->woken_ns), request->time.until_ns);
+}
+
+/* What it has waited for since then, if that is known of the time since its last event. */
+static void waits_since_free(const struct thread_work *work, const struct piece *piece,
+    const __u64 waits[ZSP_WAIT_MAX], __u64 ret[ZSP_WAIT_MAX])
+{
+	for (int i = 0; i < ZSP_WAIT_MAX; i++)
+		ret[i] = waits[i];
+	if (piece->waits->woken_ns <= work->last_ns)
+		return;
+	/* Those are what it was woken from. */
+	ret[ZSP_WAIT_LOCK] = ret[ZSP_WAIT_PEER] = ret[ZSP_WAIT_TIMER] = ret[ZSP_WAIT_OTHER] = 0;
+	ret[ZSP_WAIT_RUNQUEUE] = piece->waits->woken_delay_us * NS_PER_US;
 }
 
 /* One that another thread serves: this one has worked for it since it was free, or was woken. */
@@ -75,15 +108,10 @@ static void give_other(const struct thread_work *work, const struct piece *piece
     struct node *request, const __u64 waits[ZSP_WAIT_MAX])
 {
 	struct time_share *time = &request->time;
-	bool woken = piece->waits->woken_ns >= later(work->last_ns, time->until_ns);
-	uint64_t from_ns = woken ? piece->waits->woken_ns : later(work->last_ns, time->until_ns);
+	uint64_t from_ns = free_since(work, piece, request);
 	__u64 since[ZSP_WAIT_MAX];
 
-	for (int i = 0; i < ZSP_WAIT_MAX; i++)
-		since[i] = waits[i];
-	if (woken) /* those are what it was woken from */
-		since[ZSP_WAIT_LOCK] = since[ZSP_WAIT_PEER] = since[ZSP_WAIT_TIMER] =
-		    since[ZSP_WAIT_OTHER] = 0;
+	waits_since_free(work, piece, waits, since);
 	if (from_ns > time->until_ns && from_ns <= piece->end_ns) {
 		time->ledger.ns[LEDGER_QUEUED] += from_ns - time->until_ns;
 		time->until_ns = from_ns;
@@ -100,11 +128,37 @@ static struct node *owner_of(const struct thread_work *work, uint32_t slice, str
 	return writer && writer->work == work ? writer : work->current;
 }
 
+static bool is_others(const struct thread_work *work, const struct node *request)
+{
+	return request && request->kind == SPAN_KIND_SERVER && request->work != work;
+}
+
+/*
+ * The first event of a thread. All that is known is when it was woken and its totals, which may be of other times, if they are too
+ * large for this one.
+ */
+static void share_first(
+    const struct thread_work *work, const struct piece *piece, struct node *request)
+{
+	__u64 waits[ZSP_WAIT_MAX];
+	uint64_t sum = 0;
+
+	if (!is_others(work, request))
+		return;
+	waits_since_free(work, piece, piece->waits->ns, waits);
+	for (int i = 0; i < ZSP_WAIT_MAX; i++)
+		sum += waits[i];
+	request->time.untold =
+	    !piece->waits->woken_ns || sum > over(piece->end_ns, free_since(work, piece, request));
+	if (!request->time.untold)
+		give_other(work, piece, request, piece->waits->ns);
+}
+
 static void share_segment(struct thread_work *work, const struct piece *piece, struct node *request)
 {
 	__u64 between[ZSP_WAIT_MAX];
 	const __u64 *waits = no_waits;
-	bool other = request && request->kind == SPAN_KIND_SERVER && request->work != work;
+	bool other = is_others(work, request);
 	bool out = piece->direction == ZSP_OUT;
 	struct node *owner;
 
@@ -126,7 +180,7 @@ static void share_segment(struct thread_work *work, const struct piece *piece, s
 	}
 	owner = owner_of(work, piece->slice, out ? request : NULL);
 	if (owner)
-		give_work(owner, work->last_ns, piece->end_ns, waits);
+		give_work(owner, work->last_ns, piece->end_ns, waits, !out);
 }
 
 /* How long the write that ends now has waited for room, as far as that is known. */
@@ -145,6 +199,8 @@ void time_event(struct thread_work *work, const struct piece *piece, struct node
 		share_segment(work, piece, request);
 		work->sent_ns = out && switches ? sent_ns(work, piece) : 0;
 	} else {
+		work->last_ns = 0;
+		share_first(work, piece, request);
 		work->first_ns = piece->end_ns;
 		work->sent_ns = 0;
 	}
@@ -168,7 +224,7 @@ void time_statement(
 	owner = owner_of(work, statement->h.slice, NULL);
 	waits_between(work->waits.ns, statement->waits_before, waits);
 	if (owner)
-		give_work(owner, work->last_ns, statement->start_ns, waits);
+		give_work(owner, work->last_ns, statement->start_ns, waits, false);
 	if (request && request->work == work)
 		give(request, statement->start_ns, statement->end_ns, statement->waits);
 	for (int i = 0; i < ZSP_WAIT_MAX; i++)
@@ -205,11 +261,6 @@ static uint64_t take(
 	return part;
 }
 
-static uint64_t over(uint64_t value, uint64_t less)
-{
-	return value > less ? value - less : 0;
-}
-
 /* What the request waited for while its thread was with others, or idle. */
 static void add_absence(const struct node *request, struct ledger *ledger, uint64_t absent_ns)
 {
@@ -227,7 +278,8 @@ static void add_absence(const struct node *request, struct ledger *ledger, uint6
 	take(ledger, LEDGER_SLEEP, over(timed_ns, answer_ns), &absent_ns);
 	take(ledger, LEDGER_OTHER, over(polled_ns, over(answer_ns, timed_ns)), &absent_ns);
 	/* There is nothing else that it could have waited for. */
-	if (calling_ns == 0 && request->work && request->work->n_orphans == time->n_orphans)
+	if (calling_ns == 0 && !time->untold && request->work &&
+	    request->work->n_orphans == time->n_orphans)
 		take(ledger, LEDGER_QUEUED, absent_ns, &absent_ns);
 }
 
