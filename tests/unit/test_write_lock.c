@@ -249,6 +249,20 @@ static void sleeping_is_not_waiting(void **state)
 	expect_wait(&bob, BUSY, 41 * MS, NULL, LOCK_EVIDENCE_NONE, 10 * MS);
 }
 
+/* Two may have kept it waiting, one of them certainly: nobody is named, but that it waited is known. */
+static void waiting_for_one_of_two(void **state)
+{
+	(void)state;
+	takes(&ann, 1, 10 * MS);
+	takes(&eve, 2, 10 * MS);
+	backs_off(&bob, 20 * MS, 30 * MS);
+	releases(&ann, 1, 30 * MS);
+	expect_wait(&bob, DONE, 31 * MS, NULL, LOCK_EVIDENCE_NONE, 10 * MS);
+	/* Only one of another database is left. */
+	backs_off(&bob, 40 * MS, 50 * MS);
+	expect_wait(&bob, DONE, 51 * MS, NULL, LOCK_EVIDENCE_NONE, 0);
+}
+
 static void what_took_it_is_told(void **state)
 {
 	struct zsp_statement begin = statement_of(&ann, DONE, 9 * MS, 12 * MS),
@@ -314,6 +328,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(waiting, setup, teardown),
 	    cmocka_unit_test_setup_teardown(waiting_for_several, setup, teardown),
 	    cmocka_unit_test_setup_teardown(sleeping_is_not_waiting, setup, teardown),
+	    cmocka_unit_test_setup_teardown(waiting_for_one_of_two, setup, teardown),
 	    cmocka_unit_test_setup_teardown(what_took_it_is_told, setup, teardown),
 	    cmocka_unit_test_setup_teardown(an_execution_that_was_lost, setup, teardown),
 	    cmocka_unit_test_setup_teardown(bounded, setup, teardown),

@@ -32,6 +32,7 @@ struct wait {
 	uint64_t stmt;
 	uint64_t backed_off_ns;
 	bool refused;    /* by the kernel at least once */
+	bool hindered;   /* by a lock of its database, of whomever */
 	bool is_refused; /* by the kernel since it last slept: this file, then */
 	uint64_t refused_file, refused_ns;
 	struct blame blames[LOCK_WAIT_HOLDERS_MAX];
@@ -224,6 +225,26 @@ static struct write_hold *holder_in_process(const struct write_locks *locks,
 	return only && same_database(locks, only, connection) ? only : NULL;
 }
 
+/* Had another connection of the process the write lock of the same database, whoever else had one? */
+static bool is_held_in_process(const struct write_locks *locks, const struct connection *connection,
+    uint64_t from_ns, uint64_t to_ns)
+{
+	const struct list *lists[] = {&locks->held, &locks->released};
+
+	if (!connection->db)
+		return false;
+	for (size_t i = 0; i < 2; i++) {
+		list_for_each (at, lists[i]) {
+			const struct write_hold *hold = container_of(at, struct write_hold, link);
+
+			if (is_of_another(hold, connection) && held_between(hold, from_ns, to_ns) &&
+			    same_database(locks, hold, connection))
+				return true;
+		}
+	}
+	return false;
+}
+
 /* --- waits ----------------------------------------------------------------------------------------- */
 
 static struct wait *wait_find(const struct write_locks *locks, uint32_t pid, uint64_t stmt)
@@ -329,6 +350,9 @@ static void on_backed_off(struct write_locks *locks, const struct zsp_lock *lock
 	    locks, wait, &connection, lock->since_ns - ATTEMPT_NS, lock->since_ns, &evidence);
 	if (hold)
 		wait_blame(wait, hold, evidence, slept_ns);
+	else if (!wait->refused && !wait->hindered)
+		wait->hindered = is_held_in_process(
+		    locks, &connection, lock->since_ns - ATTEMPT_NS, lock->since_ns);
 	wait->backed_off_ns += slept_ns;
 	wait->is_refused = false;
 }
@@ -396,7 +420,7 @@ struct lock_wait write_locks_wait(struct write_locks *locks, const struct zsp_st
 	if (statement->detail <= ZSP_SQLITE_EXECUTIONS) {
 		find_holder(locks, wait, statement, busy, &result);
 		/* Without any sign of a lock it was some function of the program's own that slept. */
-		if (wait && (busy || wait->refused || wait->n_blames))
+		if (wait && (busy || wait->refused || wait->hindered || wait->n_blames))
 			result.backed_off_ns = wait->backed_off_ns;
 	}
 	if (wait)
