@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the time went, compared with a server that knows: each kind of waiting alone and mixed with others, one request at a
+time and eight at once; calls to another server and SQLite statements, too."""
+import lib
+import observer
+import truth
+from lib import check, equal
+from observer import tree
+
+TOGETHER = 8
+ROUNDS = {1: 3, TOGETHER: 2}
+# Of waiting, in all requests of a test; less is no test of it.
+ENOUGH_MS = 10.0
+
+# What a step waits for. How long those of DISK take is the file system's business: it may keep everything in memory.
+DISK = {"fdatasync": "disk", "cold_read": "disk", "fault": "pagefault", "insert": "disk", "checkpoint": "disk",
+        "select": "disk"}
+WAITS = {"sleep": "sleep", "lock": "lock", "send": "net_send", "send_unix": "net_send", "downstream": "downstream",
+         "busy": "sqlite_busy", **DISK}
+# Steps that have spans of their own, by the beginning of the statement's text; None: calls.
+SPANS = {"insert": "INSERT INTO t VALUES", "checkpoint": "PRAGMA wal_checkpoint", "select": "SELECT sum",
+         "busy": "UPDATE t", "downstream": None}
+
+
+class Stage:
+    """A server, and another one behind it, observed while they are asked."""
+
+    def __init__(self, t):
+        self.behind = truth.Server(t, "phases", t.dir)
+        self.server = truth.Server(t, "phases", t.dir, self.behind.port)
+        self.zerospan = observer.observe(t, "--pid", self.server.pid, "--pid", self.behind.pid)
+        self.answers = {}  # path: Response
+
+    def ask(self, queries, together):
+        """So many clients ask for each of these, some times over, each beginning with another one."""
+        crew, turns = truth.Crew(self.server, together), ROUNDS[together] * len(queries)
+        crew.ask([[(f"/{together}-{client}-{turn}", queries[(client + turn) % len(queries)]) for turn in range(turns)]
+                  for client in range(together)])
+        self.answers.update(crew.answers)
+
+    def finish(self):
+        """All spans, the sums of which are right, and what is true of each request by its path."""
+        truths = {path: self.server.truth(path) for path in self.answers}
+        spans = self.zerospan.finish()
+        equal(self.zerospan.summary().lost, 0, "losses")
+        truth.expect_sums(spans)
+        return spans, truths
+
+
+def compare_request(verdict, span, said, answer):
+    sent, = said.part("answer")
+    verdict.states(span, said.states, before_ms=(said.times["read"] - answer.sent) / 1e6,
+                   after_ms=sent["cpu"] + sent["runqueue"], unsure_ms=said.unsure_ms)
+
+
+def is_of(span, step):
+    text = span.get("db.query.text")
+    if SPANS[step] is None:
+        return span.kind == "CLIENT" and text is None
+    return text is not None and text.startswith(SPANS[step])
+
+
+def compare_parts(verdict, spans, server, said):
+    """The spans below a request's."""
+    for step in SPANS:
+        parts = said.part(step)
+        found = sorted((s for s in spans if s.parent_id == server.span_id and is_of(s, step)), key=lambda s: s.start)
+        equal(len(found), len(parts), f"spans of '{step}' in\n{tree(spans)}\nnumber")
+        for span, part in zip(found, parts):
+            verdict.part(span, part, WAITS[step])
+
+
+def compare_behind(verdict, stage, spans, truths):
+    """The requests that the server behind it was sent."""
+    for span in (s for s in spans if s.kind == "SERVER" and (s.get("url.path") or "").startswith("/down/")):
+        said = stage.behind.truth(span.get("url.path"))
+        asked, = truths[said.path.replace("/down", "")].part("downstream")
+        sent, = said.part("answer")
+        took_ms = said.between_ms("read", "answered") - sent["wall"]
+        verdict.states(span, said.states, before_ms=max(0.0, asked["wall"] - took_ms),
+                       after_ms=sent["cpu"] + sent["runqueue"], unsure_ms=said.unsure_ms)
+
+
+def expect_totals(verdict):
+    """Of all requests: a little too much in each of many waits is too much."""
+    for state in sorted({*WAITS.values(), "other"}):
+        off = truth.state_off(state, sum(have[state] for have, _ in verdict.fine),
+                              sum(true.get(state, 0.0) for _, true in verdict.fine), 0, 0)
+        if off:
+            raise truth.Disturbed(f"in all {len(verdict.fine)} spans {off}")
+
+
+def expect_truth(stage):
+    (spans, truths), verdict, traces = stage.finish(), truth.Verdict(), {}
+    for span in spans:
+        traces.setdefault(span.trace_id, []).append(span)
+    for path, said in truths.items():
+        span = observer.one(spans, f"of {path}", kind="SERVER", url__path=path)
+        compare_request(verdict, span, said, stage.answers[path])
+        compare_parts(verdict, traces[span.trace_id], span, said)
+    compare_behind(verdict, stage, spans, truths)
+    verdict.expect(f"{len(truths)} requests")
+    expect_totals(verdict)
+    return truths
+
+
+def expect_waits(t, step, truths, together):
+    """That there was something to see."""
+    asked = [said for path, said in truths.items() if path.startswith(f"/{together}-")]
+    states = {state: sum(said.states.get(state, 0) for said in asked) for state in truth.STATES}
+    t.note(f"{len(asked)} requests, {together} at once, ms: {truth.shown(states)}")
+    waited = states[WAITS.get(step, "cpu" if step == "burn" else "runqueue")]
+    if step in DISK and waited < ENOUGH_MS:
+        raise lib.Skip(f"the file system of {t.dir} makes nobody wait for {step}")
+    check(waited >= ENOUGH_MS, f"a test of '{step}' that waits {waited:.3f} ms")
+
+
+def alone(t, query):
+    """One step by itself: one request at a time, then eight at once."""
+    def measure():
+        stage = Stage(t)
+        stage.ask([query], 1)
+        stage.ask([query], TOGETHER)
+        return expect_truth(stage)
+
+    truths = truth.measured(t, measure)
+    for together in (1, TOGETHER):
+        expect_waits(t, query.split("=")[0], truths, together)
+
+
+def mixed(t, together):
+    def measure():
+        stage = Stage(t)
+        stage.ask(MIXES, together)
+        return expect_truth(stage)
+
+    truth.measured(t, measure)
+
+
+def test_cpu(t):
+    """With eight at once on few CPUs most of the time is the run queue's."""
+    alone(t, "burn=30")
+
+
+def test_runqueue(t):
+    """On a CPU that another thread burns as well."""
+    alone(t, "compete=20")
+
+
+def test_sleep(t):
+    alone(t, "sleep=30")
+
+
+def test_lock(t):
+    alone(t, "lock=30")
+
+
+def test_send(t):
+    alone(t, "send=30")
+
+
+def test_send_unix(t):
+    alone(t, "send_unix=30")
+
+
+def test_downstream(t):
+    """The call's span waits for the same as the request's, and the one behind it sleeps."""
+    alone(t, "downstream=30")
+
+
+def test_fdatasync(t):
+    alone(t, "fdatasync=30")
+
+
+def test_cold_read(t):
+    """Pages that the file system had dropped."""
+    alone(t, "cold_read=30")
+
+
+def test_page_fault(t):
+    """The same without a system call."""
+    alone(t, "fault=30")
+
+
+def test_statement(t):
+    """Five that are synced, each a transaction of its own."""
+    alone(t, "insert=5")
+
+
+def test_checkpoint(t):
+    alone(t, "checkpoint=8")
+
+
+def test_cold_select(t):
+    alone(t, "select=3")
+
+
+def test_sqlite_busy(t):
+    alone(t, "busy=40")
+
+
+MIXES = ["burn=10&sleep=10&lock=10&fdatasync=10", "send=10&downstream=15&burn=5&compete=10",
+         "insert=2&busy=20&burn=5&sleep=5&downstream=5", "cold_read=10&lock=10&fault=10&send_unix=10&select=1"]
+
+
+@lib.deadline(120)
+def test_mixed_alone(t):
+    """Several kinds in one request, one request at a time."""
+    mixed(t, 1)
+
+
+@lib.deadline(120)
+def test_mixed_together(t):
+    """Eight at once, of different mixes."""
+    mixed(t, TOGETHER)
