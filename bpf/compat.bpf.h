@@ -141,12 +141,21 @@ static __always_inline u32 zsp_task_state(struct task_struct *task)
 /* What the scheduler counts of a task, nanoseconds. */
 struct zsp_sched_count {
 	u64 cpu;       /* on the CPU, as of when it last left it, or of the last clock tick */
-	u64 run_delay; /* for how long it could have run and did not */
+	u64 run_delay; /* for how long it could have run and did not; 0: without CONFIG_SCHED_INFO */
 };
+
+#define ZSP_SCHED_COUNT(read, task)                                                     \
+	(struct zsp_sched_count)                                                        \
+	{                                                                               \
+		.cpu = read(task, se.sum_exec_runtime),                                 \
+		.run_delay = bpf_core_field_exists(((struct sched_info *)0)->run_delay) \
+		    ? read(task, sched_info.run_delay)                                  \
+		    : 0,                                                                \
+	}
 
 static __always_inline struct zsp_sched_count zsp_sched_count(struct task_struct *task)
 {
-	return (struct zsp_sched_count){task->se.sum_exec_runtime, task->sched_info.run_delay};
+	return ZSP_SCHED_COUNT(ZSP_LOAD, task);
 }
 
 static __always_inline struct zsp_sched_count zsp_current_sched_count(void)
@@ -156,8 +165,7 @@ static __always_inline struct zsp_sched_count zsp_current_sched_count(void)
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
 		return zsp_sched_count(bpf_get_current_task_btf());
 	task = (void *)bpf_get_current_task();
-	return (struct zsp_sched_count){
-	    BPF_CORE_READ(task, se.sum_exec_runtime), BPF_CORE_READ(task, sched_info.run_delay)};
+	return ZSP_SCHED_COUNT(BPF_CORE_READ, task);
 }
 
 /* --- plain loads -------------------------------------------------------------------------------------- */
