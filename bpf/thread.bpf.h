@@ -37,13 +37,14 @@ static __always_inline struct zsp_thread *zsp_thread_of(u32 tid)
 	if (ZSP_EMPTY)
 		return NULL;
 	number = *zsp_thread_mark(tid) & ZSP_THREAD_HEAD_MASK;
-#pragma unroll
-	for (u32 i = 0; number; i++) {
-		thread = bpf_map_lookup_elem(&zsp_threads, &number);
+	/* The kernel rewrites the program for each place of a look-up: one is loaded sooner than four. */
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < ZSP_THREAD_BUCKET_MAX && number; i++) {
+		u32 key = number;
+
+		thread = bpf_map_lookup_elem(&zsp_threads, &key);
 		if (!thread || thread->tid == tid)
 			return thread;
-		if (i == ZSP_THREAD_BUCKET_MAX - 1)
-			break;
 		number = thread->next;
 	}
 	return NULL;
