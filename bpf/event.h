@@ -298,8 +298,18 @@ enum zsp_late {
 	    2, /* what it received was taken from the socket layer, in a call hooked or not */
 };
 
-/* Slots of the marks by which threads that are not observed are told quickly; a power of two. */
-#define ZSP_THREAD_MARKS 16384
+/* Entries of the thread table that nobody uses: first, first + 1 ... They may be n or one, but not none. */
+struct zsp_thread_run {
+	__u32 first; /* above 0: that entry is never used, the number says "none" */
+	__u32 n;
+};
+
+/* What user space asks zsp_thread_command to do with a thread: the program's arguments are the thread's number and this. */
+enum zsp_thread_command {
+	ZSP_THREAD_OBSERVE =
+	    1, /* result: 0, -EEXIST when it is observed already, -E2BIG when there is no room */
+	ZSP_THREAD_FORGET = 2, /* result: 0, -ENOENT when it is not observed */
+};
 
 /* One attached copy of SQLite: where to find things in its objects, read from its own code. */
 struct zsp_sqlite_copy {

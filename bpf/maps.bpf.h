@@ -106,11 +106,14 @@ struct zsp_arrival {
 
 /*
  * A thread of an observed process. The entry is the observation: a thread without one is nobody's
- * business, and every program's first question is this one look-up. Made by user space for the threads
- * that are there when a process is chosen, by the kernel side inside clone and fork from then on;
- * removed when the thread exits.
+ * business, and every program's first question is this one look-up. Made on user space's behalf for the threads
+ * that are there when a process is chosen, inside clone and fork from then on; removed when the thread exits. Who gets
+ * which entry: see thread_table.bpf.h.
  */
 struct zsp_thread {
+	u32 tid;  /* 0 or ZSP_THREAD_DEAD: nobody's */
+	u32 next; /* number of the next entry of the bucket; 0: none */
+	/* What is behind here begins as 0. */
 	u64 call_start_ns; /* entry of the write or sleep in progress */
 	u32 slice;         /* returns from epoll_wait and its like */
 	u32 depth;         /* sqlite frames in use */
@@ -129,11 +132,18 @@ struct zsp_thread {
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 16384); /* user space sets it by the number of CPUs before load */
-	__type(key, u32);           /* tid */
+	__type(key, u32);           /* number of the entry */
 	__type(value, struct zsp_thread);
 } zsp_threads __weak SEC(".maps");
+
+/* The entries that nobody uses. Filled by user space after load, then by the kernel side alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 16384); /* as many: they may be runs of one */
+	__type(value, struct zsp_thread_run);
+} zsp_threads_free __weak SEC(".maps");
 
 /* A stream socket of a target. Made at accept, connect, the first message on TCP or the first HTTP/1 message start; removed by
  * close() of the last descriptor, or when TCP says closed and no process has the socket. A process that
@@ -248,9 +258,12 @@ struct {
 extern volatile struct zsp_sqlite_process zsp_sqlite_processes[ZSP_SQLITE_PROCESSES];
 
 /*
- * How many observed threads have a number that ends in these bits. Nearly every thread of the host that is none of ours is told by
- * one load. Changed by whoever changes zsp_threads: before a thread is entered, and after it is removed.
+ * The buckets of zsp_threads, by the last bits of a thread's number: the number of the first entry, and how many hold or
+ * want the bucket's lock above it. Nearly every thread of the host that is none of ours is told by one load.
  */
+#define ZSP_THREAD_MARKS     32768 /* a power of two */
+#define ZSP_THREAD_HEAD_MASK 0xfffffu
+#define ZSP_THREAD_LOCK      (ZSP_THREAD_HEAD_MASK + 1)
 extern volatile __u32 zsp_thread_marks[ZSP_THREAD_MARKS];
 
 /*

@@ -217,14 +217,19 @@ int zsp_sys_exit(struct zsp_call_exit *ctx)
 }
 
 /* The entries of calls whose beginning counts: when the first byte of a request or an answer set out, or a sleep began. */
-SEC("?tracepoint/syscalls/sys_enter")
-int zsp_enter_call(void *ctx)
+static __always_inline int call_begins(void)
 {
 	struct zsp_thread *thread = zsp_current_thread();
 
 	if (thread)
 		thread->call_start_ns = bpf_ktime_get_ns();
 	return 0;
+}
+
+SEC("?tracepoint/syscalls/sys_enter")
+int zsp_enter_call(void *ctx)
+{
+	return call_begins();
 }
 
 /* --- hooks: the functions of the calls ------------------------------------------------------------ */
@@ -249,7 +254,7 @@ int zsp_call_return(struct pt_regs *ctx)
 SEC("?kprobe.multi")
 int zsp_call_begin(struct pt_regs *ctx)
 {
-	return zsp_enter_call(ctx);
+	return call_begins();
 }
 
 /*

@@ -393,15 +393,17 @@ out:
 }
 
 SEC("uretprobe")
-int BPF_KRETPROBE(zsp_sqlite_prepare_return, int result)
+int zsp_sqlite_prepare_return(struct pt_regs *ctx)
 {
 	struct zsp_thread *thread = zsp_current_thread();
 	struct zsp_prepare *prepare;
+	int result;
 
 	if (!thread || is_told(thread, PT_REGS_SP(ctx)))
 		return 0;
 	ledger_update(thread);
 	prepare = prepare_returning(thread, thread->returned_sp);
+	result = PT_REGS_RC(ctx);
 	/* No failure of ours if it began in another era. */
 	if (result && thread->sqlite_mode == enter_place(thread, ctx)->mode) {
 		if (prepare)

@@ -13,18 +13,24 @@
 #include "emit.bpf.h"
 #include "maps.bpf.h"
 #include "thread.bpf.h"
+#include "thread_table.bpf.h"
 
 volatile struct zsp_sqlite_process zsp_sqlite_processes[ZSP_SQLITE_PROCESSES];
-volatile __u32 zsp_thread_marks[ZSP_THREAD_MARKS];
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+static __always_inline void observe(u32 tid)
+{
+	if (zsp_thread_enter(tid, ZSP_LATE_NO))
+		zsp_count(ZSP_COUNT_LOST_THREAD_FULL, 1);
+}
 
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(zsp_sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
 	if (!zsp_current_thread())
 		return 0;
-	zsp_thread_observe(child->pid);
+	observe(child->pid);
 	if (child->tgid != parent->tgid)
 		zsp_emit_proc(ZSP_KIND_PROC_FORK, child->tgid, parent->tgid, 0);
 	return 0;
@@ -34,12 +40,13 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(zsp_sched_process_exec, struct task_struct *task, int old_pid)
 {
 	u32 tgid = task->tgid, old_tid = old_pid;
-	bool observed = !ZSP_EMPTY && bpf_map_lookup_elem(&zsp_threads, &old_tid) != NULL;
+	bool observed = zsp_thread_of(old_tid) != NULL;
 
 	if (observed) {
 		/* The thread that called exec becomes the leader; what was known of either is void. */
-		zsp_thread_forget(old_tid);
-		zsp_thread_observe(tgid);
+		if (old_tid != tgid)
+			zsp_thread_forget(old_tid);
+		observe(tgid);
 	}
 	if (observed || (!ZSP_EMPTY && zsp_watch_exec))
 		zsp_emit_proc(ZSP_KIND_PROC_EXEC, tgid, 0, 0);
@@ -49,7 +56,7 @@ int BPF_PROG(zsp_sched_process_exec, struct task_struct *task, int old_pid)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(zsp_sched_process_exit, struct task_struct *task)
 {
-	if (ZSP_EMPTY || !zsp_thread_forget(task->pid))
+	if (!zsp_thread_of(task->pid) || zsp_thread_forget(task->pid))
 		return 0;
 	if (task->signal->live.counter == 0) /* the last thread */
 		zsp_emit_proc(ZSP_KIND_PROC_EXIT, task->tgid, 0, task->exit_code);

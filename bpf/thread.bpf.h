@@ -17,48 +17,42 @@
 #define ZSP_EMPTY 0
 #endif
 
-/* A zeroed thread in read-only memory: new entries are made from it, not from the small stack. */
-static const struct zsp_thread zsp_thread_zero;
+/*
+ * Most entries of a bucket; a thread that would be one more is not observed. It takes as many threads as there are buckets for
+ * one thread in two hundred to find no room, if their numbers are as good as random; numbers in sequence share no bucket.
+ */
+#define ZSP_THREAD_BUCKET_MAX 4
 
-/* For user space, which makes entries without knowing their layout: where zsp_thread.late is. */
-const volatile __u32 zsp_late_offset __weak = __builtin_offsetof(struct zsp_thread, late);
-
-static __always_inline void zsp_thread_mark(u32 tid, int change)
+static __always_inline volatile u32 *zsp_thread_mark(u32 tid)
 {
-	__sync_fetch_and_add(&zsp_thread_marks[tid & (ZSP_THREAD_MARKS - 1)], change);
+	return &zsp_thread_marks[tid & (ZSP_THREAD_MARKS - 1)];
 }
 
 /* A thread's entry; NULL when it is not observed. */
 static __always_inline struct zsp_thread *zsp_thread_of(u32 tid)
 {
-	if (ZSP_EMPTY || !zsp_thread_marks[tid & (ZSP_THREAD_MARKS - 1)])
+	struct zsp_thread *thread;
+	u32 number;
+
+	if (ZSP_EMPTY)
 		return NULL;
-	return bpf_map_lookup_elem(&zsp_threads, &tid);
+	number = *zsp_thread_mark(tid) & ZSP_THREAD_HEAD_MASK;
+	/* The kernel rewrites the program for each place of a look-up: one is loaded sooner than four. */
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < ZSP_THREAD_BUCKET_MAX && number; i++) {
+		u32 key = number;
+
+		thread = bpf_map_lookup_elem(&zsp_threads, &key);
+		if (!thread || thread->tid == tid)
+			return thread;
+		number = thread->next;
+	}
+	return NULL;
 }
 
 static __always_inline struct zsp_thread *zsp_current_thread(void)
 {
 	return zsp_thread_of((u32)bpf_get_current_pid_tgid());
-}
-
-/* Observe a thread from now on, or start afresh with it. */
-static __always_inline void zsp_thread_observe(u32 tid)
-{
-	if (!bpf_map_lookup_elem(&zsp_threads, &tid))
-		zsp_thread_mark(tid, 1);
-	if (bpf_map_update_elem(&zsp_threads, &tid, &zsp_thread_zero, BPF_ANY)) {
-		zsp_thread_mark(tid, -1);
-		zsp_count(ZSP_COUNT_LOST_THREAD_FULL, 1);
-	}
-}
-
-/* False when it was not observed. */
-static __always_inline bool zsp_thread_forget(u32 tid)
-{
-	if (bpf_map_delete_elem(&zsp_threads, &tid))
-		return false;
-	zsp_thread_mark(tid, -1);
-	return true;
 }
 
 #endif

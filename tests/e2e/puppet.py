@@ -6,6 +6,7 @@ Commands are JSON lines on stdin, each answered by one on stdout (the pipes are 
 observed). A command names who does it with "by": the main thread, another thread, or a forked child.
 """
 import array
+import ctypes
 import fcntl
 import json
 import os
@@ -156,10 +157,23 @@ def do_thread(worker):
     return 0
 
 
-def do_fork(worker):
-    """A child with copies of all descriptors that does commands from now on; its pid."""
+def fork_as(pid):
+    """fork(), by clone3(), so that the child has that pid."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    pids = (ctypes.c_int * 1)(pid)
+    args = (ctypes.c_uint64 * 10)()  # struct clone_args up to set_tid_size
+    args[4] = signal.SIGCHLD
+    args[8], args[9] = ctypes.addressof(pids), 1
+    result = libc.syscall(435, args, ctypes.sizeof(args))
+    if result < 0:
+        raise OSError(ctypes.get_errno(), f"clone3: pid {pid}")
+    return result
+
+
+def do_fork(worker, pid=None):
+    """A child with copies of all descriptors that does commands from now on; its pid, which may be chosen."""
     commands, results, (ours, theirs) = os.pipe(), os.pipe(), socket.socketpair()
-    pid = os.fork()
+    pid = fork_as(pid) if pid else os.fork()
     if pid == 0:
         workers.clear()
         listeners["rights"] = theirs

@@ -18,6 +18,7 @@
 #include "probe/call_hooks.h"
 #include "probe/reaper.h"
 #include "probe/syscalls.h"
+#include "probe/thread_table.h"
 #include "zerospan.skel.h"
 
 enum {
@@ -32,8 +33,6 @@ struct probes {
 	size_t n_links;
 	bool cookies;
 	uint64_t skipped_before;
-	char *
-	    new_thread; /* a fresh entry of the thread table, whose layout is the kernel side's own */
 };
 
 static int forward_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
@@ -114,8 +113,7 @@ static void set_sizes(struct probes *p)
 	    p->skel->maps.zsp_ring, by_cpus(PROBES_RING_BYTES_PER_CPU, PROBES_RING_BYTES_MAX));
 	bpf_map__set_max_entries(
 	    p->skel->maps.zsp_conns, by_cpus(PROBES_CONNS_PER_CPU, PROBES_CONNS_MAX));
-	bpf_map__set_max_entries(
-	    p->skel->maps.zsp_threads, by_cpus(PROBES_THREADS_PER_CPU, PROBES_THREADS_MAX));
+	thread_table_set_size(p->skel, by_cpus(PROBES_THREADS_PER_CPU, PROBES_THREADS_MAX));
 	bpf_map__set_max_entries(p->skel->maps.zsp_gathers, (uint32_t)libbpf_num_possible_cpus());
 	if (p->cookies) /* they say which copy; the table is for kernels without */
 		bpf_map__set_max_entries(p->skel->maps.zsp_copy_of_process, 1);
@@ -166,17 +164,6 @@ static int attach(struct probes *p, struct buf *message)
 	return err;
 }
 
-static int make_new_thread(struct probes *p)
-{
-	const uint32_t late = ZSP_LATE_PERHAPS;
-
-	p->new_thread = calloc(1, bpf_map__value_size(p->skel->maps.zsp_threads));
-	if (!p->new_thread)
-		return -ENOMEM;
-	memcpy(p->new_thread + p->skel->rodata->zsp_late_offset, &late, sizeof(late));
-	return 0;
-}
-
 int probes_open(
     const struct probes_options *options, struct probes **ret_probes, struct buf *message)
 {
@@ -193,12 +180,11 @@ int probes_open(
 		explain(message, err, "open the BPF programs");
 		goto out;
 	}
-	err = make_new_thread(p);
-	if (err)
-		goto out;
 	err = call_hooks_init(&p->calls, p->skel);
 	if (!err)
 		err = load(p, options);
+	if (!err)
+		err = thread_table_fill(p->skel);
 	if (err) {
 		explain(message, err, "load the BPF programs");
 		goto out;
@@ -276,7 +262,6 @@ void probes_close(struct probes *p)
 		detach(p);
 	reaper_free(p->reaper);
 	zerospan_bpf__destroy(p->skel);
-	free(p->new_thread);
 	call_hooks_release(&p->calls);
 	free(p);
 }
@@ -303,38 +288,21 @@ static int each_thread(uint32_t pid, int (*visit)(struct probes *p, uint32_t tid
 		err = visit(p, (uint32_t)strtoul(entry->d_name, NULL, 10));
 		if (err == 0)
 			++*ret_visited;
-		else if (err == -EEXIST)
+		else if (err == -EEXIST || err == -ENOENT)
 			err = 0;
 	}
 	closedir(dir);
 	return err;
 }
 
-static void thread_mark(struct probes *p, uint32_t tid, int change)
-{
-	__atomic_fetch_add(&p->skel->bss->zsp_thread_marks[tid & (ZSP_THREAD_MARKS - 1)],
-	    (uint32_t)change, __ATOMIC_SEQ_CST);
-}
-
 static int thread_add(struct probes *p, uint32_t tid)
 {
-	int err;
-
-	thread_mark(p, tid, 1);
-	err = bpf_map_update_elem(
-	    bpf_map__fd(p->skel->maps.zsp_threads), &tid, p->new_thread, BPF_NOEXIST);
-	if (err)
-		thread_mark(p, tid, -1);
-	return err;
+	return thread_table_command(p->skel, tid, ZSP_THREAD_OBSERVE);
 }
 
 static int thread_remove(struct probes *p, uint32_t tid)
 {
-	int err = bpf_map__delete_elem(p->skel->maps.zsp_threads, &tid, sizeof(tid), 0);
-
-	if (!err)
-		thread_mark(p, tid, -1);
-	return err;
+	return thread_table_command(p->skel, tid, ZSP_THREAD_FORGET);
 }
 
 /*
