@@ -138,34 +138,25 @@ static __always_inline u32 zsp_task_state(struct task_struct *task)
 	return task->state;
 }
 
-/* What the scheduler counts of a task, nanoseconds. */
-struct zsp_sched_count {
-	u64 cpu;       /* on the CPU, as of when it last left it, or of the last clock tick */
-	u64 run_delay; /* for how long it could have run and did not; 0: without CONFIG_SCHED_INFO */
-};
+/* For how long a task could run and did not, ever, by the scheduler's count. Without CONFIG_SCHED_INFO 0. */
+#define ZSP_RUN_DELAY(read, task)                                               \
+	(bpf_core_field_exists(((struct task_struct *)0)->sched_info.run_delay) \
+		? read(task, sched_info.run_delay)                              \
+		: 0)
 
-#define ZSP_SCHED_COUNT(read, task)                                                     \
-	(struct zsp_sched_count)                                                        \
-	{                                                                               \
-		.cpu = read(task, se.sum_exec_runtime),                                 \
-		.run_delay = bpf_core_field_exists(((struct sched_info *)0)->run_delay) \
-		    ? read(task, sched_info.run_delay)                                  \
-		    : 0,                                                                \
-	}
-
-static __always_inline struct zsp_sched_count zsp_sched_count(struct task_struct *task)
+static __always_inline u64 zsp_run_delay(struct task_struct *task)
 {
-	return ZSP_SCHED_COUNT(ZSP_LOAD, task);
+	return ZSP_RUN_DELAY(ZSP_LOAD, task);
 }
 
-static __always_inline struct zsp_sched_count zsp_current_sched_count(void)
+static __always_inline u64 zsp_current_run_delay(void)
 {
 	struct task_struct *task;
 
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
-		return zsp_sched_count(bpf_get_current_task_btf());
+		return zsp_run_delay(bpf_get_current_task_btf());
 	task = (void *)bpf_get_current_task();
-	return ZSP_SCHED_COUNT(BPF_CORE_READ, task);
+	return ZSP_RUN_DELAY(BPF_CORE_READ, task);
 }
 
 /* --- plain loads -------------------------------------------------------------------------------------- */

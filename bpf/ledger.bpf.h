@@ -15,24 +15,6 @@ static __always_inline bool is_for_work(u32 wait)
 	    wait == ZSP_WAIT_OTHER;
 }
 
-/* The most by which the scheduler counts a thread as being on the CPU before it tells of the switch. */
-#define ZSP_SOONER_NS 1000000
-
-/*
- * How long the thread was away. Where the scheduler counts it as being on the CPU from a little sooner than was told (an idle CPU
- * that wakes up), that is known when the thread leaves again, by the count. By that alone if the switch was not told: some
- * hosts do not show programs what a few threads of their own do.
- */
-static __always_inline u64 ledger_away(const struct zsp_ledger *ledger, u64 cpu_ns, u64 now)
-{
-	s64 told = ledger->on_ns - ledger->off_ns;
-	s64 counted = now - ledger->off_ns - (cpu_ns - ledger->cpu_ns);
-
-	if (told >= 0 && (counted >= told || told - counted > ZSP_SOONER_NS))
-		return told;
-	return counted > 0 ? counted : 0;
-}
-
 static __always_inline u32 ledger_woken_delay_us(const struct zsp_ledger *ledger)
 {
 	u64 us = (ledger->waits.ns[ZSP_WAIT_RUNQUEUE] - ledger->delayed_ns) / 1000;
@@ -40,21 +22,20 @@ static __always_inline u32 ledger_woken_delay_us(const struct zsp_ledger *ledger
 	return us < ~0U ? us : ~0U;
 }
 
-/* Add the thread's last wait to its totals. count: the scheduler's as of now. */
-static __always_inline void ledger_settle(
-    struct zsp_ledger *ledger, struct zsp_sched_count count, u64 now)
+/*
+ * Add the thread's last wait to its totals: it was away for so long. run_delay_ns: the scheduler's count of its waiting for the CPU, as of
+ * now.
+ */
+static __always_inline void ledger_settle(struct zsp_ledger *ledger, u64 lasted, u64 run_delay_ns)
 {
-	u64 off = ledger->off_ns, lasted = ledger_away(ledger, count.cpu, now);
-	u64 delayed = count.run_delay - ledger->run_delay_ns;
+	u64 delayed = run_delay_ns - ledger->run_delay_ns;
 	u32 wait = ledger->wait;
 
-	ledger->run_delay_ns = count.run_delay;
-	if (!off)
-		return;
+	ledger->run_delay_ns = run_delay_ns;
 	if (delayed > lasted || wait == ZSP_WAIT_RUNQUEUE)
 		delayed = lasted;
 	if (is_for_work(wait)) {
-		ledger->waits.woken_ns = off + lasted - delayed;
+		ledger->waits.woken_ns = ledger->off_ns + lasted - delayed;
 		ledger->delayed_ns = ledger->waits.ns[ZSP_WAIT_RUNQUEUE];
 	}
 	ledger->waits.ns[ZSP_WAIT_RUNQUEUE] += delayed;
@@ -73,8 +54,11 @@ static __always_inline void ledger_settle(
  */
 static __always_inline void ledger_update(struct zsp_thread *thread)
 {
-	if (thread->ledger.off_ns)
-		ledger_settle(&thread->ledger, zsp_current_sched_count(), bpf_ktime_get_ns());
+	struct zsp_ledger *ledger = &thread->ledger;
+
+	/* If it was not told that it is back, that is made good for when it leaves again. */
+	if (ledger->off_ns && ledger->on_ns >= ledger->off_ns)
+		ledger_settle(ledger, ledger->on_ns - ledger->off_ns, zsp_current_run_delay());
 }
 
 /* A call of poll or its like ends: it had waited for descriptors, or until its time had passed. */
