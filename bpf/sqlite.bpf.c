@@ -165,7 +165,6 @@ static __always_inline struct zsp_stmt *exec_begin(struct zsp_thread *thread, u3
 	exec->copy = thread->sqlite_place & ZSP_SQLITE_COPY_MASK;
 	exec->text_bytes = ~0U;
 	exec->mode = thread->sqlite_now;
-	ledger_begin(thread, exec->waits_before);
 	return exec;
 }
 
@@ -225,7 +224,10 @@ static __always_inline struct zsp_stmt *step_execution(struct zsp_thread *thread
 	if (exec)
 		exec_cut(thread, exec);
 	__sync_fetch_and_add(&process_at(thread->sqlite_place)->executions, 1);
-	return exec_begin(thread, thread->slice, at_row(thread) ? 0 : bpf_ktime_get_ns());
+	exec = exec_begin(thread, thread->slice, at_row(thread) ? 0 : bpf_ktime_get_ns());
+	if (exec)
+		ledger_begin(thread, exec->waits_before);
+	return exec;
 }
 
 SEC("uprobe")

@@ -40,7 +40,7 @@ volatile __u32 zsp_thread_marks[ZSP_THREAD_MARKS];
 #define ZSP_THREAD_DEAD (~0u)
 
 /* As long as the lock is held, and more: each try waits for the word to come over from another CPU. */
-#define ZSP_THREAD_LOCK_TRIES 8
+#define ZSP_THREAD_LOCK_TRIES 4
 
 static __always_inline bool bucket_lock(volatile u32 *mark)
 {
