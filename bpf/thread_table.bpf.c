@@ -88,26 +88,44 @@ struct place {
 	bool full;  /* there is none, and no room for another one */
 };
 
-static __always_inline struct place bucket_find(u32 head, u32 tid)
+/* A place as one number: a function that is checked once, for any arguments, returns no more. */
+#define ZSP_PLACE_BITS 20
+_Static_assert(ZSP_THREAD_HEAD_MASK >> ZSP_PLACE_BITS == 0, "room for a number");
+#define ZSP_PLACE_FULL (1ULL << (3 * ZSP_PLACE_BITS))
+
+static __always_inline u64 place_pack(u64 number, u64 before, u64 next)
 {
-	struct place place = {};
+	return number | before << ZSP_PLACE_BITS | next << (2 * ZSP_PLACE_BITS);
+}
+
+__noinline u64 zsp_bucket_find(u32 head, u32 tid)
+{
+	u32 number = head, before = 0, next = 0, i;
 	struct zsp_thread *thread;
-	u32 number = head, i;
 
 	for (i = 0; i < ZSP_THREAD_BUCKET_MAX && number; i++) {
 		thread = bpf_map_lookup_elem(&zsp_threads, &number);
 		if (!thread)
 			break;
-		place.next = thread->next;
-		if (thread->tid == tid) {
-			place.number = number;
-			return place;
-		}
-		place.before = number;
-		number = place.next;
+		next = thread->next;
+		if (thread->tid == tid)
+			return place_pack(number, before, next);
+		before = number;
+		number = next;
 	}
-	place.full = i == ZSP_THREAD_BUCKET_MAX;
-	return place;
+	return place_pack(0, before, next) | (i == ZSP_THREAD_BUCKET_MAX ? ZSP_PLACE_FULL : 0);
+}
+
+static __always_inline struct place bucket_find(u32 head, u32 tid)
+{
+	u64 packed = zsp_bucket_find(head, tid);
+
+	return (struct place){
+	    .number = packed & ZSP_THREAD_HEAD_MASK,
+	    .before = packed >> ZSP_PLACE_BITS & ZSP_THREAD_HEAD_MASK,
+	    .next = packed >> (2 * ZSP_PLACE_BITS) & ZSP_THREAD_HEAD_MASK,
+	    .full = packed & ZSP_PLACE_FULL,
+	};
 }
 
 static __always_inline void free_entries(u32 first, u32 n)
