@@ -145,10 +145,9 @@ def handed(t, workers, rounds, queries):
 def test_worker_is_busy(t):
     """What a worker does is in the ledger of the request that it works on; the next one waits in the queue for it."""
     truths = truth.measured(t, lambda: handed(t, 1, 1, ["burn=30&sleep=20", "burn=10&sleep=15"]))
-    sent, said = truths["/0-1"]
-    queued_ms = late_ms(sent, said.times["begun"])[0]
-    t.note(f"the second was begun after {queued_ms:.3f} ms")
-    check(queued_ms >= ENOUGH_MS, "the second request did not have to wait")
+    queued_ms = max(late_ms(sent, said.times["begun"])[0] for sent, said in truths.values())
+    t.note(f"one was begun after {queued_ms:.3f} ms")
+    check(queued_ms >= ENOUGH_MS, "no request had to wait")
 
 
 def test_workers_are_too_few(t):
