@@ -22,7 +22,7 @@ static void check_accepted(const struct options *o, char **argv, int argc)
 	const char *room = o->listen_text;
 
 	REQUIRE(o->help || o->version || o->command);
-	REQUIRE((o->command & (o->command - 1)) == 0 && o->command <= COMMAND_CONFIG);
+	REQUIRE((o->command & (o->command - 1)) == 0 && o->command <= COMMAND_WHY);
 	REQUIRE(o->n_targets <= OPTIONS_MAX_TARGETS && o->n_files <= OPTIONS_MAX_FILES);
 	REQUIRE(o->listen_port >= 0 && o->listen_port <= 65535 && o->listen_address);
 	REQUIRE(strcmp(o->listen_address, "127.0.0.1") == 0 ||
@@ -33,6 +33,9 @@ static void check_accepted(const struct options *o, char **argv, int argc)
 		REQUIRE(o->targets[i].kind && is_from(o->targets[i].text, argv, argc));
 	for (size_t i = 0; i < o->n_files; i++)
 		REQUIRE(is_from(o->files[i], argv, argc));
+	REQUIRE(o->n_routes <= OPTIONS_MAX_ROUTES);
+	for (size_t i = 0; i < o->n_routes; i++)
+		REQUIRE(is_from(o->routes[i], argv, argc));
 	REQUIRE(!o->program || (o->program > argv && o->program < argv + argc && *o->program));
 	REQUIRE(o->duration_ns <= (uint64_t)1000000000 * 1000000000);
 }
