@@ -230,7 +230,7 @@ def test_preparations_go_first(t):
     refused = t.start(lib.PYTHON, t.write("refused.py", REFUSED))
     wait_for(lambda: refused.out.count("\n") >= 3, "the program to run", 20)
     zerospan = observer.start(t, "run", "--format", "none", "--output", t.path("spans"),
-                              "--listen", "127.0.0.1:0", "--budget", "45", "--pid", refused.pid)
+                              "--listen", "127.0.0.1:0", "--budget", "35", "--pid", refused.pid)
     zerospan.wait_ready()
     wait_changes(zerospan, 1, 60)
     equal([to for _, _, to in changes(zerospan)], ["executions"], "changes")
