@@ -52,35 +52,37 @@ static __always_inline void statement_submit(
 	zsp_submit(s, false);
 }
 
-/* Small texts go into small records; the rare long one is read again into a large one. */
-static __always_inline struct zsp_statement *statement_reserve(
-    const u64 room, const struct zsp_stmt *exec, bool force)
+/*
+ * Report exec in a record that has so much room for its text. False: the text is longer, and it is not cut, unless that is forced. A
+ * record that the ring refused is counted, and told that way.
+ */
+static __always_inline bool tell_in(
+    const u64 room, const struct zsp_stmt *exec, int result, bool force)
 {
 	struct zsp_statement *s =
 	    zsp_reserve(sizeof(struct zsp_statement) + room, ZSP_COUNT_LOST_RING_OTHER);
 
 	if (!s)
-		return NULL;
+		return true;
 	if (!statement_text(s, room, (const char *)exec->text, exec->text_bytes) && !force) {
 		bpf_ringbuf_discard(s, BPF_RB_NO_WAKEUP);
-		return NULL;
+		return false;
 	}
-	return s;
+	statement_submit(s, exec, result);
+	return true;
 }
 
-/* Report exec, whose text and connection are known. Uses the thread's key. */
+/*
+ * Report exec, whose text and connection are known: small texts in small records, the rare long one, read again, in a large one. Uses the
+ * thread's key.
+ */
 static __always_inline void emit(struct zsp_thread *thread, struct zsp_stmt *exec, int result)
 {
-	struct zsp_statement *s;
-
 	exec->closes = db_closes(thread, exec->db);
 	if (!exec->text) /* SQLite's own reading of the schema: nobody's statement */
 		return;
-	s = statement_reserve(408, exec, false);
-	if (!s)
-		s = statement_reserve(ZSP_SQL_MAX, exec, true);
-	if (s)
-		statement_submit(s, exec, result);
+	if (!tell_in(408, exec, result, false))
+		tell_in(ZSP_SQL_MAX, exec, result, true);
 }
 
 /* Is the execution's connection in a transaction? */

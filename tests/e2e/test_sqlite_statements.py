@@ -3,12 +3,15 @@
 and what a statement costs however much it returns."""
 import contextlib
 import json
+import os
 import re
+import signal
 import sqlite3
+import subprocess
 
 import lib
 import observer
-from lib import check, equal
+from lib import check, equal, wait_for
 
 # Runs a mix of statements, each with a name of its own in its text, and writes what SQLite's own trace
 # says was executed, in order, with the rows that came back. argv: database, number of statements, file.
@@ -52,6 +55,17 @@ for n in range(int(sys.argv[2])):
         run(f"update t set b = b || '' where a = {n} returning a as {name}")
 with open(sys.argv[3], "w") as f:
     json.dump([ran, rows], f)
+"""
+
+# Executes as many statements as each line that it reads says.
+BURST = """
+import sqlite3, sys
+db = sqlite3.connect(":memory:", isolation_level=None)
+print("ready", flush=True)
+for line in sys.stdin:
+    for n in range(int(line)):
+        db.execute("select ?", (n,)).fetchall()
+    print("done", flush=True)
 """
 
 NAME = re.compile(r"\bs\d+\b")
@@ -287,3 +301,22 @@ def test_a_million_rows(t):
                  "the statement")
     equal(zerospan.stop(), 0, "exit status")
     equal(zerospan.summary().events, 1, "events")
+
+
+@lib.deadline(60)
+def test_full_ring(t):
+    """A reader that does not read loses statements, and each of them counts once."""
+    n = 60000
+    program = t.start(lib.PYTHON, t.write("burst.py", BURST), stdin=subprocess.PIPE)
+    wait_for(lambda: "ready" in program.out, "the program to run")
+    zerospan = observer.start(t, "trace", "--format", "none", "--budget", "100", "--pid", program.pid)
+    zerospan.wait_ready()
+    os.kill(zerospan.pid, signal.SIGSTOP)
+    program.popen.stdin.write(f"{n}\n".encode())
+    program.popen.stdin.flush()
+    wait_for(lambda: "done" in program.out, "the program to execute them", 30)
+    os.kill(zerospan.pid, signal.SIGCONT)
+    zerospan.finish()
+    summary = zerospan.summary()
+    check(summary.lost > 0, "nothing was lost")
+    equal(summary.spans + summary.lost, n, "statements told and lost")
