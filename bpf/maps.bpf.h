@@ -108,7 +108,7 @@ struct zsp_arrival {
  * A thread of an observed process. The entry is the observation: a thread without one is nobody's
  * business, and every program's first question is this one look-up. Made on user space's behalf for the threads
  * that are there when a process is chosen, inside clone and fork from then on; removed when the thread exits. Who gets
- * which entry: see thread_table.bpf.h.
+ * which entry: see thread_table.bpf.c.
  */
 struct zsp_thread {
 	u32 tid;  /* 0 or ZSP_THREAD_DEAD: nobody's */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The observed threads: is the current one observed, and who becomes one. */
+/* The observed threads: is the current one observed? */
 #ifndef ZSP_THREAD_BPF_H
 #define ZSP_THREAD_BPF_H
 

@@ -7,8 +7,6 @@ import lib
 import observer
 from lib import Failure, check, equal, wait_for
 
-BUILD_S = 400
-
 INSERT, SELECT = "insert into t values (?, ?)", "select a, ? from t where a >= ? order by a"
 
 # What preparing and running does to one database, in order: text, rows, result code, phase.
@@ -35,20 +33,10 @@ RUN = [
     ("select b from t where a < ?", 2, None, None),
 ]
 
-_built = []
-
 
 def built(name):
-    """Path of a program or library of copies/module.mk. All are made when the first is asked for."""
-    if not _built:
-        made = subprocess.run(["make", "-C", lib.ROOT, "copies"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=BUILD_S, check=False,
-                              env={**os.environ, "MAKEFLAGS": "", "MAKELEVEL": "0"})
-        if made.returncode:
-            raise Failure("the programs with SQLite in them cannot be built (make copies): " +
-                          made.stdout.decode("utf-8", "replace")[-1500:])
-        _built.append(os.path.join(lib.ROOT, "build", "copies"))
-    return os.path.join(_built[0], name)
+    """Path of a program or library of copies/module.mk."""
+    return lib.made("copies", "copies", name)
 
 
 class Workload:

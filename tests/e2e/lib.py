@@ -21,9 +21,11 @@ PYTHON = "/usr/bin/python3"
 POLL_S = 0.01
 # How much slower than a usual machine this one is: deadlines grow with it (an emulated one in tests/vm).
 SLOWNESS = float(os.environ.get("ZEROSPAN_SLOWNESS") or 1)
+MAKE_S = 400
 PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_made = set()
 
 
 class Failure(AssertionError):
@@ -93,6 +95,18 @@ def built(name):
     if not os.access(path, os.X_OK):
         raise Failure(f"{path} is not there: run make, or set ZEROSPAN_BUILD")
     return path
+
+
+def made(goal, folder, name):
+    """Path of a file that a goal of make builds into a folder of build/, which is done when the first of them is asked for."""
+    if goal not in _made:
+        run = subprocess.run(["make", "-C", ROOT, goal], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, timeout=MAKE_S, check=False,
+                             env={**os.environ, "MAKEFLAGS": "", "MAKELEVEL": "0"})
+        if run.returncode:
+            raise Failure(f"make {goal} fails: " + run.stdout.decode("utf-8", "replace")[-1500:])
+        _made.add(goal)
+    return os.path.join(ROOT, "build", folder, name)
 
 
 def bundled():

@@ -27,7 +27,7 @@ def system_library():
     return os.path.realpath(found[0])
 
 
-@lib.deadline(copies.BUILD_S)
+@lib.deadline(lib.MAKE_S)
 def test_statements_prepared_before(t):
     """Long before the observer came, in every build at once: they have their text and their database."""
     workloads = [Workload(t, copies.built(name)) for name in BUILDS]
@@ -40,7 +40,7 @@ def test_statements_prepared_before(t):
     t.note(f"{len(RUN)} executions each in {', '.join(BUILDS)}")
 
 
-@lib.deadline(copies.BUILD_S)
+@lib.deadline(lib.MAKE_S)
 def test_from_the_first_instruction(t):
     """Commands of an observer each."""
     commands = [Command(t, copies.built(name), t.path(f"{name}.db")) for name in AHEAD]
@@ -209,7 +209,7 @@ def test_php_from_the_first_instruction(t):
 # --- libraries that a process has and the host has not, or not yet, or twice
 
 
-@lib.deadline(copies.BUILD_S)
+@lib.deadline(lib.MAKE_S)
 def test_two_versions_in_one_process(t):
     """Debian's library and a newer one, where a statement's fields lie elsewhere: each is read in its own way."""
     workload = Workload(t, copies.built("loader"), [system_library(), copies.built("newer.so")])
@@ -219,7 +219,7 @@ def test_two_versions_in_one_process(t):
     copies.finish(zerospan, [workload], RUN)
 
 
-@lib.deadline(copies.BUILD_S)
+@lib.deadline(lib.MAKE_S)
 def test_library_replaced_on_disk(t):
     """An upgrade renamed another version over it, or took it away; the process runs the old one."""
     workloads = []
@@ -237,7 +237,7 @@ def test_library_replaced_on_disk(t):
     copies.finish(zerospan, workloads, RUN)
 
 
-@lib.deadline(copies.BUILD_S)
+@lib.deadline(lib.MAKE_S)
 def test_library_in_another_mount_namespace(t):
     """It lies in a file system that nobody outside has mounted."""
     os.mkdir(t.path("private"))
@@ -253,7 +253,7 @@ def test_library_in_another_mount_namespace(t):
     copies.finish(zerospan, [workload], RUN)
 
 
-@lib.deadline(copies.BUILD_S)
+@lib.deadline(lib.MAKE_S)
 def test_library_loaded_later(t):
     """By dlopen(), while the process is observed: two versions, one after the other."""
     libraries = [system_library(), copies.built("newer.so")]
@@ -278,7 +278,7 @@ WARNING = "SQLite in '{}' (pid {}) is not traced: {}"
 STRIPPED = "it is linked in without symbols; run the program as it was before strip, or with the shared library"
 
 
-@lib.deadline(copies.BUILD_S)
+@lib.deadline(lib.MAKE_S)
 def test_untraceable(t):
     """Without symbols; or optimised until nothing is left to learn a statement's layout from. One warning per file, with
     the remedy, and a count."""
@@ -303,7 +303,7 @@ def test_untraceable(t):
     check("SQLite: not traced in 2 files, 1 of them without symbols" in zerospan.err, "no count in the summary")
 
 
-@lib.deadline(copies.BUILD_S)
+@lib.deadline(lib.MAKE_S)
 def test_stripped_command(t):
     """It may have ended before anybody looked."""
     stripped = copies.built("static_stripped")
@@ -314,7 +314,7 @@ def test_stripped_command(t):
     check("SQLite: not traced in 1 file, 1 of them without symbols" in zerospan.err, "no count in the summary")
 
 
-@lib.deadline(copies.BUILD_S)
+@lib.deadline(lib.MAKE_S)
 def test_stripped_metric(t):
     """Counted where nobody reads warnings; other files are searched to the end and are not counted."""
     workload = Workload(t, copies.built("static_stripped"))

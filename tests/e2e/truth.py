@@ -1,15 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Servers that know where their time went (ledger/*.c), and the comparison of a span's ledger with what they say."""
 import json
-import os
-import subprocess
 import threading
 
 import lib
 from http_raw import Client
 from lib import Failure, check, equal, wait_for
-
-BUILD_S = 120
 
 # The contract: each state is within 5 % or 1 ms of the truth, the sum within 1 % or 10 us of the duration.
 STATES = ("cpu", "runqueue", "queued", "sleep", "lock", "disk", "net_send", "downstream", "pagefault", "sqlite_busy",
@@ -22,20 +18,10 @@ UNATTRIBUTED_SHARE = 0.01
 DISTURBED, TRIES = 0.1, 3
 PREFIX, SUFFIX = "zerospan.time.", "_ms"
 
-_built = []
-
 
 def built(name):
-    """Path of a program of ledger/module.mk. All are made when the first is asked for."""
-    if not _built:
-        made = subprocess.run(["make", "-C", lib.ROOT, "truth"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=BUILD_S, check=False,
-                              env={**os.environ, "MAKEFLAGS": "", "MAKELEVEL": "0"})
-        if made.returncode:
-            raise Failure("the servers that know the truth cannot be built (make truth): " +
-                          made.stdout.decode("utf-8", "replace")[-1500:])
-        _built.append(os.path.join(lib.ROOT, "build", "ledger"))
-    return os.path.join(_built[0], name)
+    """Path of a program of ledger/module.mk."""
+    return lib.made("truth", "ledger", name)
 
 
 class Truth:

@@ -89,7 +89,7 @@ static void take_request(struct why_finding *f, const struct why_kept *kept)
 	ns = why_request_state_ns(kept->request, f->state); /* with what was work */
 	f->min_ns = f->requests == 0 || ns < f->min_ns ? ns : f->min_ns;
 	f->max_ns = ns > f->max_ns ? ns : f->max_ns;
-	f->mean_ns += kept->weight * (double)ns; /* the sum, for now */
+	f->mean_ns += kept->weight * (double)ns; /* a sum until all are in */
 	f->requests += kept->weight;
 }
 

@@ -33,7 +33,7 @@ struct partner {
 	pthread_t thread;
 	struct order orders[ORDERS];
 	unsigned given; /* orders; only the owner counts */
-	sem_t todo;
+	sem_t wanted;
 	sem_t held; /* it has what it was told to hold */
 };
 
@@ -75,7 +75,7 @@ static void *work(void *arg)
 	for (unsigned begun = 0;; begun++) {
 		const struct order *order = &partner->orders[begun % ORDERS];
 
-		while (sem_wait(&partner->todo))
+		while (sem_wait(&partner->wanted))
 			;
 		if (order->kind == ORDER_HOLD)
 			hold(partner, order);
@@ -92,7 +92,7 @@ struct partner *partner_new(void)
 {
 	struct partner *partner = calloc(1, sizeof(*partner));
 
-	if (!partner || sem_init(&partner->todo, 0, 0) || sem_init(&partner->held, 0, 0) ||
+	if (!partner || sem_init(&partner->wanted, 0, 0) || sem_init(&partner->held, 0, 0) ||
 	    pthread_create(&partner->thread, NULL, work, partner)) {
 		perror("a partner");
 		exit(1);
@@ -103,7 +103,7 @@ struct partner *partner_new(void)
 static void tell(struct partner *partner, struct order order)
 {
 	partner->orders[partner->given++ % ORDERS] = order;
-	sem_post(&partner->todo);
+	sem_post(&partner->wanted);
 }
 
 void partner_free(struct partner *partner)
@@ -112,7 +112,7 @@ void partner_free(struct partner *partner)
 		return;
 	tell(partner, (struct order){.kind = ORDER_END});
 	pthread_join(partner->thread, NULL);
-	sem_destroy(&partner->todo);
+	sem_destroy(&partner->wanted);
 	sem_destroy(&partner->held);
 	free(partner);
 }
