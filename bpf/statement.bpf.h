@@ -11,6 +11,10 @@
 #include "maps.bpf.h"
 #include "sqlite.bpf.h"
 
+enum {
+	ZSP_SQL_USUAL = 408, /* bytes of text for which a small record has room */
+};
+
 /* Append the SQL text at its user address, most bytes at most; false when the record has no room for it. */
 static __always_inline bool statement_text(
     struct zsp_statement *s, const u64 room, const char *text, u32 most)
@@ -52,37 +56,37 @@ static __always_inline void statement_submit(
 	zsp_submit(s, false);
 }
 
-/*
- * Report exec in a record that has so much room for its text. False: the text is longer, and it is not cut, unless that is forced. A
- * record that the ring refused is counted, and told that way.
- */
-static __always_inline bool tell_in(
-    const u64 room, const struct zsp_stmt *exec, int result, bool force)
+static __always_inline struct zsp_statement *statement_reserve(const u64 room)
 {
-	struct zsp_statement *s =
-	    zsp_reserve(sizeof(struct zsp_statement) + room, ZSP_COUNT_LOST_RING_OTHER);
-
-	if (!s)
-		return true;
-	if (!statement_text(s, room, (const char *)exec->text, exec->text_bytes) && !force) {
-		bpf_ringbuf_discard(s, BPF_RB_NO_WAKEUP);
-		return false;
-	}
-	statement_submit(s, exec, result);
-	return true;
+	return zsp_reserve(sizeof(struct zsp_statement) + room, ZSP_COUNT_LOST_RING_OTHER);
 }
 
-/*
- * Report exec, whose text and connection are known: small texts in small records, the rare long one, read again, in a large one. Uses the
- * thread's key.
- */
+/* A record with exec's text: the small ones in small records, the rare long one, read again, in a large one. NULL: refused. */
+static __always_inline struct zsp_statement *statement_begin(const struct zsp_stmt *exec)
+{
+	const char *text = (const char *)exec->text;
+	struct zsp_statement *s = statement_reserve(ZSP_SQL_USUAL);
+
+	if (!s || statement_text(s, ZSP_SQL_USUAL, text, exec->text_bytes))
+		return s;
+	bpf_ringbuf_discard(s, BPF_RB_NO_WAKEUP);
+	s = statement_reserve(ZSP_SQL_MAX);
+	if (s)
+		statement_text(s, ZSP_SQL_MAX, text, exec->text_bytes);
+	return s;
+}
+
+/* Report exec, whose text and connection are known. Uses the thread's key. */
 static __always_inline void emit(struct zsp_thread *thread, struct zsp_stmt *exec, int result)
 {
+	struct zsp_statement *s;
+
 	exec->closes = db_closes(thread, exec->db);
 	if (!exec->text) /* SQLite's own reading of the schema: nobody's statement */
 		return;
-	if (!tell_in(408, exec, result, false))
-		tell_in(ZSP_SQL_MAX, exec, result, true);
+	s = statement_begin(exec);
+	if (s)
+		statement_submit(s, exec, result);
 }
 
 /* Is the execution's connection in a transaction? */
