@@ -75,7 +75,7 @@ $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: user/export/proto/%.proto | $(TOOLS_OK)
 
 # --- the user side --------------------------------------------------------------------------------
 
-PKGS     := libbpf libelf zlib libcurl libmicrohttpd libprotobuf-c yaml-0.1
+PKGS     := libbpf libelf libdw zlib libcurl libmicrohttpd libprotobuf-c yaml-0.1
 INCLUDES := -Iuser -Ibpf -I$(B)/gen
 DEFINES  := -DZEROSPAN_VERSION='"$(VERSION)"'
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PKGS))
