@@ -75,7 +75,7 @@ $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: user/export/proto/%.proto | $(TOOLS_OK)
 
 # --- the user side --------------------------------------------------------------------------------
 
-PKGS     := libbpf libelf zlib libcurl libmicrohttpd libprotobuf-c yaml-0.1
+PKGS     := libbpf libelf libdw zlib libcurl libmicrohttpd libprotobuf-c yaml-0.1
 INCLUDES := -Iuser -Ibpf -I$(B)/gen
 DEFINES  := -DZEROSPAN_VERSION='"$(VERSION)"'
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PKGS))
@@ -113,7 +113,7 @@ SAN        := -O1 -g $(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-point
 SAN_OBJS   := $(USER_OBJS:$(B)/obj/%=$(B)/san/%)
 UNIT_SRCS  := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(UNIT_SRCS:tests/unit/%.c=$(B)/unit/%)
-UNIT_DEFS  := -DTEST_DATA='"$(CURDIR)/tests/data"'
+UNIT_DEFS  := -DTEST_DATA='"$(CURDIR)/tests/data"' -DTEST_WAITERS='"$(CURDIR)/$(B)/stack"'
 
 $(B)/san/%.o: %.c | $(TOOLS_OK) $(GENERATED)
 	@mkdir -p $(@D)
@@ -132,6 +132,7 @@ $(B)/unit/%: $(B)/san/tests/unit/%.o $(B)/san/tests/unit/support.o $(B)/san/libu
 	@mkdir -p $(@D)
 	$(call msg,LINK,$@)$(CC) $(SAN) $^ -o $@ $(PKG_LIBS) -lcmocka
 
+include tests/unit/stack/module.mk
 include tests/bench/module.mk
 include tests/bench/guest/module.mk
 include tests/bench/micro/module.mk
@@ -190,7 +191,7 @@ lint: $(B)/zerospan.bpf.o $(B)/shop $(B)/traffic $(GENERATED) ## only lint
 unit: unit-programs ## only the unit tests
 	$(Q)tests/run unit
 
-unit-programs: $(UNIT_TESTS)
+unit-programs: $(UNIT_TESTS) $(WAITER_PROGRAMS)
 
 replay: $(B)/zerospan ## only the replays of golden recordings
 	$(Q)tests/run replay

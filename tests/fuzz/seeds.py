@@ -230,6 +230,75 @@ def seeds_elf():
                     yield f.read()
 
 
+# Functions with a frame, with others inlined, and recursion, at addresses below 0x2000.
+DEBUGGED = b"""
+volatile int sink;
+static inline __attribute__((always_inline)) int inner(int x) { sink = x; return x * sink; }
+static inline __attribute__((always_inline)) int outer(int x) { return inner(x + 1) - sink; }
+__attribute__((noinline)) int work(int x) { char room[64] __attribute__((aligned(64))); room[x] = 1; return outer(x) + room[x + 1]; }
+int _start(int x) { return x ? work(_start(x - 1)) ^ sink : sink; }
+"""
+
+
+def sections(elf):
+    """(name, flags, contents) of each section."""
+    (at,) = struct.unpack_from("<Q", elf, 0x28)
+    size, count, names = struct.unpack_from("<HHH", elf, 0x3A)
+    heads = [struct.unpack_from("<IIQQQQ", elf, at + i * size) for i in range(count)]
+    for name, kind, flags, _address, offset, length in heads:
+        start = heads[names][4] + name
+        yield elf[start:elf.index(b"\0", start)].decode(), flags, elf[offset:offset + length] if kind != 8 else b""
+
+
+def debugged():
+    """Programs with debug information, as the compilers at hand make it."""
+    for compiler in ("gcc", "clang"):
+        if not shutil.which(compiler):
+            continue
+        for options in (["-g"], ["-gdwarf-4"], ["-g", "-gz=zlib"], ["-g", "-fno-asynchronous-unwind-tables"]):
+            with tempfile.TemporaryDirectory() as directory:
+                out = os.path.join(directory, "out")
+                done = subprocess.run(
+                    [compiler, "-xc", "-", "-o", out, "-O2", "-nostdlib", "-no-pie", "-fno-stack-protector",
+                     "-Wl,-Ttext=0x1000,--no-eh-frame-hdr"] + options,
+                    input=DEBUGGED, stderr=subprocess.DEVNULL, check=False)
+                if done.returncode == 0:
+                    with open(out, "rb") as f:
+                        yield f.read()
+
+
+def seeds_debug_info():
+    names = re.findall(r'"(\.[a-z_.-]+)"', read("tests", "fuzz", "fuzz_debug_info.c").decode())
+    for elf in debugged():
+        for address in (0, 0x20, 0x40):
+            seed = struct.pack("<H", address)
+            for name, flags, contents in sections(elf):
+                if name in names and contents:
+                    seed += struct.pack("<BH", names.index(name) | (0x80 if flags & 0x800 else 0), len(contents)) + contents
+            yield seed
+
+
+def seeds_unwind_table():
+    """Each function's entry behind its common part, some registers, and words of a stack."""
+    for elf in debugged():
+        table = next((c for name, _, c in sections(elf) if name in (".eh_frame", ".debug_frame")), b"")
+        entries_ = []
+        while len(table) > 4:
+            (length,) = struct.unpack_from("<I", table)
+            entries_.append(table[:length + 4])
+            table = table[length + 4:]
+        for entry in entries_[1:]:
+            for place in (0, 9, 40):
+                yield (struct.pack("<BHBBHBB", 1, place, 0, 6, 32, len(entries_[0]), len(entry)) + entries_[0] + entry +
+                       struct.pack("<16Q", *(0x10000 + 8 * i for i in range(16))))
+
+
+def seeds_stack():
+    """Registers and words, each as its kind and number: the stack, code, anything."""
+    for kind in (0, 1, 2, 3):
+        yield bytes((kind, 0, 5, 0x40, 8, 0)) + 4 * bytes(3) + b"\0" + 32 * bytes((kind, 10, 4, 0x40, 64, 0))
+
+
 def seeds_forwarded():
     for text in strings("test_forwarded.c"):
         yield text
@@ -251,6 +320,7 @@ def seeds_config():
 SEEDS = {
     "fuzz_code": seeds_code,
     "fuzz_config": seeds_config,
+    "fuzz_debug_info": seeds_debug_info,
     "fuzz_decode": seeds_decode,
     "fuzz_elf": seeds_elf,
     "fuzz_exchange": seeds_exchange,
@@ -270,7 +340,9 @@ SEEDS = {
     "fuzz_source_id": seeds_source_id,
     "fuzz_sql": plain("test_sql.c", "test_statement.c"),
     "fuzz_sqlite_db": seeds_sqlite_db,
+    "fuzz_stack": seeds_stack,
     "fuzz_trace_context": seeds_trace_context,
+    "fuzz_unwind_table": seeds_unwind_table,
     "fuzz_url": seeds_url,
     "fuzz_utf8": plain("test_base.c", "test_url.c"),
 }

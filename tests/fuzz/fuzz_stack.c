@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Any bytes as the registers and the stack of this very process, whose own modules are walked
+ * through: bounded, and every frame is code. So that stacks go on for a while, a part of the
+ * numbers is made to point into code or into the stack.
+ */
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "fuzz.h"
+#include "stack/stack.h"
+
+enum {
+	WORDS_MAX = 64,
+	STACK = 0x7ffe0000, /* where the copy is said to come from */
+};
+
+static struct stack_reader *reader;
+static struct stack_trace trace;
+static uint64_t anchors[4]; /* in our own program and in libraries */
+
+static void start(void)
+{
+	static const char *const functions[] = {"qsort", "dwarf_attr", "inflate"};
+
+	reader = stack_reader_new();
+	REQUIRE(reader);
+	anchors[0] = (uint64_t)(uintptr_t)LLVMFuzzerTestOneInput;
+	for (size_t i = 0; i < 3; i++)
+		anchors[1 + i] = (uint64_t)(uintptr_t)dlsym(RTLD_DEFAULT, functions[i]);
+}
+
+static uint64_t number(struct fuzz_choices *c)
+{
+	uint64_t kind = fuzz_byte(c), value = fuzz_word(c);
+
+	switch (kind >> 6) {
+	case 0: /* code around a known function */
+		return anchors[kind & 3] + value - 1024;
+	case 1: /* the stack itself */
+		return STACK + (value & 0x3ff);
+	case 2:
+		return value | (uint64_t)fuzz_word(c) << 16 | (uint64_t)fuzz_word(c) << 32 |
+		    (uint64_t)fuzz_word(c) << 48;
+	default:
+		return value & 7;
+	}
+}
+
+static void check_frame(const struct stack_frame *f, struct buf *text)
+{
+	const char *end = trace.text + trace.text_len;
+
+	REQUIRE(!f->function || (f->function >= trace.text && f->function < end));
+	REQUIRE(!f->file || (f->file >= trace.text && f->file < end));
+	REQUIRE(f->file || !f->line);
+	REQUIRE(!f->inlined || f->function);
+	buf_clear(text);
+	stack_frame_print(f, text);
+	REQUIRE(text->len && utf8_valid(buf_sv(text)));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz_choices c = {.p = data, .left = size};
+	struct stack_sample sample = {.pid = getpid(), .regs = {.sp = STACK}};
+	uint64_t words[WORDS_MAX];
+	struct buf text = {0};
+	struct sv copy;
+	size_t n = 0;
+
+	if (!reader)
+		start();
+	sample.regs.ip = number(&c);
+	sample.regs.fp = number(&c);
+	sample.regs.lr = number(&c);
+	for (size_t i = 0; i < 3; i++)
+		sample.regs.saved[i] = number(&c);
+	sample.len = fuzz_byte(&c) & 7;
+	while (c.left && n < WORDS_MAX)
+		words[n++] = number(&c);
+	copy = fuzz_copy(words, n * sizeof(words[0]));
+	sample.bytes = copy.p;
+	sample.len = copy.len > sample.len ? copy.len - sample.len : 0;
+	REQUIRE(stack_reader_trace(reader, &sample, clock_monotonic_ns(), &trace) == 0);
+	REQUIRE(trace.n >= 1 && trace.n <= STACK_FRAMES_MAX);
+	REQUIRE(trace.text_len <= sizeof(trace.text));
+	REQUIRE(trace.end >= STACK_END_COMPLETE && trace.end <= STACK_END_LOST);
+	for (size_t i = 0; i < trace.n; i++)
+		check_frame(&trace.frames[i], &text);
+	buf_release(&text);
+	fuzz_free(copy);
+	return 0;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where the code of a process lies: its executable mappings, and the files behind them, opened when
+ * an address in them is first asked for. Mappings are as /proc/PID/maps had them when last read; a
+ * process that has ended keeps those it had.
+ */
+#ifndef ZS_STACK_SPACE_H
+#define ZS_STACK_SPACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "stack/binaries.h"
+
+enum {
+	SPACE_MAPS_MAX = 4096, /* executable ones */
+	SPACE_FILES_MAX = 512,
+};
+
+struct space;
+
+/* What is at an address. */
+struct space_place {
+	struct binary *binary; /* NULL: code without a file, or one that cannot be read */
+	struct binary_user user;
+	uint64_t address; /* in the binary, else in the file, else in memory */
+	const char *name; /* of the file, without directories; NULL: none */
+};
+
+/*
+ * Read the mappings of a process. binaries: must outlive the space. Returns 0, -ESRCH, -EACCES,
+ * -ENOMEM.
+ */
+int space_new(struct binaries *binaries, pid_t pid, uint64_t now_ns, struct space **ret_space);
+
+void space_free(struct space *space); /* NULL is fine */
+
+pid_t space_pid(const struct space *space);
+
+/* Whether the process has been replaced: its pid used again, or another program executed. */
+bool space_is_stale(const struct space *space);
+
+/* Read the mappings again if they are older than that (ns). Failure keeps the old ones. */
+void space_refresh(struct space *space, uint64_t now_ns, uint64_t age_ns);
+
+/*
+ * False when there is no executable mapping. What is returned is borrowed until the next refresh.
+ */
+bool space_find(struct space *space, uint64_t address, struct space_place *ret_place);
+
+/* Mappings and files beyond the limits, and files that could not be opened, so far. */
+uint64_t space_refused(const struct space *space);
+
+#endif
