@@ -18,6 +18,7 @@
  *	a line with SP before the first field a field                 passed over (2.2)
  *	line folding in a value               joined by nothing       joined by SP (5.2)
  *	empty members of a list               hide what comes next    ignored (RFC 9110 5.6.1)
+ *	members that begin a name it knows    hide what comes next    members like others (RFC 9110 5.6.1)
  *	codings whose names are no tokens     hide a later chunked    chunked counts if it is last (6.3, 4)
  *	chunked with parameters, or twice     another coding          faulty (7, 6.1)
  *	close beside keep-alive in HTTP/1.0   persists                closes (9.3)

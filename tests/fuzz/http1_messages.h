@@ -138,17 +138,24 @@ static inline void our_begin(void *ctx)
 	messages_begin(o->all);
 }
 
-/* Is there a member of this list that is empty? */
-static inline bool has_empty_member(struct sv list)
+/* Is it the beginning of this name, and not all of it? The empty one is. */
+static inline bool is_begun(struct sv member, struct sv name)
+{
+	return member.len < name.len && sv_eq_nocase(member, sv_from(name.p, member.len));
+}
+
+/* Is there a member of this list with whose end http_parser takes the comma: one that is empty, or only begins a name that it knows? */
+static inline bool hides_next(struct sv list)
 {
 	for (;;) {
-		struct sv member = sv_from(list.p, sv_find(list, ','));
+		struct sv member = sv_trim_ows(sv_from(list.p, sv_find(list, ',')));
 
-		if (sv_trim_ows(member).len == 0)
+		if (is_begun(member, SV("close")) || is_begun(member, SV("keep-alive")) ||
+		    is_begun(member, SV("upgrade")) || is_begun(member, SV("chunked")))
 			return true;
-		if (member.len == list.len)
+		if (sv_find(list, ',') == list.len)
 			return false;
-		list = sv_skip(list, member.len + 1);
+		list = sv_skip(list, sv_find(list, ',') + 1);
 	}
 }
 
@@ -202,14 +209,14 @@ static inline void our_note_differences(
 
 		if (f->known == HTTP1_NAME_TRANSFER_ENCODING)
 			m->framing_differs |=
-			    odd || !all_tokens(f->value) || has_empty_member(f->value);
+			    odd || !all_tokens(f->value) || hides_next(f->value);
 		if (f->known == HTTP1_NAME_TRANSFER_ENCODING)
 			chunked += count_chunked(f->value);
 		if (f->known == HTTP1_NAME_CONTENT_LENGTH) /* 2^63 has 19 digits */
 			m->framing_differs |= f->value.len >= 19;
 		if (f->known == connection)
 			m->connection_differs |=
-			    odd || has_empty_member(f->value) || !all_tokens(f->value);
+			    odd || hides_next(f->value) || !all_tokens(f->value);
 		if (sv_eq_nocase(f->name, SV("proxy-connection")))
 			m->connection_differs = true;
 	}
