@@ -7,58 +7,8 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "stack/blocked.h"
-
 static struct blocked_copy copy;
 static struct stack_trace trace;
-
-/* qemu-user is another program's /proc. */
-static bool cannot_see_others(void)
-{
-	if (!getenv("ZEROSPAN_EMULATED"))
-		return false;
-	print_message("below qemu-user, another process is qemu\n");
-	return true;
-}
-
-/* Where a thread waits, as the kernel says; false when it does not. */
-static bool read_regs(pid_t pid, pid_t tid, struct stack_regs *ret_regs)
-{
-	unsigned long long number[9];
-	char path[64], text[256] = "";
-	FILE *f;
-	int n;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, tid);
-	f = fopen(path, "r");
-	assert_non_null(f);
-	assert_non_null(fgets(text, sizeof(text), f));
-	fclose(f);
-	n = sscanf(text, "%lld %llx %llx %llx %llx %llx %llx %llx %llx", (long long *)&number[0],
-	    &number[1], &number[2], &number[3], &number[4], &number[5], &number[6], &number[7],
-	    &number[8]);
-	if (n < 3)
-		return false;
-	*ret_regs = (struct stack_regs){.sp = number[n - 2], .ip = number[n - 1]};
-	return true;
-}
-
-/* Of a thread that has come to wait. */
-static struct blocked_thread thread_from(pid_t pid, pid_t tid)
-{
-	struct blocked_thread thread = {.pid = pid, .tid = tid};
-
-	assert_true(read_regs(pid, tid, &thread.regs));
-	return thread;
-}
-
-static struct waiter start(const char *way, const char *mode)
-{
-	char path[512];
-
-	snprintf(path, sizeof(path), TEST_WAITERS "/%s", way);
-	return waiter_start(NULL, path, mode);
-}
 
 static int take_end(const struct proc_map *map, void *arg)
 {
@@ -106,8 +56,8 @@ static void waiting_threads(void **state)
 	if (cannot_see_others())
 		skip();
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
-		struct waiter w = start("debug", modes[i]);
-		struct blocked_thread thread = thread_from(w.pid, w.tid);
+		struct waiter w = waiter_built("debug", modes[i]);
+		struct blocked_thread thread = blocked_from(w.pid, w.tid);
 		struct sv kernel;
 
 		check_copy(&thread);
@@ -134,8 +84,8 @@ static void copies_can_be_told(void **state)
 	(void)state;
 	if (cannot_see_others())
 		skip();
-	w = start("debug", "sleep");
-	thread = thread_from(w.pid, w.tid);
+	w = waiter_built("debug", "sleep");
+	thread = blocked_from(w.pid, w.tid);
 	assert_int_equal(blocked_copy_take(&thread, &copy), 0);
 	sample = (struct stack_sample){
 	    .pid = w.pid, .regs = thread.regs, .bytes = copy.bytes, .len = copy.len};
@@ -161,8 +111,8 @@ static void threads_that_are_elsewhere(void **state)
 	(void)state;
 	if (cannot_see_others())
 		skip();
-	w = start("debug", "sleep");
-	thread = other = thread_from(w.pid, w.tid);
+	w = waiter_built("debug", "sleep");
+	thread = other = blocked_from(w.pid, w.tid);
 	other.regs.sp += 8;
 	assert_int_equal(blocked_copy_take(&other, &copy), -EAGAIN);
 	other = thread;
@@ -259,18 +209,6 @@ static void use_small_stack(int begun)
 	setcontext(&small_context);
 }
 
-static void wait_until_asleep(pid_t pid)
-{
-	const struct timespec pause = {.tv_nsec = 1000000};
-	uint64_t deadline = clock_monotonic_ns() + 10 * NS_PER_S;
-	struct proc_stat stat = {.state = '?'};
-
-	while (proc_read_stat(pid, &stat) != 0 || (stat.state != 'S' && stat.state != 'D')) {
-		assert_true(clock_monotonic_ns() < deadline);
-		nanosleep(&pause, NULL);
-	}
-}
-
 static void end_of_the_mapping(void **state)
 {
 	struct blocked_thread thread;
@@ -281,8 +219,7 @@ static void end_of_the_mapping(void **state)
 	if (cannot_see_others())
 		skip();
 	pid = start_child(use_small_stack);
-	wait_until_asleep(pid);
-	thread = thread_from(pid, pid);
+	thread = blocked_from(pid, pid);
 	end = thread.regs.sp;
 	assert_int_equal(proc_each_map(pid, take_end, &end), 1);
 	assert_in_range(end - thread.regs.sp, 1, BLOCKED_STACK_MAX - 1);
@@ -321,8 +258,7 @@ static void page_faults(void **state)
 		print_message("no right to userfaultfd\n");
 		skip();
 	}
-	wait_until_asleep(pid);
-	thread = thread_from(pid, pid);
+	thread = blocked_from(pid, pid);
 	check_copy(&thread);
 	end_child(pid);
 }
@@ -342,8 +278,8 @@ static void without_the_right(void **state)
 		print_message("only root can become another user\n");
 		skip();
 	}
-	w = start("debug", "sleep");
-	thread = thread_from(w.pid, w.tid);
+	w = waiter_built("debug", "sleep");
+	thread = blocked_from(w.pid, w.tid);
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {

@@ -129,4 +129,9 @@ struct stack_counts stack_reader_counts(const struct stack_reader *reader);
  */
 void stack_frame_print(const struct stack_frame *frame, struct buf *out);
 
+/*
+ * Append the frames of a trace so, innermost first, '\n' between: as many as fit into max bytes.
+ */
+void stack_trace_print(const struct stack_trace *trace, size_t max, struct buf *out);
+
 #endif
