@@ -72,6 +72,39 @@ static void check_environ(struct sv in)
 	REQUIRE(value.p - in.p == 5 || value.p[-6] == '\0');
 }
 
+static void check_syscall(struct sv in)
+{
+	struct proc_syscall call, again;
+	char text[128];
+	int n;
+
+	if (proc_parse_syscall(in, &call) || call.running)
+		return;
+	n = snprintf(text, sizeof(text), "%lld%s 0x%llx 0x%llx\n", (long long)call.number,
+	    call.number < 0 ? "" : " 0x0 0x0 0x0 0x0 0x0 0x0", (unsigned long long)call.sp,
+	    (unsigned long long)call.pc);
+	REQUIRE(proc_parse_syscall(sv_from(text, (size_t)n), &again) == 0);
+	REQUIRE(again.number == call.number && again.sp == call.sp && again.pc == call.pc);
+	REQUIRE(!again.running);
+}
+
+/* What comes out is read as itself, and less room gives the beginning of it. */
+static void check_kernel_stack(struct sv in)
+{
+	char lines[256], again[256];
+	size_t n = proc_parse_kernel_stack(in, lines, sizeof(lines)), half;
+
+	REQUIRE(n <= sizeof(lines) && n <= in.len);
+	for (size_t i = 0; i < n; i++)
+		REQUIRE(lines[i] == '\n' || (lines[i] > ' ' && lines[i] < 0x7f));
+	REQUIRE(!n || (lines[0] != '\n' && lines[n - 1] != '\n'));
+	REQUIRE(proc_parse_kernel_stack(sv_from(lines, n), again, n) == n);
+	REQUIRE(memcmp(lines, again, n) == 0);
+	half = proc_parse_kernel_stack(in, again, n / 2);
+	REQUIRE(half <= n / 2 && memcmp(lines, again, half) == 0);
+	REQUIRE(!half || half == n || lines[half] == '\n');
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct sv in = fuzz_copy(data, size);
@@ -80,6 +113,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_maps_line(in);
 	check_tcp_line(in);
 	check_environ(in);
+	check_syscall(in);
+	check_kernel_stack(in);
 	fuzz_free(in);
 	return 0;
 }

@@ -23,6 +23,7 @@
 
 #include "base/clock.h"
 #include "discover/proc.h"
+#include "stack/blocked.h"
 #include "stack/stack.h"
 #include "support.h"
 
@@ -176,6 +177,63 @@ static inline struct stack_regs regs_from_context(const ucontext_t *context)
 	memcpy(regs.saved, context->uc_mcontext.regs + 19, sizeof(regs.saved));
 #endif
 	return regs;
+}
+
+/* qemu-user shows a process its own mappings; those of others are of qemu. */
+static inline bool cannot_see_others(void)
+{
+	if (!getenv("ZEROSPAN_EMULATED"))
+		return false;
+	print_message("below qemu-user, another process is qemu\n");
+	return true;
+}
+
+/* A waiter compiled in one of the ways of stack/module.mk. */
+static inline struct waiter waiter_built(const char *way, const char *mode)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), TEST_WAITERS "/%s", way);
+	return waiter_start(NULL, path, mode);
+}
+
+/*
+ * With what a thread entered the kernel, as the kernel says, which leaves out the frame pointer.
+ * False while it does not wait.
+ */
+static inline bool read_blocked(pid_t pid, pid_t tid, struct stack_regs *ret_regs)
+{
+	unsigned long long numbers[9];
+	char path[64], text[256] = "";
+	FILE *f;
+	int n;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, tid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_non_null(fgets(text, sizeof(text), f));
+	fclose(f);
+	n = sscanf(text, "%lld %llx %llx %llx %llx %llx %llx %llx %llx", (long long *)&numbers[0],
+	    &numbers[1], &numbers[2], &numbers[3], &numbers[4], &numbers[5], &numbers[6],
+	    &numbers[7], &numbers[8]);
+	if (n < 3)
+		return false;
+	*ret_regs = (struct stack_regs){.sp = numbers[n - 2], .ip = numbers[n - 1]};
+	return true;
+}
+
+/* A thread that waits or is about to. */
+static inline struct blocked_thread blocked_from(pid_t pid, pid_t tid)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+	uint64_t deadline = clock_monotonic_ns() + 10 * NS_PER_S;
+	struct blocked_thread thread = {.pid = pid, .tid = tid};
+
+	while (!read_blocked(pid, tid, &thread.regs)) {
+		assert_true(clock_monotonic_ns() < deadline);
+		nanosleep(&pause, NULL);
+	}
+	return thread;
 }
 
 static inline void taken_free(struct taken *t)

@@ -103,20 +103,84 @@ static void parses_environ(void **state)
 	edge_free(&edge);
 }
 
+static const char sleeping[] = "230 0x0 0x0 0x7ffed5196bc0 0x7ffed5196c00 0x0 0x0 0x7ffed5196ba8 "
+			       "0x7f8e5c540503\n";
+
+static void parses_syscall(void **state)
+{
+	static const char *const damaged[] = {"", "\n", "runnin", "running away", "-", "-1",
+	    "-1 0x1", "-1 0x1 2", "-1 0x1 0x2 0x3", "0 0x1 0x2", "1 0x0 0x0 0x0 0x0 0x0 0x0 0x1",
+	    "1 0x0 0x0 0x0 0x0 0x0 0x0 0x1 0x2 0x3", "-1 0x 0x2", "-1 0x1 0x10000000000000000",
+	    "-1 0x1 0x2\n\n", "99999999999999999999 0x1 0x2"};
+	struct edge edge = edge_copy(sleeping, sizeof(sleeping) - 1);
+	struct proc_syscall call;
+
+	(void)state;
+	assert_int_equal(proc_parse_syscall(sv_from(edge.p, edge.len), &call), 0);
+	assert_false(call.running);
+	assert_int_equal(call.number, 230);
+	assert_true(call.sp == 0x7ffed5196ba8 && call.pc == 0x7f8e5c540503);
+	edge_free(&edge);
+	assert_int_equal(proc_parse_syscall(SV("-1 0x7ffd10 0x401000\n"), &call), 0);
+	assert_false(call.running);
+	assert_int_equal(call.number, -1);
+	assert_true(call.sp == 0x7ffd10 && call.pc == 0x401000);
+	assert_int_equal(proc_parse_syscall(SV("running\n"), &call), 0);
+	assert_true(call.running);
+	for (size_t i = 0; i < sizeof(damaged) / sizeof(damaged[0]); i++)
+		assert_int_equal(proc_parse_syscall(sv_cstr(damaged[i]), &call), -EBADMSG);
+}
+
+static const char kernel_stack[] = "[<0>] hrtimer_nanosleep+0xc7/0x110\n"
+				   "[<0>] nfs_wait.part.0+0x1e/0x90 [nfs]\n"
+				   "[<ffffffff81a3b2c1>] old_kernel+0x1/0x2\n"
+				   "[<0>] 0xffffffffc0a01234\n"
+				   "[<0>] \n"
+				   "entry_SYSCALL_64_after_hwframe+0x76/0x7e\n"
+				   "[<ffffffffffffffff>] 0xffffffffffffffff\n";
+
+static void parses_kernel_stack(void **state)
+{
+	static const char expected[] =
+	    "hrtimer_nanosleep\nnfs_wait.part.0\nold_kernel\nentry_SYSCALL_64_after_hwframe";
+	struct edge edge = edge_copy(kernel_stack, sizeof(kernel_stack) - 1);
+	struct sv text = sv_from(edge.p, edge.len);
+
+	(void)state;
+	for (size_t size = 0; size <= sizeof(expected); size++) {
+		struct edge lines = edge_copy(expected, size < 100 ? size : 100);
+		size_t n = proc_parse_kernel_stack(text, lines.p, size);
+
+		assert_in_range(n, 0, size);
+		assert_memory_equal(lines.p, expected, n);
+		assert_true(expected[n] == '\n' || expected[n] == '\0' || n == 0);
+		assert_int_equal(n == strlen(expected), size >= strlen(expected));
+		edge_free(&lines);
+	}
+	edge_free(&edge);
+	edge = edge_copy(NULL, 0);
+	assert_int_equal(proc_parse_kernel_stack(sv_from(NULL, 0), edge.p, 0), 0);
+	assert_int_equal(
+	    proc_parse_kernel_stack(SV("[<0>] a b+0x1/0x2\n[<\n\033[1m\n"), edge.p, 0), 0);
+	edge_free(&edge);
+}
+
 /* Every text cut at every offset and with every byte changed: no read past the end, no crash. */
 static void parsers_survive_damage(void **state)
 {
 	static const char maps[] = "7f0a1000-7f0a3000 r-xp 00001000 fd:1a 1234 /a (deleted)";
-	const char *const texts[] = {stat_line, maps, tcp4, tcp6};
+	const char *const texts[] = {stat_line, maps, tcp4, tcp6, sleeping, kernel_stack};
 
 	(void)state;
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		for (size_t cut = 0; cut <= strlen(texts[i]); cut++) {
 			struct edge edge = edge_copy(texts[i], cut);
 			struct sv text = sv_from(edge.p, cut), value;
+			struct proc_syscall call;
 			struct proc_stat stat;
 			struct proc_map map;
 			struct proc_tcp tcp;
+			char lines[100];
 
 			for (int change = -1; change < 256; change += 5) {
 				if (cut && change >= 0)
@@ -125,6 +189,8 @@ static void parsers_survive_damage(void **state)
 				proc_parse_maps_line(text, &map);
 				proc_parse_tcp_line(text, &tcp);
 				proc_parse_environ(text, "A", &value);
+				proc_parse_syscall(text, &call);
+				proc_parse_kernel_stack(text, lines, sizeof(lines));
 			}
 			edge_free(&edge);
 		}
@@ -339,6 +405,8 @@ int main(void)
 	    cmocka_unit_test(parses_maps),
 	    cmocka_unit_test(parses_tcp),
 	    cmocka_unit_test(parses_environ),
+	    cmocka_unit_test(parses_syscall),
+	    cmocka_unit_test(parses_kernel_stack),
 	    cmocka_unit_test(parsers_survive_damage),
 	    cmocka_unit_test(reads_itself),
 	    cmocka_unit_test(reads_a_child_until_it_is_gone),

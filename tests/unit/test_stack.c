@@ -124,6 +124,36 @@ static void prints_frames(void **state)
 	}
 }
 
+/* Whatever the limit, whole lines from the beginning on, and as many of them as fit. */
+static void prints_traces(void **state)
+{
+	static const char expected[] = ">read (libc.so.6)\nload (shop.c:7)\nshop+0x1a2b";
+	struct buf text = {0};
+
+	(void)state;
+	trace.n = 3;
+	trace.frames[0] = (struct stack_frame){.function = "read", .module = "libc.so.6"};
+	trace.frames[1] = (struct stack_frame){.function = "load", .file = "shop.c", .line = 7};
+	trace.frames[2] = (struct stack_frame){.module = "shop", .offset = 0x1a2b};
+	for (size_t max = 0; max <= sizeof(expected); max++) {
+		size_t len;
+
+		buf_clear(&text);
+		buf_append_char(&text, '>');
+		stack_trace_print(&trace, max, &text);
+		len = text.len;
+		assert_in_range(len, 1, max + 1);
+		assert_memory_equal(text.data, expected, len);
+		assert_int_equal(strlen(text.data), len);
+		if (len < strlen(expected)) {
+			assert_true(len == 1 || expected[len] == '\n');
+			assert_true(1 + max < len + strcspn(expected + len + 1, "\n") + 1);
+		}
+	}
+	assert_string_equal(text.data, expected);
+	buf_release(&text);
+}
+
 static void outside_of_code(void **state)
 {
 	struct stack_sample sample = {.pid = getpid(), .regs = {.ip = 0x1000, .sp = 8}};
@@ -228,15 +258,6 @@ static void nonsense(void **state)
 			    trace.frames[i - 1].guessed || !trace.frames[i].function);
 	}
 	free(words);
-}
-
-/* qemu-user shows a process its own mappings; those of others are of qemu. */
-static bool cannot_see_others(void)
-{
-	if (!getenv("ZEROSPAN_EMULATED"))
-		return false;
-	print_message("below qemu-user, another process is qemu\n");
-	return true;
 }
 
 /* A child that does nothing, with the stack that we had. */
@@ -405,6 +426,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(own_stack),
 	    cmocka_unit_test(prints_frames),
+	    cmocka_unit_test(prints_traces),
 	    cmocka_unit_test(outside_of_code),
 	    cmocka_unit_test(code_without_a_file),
 	    cmocka_unit_test(nonsense),

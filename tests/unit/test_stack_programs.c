@@ -101,14 +101,6 @@ static size_t check_known(
 	return n;
 }
 
-static struct waiter start(const char *way, const char *mode)
-{
-	char path[512];
-
-	snprintf(path, sizeof(path), TEST_WAITERS "/%s", way);
-	return waiter_start(NULL, path, mode);
-}
-
 static void take(const struct taken *t)
 {
 	assert_int_equal(stack_reader_trace(reader, &t->sample, clock_monotonic_ns(), &trace), 0);
@@ -117,7 +109,7 @@ static void take(const struct taken *t)
 /* Returns how the trace ends. */
 static enum stack_end check_program(const char *way, const char *mode, enum detail detail)
 {
-	struct waiter w = start(way, mode);
+	struct waiter w = waiter_built(way, mode);
 	struct taken t = waiter_sample(&w);
 
 	take(&t);
@@ -170,7 +162,7 @@ static void frame_pointers(void **state)
 	(void)state;
 	if (cannot_trace())
 		skip();
-	w = start("frames", "sleep");
+	w = waiter_built("frames", "sleep");
 	t = waiter_sample(&w);
 	take(&t);
 	check_known(&w, &trace, DETAIL_NAMES, "frames");
@@ -201,7 +193,7 @@ static void handler_on_its_own_stack(void **state)
 	(void)state;
 	if (cannot_trace())
 		skip();
-	w = start("debug", "other-stack");
+	w = waiter_built("debug", "other-stack");
 	t = waiter_sample(&w);
 	take(&t);
 	assert_string_equal(w.known[w.n_known - 1].function, "main");
@@ -360,7 +352,7 @@ static void cut_copies(void **state)
 	(void)state;
 	if (cannot_trace())
 		skip();
-	w = start("debug", "inline");
+	w = waiter_built("debug", "inline");
 	t = waiter_sample(&w);
 	take(&t);
 	assert_non_null(whole);

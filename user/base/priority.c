@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* One system call; see priority.h. */
+/* One system call each; see priority.h. */
 #include "base/priority.h"
 
 #include <errno.h>
@@ -10,11 +10,18 @@
 #include "base/log.h"
 
 enum {
-	RAISED_NICE = -10
+	RAISED_NICE = -10,
+	LOWERED_NICE = 10,
 };
 
 void priority_raise(const char *who)
 {
 	if (setpriority(PRIO_PROCESS, (id_t)gettid(), RAISED_NICE))
 		log_debug("cannot raise the priority of the %s: %s", who, strerror(errno));
+}
+
+void priority_lower(const char *who)
+{
+	if (setpriority(PRIO_PROCESS, (id_t)gettid(), LOWERED_NICE))
+		log_debug("cannot lower the priority of the %s: %s", who, strerror(errno));
 }

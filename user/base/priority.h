@@ -10,4 +10,10 @@
  */
 void priority_raise(const char *who);
 
+/*
+ * Let the calling thread go behind others (nice 10), whatever it has inherited from the one that started it. For threads
+ * whose work can wait.
+ */
+void priority_lower(const char *who);
+
 #endif

@@ -61,6 +61,23 @@ int proc_parse_tcp_line(struct sv line, struct proc_tcp *ret_tcp);
 /* The value of name in NUL-separated "NAME=value" text; false when it is not there. */
 bool proc_parse_environ(struct sv text, const char *name, struct sv *ret_value);
 
+/* The text of /proc/PID/task/TID/syscall: what a thread waits in. */
+struct proc_syscall {
+	bool running;    /* or ready to run; nothing else is known then */
+	int64_t number;  /* of the system call; negative: in none, as in a page fault */
+	uint64_t sp, pc; /* with which it entered the kernel */
+};
+
+/* Returns 0 or -EBADMSG. The text may end in a newline. */
+int proc_parse_syscall(struct sv text, struct proc_syscall *ret_syscall);
+
+/*
+ * The functions in the text of /proc/PID/task/TID/stack: one a line, innermost first, without what
+ * stands around them; the last line has no newline. Lines that name no function are left out.
+ * Returns how many bytes of ret_lines that took: at most size, cut at a line.
+ */
+size_t proc_parse_kernel_stack(struct sv text, char *ret_lines, size_t size);
+
 /* A path as /proc's links and maps show it, without the " (deleted)" of a file that is gone. */
 struct sv proc_strip_deleted(struct sv path);
 

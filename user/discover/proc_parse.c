@@ -215,3 +215,82 @@ bool proc_parse_environ(struct sv text, const char *name, struct sv *ret_value)
 	}
 	return false;
 }
+
+/* "0x" and digits. */
+static bool take_address(struct sv *s, uint64_t *ret_value)
+{
+	struct sv field = take_field(s);
+
+	return take_char(&field, '0') && take_char(&field, 'x') &&
+	    whole_number(field, 16, ret_value);
+}
+
+int proc_parse_syscall(struct sv text, struct proc_syscall *ret_syscall)
+{
+	struct proc_syscall call = {0};
+	uint64_t number, argument;
+	bool negative;
+
+	if (text.len && text.p[text.len - 1] == '\n')
+		text.len--;
+	if (sv_eq(text, SV("running"))) {
+		*ret_syscall = (struct proc_syscall){.running = true};
+		return 0;
+	}
+	negative = take_char(&text, '-');
+	if (!take_number(&text, 10, &number) || number > INT64_MAX)
+		return -EBADMSG;
+	call.number = negative ? -(int64_t)number : (int64_t)number;
+	for (int i = 0; i < 6 && call.number >= 0; i++)
+		if (!take_address(&text, &argument))
+			return -EBADMSG;
+	if (!take_address(&text, &call.sp) || !take_address(&text, &call.pc) || text.len)
+		return -EBADMSG;
+	*ret_syscall = call;
+	return 0;
+}
+
+static bool is_symbol(struct sv s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.p[i];
+
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			c == '_' || c == '.' || c == '$'))
+			return false;
+	}
+	return s.len && (s.p[0] < '0' || s.p[0] > '9');
+}
+
+/* "[<0>] nfs_wait_bit_killable+0x1e/0x90 [nfs]"; before Linux 4.15 with the address. */
+static struct sv kernel_function(struct sv line)
+{
+	struct sv name;
+
+	if (sv_starts(line, SV("[<")))
+		line = sv_skip(line, sv_find(line, ']') + 1);
+	name = take_field(&line);
+	name.len = sv_find(name, '+');
+	return is_symbol(name) ? name : sv_from(NULL, 0);
+}
+
+size_t proc_parse_kernel_stack(struct sv text, char *ret_lines, size_t size)
+{
+	size_t n = 0;
+
+	while (text.len) {
+		size_t end = sv_find(text, '\n');
+		struct sv name = kernel_function(sv_from(text.p, end));
+
+		text = sv_skip(text, end + 1);
+		if (!name.len)
+			continue;
+		if (name.len + (n > 0) > size - n)
+			break;
+		if (n)
+			ret_lines[n++] = '\n';
+		memcpy(ret_lines + n, name.p, name.len);
+		n += name.len;
+	}
+	return n;
+}

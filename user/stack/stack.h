@@ -6,11 +6,11 @@
  *
  *   registers, bytes ─► unwind tables ─► return addresses ─► libdw, symbols ─► frames
  *
- * What will feed it: the sample of a thread's stack that bpf/ takes when the thread leaves the CPU
- * and that is kept if the wait was long (--stack-over), and the one at the release of a lock (the
- * culprit's); for requests in flight, the sample of what a thread waits in now. They are rare, so a
- * sample may cost milliseconds, and the first of a process more: its files are opened, symbols and
- * debug information are read.
+ * What feeds it: samples of threads that wait, taken while they wait. The kernel side keeps the
+ * registers of a blocked thread, nothing is copied when it blocks; of one that has been in the same
+ * wait for long its stack is copied from here (blocked.h), and told on a thread of its own
+ * (teller.h). They are rare, so a sample may cost milliseconds, and the first of a process more:
+ * its files are opened, symbols and debug information are read.
  *
  * Stacks, files and debug information are the observed program's and are believed nothing: all work
  * and all memory is bounded. What is not certain is not said: a frame is told only if its address
@@ -128,5 +128,10 @@ struct stack_counts stack_reader_counts(const struct stack_reader *reader);
  * "libfoo.so.1+0x1a2b" or "0x7f0123456789".
  */
 void stack_frame_print(const struct stack_frame *frame, struct buf *out);
+
+/*
+ * Append the frames of a trace so, innermost first, '\n' between: as many as fit into max bytes.
+ */
+void stack_trace_print(const struct stack_trace *trace, size_t max, struct buf *out);
 
 #endif

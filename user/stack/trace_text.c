@@ -165,3 +165,23 @@ void stack_frame_print(const struct stack_frame *frame, struct buf *out)
 	else if (frame->file || frame->module)
 		buf_printf(out, " (%s)", base_name(frame->file ? frame->file : frame->module));
 }
+
+void stack_trace_print(const struct stack_trace *trace, size_t max, struct buf *out)
+{
+	size_t start = out->len;
+
+	for (size_t i = 0; i < trace->n; i++) {
+		size_t before = out->len;
+
+		if (i)
+			buf_append_char(out, '\n');
+		stack_frame_print(&trace->frames[i], out);
+		if (out->failed)
+			return;
+		if (out->len - start > max) {
+			out->len = before;
+			out->data[before] = '\0';
+			return;
+		}
+	}
+}
