@@ -12,6 +12,8 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "event.h"
+
 /* --- system calls ---------------------------------------------------------------------------------- */
 
 #define ZSP_ENOSYS 38
@@ -72,60 +74,61 @@ static __always_inline u32 zsp_syscall_number(void)
 	return regs->ZSP_REG_NUMBER;
 }
 
-/* Where the registers of a call were saved when a task entered the kernel, as far as they tell in what it waits. */
+/* The registers of a task as they were saved when it entered the kernel, as far as they tell in what it waits, and where. */
 struct zsp_entry {
 	s64 number; /* of the system call; of a fault or an interrupt, anything */
 	u64 arg0;
+	struct zsp_stand stand;
 #if defined(__TARGET_ARCH_x86)
-	u64 result, mark, address;
+	u64 result, mark;
 #endif
 };
+
+static __always_inline struct zsp_entry zsp_entry_from(const struct pt_regs *regs)
+{
+	return (struct zsp_entry)
+	{
+#if defined(__TARGET_ARCH_x86)
+		.number = regs->ZSP_REG_NUMBER, .result = regs->ax, .mark = regs->cx,
+		.stand = {.ip = regs->ip, .sp = regs->sp, .fp = regs->bp},
+#elif defined(__TARGET_ARCH_arm64)
+		.number = (s32)regs->ZSP_REG_NUMBER,
+		.stand = {.ip = regs->pc,
+		    .sp = regs->sp,
+		    .fp = regs->regs[29],
+		    .lr = regs->regs[30]},
+#endif
+		.arg0 = regs->ZSP_REG_ARG0,
+	};
+}
 
 /* Before Linux 5.15 the registers lie at the end of the task's kernel stack, of 16 KiB on either architecture
  * (arch/x86/include/asm/page_64_types.h, arch/arm64/include/asm/memory.h). */
 #define ZSP_THREAD_SIZE 16384
 
-#if defined(__TARGET_ARCH_x86)
-#define ZSP_ENTRY_FROM(read, regs)                                                          \
-	(struct zsp_entry)                                                                  \
-	{                                                                                   \
-		.number = read(regs, ZSP_REG_NUMBER), .arg0 = read(regs, ZSP_REG_ARG0),     \
-		.result = read(regs, ax), .mark = read(regs, cx), .address = read(regs, ip) \
-	}
-#elif defined(__TARGET_ARCH_arm64)
-#define ZSP_ENTRY_FROM(read, regs)                                                          \
-	(struct zsp_entry)                                                                  \
-	{                                                                                   \
-		.number = (s32)read(regs, ZSP_REG_NUMBER), .arg0 = read(regs, ZSP_REG_ARG0) \
-	}
-#endif
-#define ZSP_LOAD(pointer, field) ((pointer)->field)
+static __always_inline struct zsp_entry zsp_current_entry(struct task_struct *current)
+{
+	struct pt_regs copy = {};
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return zsp_entry_from((void *)bpf_task_pt_regs(current));
+	bpf_probe_read_kernel(&copy, bpf_core_type_size(struct pt_regs),
+	    current->stack + ZSP_THREAD_SIZE - bpf_core_type_size(struct pt_regs));
+	return zsp_entry_from(&copy);
+}
 
 /*
- * The system call that the current task is in, and its first argument; false when it is in none, but in a fault or an
- * interrupt. On x86-64 the number may then be a fault's error code: a call under way still has the result that it began with, or
+ * Has the task entered the kernel by a system call, and not by a fault or an interrupt? On x86-64 the number may then be a fault's
+ * error code: a call under way still has the result that it began with, or
  * else, at its very end, the instruction's own mark, its return address in rcx (arch/x86/entry/entry_64.S).
  */
-static __always_inline bool zsp_current_call(
-    struct task_struct *current, u32 *ret_number, u64 *ret_arg0)
+static __always_inline bool zsp_entry_is_call(const struct zsp_entry *entry)
 {
-	struct zsp_entry entry;
-	struct pt_regs *regs;
-
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
-		regs = (void *)bpf_task_pt_regs(current);
-		entry = ZSP_ENTRY_FROM(ZSP_LOAD, regs);
-	} else {
-		regs = current->stack + ZSP_THREAD_SIZE - bpf_core_type_size(struct pt_regs);
-		entry = ZSP_ENTRY_FROM(BPF_CORE_READ, regs);
-	}
 #if defined(__TARGET_ARCH_x86)
-	if ((s64)entry.result != -ZSP_ENOSYS && entry.mark != entry.address)
+	if ((s64)entry->result != -ZSP_ENOSYS && entry->mark != entry->stand.ip)
 		return false;
 #endif
-	*ret_number = entry.number;
-	*ret_arg0 = entry.arg0;
-	return entry.number >= 0;
+	return entry->number >= 0;
 }
 
 /* --- a task's state ------------------------------------------------------------------------------------ */
@@ -139,6 +142,7 @@ static __always_inline u32 zsp_task_state(struct task_struct *task)
 }
 
 /* For how long a task could run and did not, ever, by the scheduler's count. Without CONFIG_SCHED_INFO 0. */
+#define ZSP_LOAD(pointer, field) ((pointer)->field)
 #define ZSP_RUN_DELAY(read, task)                                               \
 	(bpf_core_field_exists(((struct task_struct *)0)->sched_info.run_delay) \
 		? read(task, sched_info.run_delay)                              \

@@ -304,6 +304,55 @@ struct zsp_thread_run {
 	__u32 n;
 };
 
+/* Where a thread stood in its program when it entered the kernel: its registers, as far as walking its stack begins with them. */
+struct zsp_stand {
+	__u64 ip; /* next instruction; x86-64: rip, arm64: pc */
+	__u64 sp;
+	__u64 fp; /* rbp; x29 */
+	__u64 lr; /* 0; x30 */
+};
+
+/* Where a thread's time off the CPU went; see ledger.bpf.h. */
+struct zsp_ledger {
+	struct zsp_waits waits; /* totals, without the wait of off_ns and without polled_ns */
+	__u64 off_ns;       /* when it left the CPU; 0: what it waited for since is in the totals */
+	__u64 on_ns;        /* when it came back; before off_ns: it is away now */
+	__u64 cpu_ns;       /* the scheduler's count of its time on the CPU, as of off_ns */
+	__u64 run_delay_ns; /* the scheduler's count of its waiting for the CPU, as of the totals */
+	__u64 delayed_ns;   /* waits.ns[RUNQUEUE] as of waits.woken_ns */
+	__u64 polled_ns;    /* waited in poll and its like: the call's end tells what for */
+	__u32 wait;         /* enum zsp_wait, of the wait since off_ns */
+	__u32 pid;          /* process, of the last wait but for the CPU, */
+	struct zsp_stand stand; /* and where it waits */
+};
+
+/*
+ * How an entry of the table of observed threads begins: so far user space, which maps the table, may look at threads that stay in one wait
+ * meanwhile.
+ */
+struct zsp_thread_head {
+	__u32 tid;  /* 0 or ZSP_THREAD_DEAD: nobody's */
+	__u32 next; /* number of the next entry of the bucket; 0: none */
+	struct zsp_ledger ledger;
+};
+
+/* The tid of an entry in a bucket that is nobody's any more. */
+#define ZSP_THREAD_DEAD (~0u)
+
+/*
+ * The buckets of the table, by the last bits of a thread's number: the number of the first entry, and how many hold or
+ * want the bucket's lock above it. Nearly every thread of the host that is none of ours is told by one load.
+ */
+#define ZSP_THREAD_MARKS     32768 /* a power of two */
+#define ZSP_THREAD_HEAD_MASK 0xfffffu
+#define ZSP_THREAD_LOCK      (ZSP_THREAD_HEAD_MASK + 1)
+
+/*
+ * Most entries of a bucket; a thread that would be one more is not observed. It takes as many threads as there are buckets for
+ * one thread in two hundred to find no room, if their numbers are as good as random; numbers in sequence share no bucket.
+ */
+#define ZSP_THREAD_BUCKET_MAX 4
+
 /* What user space asks zsp_thread_command to do with a thread: the program's arguments are the thread's number and this. */
 enum zsp_thread_command {
 	ZSP_THREAD_OBSERVE =

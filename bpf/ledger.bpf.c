@@ -57,13 +57,12 @@ static __always_inline u32 wait_of_io(
 }
 
 /* What the current task, which cannot run on, waits for. */
-static __always_inline u32 wait_of(
-    const struct zsp_thread *thread, struct task_struct *current, u32 state)
+static __always_inline u32 wait_of(const struct zsp_thread *thread, struct task_struct *current,
+    const struct zsp_entry *entry, u32 state)
 {
-	u32 number = 0, class;
-	u64 fd = 0;
+	u32 number = entry->number, fd = entry->arg0, class;
 
-	if (!zsp_current_call(current, &number, &fd))
+	if (!zsp_entry_is_call(entry))
 		return ZSP_WAIT_PAGEFAULT;
 	class = number < ZSP_SYSCALL_NUMBERS ? zsp_syscalls[number] : ZSP_SYSCALL_IGNORED;
 	switch (class) {
@@ -112,17 +111,21 @@ static __always_inline void leaves_cpu(
 	struct zsp_ledger *ledger = &thread->ledger;
 	u64 now = bpf_ktime_get_ns(), cpu_ns = current->se.sum_exec_runtime;
 	u32 state = zsp_task_state(current);
+	struct zsp_entry entry;
 
 	if (ledger->off_ns)
 		ledger_settle(ledger, was_away(ledger, cpu_ns, now), zsp_run_delay(current));
 	else
 		ledger->run_delay_ns = zsp_run_delay(current);
-	if (preempted || !state)
-		ledger->wait = ZSP_WAIT_RUNQUEUE;
-	else
-		ledger->wait = wait_of(thread, current, state);
 	ledger->off_ns = now;
 	ledger->cpu_ns = cpu_ns;
+	ledger->wait = ZSP_WAIT_RUNQUEUE;
+	if (preempted || !state)
+		return;
+	entry = zsp_current_entry(current);
+	ledger->wait = wait_of(thread, current, &entry, state);
+	ledger->pid = current->tgid;
+	ledger->stand = entry.stand;
 }
 
 static __always_inline void comes_back(struct zsp_ledger *ledger, struct task_struct *task)

@@ -83,19 +83,6 @@ struct zsp_prepare {
 	u32 slice;
 };
 
-/* Where a thread's time off the CPU went; see ledger.bpf.h. */
-struct zsp_ledger {
-	struct zsp_waits waits; /* totals, without the wait of off_ns and without polled_ns */
-	u64 off_ns;       /* when it left the CPU; 0: what it waited for since is in the totals */
-	u64 on_ns;        /* when it came back */
-	u64 cpu_ns;       /* the scheduler's count of its time on the CPU, as of off_ns */
-	u64 run_delay_ns; /* the scheduler's count of its waiting for the CPU, as of the totals */
-	u64 delayed_ns;   /* waits.ns[RUNQUEUE] as of waits.woken_ns */
-	u64 polled_ns;    /* waited in poll and its like: the call's end tells what for */
-	u32 wait;         /* enum zsp_wait, of the wait since off_ns */
-	u32 reserved;
-};
-
 /* What a thread has taken from a TCP socket in the call it is in; see arrival.bpf.c. */
 struct zsp_arrival {
 	u64 sk;  /* address of the struct sock; 0: nothing yet */
@@ -111,9 +98,11 @@ struct zsp_arrival {
  * which entry: see thread_table.bpf.c.
  */
 struct zsp_thread {
-	u32 tid;  /* 0 or ZSP_THREAD_DEAD: nobody's */
-	u32 next; /* number of the next entry of the bucket; 0: none */
+	/* As struct zsp_thread_head. */
+	u32 tid;
+	u32 next;
 	/* What is behind here begins as 0. */
+	struct zsp_ledger ledger;
 	u64 call_start_ns; /* entry of the write or sleep in progress */
 	u32 slice;         /* returns from epoll_wait and its like */
 	u32 depth;         /* sqlite frames in use */
@@ -125,14 +114,20 @@ struct zsp_thread {
 	struct zsp_sqlite_frame frames[ZSP_SQLITE_DEPTH];
 	struct zsp_transfer transfer;
 	struct zsp_arrival arrival;
-	struct zsp_ledger ledger;
 	struct zsp_prepare
 	    prepares[ZSP_PREPARE_DEPTH]; /* the outermost one and the innermost one */
 	struct zsp_object_key key;       /* at hand: uprobe programs have little stack */
 };
 
+_Static_assert(__builtin_offsetof(struct zsp_thread, next) ==
+	    __builtin_offsetof(struct zsp_thread_head, next) &&
+	__builtin_offsetof(struct zsp_thread, ledger) ==
+	    __builtin_offsetof(struct zsp_thread_head, ledger),
+    "what user space looks at");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 16384); /* user space sets it by the number of CPUs before load */
 	__type(key, u32);           /* number of the entry */
 	__type(value, struct zsp_thread);
@@ -257,13 +252,7 @@ struct {
 /* Plain memory for the reason that zsp_counters gives. What is large is not weak: the linker makes room for every weak copy. */
 extern volatile struct zsp_sqlite_process zsp_sqlite_processes[ZSP_SQLITE_PROCESSES];
 
-/*
- * The buckets of zsp_threads, by the last bits of a thread's number: the number of the first entry, and how many hold or
- * want the bucket's lock above it. Nearly every thread of the host that is none of ours is told by one load.
- */
-#define ZSP_THREAD_MARKS     32768 /* a power of two */
-#define ZSP_THREAD_HEAD_MASK 0xfffffu
-#define ZSP_THREAD_LOCK      (ZSP_THREAD_HEAD_MASK + 1)
+/* See ZSP_THREAD_MARKS. */
 extern volatile __u32 zsp_thread_marks[ZSP_THREAD_MARKS];
 
 /*

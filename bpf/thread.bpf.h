@@ -17,12 +17,6 @@
 #define ZSP_EMPTY 0
 #endif
 
-/*
- * Most entries of a bucket; a thread that would be one more is not observed. It takes as many threads as there are buckets for
- * one thread in two hundred to find no room, if their numbers are as good as random; numbers in sequence share no bucket.
- */
-#define ZSP_THREAD_BUCKET_MAX 4
-
 static __always_inline volatile u32 *zsp_thread_mark(u32 tid)
 {
 	return &zsp_thread_marks[tid & (ZSP_THREAD_MARKS - 1)];

@@ -36,9 +36,6 @@
 
 volatile __u32 zsp_thread_marks[ZSP_THREAD_MARKS];
 
-/* The tid of an entry in a bucket that is nobody's any more. */
-#define ZSP_THREAD_DEAD (~0u)
-
 /* As long as the lock is held, and more: each try waits for the word to come over from another CPU. */
 #define ZSP_THREAD_LOCK_TRIES 4
 
@@ -152,11 +149,11 @@ static __always_inline bool make_entry(u32 number, u32 tid, u32 late, u32 next)
 {
 	struct zsp_thread *thread = bpf_map_lookup_elem(&zsp_threads, &number);
 
-	u64 *unknown;
+	struct zsp_ledger *unknown;
 
 	if (!number || !thread)
 		return false;
-	unknown = &thread->call_start_ns; /* and what is behind it */
+	unknown = &thread->ledger; /* and what is behind it */
 	__builtin_memset(unknown, 0, (char *)(thread + 1) - (char *)unknown);
 	thread->late = late;
 	thread->next = next;

@@ -172,6 +172,35 @@ void journal_database(struct journal *j, const struct database_handle *handle, c
 		recorder_put(j->recorder, JOURNAL_DATABASE, parts, 2);
 }
 
+void journal_wait(struct journal *j, const struct thread_wait *wait)
+{
+	const struct journal_wait entry = {
+	    .since_ns = wait->since_ns,
+	    .time_ns = wait->time_ns,
+	    .pid = wait->pid,
+	    .tid = wait->tid,
+	    .kind = wait->kind,
+	    .asked = wait->asked,
+	    .waits = wait->waits,
+	};
+
+	if (j)
+		put(j, JOURNAL_WAIT, &entry, sizeof(entry));
+}
+
+void journal_place(struct journal *j, const struct thread_place *place)
+{
+	const struct journal_place entry = {
+	    .since_ns = place->since_ns,
+	    .tid = place->tid,
+	    .user_bytes = (uint32_t)place->user.len,
+	};
+	const struct sv parts[] = {sv_from(&entry, sizeof(entry)), place->user, place->kernel};
+
+	if (j)
+		recorder_put(j->recorder, JOURNAL_PLACE, parts, 3);
+}
+
 void journal_counts(struct journal *j, const struct journal_counts *counts)
 {
 	if (j)

@@ -34,6 +34,8 @@ enum journal_type {
 	JOURNAL_DATABASE = 6, /* struct journal_database and the path: an answer of database_path */
 	JOURNAL_COUNTS = 7,   /* struct journal_counts: what else was counted until now */
 	JOURNAL_END = 8,      /* struct journal_time: pipeline_end() */
+	JOURNAL_WAIT = 9,     /* struct journal_wait: pipeline_wait() */
+	JOURNAL_PLACE = 10,   /* struct journal_place, user and kernel frames: pipeline_place() */
 };
 
 #define JOURNAL_KINDS 32
@@ -75,6 +77,21 @@ struct journal_database {
 	uint32_t pid, closes;
 };
 
+struct journal_wait {
+	uint64_t since_ns, time_ns;
+	uint32_t pid, tid;
+	uint32_t kind;  /* enum zsp_wait */
+	uint32_t asked; /* 1: a JOURNAL_PLACE of this wait follows; 0: none does */
+	struct zsp_waits waits;
+};
+
+/* Two texts follow: the first as long as it says, the second to the end of the body. */
+struct journal_place {
+	uint64_t since_ns;
+	uint32_t tid;
+	uint32_t user_bytes;
+};
+
 /* Counted since the start by what a replay does not have. */
 struct journal_counts {
 	uint64_t processes; /* observed ever */
@@ -86,6 +103,8 @@ _Static_assert(sizeof(struct journal_start) == 152, "start layout");
 _Static_assert(sizeof(struct journal_process) == 24, "process layout");
 _Static_assert(sizeof(struct journal_process_end) == 16, "process_end layout");
 _Static_assert(sizeof(struct journal_database) == 16, "database layout");
+_Static_assert(sizeof(struct journal_wait) == 128, "wait layout");
+_Static_assert(sizeof(struct journal_place) == 16, "place layout");
 
 /* --- writing: one function per entry; a NULL journal takes everything and keeps nothing ----------- */
 
@@ -106,6 +125,8 @@ void journal_process_end(struct journal *journal, uint32_t pid, uint64_t time_ns
 void journal_event(struct journal *journal, const struct event *event);
 void journal_database(
     struct journal *journal, const struct database_handle *handle, const char *path);
+void journal_wait(struct journal *journal, const struct thread_wait *wait);
+void journal_place(struct journal *journal, const struct thread_place *place);
 void journal_counts(struct journal *journal, const struct journal_counts *counts);
 void journal_end(struct journal *journal, uint64_t time_ns);
 

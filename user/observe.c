@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -21,6 +22,8 @@
 #include "explain.h"
 #include "ingest/reader.h"
 #include "journal.h"
+#include "lookout.h"
+#include "open_requests.h"
 #include "outputs.h"
 #include "pipeline.h"
 #include "privileges.h"
@@ -57,12 +60,14 @@ struct observation {
 	struct probes *probes;
 	struct sqlite_probes *sqlite;
 	struct watch *watch;
+	struct lookout *lookout;
 	struct reader *reader;
 	struct child child;
 	int signal_fd;
 	uint64_t start_ns, next_update_ns;
 	uint64_t lost;  /* as last reported */
 	bool searching; /* files wait for being searched */
+	bool asked;     /* SIGUSR1: what is open? */
 	struct log_limit loss_limit;
 };
 
@@ -70,10 +75,13 @@ static void on_event(void *ctx, const struct event *event)
 {
 	struct observation *o = ctx;
 
-	if (event_is_of_process(event))
-		watch_event(o->watch, event);
-	else
+	if (!event_is_of_process(event)) {
 		pipeline_event(o->pipeline, event);
+		return;
+	}
+	watch_event(o->watch, event);
+	if (event->h->kind == ZSP_KIND_PROC_EXIT)
+		lookout_process_end(o->lookout, (pid_t)event->h->pid);
 }
 
 /*
@@ -103,6 +111,7 @@ static int open_signals(void)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -142,6 +151,18 @@ static int open_reader(struct observation *o)
 	return o->reader ? 0 : -errno;
 }
 
+static int open_lookout(struct observation *o)
+{
+	const struct lookout_options options = {
+	    .probes = o->probes,
+	    .pipeline = o->pipeline,
+	    .over_ns = o->options->stack_over_ns,
+	};
+
+	o->lookout = lookout_new(&options);
+	return o->lookout ? 0 : -ENOMEM;
+}
+
 static int set_up(struct observation *o, struct buf *message)
 {
 	struct probes_options probes = watch_probes_options(o->options);
@@ -167,6 +188,8 @@ static int set_up(struct observation *o, struct buf *message)
 		err = open_pipeline(o, message);
 	if (!err)
 		err = probes_open(&probes, &o->probes, message);
+	if (!err)
+		err = open_lookout(o);
 	if (!err)
 		err = open_reader(o);
 	if (err)
@@ -258,14 +281,16 @@ static uint64_t on_cpu_ns(void *ctx, uint32_t pid)
 	return watch_cpu_ns(o->watch, pid);
 }
 
-/* True when a signal asks for the end. SIGCHLD only wakes the loop. */
-static bool asked_to_end(const struct observation *o)
+/* True when a signal asks for the end. SIGUSR1 asks for what is open, SIGCHLD only wakes the loop. */
+static bool asked_to_end(struct observation *o)
 {
 	struct signalfd_siginfo info;
 	bool end = false;
 
-	while (read(o->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		end |= info.ssi_signo != SIGCHLD;
+	while (read(o->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		o->asked |= info.ssi_signo == SIGUSR1;
+		end |= info.ssi_signo != SIGCHLD && info.ssi_signo != SIGUSR1;
+	}
 	return end;
 }
 
@@ -274,7 +299,7 @@ static bool is_over(const struct observation *o, uint64_t now_ns)
 	return o->options->duration_ns && now_ns - o->start_ns >= o->options->duration_ns;
 }
 
-static int wait_ms(const struct observation *o, uint64_t now_ns)
+static int wait_ms(const struct observation *o, uint64_t now_ns, size_t events)
 {
 	struct pipeline_stats stats;
 	uint64_t left_ms, ms;
@@ -285,19 +310,36 @@ static int wait_ms(const struct observation *o, uint64_t now_ns)
 		left_ms = (o->start_ns + o->options->duration_ns - now_ns) / NS_PER_MS + 1;
 		ms = left_ms < ms ? left_ms : ms;
 	}
-	return (int)ms;
+	return lookout_wait_ms(o->lookout, now_ns, events, (int)ms);
+}
+
+/* To stderr: what stdout has is for programs. */
+static void tell_open(struct observation *o, uint64_t now_ns)
+{
+	struct buf text;
+
+	o->asked = false;
+	buf_init(&text);
+	lookout_all(o->lookout, now_ns);
+	open_requests_append(&text, o->pipeline, now_ns);
+	if (!text.failed)
+		fprintf(stderr, "zerospan: %s", text.data);
+	buf_release(&text);
 }
 
 static void loop(struct observation *o)
 {
 	uint64_t now = clock_monotonic_ns();
+	size_t events = 0;
 
 	while (!asked_to_end(o) && !is_over(o, now) && !child_poll(&o->child)) {
-		bool idle = reader_run(o->reader, wait_ms(o, now)) == 0;
-
+		events = reader_run(o->reader, wait_ms(o, now, events));
 		now = clock_monotonic_ns();
+		lookout_tick(o->lookout, now);
+		if (o->asked)
+			tell_open(o, now);
 		watch_settle(o->watch);
-		if (idle)
+		if (events == 0)
 			o->searching = sqlite_probes_search(o->sqlite, SEARCH_BYTES);
 		pipeline_tick(o->pipeline, now);
 		sqlite_probes_tick(o->sqlite, now, on_cpu_ns, o);
@@ -349,6 +391,7 @@ static int finish(struct observation *o)
 	uint64_t end_ns;
 	int err;
 
+	lookout_all(o->lookout, clock_monotonic_ns());
 	probes_silence(o->probes);
 	end_ns = clock_monotonic_ns();
 	while (reader_drain(o->reader) > 0)
@@ -379,6 +422,7 @@ static int take_down(struct observation *o, bool ran)
 	journal_free(o->journal);
 	outputs_close(&o->outputs);
 	watch_free(o->watch);
+	lookout_free(o->lookout);
 	reader_free(o->reader);
 	sqlite_probes_free(o->sqlite);
 	probes_close(o->probes);

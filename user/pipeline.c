@@ -186,6 +186,8 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
 
 static void end_all(struct pipeline *p, uint64_t time_ns)
 {
+	if (p->assembler)
+		assembler_end(p->assembler);
 	if (p->conns)
 		conn_table_close_all(p->conns, time_ns);
 	if (p->assembler)
@@ -290,6 +292,18 @@ void pipeline_event(struct pipeline *p, const struct event *event)
 	journal_event(p->options.journal, event); /* behind the answer that it may have asked for */
 }
 
+void pipeline_wait(struct pipeline *p, const struct thread_wait *wait)
+{
+	journal_wait(p->options.journal, wait);
+	assembler_wait(p->assembler, wait);
+}
+
+void pipeline_place(struct pipeline *p, const struct thread_place *place)
+{
+	journal_place(p->options.journal, place);
+	assembler_place(p->assembler, place);
+}
+
 void pipeline_tick(struct pipeline *p, uint64_t now_ns)
 {
 	journal_tick(p->options.journal, now_ns);
@@ -308,6 +322,18 @@ void pipeline_tick(struct pipeline *p, uint64_t now_ns)
 struct service *pipeline_service(const struct pipeline *p, uint32_t pid)
 {
 	return service_table_get(p->services, pid);
+}
+
+size_t pipeline_open(
+    const struct pipeline *p, uint64_t before_ns, struct open_process *ret_processes, size_t max)
+{
+	return assembler_open(p->assembler, before_ns, ret_processes, max);
+}
+
+void pipeline_each_open(struct pipeline *p, uint64_t now_ns,
+    void (*span)(void *ctx, const struct span *span), void *ctx)
+{
+	assembler_each_open(p->assembler, now_ns, span, ctx);
 }
 
 void pipeline_stats(const struct pipeline *p, struct pipeline_stats *ret_stats)

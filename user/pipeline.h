@@ -82,11 +82,20 @@ void pipeline_process_end(struct pipeline *pipeline, uint32_t pid, uint64_t now_
 /* Take an event of a connection, a statement or a lock; others are ignored. */
 void pipeline_event(struct pipeline *pipeline, const struct event *event);
 
+/* A thread was looked at; its place follows. See trace/assembler.h, here and below. */
+void pipeline_wait(struct pipeline *pipeline, const struct thread_wait *wait);
+void pipeline_place(struct pipeline *pipeline, const struct thread_place *place);
+
 /* Time passes: publish what is complete. UINT64_MAX: the end, nothing is awaited any longer. */
 void pipeline_tick(struct pipeline *pipeline, uint64_t now_ns);
 
 /* The service of an observed process, borrowed until the next call; NULL when there is none. */
 struct service *pipeline_service(const struct pipeline *pipeline, uint32_t pid);
+
+size_t pipeline_open(const struct pipeline *pipeline, uint64_t before_ns,
+    struct open_process *ret_processes, size_t max);
+void pipeline_each_open(struct pipeline *pipeline, uint64_t now_ns,
+    void (*span)(void *ctx, const struct span *span), void *ctx);
 
 void pipeline_stats(const struct pipeline *pipeline, struct pipeline_stats *ret_stats);
 

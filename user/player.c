@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "journal.h"
 
 void player_init(struct player *p, struct recording *recording)
@@ -152,6 +153,43 @@ static int take_database(struct player *p, struct pipeline *pipeline, struct sv 
 	return p->path.failed ? -ENOMEM : 0;
 }
 
+static int take_wait(struct player *p, struct pipeline *pipeline, struct sv body)
+{
+	const struct journal_wait *entry = (const void *)body.p;
+	const struct thread_wait wait = {
+	    .pid = entry->pid,
+	    .tid = entry->tid,
+	    .since_ns = entry->since_ns,
+	    .time_ns = entry->time_ns,
+	    .kind = (enum zsp_wait)entry->kind,
+	    .asked = entry->asked != 0,
+	    .waits = entry->waits,
+	};
+
+	(void)p;
+	if (entry->kind >= ZSP_WAIT_MAX || entry->since_ns > entry->time_ns)
+		return -EBADMSG;
+	pipeline_wait(pipeline, &wait);
+	return 0;
+}
+
+static int take_place(struct player *p, struct pipeline *pipeline, struct sv body)
+{
+	const struct journal_place *entry = (const void *)body.p;
+	struct sv texts = sv_skip(body, sizeof(*entry));
+	struct thread_place place = {.tid = entry->tid, .since_ns = entry->since_ns};
+
+	(void)p;
+	if (entry->user_bytes > texts.len)
+		return -EBADMSG;
+	place.user = sv_from(texts.p, entry->user_bytes);
+	place.kernel = sv_skip(texts, entry->user_bytes);
+	if (!utf8_valid(place.user) || !utf8_valid(place.kernel))
+		return -EBADMSG;
+	pipeline_place(pipeline, &place);
+	return 0;
+}
+
 static int take_counts(struct player *p, struct pipeline *pipeline, struct sv body)
 {
 	(void)pipeline;
@@ -180,6 +218,8 @@ static const struct {
     [JOURNAL_TICK] = {sizeof(struct journal_time), take_tick},
     [JOURNAL_DATABASE] = {sizeof(struct journal_database), take_database},
     [JOURNAL_COUNTS] = {offsetof(struct journal_counts, kernel), take_counts},
+    [JOURNAL_WAIT] = {sizeof(struct journal_wait), take_wait},
+    [JOURNAL_PLACE] = {sizeof(struct journal_place), take_place},
     [JOURNAL_END] = {sizeof(struct journal_time), take_end},
 };
 

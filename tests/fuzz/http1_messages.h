@@ -208,8 +208,7 @@ static inline void our_note_differences(
 		bool odd = folded || has_any(sv_from(line.p, sv_find(line, '\n')), "\t");
 
 		if (f->known == HTTP1_NAME_TRANSFER_ENCODING)
-			m->framing_differs |=
-			    odd || !all_tokens(f->value) || hides_next(f->value);
+			m->framing_differs |= odd || !all_tokens(f->value) || hides_next(f->value);
 		if (f->known == HTTP1_NAME_TRANSFER_ENCODING)
 			chunked += count_chunked(f->value);
 		if (f->known == HTTP1_NAME_CONTENT_LENGTH) /* 2^63 has 19 digits */

@@ -29,6 +29,11 @@ struct span_model {
 	uint32_t dropped_attrs;
 	bool untimed, cut;
 	struct ledger ledger;
+	struct {
+		enum ledger_state state;
+		uint64_t ns;
+		const char *user, *kernel; /* NULL: none */
+	} wait;
 	const struct attr *attrs;
 	size_t n_attrs;
 };
@@ -96,6 +101,18 @@ static inline struct span_id fixture_id(uint64_t value)
 	return id;
 }
 
+static inline struct span_wait fixture_wait(const struct span_model *m)
+{
+	struct span_wait wait = {.state = m->wait.state, .ns = m->wait.ns};
+
+	if (!m->wait.user && !m->wait.kernel)
+		return wait;
+	wait.place = wait_place_new();
+	wait_place_tell(wait.place, sv_cstr(m->wait.user ? m->wait.user : ""),
+	    sv_cstr(m->wait.kernel ? m->wait.kernel : ""));
+	return wait;
+}
+
 static inline struct span *fixture_span(const struct span_model *m)
 {
 	size_t name_len = strlen(m->name), state_len = m->trace_state ? strlen(m->trace_state) : 0;
@@ -117,6 +134,7 @@ static inline struct span *fixture_span(const struct span_model *m)
 	span->untimed = m->untimed;
 	span->cut = m->cut;
 	span->ledger = m->ledger;
+	span->wait = fixture_wait(m);
 	span->service = m->service ? service_ref(m->service) : NULL;
 	span->name = sv_from(fixture_copy(&text, m->name, name_len), name_len);
 	span->trace_state = sv_from(fixture_copy(&text, m->trace_state, state_len), state_len);

@@ -105,6 +105,8 @@ static void prints_frames(void **state)
 	} cases[] = {
 	    {{.function = "deduct", .file = "/src/shop.c", .line = 412, .module = "shop"},
 		"deduct (shop.c:412)"},
+	    {{.function = "poll", .file = "../io/poll.c", .line = 29, .module = "libc.so.6"},
+		"poll (poll.c:29, libc.so.6)"},
 	    {{.function = "deduct", .file = "shop.c", .module = "shop"}, "deduct (shop.c)"},
 	    {{.function = "nanosleep", .module = "libc.so.6", .offset = 3},
 		"nanosleep (libc.so.6)"},

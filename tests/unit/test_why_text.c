@@ -19,13 +19,13 @@ static void sleeping_deductions(struct why_case *c)
 		CASE_ADD(c,
 		    SERVER("POST /inventory/deduct", 1, 0, 1000 * MS + i * 40 * MS,
 			LEDGER([LEDGER_CPU] = 9 * MS, [LEDGER_SLEEP] = 991 * MS + i * 40 * MS),
-			ATTRS(HTTP_STATUS(200), ATTR_S("zerospan.stack.state", "sleep"),
-			    ATTR_D("zerospan.stack.wait_ms", 991.0 + 40 * (double)i),
-			    ATTR_S("zerospan.stack.user",
-				"clock_nanosleep (libc.so.6)\n"
-				"simulate_latency (shop.c:412)\nserve (shop.c:88)\n"
-				"libmicrohttpd.so.12+0x1a2b"),
-			    ATTR_S("zerospan.stack.kernel", "do_nanosleep\nhrtimer_nanosleep"))));
+			.wait = {.state = LEDGER_SLEEP,
+			    .ns = 991 * MS + 40 * MS * i,
+			    .user = "clock_nanosleep (nanosleep.c:48, libc.so.6)\n"
+				    "simulate_latency (shop.c:412)\nserve (shop.c:88)\n"
+				    "libmicrohttpd.so.12+0x1a2b",
+			    .kernel = "do_nanosleep\nhrtimer_nanosleep"},
+			ATTRS(HTTP_STATUS(200))));
 }
 
 static bool has(const struct buf *text, const char *part)
@@ -86,7 +86,7 @@ static void test_whole(void **state)
 	    "\n"
 	    "Where the longest waits were\n"
 	    "sleep 1 m 03 s in 37 requests of POST /inventory/deduct\n"
-	    "    clock_nanosleep (libc.so.6)\n"
+	    "    clock_nanosleep (nanosleep.c:48, libc.so.6)\n"
 	    "  ▸ simulate_latency (shop.c:412)\n"
 	    "    serve (shop.c:88)\n"
 	    "    libmicrohttpd.so.12+0x1a2b\n"
@@ -241,10 +241,8 @@ static void test_hostile_names(void **state)
 		CASE_ADD(&c,
 		    SERVER("GET /\033[2J\"\\\n%s\xc2\x9b", 1, 0, 50 * MS,
 			LEDGER([LEDGER_DISK] = 50 * MS), .status = SPAN_STATUS_ERROR,
-			ATTRS(ATTR_S("error.type", "\r\n\033]0;x\a"),
-			    ATTR_S("zerospan.stack.state", "disk\n"),
-			    ATTR_S("zerospan.stack.user", "\033c\n\n(\n)\n+"),
-			    ATTR_D("zerospan.stack.wait_ms", -1.0))),
+			.wait = {.state = LEDGER_DISK, .user = "\033c\n\n(\n)\n+"},
+			ATTRS(ATTR_S("error.type", "\r\n\033]0;x\a"))),
 		    CLIENT("UPDATE \033[1m", 2, 1, 40 * MS, .status = SPAN_STATUS_ERROR,
 			LEDGER([LEDGER_DISK] = 40 * MS),
 			ATTRS(SQLITE, ATTR_S("db.response.status_code", "\x1b"),
@@ -392,6 +390,7 @@ static void test_own_frame(void **state)
 	} cases[] = {
 	    {"", ""},
 	    {"nanosleep (libc.so.6)\nwork (shop.c:4)\nmain (shop.c:9)", "work (shop.c:4)"},
+	    {"nanosleep (nanosleep.c:25, libc.so.6)\nwork (shop.c:4)", "work (shop.c:4)"},
 	    {"libc.so.6+0x1a\nshop+0x2b", "shop+0x2b"},
 	    {"[vdso]+0x1\nfdatasync (libc.so.6)\nunixSync (libsqlite3.so.0)\nstore (shop)",
 		"store (shop)"},

@@ -129,6 +129,11 @@ static int set_budget(struct options *o, const char *value)
 	return option_percent(value, &o->budget_pct);
 }
 
+static int set_stack_over(struct options *o, const char *value)
+{
+	return option_duration(value, &o->stack_over_ns);
+}
+
 /* ADDR:PORT, [V6]:PORT or :PORT. */
 static int set_listen(struct options *o, const char *value)
 {
@@ -219,6 +224,8 @@ static const struct option_row {
 	"stop by itself after this time (why: 10, or when its COMMAND ends)"},
     {NULL, 0, "budget", "PERCENT", OBSERVE, set_budget,
 	"most of a process' CPU time for its SQLite probes, above 0 (default 10; 100: no limit)"},
+    {NULL, 0, "stack-over", "DURATION", OBSERVE, set_stack_over,
+	"look at what requests wait in, stacks too, that take longer (default 10ms)"},
     {NULL, 0, "config", "FILE", SHOW, set_config,
 	"routes and what else is configured, in YAML; replay: the same file gives the same names"},
     {NULL, 'v', "verbose", NULL, ALL, set_verbose,
@@ -458,7 +465,9 @@ int options_parse(int argc, char **argv, struct options *ret_options, struct buf
 {
 	struct parser p = {.argc = argc,
 	    .argv = argv,
-	    .options = {.listen_port = 9464, .budget_pct = OPTIONS_BUDGET_PCT},
+	    .options = {.listen_port = 9464,
+		.budget_pct = OPTIONS_BUDGET_PCT,
+		.stack_over_ns = OPTIONS_STACK_OVER_NS},
 	    .message = message};
 	const struct options *o = &p.options;
 	int err = 0;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 
 enum command {
 	COMMAND_INVALID = 0,
@@ -49,6 +50,9 @@ enum output_format {
 /* Unless --budget says otherwise. */
 #define OPTIONS_BUDGET_PCT 10.0
 
+/* Unless --stack-over says otherwise. */
+#define OPTIONS_STACK_OVER_NS (10 * NS_PER_MS)
+
 struct options {
 	enum command command;
 	struct {
@@ -69,6 +73,7 @@ struct options {
 	const char *routes[OPTIONS_MAX_ROUTES]; /* why: patterns of routes, from argv; none: all */
 	size_t n_routes;
 	double budget_pct; /* of a process' CPU time, for its SQLite probes: above 0, up to 100 */
+	uint64_t stack_over_ns;     /* requests that last longer are looked at: in what they wait */
 	const char *listen_address; /* points into listen_text */
 	int listen_port;
 	char listen_text[64];

@@ -102,13 +102,13 @@ static char *put_link(char *p, const struct span_link *link)
 
 static char *put_span_attrs(char *p, const struct span *span)
 {
-	struct attr ledger[LEDGER_STATES];
-	size_t n = span_ledger_attrs(span, ledger);
+	struct attr time[SPAN_TIME_ATTRS_MAX];
+	size_t n = span_time_attrs(span, time);
 
 	p = put_attrs(p, span->attrs, span->n_attrs);
 	if (span->n_attrs && n)
 		*p++ = ',';
-	return put_attrs(p, ledger, n);
+	return put_attrs(p, time, n);
 }
 
 static char *put_span(char *p, const struct span *span, const struct clock_base *clock)
@@ -144,8 +144,8 @@ static char *put_span(char *p, const struct span *span, const struct clock_base 
 static void append_span(struct buf *out, const struct span *span, const struct clock_base *clock)
 {
 	size_t bound = SPAN_FIXED_MAX + PUT_JSON_FACTOR * (span->name.len + span->trace_state.len) +
-	    attrs_bound(span->attrs, span->n_attrs) +
-	    LEDGER_STATES * (ATTR_FIXED_MAX + PUT_JSON_FACTOR * LEDGER_KEY_MAX);
+	    attrs_bound(span->attrs, span->n_attrs) + SPAN_TIME_ATTRS_MAX * ATTR_FIXED_MAX +
+	    PUT_JSON_FACTOR * span_time_text_max(span);
 
 	if (buf_reserve(out, bound))
 		return;

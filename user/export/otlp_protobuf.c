@@ -160,10 +160,10 @@ static bool has_link(const struct span *span)
 static int arena_init(struct arena *arena, const struct otlp_batch *batch)
 {
 	size_t groups = batch->n_groups, spans = batch->n_spans, attrs = batch->n_attrs;
-	size_t bytes = spans * LEDGER_STATES * (ATTR_FIXED_MAX + LEDGER_KEY_MAX), names = 0;
+	size_t bytes = spans * SPAN_TIME_ATTRS_MAX * ATTR_FIXED_MAX, names = 0;
 	size_t links = 0;
 
-	attrs += spans * LEDGER_STATES;
+	attrs += spans * SPAN_TIME_ATTRS_MAX;
 	for (size_t g = 0; g < groups; g++) {
 		const struct service *service = batch->groups[g].service;
 
@@ -173,6 +173,7 @@ static int arena_init(struct arena *arena, const struct otlp_batch *batch)
 	}
 	for (size_t i = 0; i < spans; i++) {
 		bytes += attrs_bound(batch->spans[i]->attrs, batch->spans[i]->n_attrs);
+		bytes += span_time_text_max(batch->spans[i]);
 		names += batch->spans[i]->name.len + batch->spans[i]->trace_state.len;
 		links += has_link(batch->spans[i]);
 	}
@@ -215,8 +216,8 @@ static void add_link(struct arena *arena, const struct span_link *link, pb_span 
 static void add_span(struct arena *arena, const struct span *span, struct shared *shared)
 {
 	static const pb_span init = OPENTELEMETRY__PROTO__SPAN__INIT;
-	struct attr ledger[LEDGER_STATES];
-	size_t n_ledger = span_ledger_attrs(span, ledger);
+	struct attr time[SPAN_TIME_ATTRS_MAX];
+	size_t n_time = span_time_attrs(span, time);
 	pb_span *to = arena->spans++;
 
 	*to = init;
@@ -231,8 +232,8 @@ static void add_span(struct arena *arena, const struct span *span, struct shared
 	to->end_time_unix_nano = clock_wall_ns(shared->clock, span->end_ns);
 	to->attributes = arena->attrs;
 	add_attrs(arena, span->attrs, span->n_attrs);
-	add_attrs(arena, ledger, n_ledger);
-	to->n_attributes = span->n_attrs + n_ledger;
+	add_attrs(arena, time, n_time);
+	to->n_attributes = span->n_attrs + n_time;
 	to->dropped_attributes_count = span->dropped_attrs;
 	if (has_link(span))
 		add_link(arena, &span->culprit, to);

@@ -31,6 +31,7 @@ struct probes {
 	struct call_hooks calls;
 	struct bpf_link *links[PROBES_MAX_LINKS];
 	size_t n_links;
+	struct thread_view threads;
 	bool cookies;
 	uint64_t skipped_before;
 };
@@ -185,6 +186,8 @@ int probes_open(
 		err = load(p, options);
 	if (!err)
 		err = thread_table_fill(p->skel);
+	if (!err)
+		err = thread_view_open(&p->threads, p->skel);
 	if (err) {
 		explain(message, err, "load the BPF programs");
 		goto out;
@@ -261,6 +264,7 @@ void probes_close(struct probes *p)
 	if (p->reaper)
 		detach(p);
 	reaper_free(p->reaper);
+	thread_view_close(&p->threads);
 	zerospan_bpf__destroy(p->skel);
 	call_hooks_release(&p->calls);
 	free(p);
@@ -293,6 +297,12 @@ static int each_thread(uint32_t pid, int (*visit)(struct probes *p, uint32_t tid
 	}
 	closedir(dir);
 	return err;
+}
+
+void probes_each_away(const struct probes *p, uint64_t before_ns,
+    void (*away)(void *ctx, const struct thread_away *thread), void *ctx)
+{
+	thread_view_each_away(&p->threads, before_ns, away, ctx);
 }
 
 static int thread_add(struct probes *p, uint32_t tid)

@@ -66,6 +66,12 @@ bool probes_have_cookies(const struct probes *probes);
 /* How often an SQLite connection at this address of the process was closed under observation. */
 uint32_t probes_db_closes(const struct probes *probes, uint32_t pid, uint64_t db);
 
+struct thread_away;
+
+/* See thread_view_each_away(). */
+void probes_each_away(const struct probes *probes, uint64_t before_ns,
+    void (*away)(void *ctx, const struct thread_away *thread), void *ctx);
+
 int probes_ring_fd(const struct probes *probes);
 volatile uint32_t *probes_reader_waits(struct probes *probes);
 

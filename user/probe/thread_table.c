@@ -5,6 +5,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "zerospan.skel.h"
 
@@ -35,4 +37,79 @@ int thread_table_command(struct zerospan_bpf *skel, uint32_t tid, enum zsp_threa
 	int err = bpf_prog_test_run_opts(bpf_program__fd(skel->progs.zsp_thread_command), &opts);
 
 	return err ? err : (int)opts.retval;
+}
+
+/* --- looking at it ------------------------------------------------------------------------------- */
+
+static size_t view_bytes(const struct thread_view *view)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (view->entry_size * view->n_entries + page - 1) / page * page;
+}
+
+int thread_view_open(struct thread_view *view, struct zerospan_bpf *skel)
+{
+	const struct bpf_map *map = skel->maps.zsp_threads;
+	void *entries;
+
+	view->entry_size = (bpf_map__value_size(map) + 7) / 8 * 8;
+	view->n_entries = bpf_map__max_entries(map);
+	view->marks = skel->bss->zsp_thread_marks;
+	entries = mmap(NULL, view_bytes(view), PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
+	if (entries == MAP_FAILED)
+		return -errno;
+	view->entries = entries;
+	return 0;
+}
+
+void thread_view_close(struct thread_view *view)
+{
+	if (view->entries)
+		munmap((void *)(uintptr_t)view->entries, view_bytes(view));
+	view->entries = NULL;
+}
+
+static const volatile struct zsp_thread_head *entry_at(
+    const struct thread_view *view, uint32_t number)
+{
+	return number && number < view->n_entries
+	    ? (const volatile void *)(view->entries + number * view->entry_size)
+	    : NULL;
+}
+
+/* False: it is not away, or comes back while it is read. */
+static bool read_away(const volatile struct zsp_thread_head *entry, struct thread_away *ret)
+{
+	const volatile struct zsp_ledger *ledger = &entry->ledger;
+
+	ret->tid = entry->tid;
+	ret->pid = ledger->pid;
+	ret->since_ns = ledger->off_ns;
+	ret->wait = (enum zsp_wait)ledger->wait;
+	ret->stand = ledger->stand;
+	ret->waits = ledger->waits;
+	return ret->since_ns && ledger->on_ns < ret->since_ns && ledger->off_ns == ret->since_ns &&
+	    ret->wait != ZSP_WAIT_RUNQUEUE && ret->wait < ZSP_WAIT_MAX && entry->tid == ret->tid &&
+	    ret->tid && ret->tid != ZSP_THREAD_DEAD;
+}
+
+void thread_view_each_away(const struct thread_view *view, uint64_t before_ns,
+    void (*away)(void *ctx, const struct thread_away *thread), void *ctx)
+{
+	struct thread_away thread;
+
+	for (size_t i = 0; i < ZSP_THREAD_MARKS; i++) {
+		uint32_t number = view->marks[i] & ZSP_THREAD_HEAD_MASK;
+
+		for (int depth = 0; number && depth < ZSP_THREAD_BUCKET_MAX; depth++) {
+			const volatile struct zsp_thread_head *entry = entry_at(view, number);
+
+			if (!entry)
+				break;
+			if (entry->ledger.off_ns < before_ns && read_away(entry, &thread))
+				away(ctx, &thread);
+			number = entry->next;
+		}
+	}
 }

@@ -40,7 +40,7 @@ uint64_t ledger_sum(const struct ledger *ledger)
 	return sum;
 }
 
-static enum ledger_state state_of(enum zsp_wait wait, bool calling)
+enum ledger_state ledger_state_of(enum zsp_wait wait, bool calling)
 {
 	static const enum ledger_state alone[ZSP_WAIT_MAX] = {
 	    [ZSP_WAIT_RUNQUEUE] = LEDGER_RUNQUEUE,
@@ -68,7 +68,7 @@ void ledger_add(
 	for (int i = 0; i < ZSP_WAIT_MAX; i++) {
 		uint64_t part = waits[i] < left ? waits[i] : left;
 
-		ledger->ns[state_of(i, calling)] += part;
+		ledger->ns[ledger_state_of(i, calling)] += part;
 		left -= part;
 	}
 	ledger->ns[LEDGER_CPU] += left;

@@ -45,6 +45,9 @@ const char *ledger_attr_key(enum ledger_state state);
 
 uint64_t ledger_sum(const struct ledger *ledger);
 
+/* What such a wait of a thread is to its request; calling: a call of the request's was under way. */
+enum ledger_state ledger_state_of(enum zsp_wait wait, bool calling);
+
 /*
  * Add what a thread did in lasted_ns, of which it waited for the given times; for the rest it was on the CPU. calling: a call of
  * its was under way meanwhile. Waits that are longer than lasted_ns are cut.

@@ -38,19 +38,49 @@ const struct attr *span_attr(const struct span *span, const char *key)
 	return NULL;
 }
 
-size_t span_ledger_attrs(const struct span *span, struct attr ret_attrs[LEDGER_STATES])
+static struct attr milliseconds(const char *key, uint64_t ns)
+{
+	return (struct attr){.key = key, .type = ATTR_DOUBLE, .real = (double)ns / 1e6};
+}
+
+static struct attr text(const char *key, struct sv value)
+{
+	return (struct attr){.key = key, .type = ATTR_STRING, .string = value};
+}
+
+static size_t wait_attrs(const struct span_wait *wait, struct attr *to)
+{
+	size_t n = 0;
+
+	if (!wait->place)
+		return 0;
+	to[n++] = text(semconv_zerospan_stack_state, sv_cstr(ledger_state_name(wait->state)));
+	to[n++] = milliseconds(semconv_zerospan_stack_wait_ms, wait->ns);
+	if (wait->place->user.len)
+		to[n++] = text(semconv_zerospan_stack_user, wait->place->user);
+	if (wait->place->kernel.len)
+		to[n++] = text(semconv_zerospan_stack_kernel, wait->place->kernel);
+	return n;
+}
+
+size_t span_time_attrs(const struct span *span, struct attr ret_attrs[SPAN_TIME_ATTRS_MAX])
 {
 	size_t n = 0;
 
 	for (int i = 0; i < LEDGER_STATES; i++) {
 		if (span->ledger.ns[i])
-			ret_attrs[n++] = (struct attr){
-			    .key = ledger_attr_key(i),
-			    .type = ATTR_DOUBLE,
-			    .real = (double)span->ledger.ns[i] / 1e6,
-			};
+			ret_attrs[n++] = milliseconds(ledger_attr_key(i), span->ledger.ns[i]);
 	}
-	return n;
+	return n + wait_attrs(&span->wait, ret_attrs + n);
+}
+
+size_t span_time_text_max(const struct span *span)
+{
+	const struct wait_place *place = span->wait.place;
+
+	/* A state's name is shorter than a key. */
+	return (SPAN_TIME_ATTRS_MAX + 1) * LEDGER_KEY_MAX +
+	    (place ? place->user.len + place->kernel.len : 0);
 }
 
 void span_set_basis(struct span *span, enum parent_basis basis)
@@ -72,6 +102,7 @@ void span_free(struct span *span)
 	if (!span)
 		return;
 	service_unref(span->service);
+	wait_place_unref(span->wait.place);
 	free(span);
 }
 

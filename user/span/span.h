@@ -16,6 +16,7 @@
 #include "base/sv.h"
 #include "proto/trace_context.h"
 #include "span/ledger.h"
+#include "span/wait_place.h"
 
 enum span_kind {
 	SPAN_KIND_INVALID = 0,
@@ -111,6 +112,7 @@ struct span {
 	size_t n_metric_attrs; /* the first so many are also those of its duration metric */
 	uint32_t dropped_attrs;
 	struct ledger ledger;     /* adds up to end_ns - start_ns, unless untimed */
+	struct span_wait wait;    /* the longest that was looked at; part of the ledger */
 	struct span_link culprit; /* the span that held this one up */
 	bool cut;     /* had not ended when the observation did: its end and error are of that */
 	bool untimed; /* only its beginning was seen: end_ns is start_ns, in no duration metric */
@@ -119,8 +121,14 @@ struct span {
 /* The attribute with this key, or NULL. Linear: for people's views and tests, not for hot paths. */
 const struct attr *span_attr(const struct span *span, const char *key);
 
-/* The ledger as attributes, of the states that took any time; their number. */
-size_t span_ledger_attrs(const struct span *span, struct attr ret_attrs[LEDGER_STATES]);
+/* Most attributes of span_time_attrs(). */
+#define SPAN_TIME_ATTRS_MAX (LEDGER_STATES + 4)
+
+/* Where its time went, as attributes: the ledger's states that took any, and its longest wait. Their number. */
+size_t span_time_attrs(const struct span *span, struct attr ret_attrs[SPAN_TIME_ATTRS_MAX]);
+
+/* Bytes that the keys and texts of those have, at most. */
+size_t span_time_text_max(const struct span *span);
 
 /*
  * Say what the parent link rests on, in the span and as its last attribute. Once per span, before it is

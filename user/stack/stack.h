@@ -124,7 +124,7 @@ int stack_reader_trace(struct stack_reader *reader, const struct stack_sample *s
 struct stack_counts stack_reader_counts(const struct stack_reader *reader);
 
 /*
- * Append a frame as people read it: "deduct (shop.c:412)", "nanosleep (libc.so.6)",
+ * Append a frame as people read it: "deduct (shop.c:412)", "poll (poll.c:29, libc.so.6)", "nanosleep (libc.so.6)",
  * "libfoo.so.1+0x1a2b" or "0x7f0123456789".
  */
 void stack_frame_print(const struct stack_frame *frame, struct buf *out);

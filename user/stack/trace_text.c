@@ -149,6 +149,12 @@ static const char *base_name(const char *path)
 	return slash && slash[1] ? slash + 1 : path;
 }
 
+/* Names of programs say nothing new behind each of their files; names of libraries do. */
+static bool is_library(const char *module)
+{
+	return module && strstr(module, ".so");
+}
+
 void stack_frame_print(const struct stack_frame *frame, struct buf *out)
 {
 	if (!frame->function) {
@@ -160,10 +166,14 @@ void stack_frame_print(const struct stack_frame *frame, struct buf *out)
 		return;
 	}
 	buf_append_cstr(out, frame->function);
+	if (!frame->file && !frame->module)
+		return;
+	buf_printf(out, " (%s", base_name(frame->file ? frame->file : frame->module));
 	if (frame->file && frame->line)
-		buf_printf(out, " (%s:%u)", base_name(frame->file), frame->line);
-	else if (frame->file || frame->module)
-		buf_printf(out, " (%s)", base_name(frame->file ? frame->file : frame->module));
+		buf_printf(out, ":%u", frame->line);
+	if (frame->file && is_library(frame->module))
+		buf_printf(out, ", %s", frame->module);
+	buf_append_char(out, ')');
 }
 
 void stack_trace_print(const struct stack_trace *trace, size_t max, struct buf *out)

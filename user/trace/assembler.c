@@ -17,6 +17,9 @@
 #include "trace/thread_work.h"
 #include "trace/time_share.h"
 
+/* Open exchanges that one question looks at, oldest first. */
+#define OPEN_LOOKED_AT_MAX 1024
+
 struct assembler {
 	struct assembler_options options;
 	struct span_builder builder;
@@ -180,12 +183,14 @@ static void bound_by_client(struct node *node, struct exchange *exchange)
 		span_end_at(other->span, exchange->end_ns);
 }
 
-static void take_ledger(struct assembler *a, struct node *node)
+static void take_time(struct assembler *a, struct node *node)
 {
+	struct span *span = node->span;
+
 	if (node->kind == SPAN_KIND_SERVER)
-		time_request_end(node, &node->span->ledger);
+		time_request_end(node, &span->ledger, &span->wait);
 	else
-		time_call_end(node, a->now, &node->span->ledger);
+		time_call_end(node, a->now, &span->ledger, &span->wait);
 }
 
 static void on_ended(void *ctx, struct exchange *exchange)
@@ -201,10 +206,11 @@ static void on_ended(void *ctx, struct exchange *exchange)
 		node->span = http_span_build(
 		    &a->builder, a->routes, a->options.naming->methods, exchange, service);
 	if (node->span)
-		take_ledger(a, node);
+		take_time(a, node);
 	if (exchange->has_head)
 		node_ended(a, node);
 	node->exchange = NULL;
+	list_remove(&node->open);
 	node->group->n_open--;
 	node_leave_caller(node);
 	node_release_calls(node);
@@ -272,10 +278,88 @@ void assembler_statement(struct assembler *a, const struct zsp_statement *statem
 	facts.database = a->options.database(
 	    a->options.ctx, statement->h.pid, statement->db, statement->db_closes);
 	node->span = statement_span_build(&a->builder, a->texts, statement, &facts, service);
+	if (node->span && work)
+		time_statement_wait(work, statement, node->span);
 	if (node->span)
 		node->taken = tell_of_locks(a, statement, node, &facts.part);
 	node_ended(a, node);
 	group_settle(&a->graph, node->group);
+}
+
+/* --- threads that are looked at ---------------------------------------------------------------- */
+
+void assembler_wait(struct assembler *a, const struct thread_wait *wait)
+{
+	struct thread_work *work = thread_work_get(&a->threads, wait->tid);
+
+	if (work)
+		known_waits_look(&work->known, wait);
+}
+
+void assembler_place(struct assembler *a, const struct thread_place *place)
+{
+	struct thread_work *work = thread_work_find(&a->threads, place->tid);
+	struct wait_place *known = work ? known_waits_place(&work->known, place->since_ns) : NULL;
+
+	if (known && !known->told)
+		wait_place_tell(known, place->user, place->kernel);
+}
+
+/* --- what is open -------------------------------------------------------------------------------- */
+
+size_t assembler_open(
+    const struct assembler *a, uint64_t before_ns, struct open_process *ret_processes, size_t max)
+{
+	size_t n = 0, looked_at = 0, i;
+
+	list_for_each (at, &a->graph.open) {
+		const struct node *node = container_of(at, struct node, open);
+
+		if (node->exchange->start_ns >= before_ns || ++looked_at > OPEN_LOOKED_AT_MAX)
+			break;
+		for (i = 0; i < n && ret_processes[i].pid != node->pid; i++)
+			;
+		if (i == n && n < max)
+			ret_processes[n++] = (struct open_process){
+			    .pid = node->pid, .since_ns = node->exchange->start_ns};
+	}
+	return n;
+}
+
+void assembler_each_open(struct assembler *a, uint64_t now_ns,
+    void (*take)(void *ctx, const struct span *span), void *ctx)
+{
+	list_for_each (at, &a->graph.open) {
+		const struct node *node = container_of(at, struct node, open);
+		struct exchange exchange = *node->exchange;
+		struct service *service = service_table_get(a->options.services, exchange.pid);
+		struct span *span = NULL;
+
+		exchange.end_ns = now_ns;
+		if (exchange.has_head && service && now_ns > exchange.start_ns)
+			span = http_span_build(
+			    &a->builder, a->routes, a->options.naming->methods, &exchange, service);
+		if (!span)
+			continue;
+		span->trace_id = node->group->trace_id;
+		span->span_id = node->span_id;
+		span->parent_id = node->parent_id;
+		span->flags = node->group->flags;
+		span->cut = true;
+		time_so_far(node, now_ns, &span->ledger, &span->wait);
+		take(ctx, span);
+		span_free(span);
+	}
+}
+
+void assembler_end(struct assembler *a)
+{
+	list_for_each (at, &a->graph.open) {
+		struct node *node = container_of(at, struct node, open);
+
+		if (node->kind == SPAN_KIND_SERVER)
+			time_request_look(node);
+	}
 }
 
 /* --- the whole ------------------------------------------------------------------------------- */

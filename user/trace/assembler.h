@@ -54,6 +54,29 @@ struct assembler_stats {
 	uint64_t open;      /* nodes now */
 };
 
+/* A thread that was looked at: it waits. */
+struct thread_wait {
+	uint32_t pid, tid;
+	uint64_t since_ns; /* CLOCK_MONOTONIC; the wait's name, too */
+	uint64_t time_ns;  /* of the look */
+	enum zsp_wait kind;
+	bool asked;             /* its place follows */
+	struct zsp_waits waits; /* the thread's totals without this wait */
+};
+
+/* Where it waits: what was found on its stacks. See struct wait_place. */
+struct thread_place {
+	uint32_t tid;
+	uint64_t since_ns;
+	struct sv user, kernel;
+};
+
+/* Requests that are open, of one process. */
+struct open_process {
+	uint32_t pid;
+	uint64_t since_ns; /* beginning of the oldest one */
+};
+
 struct assembler;
 
 struct assembler *assembler_new(const struct assembler_options *options); /* NULL: no memory */
@@ -75,6 +98,24 @@ void assembler_lock(struct assembler *assembler, const struct zsp_lock *lock);
 
 /* A process ended: forget what is kept for its service. */
 void assembler_forget(struct assembler *assembler, const struct service *service);
+
+/* A thread was looked at while it waited; what its stacks tell follows, as long as nobody waits in vain for it. */
+void assembler_wait(struct assembler *assembler, const struct thread_wait *wait);
+void assembler_place(struct assembler *assembler, const struct thread_place *place);
+
+/* Processes that have requests or calls open since before that time, up to max of them; their number. */
+size_t assembler_open(const struct assembler *assembler, uint64_t before_ns,
+    struct open_process *ret_processes, size_t max);
+
+/*
+ * Each open exchange of which the head is known, as the span that it would be if it ended now, oldest first: borrowed for the call. Its place
+ * may not be told yet.
+ */
+void assembler_each_open(struct assembler *assembler, uint64_t now_ns,
+    void (*span)(void *ctx, const struct span *span), void *ctx);
+
+/* Nothing is awaited any longer: what threads were last seen to wait for is shared out, too. */
+void assembler_end(struct assembler *assembler);
 
 /* Publish the traces that are complete as of now_ns (monotonic). */
 void assembler_tick(struct assembler *assembler, uint64_t now_ns);

@@ -14,6 +14,8 @@
  * when its system call returns, which the scheduler may delay.
  */
 #define GROUP_LINGER_NS (100 * NS_PER_MS)
+/* So often it waits once more for the stacks of waits, of which the first of a program take time. */
+#define GROUP_HOLDS 30
 /* Nodes and groups whose memory is used again: what some thousand requests per second have within the linger. */
 #define GRAPH_KEPT 1024
 /* Spans of one publication at most; more of a group go out in several. */
@@ -23,6 +25,7 @@ void graph_init(struct graph *g)
 {
 	hmap_init(&g->pairs);
 	hmap_init(&g->names);
+	list_init(&g->open);
 	list_init(&g->flush);
 	pool_init(&g->node_pool, sizeof(struct node), GRAPH_KEPT);
 	pool_init(&g->group_pool, sizeof(struct group), GRAPH_KEPT);
@@ -124,7 +127,9 @@ static void node_free(struct graph *g, struct node *node)
 	if (node->other_end)
 		node->other_end->other_end = NULL;
 	list_remove(&node->member);
+	list_remove(&node->open);
 	span_free(node->span);
+	wait_place_unref(node->time.wait.place);
 	write_hold_unref(node->taken);
 	write_hold_unref(node->waited_for);
 	pool_give(&g->node_pool, node);
@@ -146,6 +151,10 @@ static struct span *node_take_span(struct graph *g, struct node *node)
 	span_set_basis(span, node->basis);
 	if (node->parent_remote)
 		span->flags |= SPAN_FLAG_PARENT_IS_REMOTE;
+	if (span->wait.place && !span->wait.place->told) {
+		wait_place_unref(span->wait.place);
+		span->wait = (struct span_wait){0};
+	}
 	if (node->taken) /* final from now on */
 		node->taken->facts.span.trace_id = group->trace_id;
 	if (node->waited_for)
@@ -213,6 +222,9 @@ struct node *node_new(
 	node->pid = exchange ? exchange->pid : 0;
 	node->span_id = new_span_id(g);
 	list_init(&node->serving);
+	list_init(&node->open);
+	if (exchange)
+		list_add_tail(&g->open, &node->open);
 	if (caller) {
 		node->parent_id = caller->span_id;
 		node->basis = PARENT_BASIS_THREAD;
@@ -243,6 +255,27 @@ void node_release_calls(struct node *node)
 	}
 }
 
+/* Is there a span whose longest wait is known, but not yet where that was? */
+static bool group_awaits_place(const struct group *group)
+{
+	list_for_each (at, &group->nodes) {
+		const struct span *span = container_of(at, struct node, member)->span;
+
+		if (span && span->wait.place && !span->wait.place->told)
+			return true;
+	}
+	return false;
+}
+
+/* Complete, but it is worth waiting on. */
+static bool group_is_held(struct group *group)
+{
+	if (group->held == GROUP_HOLDS || !group_awaits_place(group))
+		return false;
+	group->held++;
+	return true;
+}
+
 void graph_tick(struct graph *g, uint64_t now_ns)
 {
 	g->now_ns = now_ns;
@@ -251,6 +284,9 @@ void graph_tick(struct graph *g, uint64_t now_ns)
 
 		if (group->flush_ns > now_ns)
 			break;
-		group_publish(g, group);
+		if (now_ns != UINT64_MAX && group_is_held(group))
+			group_settle(g, group);
+		else
+			group_publish(g, group);
 	}
 }

@@ -20,6 +20,7 @@ struct group {
 	struct trace_id trace_id;
 	uint32_t flags;    /* W3C flags of the trace */
 	uint64_t flush_ns; /* publish then, if nothing joins */
+	uint32_t held;     /* how often that was put off for places that were not told yet */
 	struct list flush; /* in the assembler's queue while all nodes have ended */
 };
 
@@ -38,6 +39,7 @@ struct time_share {
 	uint64_t slept_ns;         /* its statements were asleep without waiting for a lock */
 	uint32_t n_orphans;        /* its thread's, when it began */
 	bool called;               /* a call was under way at some time since until_ns */
+	struct span_wait wait;     /* the longest that is known */
 	bool shared;               /* its thread had other requests as well */
 	bool untold;               /* another thread answered, of which nothing was known */
 
@@ -50,6 +52,7 @@ struct time_share {
 struct node {
 	struct group *group;
 	struct list member;        /* of group->nodes */
+	struct list open;          /* of graph->open, until its exchange has ended */
 	struct exchange *exchange; /* NULL once ended, and for statements */
 	struct span *span;         /* NULL while open */
 	enum span_kind kind;
@@ -93,6 +96,7 @@ struct graph {
 	struct assembler_stats *stats; /* borrowed */
 	struct hmap pairs;             /* see pair_table.h */
 	struct hmap names;             /* see header_link.h */
+	struct list open;              /* nodes of exchanges, in the order of their beginning */
 	struct list flush; /* groups whose nodes have all ended, in the order of their flush_ns */
 	uint64_t now_ns;
 	size_t n_nodes;

@@ -11,13 +11,19 @@ void thread_works_init(struct thread_works *works)
 	works->n_idle = 0;
 }
 
+static void thread_work_free(struct thread_work *work)
+{
+	known_waits_release(&work->known);
+	free(work);
+}
+
 void thread_works_release(struct thread_works *works)
 {
 	struct hnode *node;
 	size_t slot = 0;
 
 	while ((node = hmap_pop(&works->by_tid, &slot)))
-		free(container_of(node, struct thread_work, node));
+		thread_work_free(container_of(node, struct thread_work, node));
 	hmap_release(&works->by_tid);
 }
 
@@ -52,7 +58,7 @@ static void works_make_room(struct thread_works *works)
 	oldest = container_of(works->idle.next, struct thread_work, idle);
 	work_leave_idle(works, oldest);
 	hmap_remove(&works->by_tid, &oldest->node);
-	free(oldest);
+	thread_work_free(oldest);
 }
 
 struct thread_work *thread_work_get(struct thread_works *works, uint32_t tid)

@@ -7,6 +7,7 @@
 #define ZS_TRACE_THREAD_WORK_H
 
 #include "trace/graph.h"
+#include "trace/known_wait.h"
 
 /* Threads that serve nothing and are remembered all the same; the ones idle for longest are forgotten. */
 #define THREAD_WORKS_IDLE_MAX 1024
@@ -27,6 +28,7 @@ struct thread_work {
 	uint64_t arrived_ns; /* when the kernel had what it read; else last_ns */
 	uint64_t sent_ns;    /* of the write that it was: waited for room in the socket's buffer */
 	struct zsp_waits waits; /* as told with it */
+	struct known_waits known;
 	struct node *current; /* the request that it belonged to, while that is open; NULL: none */
 };
 

@@ -47,9 +47,9 @@ static bool is_calling(const struct node *request)
 	return request->calls > 0 || request->time.called;
 }
 
-/* A thread's time from from_ns to to_ns, less what the request has already. */
-static void give(
-    struct node *request, uint64_t from_ns, uint64_t to_ns, const __u64 waits[ZSP_WAIT_MAX])
+/* The thread's time from from_ns to to_ns, less what the request has already. */
+static void give(const struct thread_work *work, struct node *request, uint64_t from_ns,
+    uint64_t to_ns, const __u64 waits[ZSP_WAIT_MAX])
 {
 	struct time_share *time = &request->time;
 	bool calling = is_calling(request);
@@ -58,6 +58,7 @@ static void give(
 	if (to_ns <= from_ns)
 		return;
 	ledger_add(&time->ledger, to_ns - from_ns, waits, calling);
+	known_waits_take(&work->known, from_ns, to_ns, waits, calling, &time->wait);
 	if (calling)
 		time->worked_ns += to_ns - from_ns;
 	time->until_ns = to_ns;
@@ -68,19 +69,19 @@ static void give(
  * The same of a thread that has several: its waiting for descriptors is nobody's. Who ends by reading has waited for that last, else
  * first; another thread may work for the request meanwhile.
  */
-static void give_work(struct node *request, uint64_t from_ns, uint64_t to_ns,
-    const __u64 waits[ZSP_WAIT_MAX], bool reads)
+static void give_work(const struct thread_work *work, struct node *request, uint64_t from_ns,
+    uint64_t to_ns, const __u64 waits[ZSP_WAIT_MAX], bool reads)
 {
-	__u64 work[ZSP_WAIT_MAX];
+	__u64 others[ZSP_WAIT_MAX];
 	uint64_t idle = at_most(idle_ns(waits), to_ns - from_ns);
 
 	for (int i = 0; i < ZSP_WAIT_MAX; i++)
-		work[i] = waits[i];
-	work[ZSP_WAIT_PEER] = work[ZSP_WAIT_TIMER] = 0;
+		others[i] = waits[i];
+	others[ZSP_WAIT_PEER] = others[ZSP_WAIT_TIMER] = 0;
 	if (reads)
-		give(request, from_ns, to_ns - idle, work);
+		give(work, request, from_ns, to_ns - idle, others);
 	else
-		give(request, from_ns + idle, to_ns, work);
+		give(work, request, from_ns + idle, to_ns, others);
 }
 
 /* Since when the thread that has moved the piece could work for a request that another thread serves. */
@@ -116,7 +117,7 @@ static void give_other(const struct thread_work *work, const struct piece *piece
 		time->ledger.ns[LEDGER_QUEUED] += from_ns - time->until_ns;
 		time->until_ns = from_ns;
 	}
-	give(request, from_ns, piece->end_ns, since);
+	give(work, request, from_ns, piece->end_ns, since);
 }
 
 /* Who gets the segment of a thread that has several requests, if it has ended by a write for this one; NULL: nobody. */
@@ -175,12 +176,12 @@ static void share_segment(struct thread_work *work, const struct piece *piece, s
 	if (is_only(work)) {
 		owner = container_of(work->requests.next, struct node, serving);
 		if (owner == request || out || is_calling(owner) || !idle_ns(waits))
-			give(owner, work->last_ns, piece->end_ns, waits);
+			give(work, owner, work->last_ns, piece->end_ns, waits);
 		return;
 	}
 	owner = owner_of(work, piece->slice, out ? request : NULL);
 	if (owner)
-		give_work(owner, work->last_ns, piece->end_ns, waits, !out);
+		give_work(work, owner, work->last_ns, piece->end_ns, waits, !out);
 }
 
 /* How long the write that ends now has waited for room, as far as that is known. */
@@ -195,6 +196,7 @@ void time_event(struct thread_work *work, const struct piece *piece, struct node
 	uint32_t switches = piece->waits->switches - work->waits.switches;
 	bool out = piece->direction == ZSP_OUT;
 
+	known_waits_over(&work->known, piece->end_ns);
 	if (work->last_ns && switches <= INT32_MAX && piece->end_ns >= work->last_ns) {
 		share_segment(work, piece, request);
 		work->sent_ns = out && switches ? sent_ns(work, piece) : 0;
@@ -224,14 +226,29 @@ void time_statement(
 	owner = owner_of(work, statement->h.slice, NULL);
 	waits_between(work->waits.ns, statement->waits_before, waits);
 	if (owner)
-		give_work(owner, work->last_ns, statement->start_ns, waits, false);
+		give_work(work, owner, work->last_ns, statement->start_ns, waits, false);
 	if (request && request->work == work)
-		give(request, statement->start_ns, statement->end_ns, statement->waits);
+		give(work, request, statement->start_ns, statement->end_ns, statement->waits);
 	for (int i = 0; i < ZSP_WAIT_MAX; i++)
 		work->waits.ns[i] = statement->waits_before[i] + statement->waits[i];
 	work->slice = statement->h.slice;
 	work->last_ns = statement->end_ns;
 	work->current = request && request->work == work ? request : NULL;
+}
+
+/* What was asleep inside of SQLite without a lock to wait for. */
+static void sleep_if_no_lock(struct span_wait *wait, const struct ledger *ledger)
+{
+	if (wait->state == LEDGER_SQLITE_BUSY && !ledger->ns[LEDGER_SQLITE_BUSY])
+		wait->state = LEDGER_SLEEP;
+}
+
+void time_statement_wait(
+    const struct thread_work *work, const struct zsp_statement *statement, struct span *span)
+{
+	known_waits_take(&work->known, statement->start_ns, statement->end_ns, statement->waits,
+	    false, &span->wait);
+	sleep_if_no_lock(&span->wait, &span->ledger);
 }
 
 /* --- requests ------------------------------------------------------------------------------------ */
@@ -283,7 +300,15 @@ static void add_absence(const struct node *request, struct ledger *ledger, uint6
 		take(ledger, LEDGER_QUEUED, absent_ns, &absent_ns);
 }
 
-void time_request_end(struct node *request, struct ledger *ret_ledger)
+/* Hand over the longest wait. */
+static void take_wait(struct node *node, const struct ledger *ledger, struct span_wait *ret_wait)
+{
+	*ret_wait = node->time.wait;
+	node->time.wait = (struct span_wait){0};
+	sleep_if_no_lock(ret_wait, ledger);
+}
+
+void time_request_end(struct node *request, struct ledger *ret_ledger, struct span_wait *ret_wait)
 {
 	const struct exchange *exchange = request->exchange;
 	uint64_t duration = exchange->end_ns - exchange->start_ns, sum;
@@ -294,6 +319,43 @@ void time_request_end(struct node *request, struct ledger *ret_ledger)
 	if (request->time.shared && sum < duration)
 		add_absence(request, ret_ledger, duration - sum);
 	ledger_fit(ret_ledger, duration);
+	take_wait(request, ret_ledger, ret_wait);
+}
+
+void time_request_look(struct node *request)
+{
+	const struct thread_work *work = request->work;
+	const struct known_waits *known = work ? &work->known : NULL;
+	__u64 waits[ZSP_WAIT_MAX];
+
+	if (!work || known->looked_ns <= work->last_ns)
+		return;
+	waits_between(work->waits.ns, known->totals.ns, waits);
+	if (!is_only(work) && work->current == request)
+		give_work(work, request, work->last_ns, known->looked_ns, waits, true);
+	else if (is_only(work) && (is_calling(request) || !idle_ns(waits)))
+		give(work, request, work->last_ns, known->looked_ns, waits);
+	else if (is_only(work)) /* others may be at work for it; but this is where its thread is */
+		known_waits_take(
+		    known, work->last_ns, known->looked_ns, waits, false, &request->time.wait);
+}
+
+void time_so_far(
+    const struct node *node, uint64_t now_ns, struct ledger *ret_ledger, struct span_wait *ret_wait)
+{
+	struct exchange exchange = *node->exchange;
+	struct node copy = *node;
+
+	exchange.end_ns = now_ns;
+	copy.exchange = &exchange;
+	copy.caller = NULL;
+	wait_place_ref(copy.time.wait.place);
+	if (node->kind == SPAN_KIND_CLIENT) {
+		time_call_end(&copy, NULL, ret_ledger, ret_wait);
+		return;
+	}
+	time_request_look(&copy);
+	time_request_end(&copy, ret_ledger, ret_wait);
 }
 
 /* --- calls --------------------------------------------------------------------------------------- */
@@ -324,7 +386,8 @@ static bool is_own(const struct node *call, const struct thread_work *work)
 	    work->n_begun == time->n_begun;
 }
 
-void time_call_end(struct node *call, const struct thread_work *work, struct ledger *ret_ledger)
+void time_call_end(struct node *call, const struct thread_work *work, struct ledger *ret_ledger,
+    struct span_wait *ret_wait)
 {
 	const struct exchange *exchange = call->exchange;
 	bool seen = work && work->last_ns == exchange->end_ns;
@@ -338,10 +401,13 @@ void time_call_end(struct node *call, const struct thread_work *work, struct led
 	if (seen && is_own(call, work)) {
 		waits_between(call->time.waits, work->waits.ns, waits);
 		ledger_add(ret_ledger, duration, waits, true);
+		known_waits_take(&work->known, exchange->start_ns, exchange->end_ns, waits, true,
+		    &call->time.wait);
 	} else {
 		ret_ledger->ns[LEDGER_DOWNSTREAM] = answer_ns - exchange->start_ns;
 		ret_ledger->ns[LEDGER_QUEUED] = exchange->end_ns - answer_ns;
 	}
+	take_wait(call, ret_ledger, ret_wait);
 	if (!caller)
 		return;
 	caller->time.called |= !seen;

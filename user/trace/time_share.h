@@ -32,11 +32,25 @@ void time_event(struct thread_work *work, const struct piece *piece, struct node
 void time_statement(
     struct thread_work *work, const struct zsp_statement *statement, struct node *request);
 
+/* The execution's own: the longest wait that is known in it, into its span, which has its ledger. */
+void time_statement_wait(
+    const struct thread_work *work, const struct zsp_statement *statement, struct span *span);
+
 /* A request begins with the thread's last event. */
 void time_request_begin(struct node *request, const struct thread_work *work);
 
-/* Its exchange has ended: what it was given, as the ledger of its span. */
-void time_request_end(struct node *request, struct ledger *ret_ledger);
+/*
+ * Its exchange has ended: what it was given, as the ledger of its span, and the longest wait that is known in that, whose reference is the
+ * caller's from now on.
+ */
+void time_request_end(struct node *request, struct ledger *ret_ledger, struct span_wait *ret_wait);
+
+/* No event of its thread comes any more: what that waited for when it was looked at last, is the request's as far as it is for sure. */
+void time_request_look(struct node *request);
+
+/* As time_request_end() and time_call_end(), if it ended now. The node stays as it is. */
+void time_so_far(const struct node *node, uint64_t now_ns, struct ledger *ret_ledger,
+    struct span_wait *ret_wait);
 
 /* A call begins with the thread's last event; NULL: of an unknown thread. */
 void time_call_begin(struct node *call, const struct thread_work *work);
@@ -45,6 +59,7 @@ void time_call_begin(struct node *call, const struct thread_work *work);
  * Its exchange has ended, with the last event of this thread if that was at the same time. Call it while
  * the call still has its caller.
  */
-void time_call_end(struct node *call, const struct thread_work *work, struct ledger *ret_ledger);
+void time_call_end(struct node *call, const struct thread_work *work, struct ledger *ret_ledger,
+    struct span_wait *ret_wait);
 
 #endif

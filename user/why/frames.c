@@ -14,13 +14,16 @@ bool why_next_frame(struct sv *rest, struct sv *ret_frame)
 	return true;
 }
 
-/* Where it is: "libc.so.6" of "nanosleep (libc.so.6)" and of "libc.so.6+0x1a", "shop.c:412" of "work (shop.c:412)". */
+/*
+ * Where it is: "libc.so.6" of "poll (poll.c:29, libc.so.6)", of "nanosleep (libc.so.6)" and of "libc.so.6+0x1a"; "shop.c:412" of
+ * "work (shop.c:412)".
+ */
 static struct sv location_of(struct sv frame)
 {
 	size_t at = frame.len;
 
 	if (at && frame.p[at - 1] == ')') {
-		while (at && frame.p[at - 1] != '(')
+		while (at && frame.p[at - 1] != '(' && frame.p[at - 1] != ' ')
 			at--;
 		return sv_from(frame.p + at, frame.len - at - 1);
 	}

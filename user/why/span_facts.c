@@ -214,20 +214,18 @@ static void note_culprit(struct span_facts *f, const struct span *span)
 
 static void note_stack(struct span_facts *f, const struct span *span)
 {
-	struct sv state = attr_string(span, semconv_zerospan_stack_state);
-	struct sv user = attr_string(span, semconv_zerospan_stack_user);
-	struct sv kernel = attr_string(span, semconv_zerospan_stack_kernel);
-	uint64_t ns = attr_ms(span, semconv_zerospan_stack_wait_ms);
+	const struct span_wait *wait = &span->wait;
+	const struct wait_place *place = wait->place;
 	struct why_fact *fact;
 
-	if (!state.len || (!user.len && !kernel.len))
+	if (!place || (!place->user.len && !place->kernel.len))
 		return;
-	fact =
-	    fact_at(f, WHY_FACT_STACK, state_by_name(state), NAME(f, WHY_NAME_STACK, user, kernel));
+	fact = fact_at(
+	    f, WHY_FACT_STACK, wait->state, NAME(f, WHY_NAME_STACK, place->user, place->kernel));
 	if (!fact)
 		return;
 	fact->count++;
-	fact->ns = ns > fact->ns ? ns : fact->ns;
+	fact->ns = wait->ns > fact->ns ? wait->ns : fact->ns;
 }
 
 /* --- spans ------------------------------------------------------------------------------------- */

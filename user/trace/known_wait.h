@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The waits of a thread that were looked at while they lasted, and which of them a span's time holds. Internal to trace/.
+ */
+#ifndef ZS_TRACE_KNOWN_WAIT_H
+#define ZS_TRACE_KNOWN_WAIT_H
+
+#include "event.h"
+#include "span/wait_place.h"
+#include "trace/assembler.h"
+
+/* Waits of a thread that are remembered: spans end soon after theirs. */
+#define KNOWN_WAITS_MAX 4
+
+struct known_wait {
+	uint64_t since_ns; /* CLOCK_MONOTONIC */
+	uint64_t until_ns; /* at most; UINT64_MAX: it lasts as far as is known */
+	enum zsp_wait kind;
+	struct wait_place *place; /* a reference */
+};
+
+struct known_waits {
+	struct known_wait all[KNOWN_WAITS_MAX]; /* latest first */
+	size_t n;
+	/* The last look: the thread's totals then, with what had passed of the wait that it was in. */
+	uint64_t looked_ns; /* 0: never */
+	struct zsp_waits totals;
+};
+
+/* The thread was looked at. */
+void known_waits_look(struct known_waits *known, const struct thread_wait *wait);
+
+/* The thread has acted at this time: it waits no more. */
+void known_waits_over(struct known_waits *known, uint64_t time_ns);
+
+/* The place of the wait that began then; borrowed, NULL when it is not remembered. */
+struct wait_place *known_waits_place(const struct known_waits *known, uint64_t since_ns);
+
+/*
+ * Of the waits that began and ended in that time, in which the thread has waited for so long for what: the longest, if it is longer than
+ * *longest was, which it replaces. calling: as for ledger_add().
+ */
+void known_waits_take(const struct known_waits *known, uint64_t from_ns, uint64_t to_ns,
+    const __u64 waits[ZSP_WAIT_MAX], bool calling, struct span_wait *longest);
+
+void known_waits_release(struct known_waits *known);
+
+#endif
