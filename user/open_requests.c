@@ -36,7 +36,7 @@ static void append_frames(struct buf *out, struct sv frames, size_t max, const c
 {
 	struct sv frame;
 
-	for (size_t i = 0; i < max && why_next_frame(&frames, &frame); i++) {
+	for (size_t i = 0; i < max && frames_next(&frames, &frame); i++) {
 		buf_printf(out, "            %s", mark);
 		tree_append_text(out, frame, FRAME_WIDTH);
 		buf_append_char(out, '\n');

@@ -403,7 +403,7 @@ static void test_own_frame(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct sv frame = why_own_frame(sv_cstr(cases[i].frames));
+		struct sv frame = frames_own(sv_cstr(cases[i].frames));
 
 		if (!sv_eq(frame, sv_cstr(cases[i].want)))
 			fail_msg("%zu: '%.*s'", i, SV_ARG(frame));

@@ -57,7 +57,7 @@ static void put_sentences(struct json *j, const struct why_finding *f)
 
 static void put_time(struct json *j, const struct why_finding *f)
 {
-	struct sv frame = why_own_frame(why_name_part(j->report->names, f->stack, 0));
+	struct sv frame = frames_own(why_name_part(j->report->names, f->stack, 0));
 	double sum = 0;
 
 	json_out_string(&j->o, "state", sv_cstr(ledger_state_name(f->state)));
@@ -274,7 +274,7 @@ static void put_frames(struct json *j, const char *key, struct sv frames)
 	struct sv frame;
 
 	json_out_open(&j->o, key, '[');
-	while (why_next_frame(&frames, &frame))
+	while (frames_next(&frames, &frame))
 		json_out_string(&j->o, NULL, frame);
 	json_out_close(&j->o, ']');
 }

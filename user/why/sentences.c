@@ -112,7 +112,7 @@ static void append_places(
 static void append_frame(
     struct buf *out, const struct why_report *report, const struct why_finding *f)
 {
-	struct sv frame = why_own_frame(why_name_part(report->names, f->stack, 0));
+	struct sv frame = frames_own(why_name_part(report->names, f->stack, 0));
 
 	if (!frame.len)
 		return;

@@ -314,7 +314,7 @@ static void write_frames(
 {
 	struct sv frame;
 
-	for (size_t i = 0; i < max && why_next_frame(&frames, &frame); i++) {
+	for (size_t i = 0; i < max && frames_next(&frames, &frame); i++) {
 		bool is_own = own.len && frame.p == own.p;
 		struct buf *line = text_fresh(t);
 
@@ -339,7 +339,7 @@ static void write_stack(struct text *t, const struct why_stack *stack)
 	    why_noun(t->report, stack->route, stack->requests != 1));
 	why_append_route(line, t->report, stack->route);
 	layout_wrapped(&t->layout, buf_sv(line), 0);
-	write_frames(t, user, FRAMES_SHOWN, why_own_frame(user), "");
+	write_frames(t, user, FRAMES_SHOWN, frames_own(user), "");
 	write_frames(t, kernel, KERNEL_FRAMES_SHOWN, (struct sv){0}, "kernel: ");
 }
 

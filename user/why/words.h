@@ -50,13 +50,4 @@ void why_append_reason(struct buf *out, const struct why_reason *reason);
 /* What to check, when nothing was observed: one sentence. */
 void why_append_nothing(struct buf *out, const struct why_report *report);
 
-/*
- * The innermost frame that is the program's own, of frames as in zerospan.stack.user: one in its executable, else in one of
- * its libraries, but not in the C library. Empty without any.
- */
-struct sv why_own_frame(struct sv frames);
-
-/* Take the first line off *rest; false: there is none. */
-bool why_next_frame(struct sv *rest, struct sv *ret_frame);
-
 #endif

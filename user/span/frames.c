@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Which frame of a stack is worth naming; see words.h. */
-#include "why/words.h"
+/* Reading frames of stacks; see frames.h. */
+#include "span/frames.h"
 
-bool why_next_frame(struct sv *rest, struct sv *ret_frame)
+bool frames_next(struct sv *rest, struct sv *ret_frame)
 {
 	size_t end;
 
@@ -55,11 +55,11 @@ static bool is_system(struct sv location)
 	return contains(location, SV("vdso"));
 }
 
-struct sv why_own_frame(struct sv frames)
+struct sv frames_own(struct sv frames)
 {
 	struct sv library = {0}, frame;
 
-	while (why_next_frame(&frames, &frame)) {
+	while (frames_next(&frames, &frame)) {
 		struct sv location = location_of(frame);
 
 		if (!frame.len || is_system(location))
