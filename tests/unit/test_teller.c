@@ -305,11 +305,14 @@ static void wait_has_an_end(void **state)
 /* Whoever blocks a signal in all threads that it knows of gets it when it asks for it. */
 static void leaves_signals_to_others(void **state)
 {
+	struct blocked_thread thread = nobody();
 	struct stack_teller *teller = teller_start(-1);
 	sigset_t one, before, pending;
 	int number;
 
 	(void)state;
+	assert_true(ask(teller, &thread, 0)); /* it has begun, then */
+	assert_int_equal(wait_and_take(teller), 1);
 	sigemptyset(&one);
 	sigaddset(&one, SIGUSR1);
 	assert_int_equal(pthread_sigmask(SIG_BLOCK, &one, &before), 0);

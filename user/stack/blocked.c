@@ -66,8 +66,8 @@ static int read_wait(const struct blocked_thread *thread, char text[SYSCALL_SIZE
 }
 
 /*
- * A transfer ends before the first part that cannot be read whole: parts do not cross pages, so
- * that nothing in front of the end of a mapping is lost.
+ * By its manual a transfer ends before the first part that cannot be read whole: parts do not cross
+ * pages, so that nothing in front of the end of a mapping is lost.
  */
 static int copy_stack(const struct blocked_thread *thread, struct blocked_copy *copy)
 {
