@@ -3,7 +3,7 @@
 #include "open_requests.h"
 
 #include "export/tree.h"
-#include "why/words.h"
+#include "span/frames.h"
 
 #define NAME_WIDTH  56
 #define FRAME_WIDTH 100

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "json_reader.h"
+#include "span/frames.h"
 #include "why/layout.h"
 #include "why/words.h"
 #include "why_fixture.h"

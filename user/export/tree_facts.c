@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "export/put.h"
+#include "span/frames.h"
 
 enum {
 	FACT_MAX_WIDTH = 60, /* characters of one value; paths and rule values may be long */
@@ -230,6 +231,17 @@ static void append_outcome(struct buf *out, const struct span *span, bool colour
 		buf_append_cstr(out, ANSI_RESET);
 }
 
+/* In which of the program's functions. */
+static void append_place(struct buf *out, const struct wait_place *place)
+{
+	struct sv frame = frames_own(place->user);
+
+	if (!frame.len)
+		return;
+	buf_append_cstr(out, " at ");
+	tree_append_text(out, frame, FACT_MAX_WIDTH);
+}
+
 /* The longest of what the span waited for, where it matters. */
 static void append_waited(struct buf *out, const struct span *span)
 {
@@ -247,6 +259,8 @@ static void append_waited(struct buf *out, const struct span *span)
 	buf_append_char(out, ' ');
 	tree_append_duration(out, waited_ns);
 	buf_printf(out, " (%.0f %%)", 100 * (double)waited_ns / (double)all_ns);
+	if (span->wait.place && span->wait.state == longest)
+		append_place(out, span->wait.place);
 }
 
 /* Who held it up. */

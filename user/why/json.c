@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The report for scripts: the same numbers and sentences, as one JSON object. See write.h. */
 #include "export/put.h"
+#include "span/frames.h"
 #include "why/json_out.h"
 #include "why/words.h"
 #include "why/write.h"

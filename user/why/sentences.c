@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Findings in words; see words.h. */
 #include "export/tree.h"
+#include "span/frames.h"
 #include "why/words.h"
 
 /* A place with so much of a state's time is told; with so much, alone. */

@@ -2,6 +2,7 @@
 /* What the findings rest on: routes with their ledgers, slow against normal requests, stacks, what was seen. See text.h. */
 #include "base/clock.h"
 #include "export/tree.h"
+#include "span/frames.h"
 #include "why/text.h"
 #include "why/words.h"
 
