@@ -125,7 +125,7 @@ static bool ask(struct lookout *l, const struct thread_away *thread)
 		l->stats.refused++;
 		return false;
 	}
-	l->stats.copied++;
+	l->stats.untold++;
 	return true;
 }
 
@@ -156,7 +156,7 @@ static void on_away(void *ctx, const struct thread_away *thread)
 
 static void on_answer(void *ctx, const struct stack_answer *answer)
 {
-	const struct lookout *l = ctx;
+	struct lookout *l = ctx;
 	const struct thread_place place = {
 	    .tid = (uint32_t)answer->tid,
 	    .since_ns = answer->since_ns,
@@ -164,6 +164,10 @@ static void on_answer(void *ctx, const struct stack_answer *answer)
 	    .kernel = answer->kernel,
 	};
 
+	if (answer->user.len) {
+		l->stats.untold--;
+		l->stats.told++;
+	}
 	pipeline_place(l->options.pipeline, &place);
 }
 
@@ -195,11 +199,21 @@ void lookout_tick(struct lookout *l, uint64_t now_ns)
 		l->slow_until_ns = now_ns + SLOW_NS;
 }
 
-void lookout_all(struct lookout *l, uint64_t now_ns)
+static void look_at_all(struct lookout *l, uint64_t now_ns, uint64_t least_open_ns)
 {
 	l->all = true;
-	look(l, now_ns, 0, SETTLED_NS);
+	look(l, now_ns, least_open_ns, SETTLED_NS);
 	l->all = false;
+}
+
+void lookout_again(struct lookout *l, uint64_t now_ns)
+{
+	look_at_all(l, now_ns, l->options.over_ns);
+}
+
+void lookout_all(struct lookout *l, uint64_t now_ns)
+{
+	look_at_all(l, now_ns, 0);
 	stack_teller_wait(l->teller, LOOKOUT_PATIENCE_NS);
 	stack_teller_take(l->teller, on_answer, l);
 }

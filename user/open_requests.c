@@ -77,7 +77,7 @@ void open_requests_append(struct buf *out, struct pipeline *pipeline, uint64_t n
 	struct telling telling = {.out = out};
 
 	buf_append_cstr(out, "requests and calls that are open:\n");
-	pipeline_each_open(pipeline, now_ns, tell, &telling);
+	pipeline_each_open(pipeline, now_ns, now_ns, tell, &telling);
 	if (telling.n == 0)
 		buf_append_cstr(out, "  none\n");
 	else if (telling.n > OPEN_REQUESTS_TOLD)

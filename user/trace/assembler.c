@@ -17,9 +17,6 @@
 #include "trace/thread_work.h"
 #include "trace/time_share.h"
 
-/* Open exchanges that one question looks at, oldest first. */
-#define OPEN_LOOKED_AT_MAX 1024
-
 struct assembler {
 	struct assembler_options options;
 	struct span_builder builder;
@@ -315,7 +312,7 @@ size_t assembler_open(
 	list_for_each (at, &a->graph.open) {
 		const struct node *node = container_of(at, struct node, open);
 
-		if (node->exchange->start_ns >= before_ns || ++looked_at > OPEN_LOOKED_AT_MAX)
+		if (node->exchange->start_ns >= before_ns || ++looked_at > ASSEMBLER_OPEN_MAX)
 			break;
 		for (i = 0; i < n && ret_processes[i].pid != node->pid; i++)
 			;
@@ -326,15 +323,19 @@ size_t assembler_open(
 	return n;
 }
 
-void assembler_each_open(struct assembler *a, uint64_t now_ns,
+void assembler_each_open(struct assembler *a, uint64_t now_ns, uint64_t before_ns,
     void (*take)(void *ctx, const struct span *span), void *ctx)
 {
+	size_t looked_at = 0;
+
 	list_for_each (at, &a->graph.open) {
 		const struct node *node = container_of(at, struct node, open);
 		struct exchange exchange = *node->exchange;
 		struct service *service = service_table_get(a->options.services, exchange.pid);
 		struct span *span = NULL;
 
+		if (exchange.start_ns >= before_ns || ++looked_at > ASSEMBLER_OPEN_MAX)
+			break;
 		exchange.end_ns = now_ns;
 		if (exchange.has_head && service && now_ns > exchange.start_ns)
 			span = http_span_build(

@@ -29,6 +29,9 @@
  */
 #define ASSEMBLER_MAX_NODES 262144
 
+/* Open exchanges that one question looks at, oldest first. */
+#define ASSEMBLER_OPEN_MAX 1024
+
 struct assembler_options {
 	struct rng rng;                   /* for ids */
 	struct service_table *services;   /* borrowed */
@@ -108,10 +111,10 @@ size_t assembler_open(const struct assembler *assembler, uint64_t before_ns,
     struct open_process *ret_processes, size_t max);
 
 /*
- * Each open exchange of which the head is known, as the span that it would be if it ended now, oldest first: borrowed for the call. Its place
- * may not be told yet.
+ * Each exchange of which the head is known and that is open since before that time, as the span that it would be if it ended now, oldest first:
+ * borrowed for the call. The oldest ASSEMBLER_OPEN_MAX only. Its place may not be told yet.
  */
-void assembler_each_open(struct assembler *assembler, uint64_t now_ns,
+void assembler_each_open(struct assembler *assembler, uint64_t now_ns, uint64_t before_ns,
     void (*span)(void *ctx, const struct span *span), void *ctx);
 
 /* Nothing is awaited any longer: what threads were last seen to wait for is shared out, too. */
