@@ -20,19 +20,22 @@ struct zsp_args {
 	u64 a[4]; /* the first four */
 };
 
+/* Where loads are not plain, BPF_PROBE_READ() reads them: it relocates what vmlinux.h has relocated, which on x86 is nothing. */
 #if defined(__TARGET_ARCH_x86)
 #define ZSP_REG_NUMBER orig_ax
 #define ZSP_REG_ARG0   di
 #define ZSP_REG_ARG1   si
 #define ZSP_REG_ARG2   dx
 #define ZSP_REG_ARG3   r10
+#define ZSP_REGS_SIZE  sizeof(struct pt_regs)
 #elif defined(__TARGET_ARCH_arm64)
 #define ZSP_REG_NUMBER syscallno
 #define ZSP_REG_ARG0 \
 	orig_x0 /* x0 may hold the result by now; the kernel keeps the argument for restarts */
-#define ZSP_REG_ARG1 regs[1]
-#define ZSP_REG_ARG2 regs[2]
-#define ZSP_REG_ARG3 regs[3]
+#define ZSP_REG_ARG1  regs[1]
+#define ZSP_REG_ARG2  regs[2]
+#define ZSP_REG_ARG3  regs[3]
+#define ZSP_REGS_SIZE bpf_core_type_size(struct pt_regs)
 #endif
 
 /*
@@ -57,10 +60,10 @@ static __always_inline bool zsp_syscall_args(void *ctx, struct zsp_args *ret)
 	bpf_probe_read_kernel(&regs, sizeof(regs), ctx);
 	if (!regs)
 		return false;
-	ret->a[0] = BPF_CORE_READ(regs, ZSP_REG_ARG0);
-	ret->a[1] = BPF_CORE_READ(regs, ZSP_REG_ARG1);
-	ret->a[2] = BPF_CORE_READ(regs, ZSP_REG_ARG2);
-	ret->a[3] = BPF_CORE_READ(regs, ZSP_REG_ARG3);
+	ret->a[0] = BPF_PROBE_READ(regs, ZSP_REG_ARG0);
+	ret->a[1] = BPF_PROBE_READ(regs, ZSP_REG_ARG1);
+	ret->a[2] = BPF_PROBE_READ(regs, ZSP_REG_ARG2);
+	ret->a[3] = BPF_PROBE_READ(regs, ZSP_REG_ARG3);
 	return true;
 }
 
@@ -116,8 +119,8 @@ static __always_inline bool zsp_current_call(
 		regs = (void *)bpf_task_pt_regs(current);
 		entry = ZSP_ENTRY_FROM(ZSP_LOAD, regs);
 	} else {
-		regs = current->stack + ZSP_THREAD_SIZE - bpf_core_type_size(struct pt_regs);
-		entry = ZSP_ENTRY_FROM(BPF_CORE_READ, regs);
+		regs = current->stack + ZSP_THREAD_SIZE - ZSP_REGS_SIZE;
+		entry = ZSP_ENTRY_FROM(BPF_PROBE_READ, regs);
 	}
 #if defined(__TARGET_ARCH_x86)
 	if ((s64)entry.result != -ZSP_ENOSYS && entry.mark != entry.address)
