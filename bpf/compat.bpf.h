@@ -109,15 +109,31 @@ static __always_inline struct zsp_entry zsp_entry_from(const struct pt_regs *reg
  * (arch/x86/include/asm/page_64_types.h, arch/arm64/include/asm/memory.h). */
 #define ZSP_THREAD_SIZE 16384
 
-static __always_inline struct zsp_entry zsp_current_entry(struct task_struct *current)
+static __always_inline struct zsp_entry zsp_entry_on(const void *kernel_stack)
 {
 	struct pt_regs copy = {};
 
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-		return zsp_entry_from((void *)bpf_task_pt_regs(current));
-	bpf_probe_read_kernel(
-	    &copy, sizeof(copy), current->stack + ZSP_THREAD_SIZE - ZSP_REGS_SIZE);
+	bpf_probe_read_kernel(&copy, sizeof(copy), kernel_stack + ZSP_THREAD_SIZE - ZSP_REGS_SIZE);
 	return zsp_entry_from(&copy);
+}
+
+/* Of a task at hand. */
+static __always_inline struct zsp_entry zsp_entry_of(struct task_struct *task)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return zsp_entry_from((void *)bpf_task_pt_regs(task));
+	return zsp_entry_on(task->stack);
+}
+
+/* Of the current one. */
+static __always_inline struct zsp_entry zsp_own_entry(void)
+{
+	struct task_struct *task;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return zsp_entry_from((void *)bpf_task_pt_regs(bpf_get_current_task_btf()));
+	task = (void *)bpf_get_current_task();
+	return zsp_entry_on(BPF_CORE_READ(task, stack));
 }
 
 /*

@@ -122,9 +122,10 @@ static __always_inline void leaves_cpu(
 	ledger->wait = ZSP_WAIT_RUNQUEUE;
 	if (preempted || !state)
 		return;
-	entry = zsp_current_entry(current);
+	entry = zsp_entry_of(current);
 	ledger->wait = wait_of(thread, current, &entry, state);
 	ledger->pid = current->tgid;
+	ledger->what = entry.arg0;
 	ledger->stand = entry.stand;
 }
 

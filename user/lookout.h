@@ -29,7 +29,7 @@
 #define LOOKOUT_PATIENCE_NS (NS_PER_S)
 
 struct lookout_options {
-	const struct probes *probes; /* borrowed, as all of them */
+	struct probes *probes; /* borrowed, as all of them */
 	struct pipeline *pipeline;
 	uint64_t over_ns; /* requests that last longer are slow */
 };
@@ -58,6 +58,9 @@ void lookout_again(struct lookout *lookout, uint64_t now_ns);
 
 /* Look at the threads of all open requests, however old they are, and wait a little until their stacks are told. */
 void lookout_all(struct lookout *lookout, uint64_t now_ns);
+
+/* A lock was given back to a thread that was looked at. */
+void lookout_wake(struct lookout *lookout, const struct zsp_wake *wake);
 
 /* The process ended: forget what is known of its program. */
 void lookout_process_end(struct lookout *lookout, pid_t pid);

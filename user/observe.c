@@ -77,6 +77,10 @@ static void on_event(void *ctx, const struct event *event)
 {
 	struct observation *o = ctx;
 
+	if (event->h->kind == ZSP_KIND_WAKE) {
+		lookout_wake(o->lookout, event->wake);
+		return;
+	}
 	if (!event_is_of_process(event)) {
 		pipeline_event(o->pipeline, event);
 		return;

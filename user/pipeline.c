@@ -298,6 +298,12 @@ void pipeline_wait(struct pipeline *p, const struct thread_wait *wait)
 	assembler_wait(p->assembler, wait);
 }
 
+void pipeline_culprit(struct pipeline *p, const struct thread_culprit *culprit)
+{
+	journal_culprit(p->options.journal, culprit);
+	assembler_culprit(p->assembler, culprit);
+}
+
 void pipeline_place(struct pipeline *p, const struct thread_place *place)
 {
 	journal_place(p->options.journal, place);

@@ -84,6 +84,7 @@ void pipeline_event(struct pipeline *pipeline, const struct event *event);
 
 /* A thread was looked at; its place follows. See trace/assembler.h, here and below. */
 void pipeline_wait(struct pipeline *pipeline, const struct thread_wait *wait);
+void pipeline_culprit(struct pipeline *pipeline, const struct thread_culprit *culprit);
 void pipeline_place(struct pipeline *pipeline, const struct thread_place *place);
 
 /* Time passes: publish what is complete. UINT64_MAX: the end, nothing is awaited any longer. */

@@ -2,6 +2,7 @@
 /* Parents, groups and publication; see assembler.h for the rules of evidence. */
 #include "trace/assembler.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -293,13 +294,51 @@ void assembler_wait(struct assembler *a, const struct thread_wait *wait)
 		known_waits_look(&work->known, wait);
 }
 
+/* The place of a wait that was looked at; NULL when it is not remembered. */
+static struct wait_place *place_of(const struct assembler *a, uint32_t tid, uint64_t since_ns)
+{
+	const struct thread_work *work = thread_work_find(&a->threads, tid);
+
+	return work ? known_waits_place(&work->known, since_ns) : NULL;
+}
+
 void assembler_place(struct assembler *a, const struct thread_place *place)
 {
-	struct thread_work *work = thread_work_find(&a->threads, place->tid);
-	struct wait_place *known = work ? known_waits_place(&work->known, place->since_ns) : NULL;
+	struct wait_place *known = place_of(a, place->tid, place->since_ns);
 
-	if (known && !known->told)
+	if (known && place->of_culprit)
+		wait_place_tell_culprit(known, place->user);
+	else if (known)
 		wait_place_tell(known, place->user, place->kernel);
+}
+
+/* The request that a thread serves then, if that is for sure. */
+static const struct node *request_of(const struct assembler *a, uint32_t tid, uint64_t time_ns)
+{
+	const struct thread_work *work = thread_work_find(&a->threads, tid);
+	bool ambiguous;
+
+	return work ? thread_work_current(work, work->slice, time_ns, &ambiguous) : NULL;
+}
+
+void assembler_culprit(struct assembler *a, const struct thread_culprit *culprit)
+{
+	struct wait_place *place = place_of(a, culprit->tid, culprit->since_ns);
+	const struct node *request = request_of(a, culprit->culprit_tid, culprit->time_ns);
+	struct wait_culprit *known;
+
+	if (!place || place->final || place->culprit.evidence == WAIT_EVIDENCE_WOKEN)
+		return;
+	known = &place->culprit;
+	known->evidence = culprit->evidence;
+	known->pid = culprit->culprit_pid;
+	known->tid = culprit->culprit_tid;
+	known->asked = known->asked || culprit->asked;
+	snprintf(known->name, sizeof(known->name), "%.*s", SV_ARG(culprit->name));
+	if (!request)
+		return;
+	known->trace_id = request->group->trace_id;
+	known->span_id = request->span_id;
 }
 
 /* --- what is open -------------------------------------------------------------------------------- */

@@ -71,7 +71,19 @@ struct thread_wait {
 struct thread_place {
 	uint32_t tid;
 	uint64_t since_ns;
+	bool of_culprit; /* the stack is that of its culprit */
 	struct sv user, kernel;
+};
+
+/* Who has the lock that it waits for. */
+struct thread_culprit {
+	uint32_t tid; /* who waits, */
+	uint64_t since_ns;
+	uint64_t time_ns; /* when that was known */
+	enum wait_evidence evidence;
+	uint32_t culprit_pid, culprit_tid;
+	struct sv name; /* the thread's */
+	bool asked;     /* its place follows */
 };
 
 /* Requests that are open, of one process. */
@@ -104,6 +116,7 @@ void assembler_forget(struct assembler *assembler, const struct service *service
 
 /* A thread was looked at while it waited; what its stacks tell follows, as long as nobody waits in vain for it. */
 void assembler_wait(struct assembler *assembler, const struct thread_wait *wait);
+void assembler_culprit(struct assembler *assembler, const struct thread_culprit *culprit);
 void assembler_place(struct assembler *assembler, const struct thread_place *place);
 
 /* Processes that have requests or calls open since before that time, up to max of them; their number. */
