@@ -33,11 +33,11 @@
 static __always_inline bool is_socket(struct task_struct *current, u32 fd)
 {
 	struct file **table = current->files->fdt->fd, *file = NULL;
-	struct socket *sock;
+	struct socket_alloc *sock;
 
 	bpf_probe_read_kernel(&file, sizeof(file), table + fd);
 	sock = BPF_CORE_READ(file, private_data);
-	return file && BPF_CORE_READ(sock, file) == file;
+	return file && BPF_CORE_READ(sock, socket.file) == file;
 }
 
 /*

@@ -6,6 +6,9 @@
  * Order and completeness of the fields are therefore irrelevant, and a build needs no BTF of the
  * build host.
  *
+ * For each struct that accesses begin with, libbpf looks through all types of the kernel, which takes 4 M of the instructions that
+ * zerospan needs to start. So what is embedded in a struct at hand is reached through that one.
+ *
  * How to extend: add the field under its kernel name; when a kernel release moved or renamed it, do
  * not touch this file but add a flavour (struct name___suffix) in bpf/compat.bpf.h.
  */
@@ -179,6 +182,7 @@ struct inet_connection_sock {
 };
 
 struct tcp_sock {
+	struct inet_connection_sock inet_conn;
 	u32 rcv_nxt;
 	u32 copied_seq;
 	u32 write_seq;
