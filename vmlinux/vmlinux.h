@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The kernel types that zerospan's BPF programs read, and nothing else: written by hand from the
- * kernel's headers, field names only. Offsets never come from here: every struct is
- * preserve_access_index, so libbpf relocates each access against the running kernel's BTF (CO-RE).
+ * kernel's headers, field names only. Offsets never come from here: every struct that is
+ * no user ABI is preserve_access_index, so libbpf relocates each access against the running kernel's BTF (CO-RE).
  * Order and completeness of the fields are therefore irrelevant, and a build needs no BTF of the
  * build host.
  *
@@ -30,15 +30,20 @@ enum {
 	true = 1
 };
 
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
 #if defined(__TARGET_ARCH_x86)
+/* User ABI (arch/x86/include/uapi/asm/ptrace.h), hence not relocated; on arm64 it is only in part. */
 struct pt_regs {
 	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di;
 	unsigned long orig_ax;
 	unsigned long ip, cs, flags, sp, ss;
 };
-#elif defined(__TARGET_ARCH_arm64)
+#elif !defined(__TARGET_ARCH_arm64)
+#error "no register layout for this architecture"
+#endif
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+#if defined(__TARGET_ARCH_arm64)
 struct user_pt_regs {
 	u64 regs[31];
 	u64 sp, pc, pstate;
@@ -49,8 +54,6 @@ struct pt_regs {
 	u64 orig_x0;
 	s32 syscallno;
 };
-#else
-#error "no register layout for this architecture"
 #endif
 
 typedef struct {
