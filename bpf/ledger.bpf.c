@@ -60,12 +60,11 @@ static __always_inline u32 wait_of_io(
 static __always_inline u32 wait_of(const struct zsp_thread *thread, struct task_struct *current,
     const struct zsp_entry *entry, u32 state)
 {
-	u32 number = entry->number, fd = entry->arg0, class;
+	u32 class = zsp_class_of(entry), fd = entry->arg0;
 
-	if (!zsp_entry_is_call(entry))
-		return ZSP_WAIT_PAGEFAULT;
-	class = number < ZSP_SYSCALL_NUMBERS ? zsp_syscalls[number] : ZSP_SYSCALL_IGNORED;
 	switch (class) {
+	case ZSP_CLASS_NO_CALL:
+		return ZSP_WAIT_PAGEFAULT;
 	case ZSP_SYSCALL_SLEEP:
 		return current_frame(thread) ? ZSP_WAIT_SQLITE_BUSY : ZSP_WAIT_SLEEP;
 	case ZSP_SYSCALL_LOCK:

@@ -14,13 +14,8 @@
 
 #include "compat.bpf.h"
 #include "emit.bpf.h"
+#include "ledger.bpf.h"
 #include "thread.bpf.h"
-
-static __always_inline bool is_for_lock(const struct zsp_entry *entry)
-{
-	return zsp_entry_is_call(entry) && entry->number < ZSP_SYSCALL_NUMBERS &&
-	    zsp_syscalls[entry->number] == ZSP_SYSCALL_LOCK;
-}
 
 /* The stack of the current thread, as far as it is there. */
 static __always_inline u32 copy_stack(struct zsp_wake *wake)
@@ -67,7 +62,7 @@ int BPF_PROG(zsp_sched_waking, struct task_struct *woken)
 	if (!ledger->off_ns || ledger->watched_ns != ledger->off_ns)
 		return 0;
 	entry = zsp_own_entry();
-	if (ledger->pid != bpf_get_current_pid_tgid() >> 32 || !is_for_lock(&entry) ||
+	if (ledger->pid != bpf_get_current_pid_tgid() >> 32 || zsp_class_of(&entry) != ZSP_SYSCALL_LOCK ||
 	    entry.arg0 != ledger->what)
 		return 0;
 	ledger->watched_ns = 0;

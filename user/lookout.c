@@ -19,7 +19,7 @@
 #define SEEN_MAX 1024
 /* So few events at a time are of no busy server: there, an extra look or two per request cost little. */
 #define FEW_EVENTS 32
-/* After a slow request there may be more of them for so long. */
+/* After one that waits there may be more of them for so long. */
 #define SLOW_NS (10 * NS_PER_S)
 /* A wait that is younger may not have been stored completely; see thread_view_each_away(). */
 #define SETTLED_NS NS_PER_MS
@@ -207,6 +207,7 @@ static void on_away(void *ctx, const struct thread_away *thread)
 	seen = note_seen(l, thread);
 	if (seen && !l->all)
 		return;
+	l->slow_until_ns = l->now_ns + SLOW_NS;
 	wait.asked = !seen && ask(l, thread, question);
 	if (wait.asked || l->all)
 		pipeline_wait(l->options.pipeline, &wait);
@@ -286,8 +287,6 @@ void lookout_tick(struct lookout *l, uint64_t now_ns)
 		return;
 	look(l, now_ns, period_ns, period_ns / 2 > SETTLED_NS ? period_ns / 2 : SETTLED_NS);
 	l->next_ns = now_ns + period_ns;
-	if (l->n_processes)
-		l->slow_until_ns = now_ns + SLOW_NS;
 }
 
 static void look_at_all(struct lookout *l, uint64_t now_ns, uint64_t least_open_ns)

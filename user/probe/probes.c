@@ -187,8 +187,6 @@ int probes_open(
 		err = load(p, options);
 	if (!err)
 		err = thread_table_fill(p->skel);
-	if (!err)
-		err = thread_view_open(&p->threads, p->skel);
 	if (err) {
 		explain(message, err, "load the BPF programs");
 		goto out;
@@ -301,9 +299,12 @@ static int each_thread(uint32_t pid, int (*visit)(struct probes *p, uint32_t tid
 	return err;
 }
 
-void probes_each_away(const struct probes *p, uint64_t before_ns,
+/* Mapped when it is looked at first: until then it is not among the pages that count as ours. */
+void probes_each_away(struct probes *p, uint64_t before_ns,
     void (*away)(void *ctx, const struct thread_away *thread), void *ctx)
 {
+	if (!p->threads.entries && thread_view_open(&p->threads, p->skel))
+		return;
 	thread_view_each_away(&p->threads, before_ns, away, ctx);
 }
 

@@ -69,7 +69,7 @@ uint32_t probes_db_closes(const struct probes *probes, uint32_t pid, uint64_t db
 struct thread_away;
 
 /* See thread_view_each_away(). */
-void probes_each_away(const struct probes *probes, uint64_t before_ns,
+void probes_each_away(struct probes *probes, uint64_t before_ns,
     void (*away)(void *ctx, const struct thread_away *thread), void *ctx);
 
 bool probes_thread_away(const struct probes *probes, uint32_t tid, struct thread_away *ret_thread);
