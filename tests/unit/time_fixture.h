@@ -104,6 +104,86 @@ static inline void expect(
 	}
 }
 
+/* --- threads that are looked at --------------------------------------------------------------------- */
+
+/* Now, while it waits; asked: its place will be told. */
+static inline void look(struct thread *t, enum zsp_wait wait, uint64_t since_ns, bool asked)
+{
+	const struct thread_wait seen = {
+	    .pid = t->actor.pid,
+	    .tid = t->actor.tid,
+	    .since_ns = since_ns,
+	    .time_ns = t->stage->feed.now_ns,
+	    .kind = wait,
+	    .asked = asked,
+	    .waits = t->waits,
+	};
+
+	assembler_wait(t->stage->assembler, &seen);
+}
+
+/* It waits and is looked at after half of that. When it began to. */
+static inline uint64_t is_seen_waiting(struct thread *t, enum zsp_wait wait, uint64_t ms)
+{
+	uint64_t since_ns = t->stage->feed.now_ns;
+
+	t->stage->feed.now_ns += ms * NS_PER_MS / 2;
+	look(t, wait, since_ns, true);
+	t->stage->feed.now_ns = since_ns;
+	waits(t, wait, ms);
+	return since_ns;
+}
+
+static inline void is_told(struct thread *t, uint64_t since_ns, const char *user)
+{
+	const struct thread_place place = {.tid = t->actor.tid,
+	    .since_ns = since_ns,
+	    .user = sv_cstr(user),
+	    .kernel = SV("in_kernel")};
+
+	assembler_place(t->stage->assembler, &place);
+}
+
+/* Both. */
+static inline void waits_in(struct thread *t, enum zsp_wait wait, uint64_t ms, const char *user)
+{
+	is_told(t, is_seen_waiting(t, wait, ms), user);
+}
+
+static inline void expect_span_wait(
+    const struct span *span, enum ledger_state state, uint64_t ms, const char *user)
+{
+	const struct span_wait *wait = &span->wait;
+
+	assert_non_null(wait->place);
+	if (!sv_eq(wait->place->user, sv_cstr(user)))
+		fail_msg("%.*s is in %.*s, not in %s", SV_ARG(span->name),
+		    SV_ARG(wait->place->user), user);
+	assert_true(sv_eq(wait->place->kernel, SV("in_kernel")));
+	assert_string_equal(ledger_state_name(wait->state), ledger_state_name(state));
+	assert_int_equal((wait->ns + NS_PER_MS / 2) / NS_PER_MS, ms);
+}
+
+/* The longest wait that is known of a span. */
+static inline void expect_wait(struct stage *stage, enum span_kind kind, const char *name,
+    enum ledger_state state, uint64_t ms, const char *user)
+{
+	stage_settle(stage);
+	stage_check(stage);
+	expect_span_wait(stage_find(stage, kind, name), state, ms, user);
+}
+
+static inline void expect_no_wait(struct stage *stage, enum span_kind kind, const char *name)
+{
+	const struct span_wait *wait;
+
+	stage_settle(stage);
+	stage_check(stage);
+	wait = &stage_find(stage, kind, name)->wait;
+	assert_null(wait->place);
+	assert_int_equal(wait->ns, 0);
+}
+
 /* Let the worker be known: it answers a request. */
 static inline void get_known(struct thread *reader, struct thread *worker)
 {
