@@ -61,6 +61,53 @@ static struct buf json_of(const struct kept *kept)
 	return out;
 }
 
+/* A thread is looked at while it waits, in the 400 ms that its request takes; its place is told after the end. */
+static void slow_request(struct world *w, uint64_t id)
+{
+	struct zsp_waits waits = {.switches = 1};
+	struct thread_wait wait = {.pid = 10, .tid = 101, .kind = ZSP_WAIT_LOCK, .asked = true};
+	struct thread_place place = {
+	    .tid = 101, .user = SV("lock \xc3\xa9\nmain"), .kernel = SV("futex_wait\nread")};
+	struct sock sock =
+	    sock_tcp(&w->feed, id, ZSP_ROLE_ACCEPTED, 1, 8000, 9, (uint16_t)(40000 + id));
+
+	sock_announce(&sock);
+	w->feed.waits = &waits;
+	sock_read(&sock, &first, POST("/slow"));
+	wait.waits = waits;
+	wait.since_ns = place.since_ns = w->feed.now_ns;
+	w->feed.now_ns += 200 * NS_PER_MS;
+	wait.time_ns = w->feed.now_ns;
+	pipeline_wait(w->pipeline, &wait);
+	wait.asked = false;
+	pipeline_wait(w->pipeline, &wait);
+	w->feed.now_ns += 200 * NS_PER_MS;
+	waits.ns[ZSP_WAIT_LOCK] += 400 * NS_PER_MS;
+	waits.switches++;
+	sock_write(&sock, &first, OK2);
+	w->feed.waits = NULL;
+	pipeline_place(w->pipeline, &place);
+	place.since_ns++; /* of nothing that is known */
+	place.user = place.kernel = (struct sv){0};
+	pipeline_place(w->pipeline, &place);
+	sock_close(&sock);
+}
+
+/* A request that is cut off by the end; of what it waits for only the totals are known. */
+static void endless_request(struct world *w, uint64_t id)
+{
+	struct thread_wait wait = {.pid = 10, .tid = 102, .kind = ZSP_WAIT_DISK};
+	struct sock sock =
+	    sock_tcp(&w->feed, id, ZSP_ROLE_ACCEPTED, 1, 8000, 9, (uint16_t)(40000 + id));
+
+	sock_announce(&sock);
+	sock_read(&sock, &second, POST("/endless"));
+	wait.since_ns = w->feed.now_ns;
+	w->feed.now_ns += 300 * NS_PER_MS;
+	wait.time_ns = w->feed.now_ns;
+	pipeline_wait(w->pipeline, &wait);
+}
+
 /* Everything that a pipeline can be told. */
 static struct bytes live(struct buf *ret_json)
 {
@@ -88,6 +135,8 @@ static struct bytes live(struct buf *ret_json)
 	w->feed.now_ns += 10 * NS_PER_S;
 	pipeline_tick(w->pipeline, w->feed.now_ns);
 	checkout(w, 1000);
+	slow_request(w, 1010);
+	endless_request(w, 1020);
 	journal_counts(journal, &counts);
 	pipeline_end(w->pipeline, w->feed.now_ns);
 	assert_int_equal(journal_dropped(journal), 0);
@@ -142,6 +191,12 @@ static void same_bytes(void **state)
 	char why[128];
 
 	(void)state;
+	buf_append_char(&want, '\0');
+	assert_non_null(strstr(want.data, "lock \xc3\xa9\\nmain"));
+	assert_non_null(strstr(want.data, "futex_wait\\nread"));
+	assert_non_null(
+	    strstr(want.data, "\"zerospan.time.disk_ms\",\"value\":{\"doubleValue\":300}"));
+	want.len--;
 	assert_int_equal(replay(bytes.p, bytes.len, &player, &have, why), 0);
 	assert_int_equal(have.len, want.len);
 	assert_memory_equal(have.data, want.data, want.len);
@@ -340,6 +395,92 @@ static void short_strings(struct recorder *recorder)
 	put(recorder, JOURNAL_PROCESS, &process, sizeof(process));
 }
 
+/* A place that is as it must be, but for its texts; user: bytes of the first one, as it says. */
+static void put_place(struct recorder *recorder, uint32_t user, struct sv texts)
+{
+	const struct journal_place place = {.since_ns = 1, .tid = 1, .user_bytes = user};
+	const struct sv parts[] = {sv_from(&place, sizeof(place)), texts};
+
+	put_start(recorder);
+	recorder_put(recorder, JOURNAL_PLACE, parts, 2);
+}
+
+static void put_wait(struct recorder *recorder, struct journal_wait wait, size_t len)
+{
+	put_start(recorder);
+	put(recorder, JOURNAL_WAIT, &wait, len);
+}
+
+static void short_wait(struct recorder *recorder)
+{
+	put_wait(recorder, (struct journal_wait){0}, sizeof(struct journal_wait) - 1);
+}
+
+static void wait_for_what(struct recorder *recorder)
+{
+	put_wait(
+	    recorder, (struct journal_wait){.kind = ZSP_WAIT_MAX}, sizeof(struct journal_wait));
+}
+
+static void wait_for_anything(struct recorder *recorder)
+{
+	put_wait(recorder, (struct journal_wait){.kind = UINT32_MAX}, sizeof(struct journal_wait));
+}
+
+static void wait_from_the_future(struct recorder *recorder)
+{
+	put_wait(recorder, (struct journal_wait){.since_ns = 2, .time_ns = 1},
+	    sizeof(struct journal_wait));
+}
+
+/* As much as there can be is fine: what is missing here is the end. */
+static void wait_at_the_limits(struct recorder *recorder)
+{
+	put_wait(recorder,
+	    (struct journal_wait){
+		.kind = ZSP_WAIT_MAX - 1, .since_ns = 1, .time_ns = 1, .asked = 1},
+	    sizeof(struct journal_wait));
+}
+
+static void short_place(struct recorder *recorder)
+{
+	const struct journal_place place = {.tid = 1};
+
+	put_start(recorder);
+	put(recorder, JOURNAL_PLACE, &place, sizeof(place) - 1);
+}
+
+static void place_beyond_its_body(struct recorder *recorder)
+{
+	put_place(recorder, 5, SV("user"));
+}
+
+static void place_far_beyond(struct recorder *recorder)
+{
+	put_place(recorder, UINT32_MAX, SV("user"));
+}
+
+static void place_up_to_its_body(struct recorder *recorder)
+{
+	put_place(recorder, 4, SV("user"));
+}
+
+static void ill_formed_user(struct recorder *recorder)
+{
+	put_place(recorder, 2, SV("\xff!kernel"));
+}
+
+static void ill_formed_kernel(struct recorder *recorder)
+{
+	put_place(recorder, 4, SV("user\xc3"));
+}
+
+/* Well-formed as a whole, and neither half is. */
+static void place_cut_in_two(struct recorder *recorder)
+{
+	put_place(recorder, 1, SV("\xc3\xa9"));
+}
+
 static void no_journals(void **state)
 {
 	(void)state;
@@ -358,6 +499,23 @@ static void no_journals(void **state)
 	refuse(false_event, "an entry is not as it must be");
 	refuse(event_with_a_tail, "an entry is not as it must be");
 	refuse(short_strings, "an entry is not as it must be");
+}
+
+static void no_waits(void **state)
+{
+	(void)state;
+	refuse(short_wait, "an entry is too short");
+	refuse(wait_for_what, "an entry is not as it must be");
+	refuse(wait_for_anything, "an entry is not as it must be");
+	refuse(wait_from_the_future, "an entry is not as it must be");
+	refuse(wait_at_the_limits, "the end is missing");
+	refuse(short_place, "an entry is too short");
+	refuse(place_beyond_its_body, "an entry is not as it must be");
+	refuse(place_far_beyond, "an entry is not as it must be");
+	refuse(place_up_to_its_body, "the end is missing");
+	refuse(ill_formed_user, "an entry is not as it must be");
+	refuse(ill_formed_kernel, "an entry is not as it must be");
+	refuse(place_cut_in_two, "an entry is not as it must be");
 }
 
 /* --- writing ------------------------------------------------------------------------------------ */
@@ -421,6 +579,7 @@ int main(void)
 	    cmocka_unit_test(same_bytes),
 	    cmocka_unit_test(cut),
 	    cmocka_unit_test(no_journals),
+	    cmocka_unit_test(no_waits),
 	    cmocka_unit_test(written_each_second),
 	    cmocka_unit_test(full_disk),
 	    cmocka_unit_test(nowhere),
