@@ -220,6 +220,8 @@ void time_statement(
 	__u64 waits[ZSP_WAIT_MAX];
 	struct node *owner;
 
+	known_waits_over(&work->known, statement->start_ns);
+	known_waits_over(&work->known, statement->end_ns);
 	if (list_empty(&work->requests) || is_only(work) || statement->start_ns < work->last_ns ||
 	    !statement->stmt)
 		return;
