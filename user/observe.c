@@ -343,7 +343,8 @@ static void loop(struct observation *o)
 	size_t events = 0;
 
 	while (!asked_to_end(o) && !is_over(o, now) && !child_poll(&o->child)) {
-		events = reader_run(o->reader, wait_ms(o, now, events));
+		reader_wait(o->reader, wait_ms(o, now, events));
+		events = reader_drain(o->reader); /* who looks around knows all that has happened */
 		now = clock_monotonic_ns();
 		lookout_tick(o->lookout, now);
 		if (o->asked)

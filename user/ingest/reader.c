@@ -27,7 +27,9 @@ struct reader {
 	struct reader_options options;
 	struct ring ring;
 	int epoll_fd;
-	bool statements;            /* came in the last look */
+	uint64_t drained_ns;        /* of the last look */
+	bool statements;            /* came in it */
+	bool busy;                  /* more come soon */
 	uint64_t last_statement_ns; /* when a look last found one */
 	uint64_t last_record_ns;    /* when a look last found something */
 	uint64_t bad_records;
@@ -97,8 +99,20 @@ void reader_free(struct reader *reader)
 
 size_t reader_drain(struct reader *reader)
 {
+	const unsigned long before = *reader->ring.consumer;
+	size_t n;
+
 	reader->statements = false;
-	return ring_consume(&reader->ring, reader_record, reader);
+	n = ring_consume(&reader->ring, reader_record, reader);
+	reader->drained_ns = clock_monotonic_ns();
+	if (n > 0)
+		reader->last_record_ns = reader->drained_ns;
+	if (reader->statements)
+		reader->last_statement_ns = reader->drained_ns;
+	reader->busy =
+	    *reader->ring.consumer - before > reader->ring.size / READER_BUSY_PART ||
+	    reader->drained_ns - reader->last_statement_ns < READER_STATEMENTS_NS;
+	return n;
 }
 
 static void wait_ms(const struct reader *reader, int ms)
@@ -109,37 +123,23 @@ static void wait_ms(const struct reader *reader, int ms)
 }
 
 /* Nothing came for a while: the next record is to wake us. */
-static size_t sleep_until_woken(struct reader *reader, int timeout_ms)
+static void sleep_until_woken(struct reader *reader, int timeout_ms)
 {
-	size_t n;
-
 	*reader->options.waits = 1;
 	__sync_synchronize();
-	n = reader_drain(reader); /* what came before the flag was seen */
-	if (n == 0)
+	if (ring_is_empty(&reader->ring)) /* else it came before the flag was seen */
 		wait_ms(reader, timeout_ms);
 	*reader->options.waits = 0;
-	return n;
 }
 
-size_t reader_run(struct reader *reader, int timeout_ms)
+void reader_wait(struct reader *reader, int timeout_ms)
 {
-	const unsigned long before = *reader->ring.consumer;
-	size_t n = reader_drain(reader);
-	bool busy = *reader->ring.consumer - before > reader->ring.size / READER_BUSY_PART;
-	uint64_t now = clock_monotonic_ns();
-	int pause_ms;
+	int pause_ms = reader->busy ? READER_SHORT_PAUSE_MS : READER_LONG_PAUSE_MS;
 
-	if (n > 0)
-		reader->last_record_ns = now;
-	if (reader->statements)
-		reader->last_statement_ns = now;
-	busy |= now - reader->last_statement_ns < READER_STATEMENTS_NS;
-	if (now - reader->last_record_ns >= READER_IDLE_NS)
-		return sleep_until_woken(reader, timeout_ms);
-	pause_ms = busy ? READER_SHORT_PAUSE_MS : READER_LONG_PAUSE_MS;
-	wait_ms(reader, timeout_ms < pause_ms ? timeout_ms : pause_ms);
-	return n;
+	if (reader->drained_ns - reader->last_record_ns >= READER_IDLE_NS)
+		sleep_until_woken(reader, timeout_ms);
+	else
+		wait_ms(reader, timeout_ms < pause_ms ? timeout_ms : pause_ms);
 }
 
 uint64_t reader_bad_records(const struct reader *reader)

@@ -26,14 +26,14 @@ struct reader_options {
 struct reader *reader_new(const struct reader_options *options);
 void reader_free(struct reader *reader); /* NULL is fine */
 
-/*
- * Deliver what is in the ring, then wait for more, at most timeout_ms, until a record that wakes comes, or until wake_fd
- * is readable. Returns the number of records delivered.
- */
-size_t reader_run(struct reader *reader, int timeout_ms);
-
 /* Deliver what is in the ring now, without waiting. Returns how many records. */
 size_t reader_drain(struct reader *reader);
+
+/*
+ * Wait for more, at most timeout_ms, until a record that wakes comes, or until wake_fd is readable. How long it is worth while, the last
+ * reader_drain() tells.
+ */
+void reader_wait(struct reader *reader, int timeout_ms);
 
 /* Records that event_decode() refused. */
 uint64_t reader_bad_records(const struct reader *reader);

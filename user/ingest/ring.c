@@ -4,7 +4,6 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -94,4 +93,9 @@ size_t ring_consume(struct ring *ring, ring_record_fn record, void *ctx)
 		__atomic_store_n(ring->consumer, at, __ATOMIC_RELEASE);
 	}
 	return n;
+}
+
+bool ring_is_empty(const struct ring *ring)
+{
+	return *ring->consumer == __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
 }

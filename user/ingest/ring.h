@@ -11,6 +11,7 @@
 #ifndef ZS_INGEST_RING_H
 #define ZS_INGEST_RING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,5 +39,8 @@ void ring_unmap(struct ring *ring); /* a zeroed one is fine */
  * next call, so a call is bounded. Returns the number of records.
  */
 size_t ring_consume(struct ring *ring, ring_record_fn record, void *ctx);
+
+/* Is nothing in it, not even a record that is still being filled? */
+bool ring_is_empty(const struct ring *ring);
 
 #endif
