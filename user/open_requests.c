@@ -52,6 +52,11 @@ static void append_wait(struct buf *out, const struct span_wait *wait)
 	buf_append_cstr(out, " in\n");
 	append_frames(out, wait->place->user, FRAMES_TOLD, "");
 	append_frames(out, wait->place->kernel, KERNEL_TOLD, "kernel: ");
+	if (wait->state != LEDGER_LOCK || !wait->place->culprit.evidence)
+		return;
+	buf_append_cstr(out, "          ");
+	tree_append_lock_culprit(out, &wait->place->culprit);
+	buf_append_char(out, '\n');
 }
 
 static void tell(void *ctx, const struct span *span)

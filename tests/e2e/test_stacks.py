@@ -9,6 +9,7 @@ import time
 
 import lib
 import observer
+import truth
 from http_raw import Client
 from lib import check, equal, wait_for
 from shop import MODELS, Shop, is_server, order
@@ -212,3 +213,68 @@ def test_metrics(t):
     wait_for(lambda: sum(sample("zerospan_open_requests")) == 0, "it to be over")
     check(sum(sample("zerospan_stacks_total", outcome="told")) >= 1, "stacks told")
     equal(zerospan.stop(), 0, "exit status")
+
+
+# Each /hold has the lock for 300 ms.
+HOLDER = """
+import http.server, threading, time
+lock = threading.Lock()
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        with lock:
+            time.sleep(0.3 if self.path == "/hold" else 0)
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+    def log_message(self, *args):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+@lib.deadline(60)
+def test_lock_that_is_given_back(t):
+    """Who waits for a lock names the thread that gave it back, where it did, and the request that it served."""
+    server = Server(t, HOLDER)
+    zerospan = observe(t, server)
+    for _ in range(3):
+        holder = threading.Thread(target=lambda: Client(server.port).get("/hold"))
+        holder.start()
+        time.sleep(0.1)
+        equal(Client(server.port).get("/wait").status, 200, "status")
+        holder.join()
+    equal(zerospan.stop(), 0, "exit status")
+    holds = {s.span_id: s for s in zerospan.spans() if s.get("url.path") == "/hold"}
+    waits = [s for s in zerospan.spans() if s.get("url.path") == "/wait"]
+    equal((len(holds), len(waits)), (3, 3), "requests")
+    for span in waits:
+        equal(span.get("zerospan.culprit.kind"), "lock", f"{span}")
+        equal(span.get("zerospan.culprit.evidence"), "woken_by", f"{span}")
+        equal(span.get("zerospan.culprit.process.pid"), server.pid, f"{span}")
+        check("sem_post" in span.get("zerospan.culprit.stack.user"), f"{span.attrs}")
+        link, = span.links
+        hold = holds[link["spanId"]]
+        equal(link["traceId"], hold.trace_id, "trace of the culprit")
+        check(hold.start < span.end and span.start < hold.end, f"{span} and {hold} were not open together")
+    equal(len({s.links[0]["spanId"] for s in waits}), 3, "different culprits")
+
+
+@lib.deadline(60)
+def test_mutex_that_is_kept(t):
+    """A mutex of the C library names its owner: of a request that waits for it for ever, that thread and where it is are told."""
+    server = truth.Server(t, "phases", t.dir)
+    zerospan = observe(t, server)
+    client = Client(server.port)
+    client.send(b"GET /kept?lock=20000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    wait_for(lambda: "behind: " in told_open(zerospan), "the owner to be told")
+    text = told_open(zerospan)
+    check(re.search(r"behind: phases thread \d+, at clock_sleep \(clocks\.c:\d+\)\n", text), text)
+    equal(zerospan.stop(), 0, "exit status")
+    span, = [s for s in zerospan.spans() if s.get("url.path") == "/kept"]
+    equal(span.get("zerospan.culprit.evidence"), "mutex_owner", f"{span.attrs}")
+    check("hold (partner.c:" in span.get("zerospan.culprit.stack.user"), f"{span.attrs}")
+    client.close()

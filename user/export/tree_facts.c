@@ -263,6 +263,19 @@ static void append_waited(struct buf *out, const struct span *span)
 		append_place(out, span->wait.place);
 }
 
+void tree_append_lock_culprit(struct buf *out, const struct wait_culprit *culprit)
+{
+	struct sv frame = frames_own(culprit->user);
+
+	buf_append_cstr(out, "behind: ");
+	tree_append_text(out, sv_cstr(culprit->name), FACT_MAX_WIDTH);
+	buf_printf(out, " thread %u", culprit->tid);
+	if (!frame.len)
+		return;
+	buf_append_cstr(out, ", at ");
+	tree_append_text(out, frame, FACT_MAX_WIDTH);
+}
+
 /* Who held it up. */
 static void append_culprit(struct buf *out, const struct span *span)
 {
@@ -271,8 +284,14 @@ static void append_culprit(struct buf *out, const struct span *span)
 	const struct attr *held = span_attr(span, "zerospan.culprit.held_ms");
 	int64_t number;
 
-	if (!attr_string(span, "zerospan.culprit.kind").len)
+	if (!attr_string(span, "zerospan.culprit.kind").len) {
+		if (span->wait.state == LEDGER_LOCK && span->wait.place &&
+		    span->wait.place->culprit.evidence) {
+			buf_append_char(out, ' ');
+			tree_append_lock_culprit(out, &span->wait.place->culprit);
+		}
 		return;
+	}
 	buf_append_cstr(out, " behind: ");
 	tree_append_text(out, process, FACT_MAX_WIDTH);
 	if (attr_int(span, "zerospan.culprit.thread.id", &number))

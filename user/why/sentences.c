@@ -159,15 +159,55 @@ static void append_numbers(struct buf *out, const struct why_culprit *culprit)
 		buf_append_cstr(out, " and others");
 }
 
+/* Of the same process, or of which. */
+static void append_whose(
+    struct buf *out, const struct why_report *report, const struct why_culprit *culprit)
+{
+	struct sv pid = why_name_part(report->names, culprit->name, WHY_CULPRIT_PID);
+
+	if (why_name_part(report->names, culprit->name, WHY_CULPRIT_SAME).len > 0)
+		buf_append_cstr(out, " of the same process");
+	else if (pid.len)
+		buf_printf(out, " of process %.*s", SV_ARG(pid));
+}
+
+/* Threads of one name: "worker", thread 17 of the same process, at release (pool.c:41). */
+static void append_lock_culprit(
+    struct buf *out, const struct why_report *report, const struct why_culprit *culprit)
+{
+	struct sv name = why_name_part(report->names, culprit->name, WHY_CULPRIT_PROCESS);
+	struct sv frame = why_name_part(report->names, culprit->name, WHY_CULPRIT_STATEMENT);
+
+	if (culprit->n_examples > 1)
+		buf_append_cstr(out, "several threads, ");
+	buf_append_char(out, '"');
+	tree_append_text(out, name, WHY_WORDS_NAME_MAX);
+	buf_append_char(out, '"');
+	if (culprit->n_examples == 1)
+		buf_printf(out, ", thread %u", culprit->examples[0].thread);
+	append_whose(out, report, culprit);
+	if (!frame.len)
+		return;
+	buf_append_cstr(out, ", at ");
+	tree_append_text(out, frame, WHY_TEXT_MAX);
+}
+
+static bool is_lock(const struct why_report *report, const struct why_culprit *culprit)
+{
+	return sv_eq(why_name_part(report->names, culprit->name, WHY_CULPRIT_KIND), SV("lock"));
+}
+
 void why_append_culprit(
     struct buf *out, const struct why_report *report, const struct why_culprit *culprit)
 {
 	struct sv process = why_name_part(report->names, culprit->name, WHY_CULPRIT_PROCESS);
-	struct sv pid = why_name_part(report->names, culprit->name, WHY_CULPRIT_PID);
 	struct sv sql = why_name_part(report->names, culprit->name, WHY_CULPRIT_STATEMENT);
-	bool same = why_name_part(report->names, culprit->name, WHY_CULPRIT_SAME).len > 0;
 	bool transaction = culprit->n_examples > 0 && culprit->examples[0].transaction;
 
+	if (is_lock(report, culprit)) {
+		append_lock_culprit(out, report, culprit);
+		return;
+	}
 	if (transaction) {
 		buf_append_cstr(out, culprit->n_examples > 1 ? "transactions" : "transaction");
 		append_numbers(out, culprit);
@@ -182,10 +222,7 @@ void why_append_culprit(
 	buf_append_char(out, '"');
 	if (culprit->n_examples > 0 && culprit->examples[0].thread)
 		buf_printf(out, ", thread %u", culprit->examples[0].thread);
-	if (same)
-		buf_append_cstr(out, " of the same process");
-	else if (pid.len)
-		buf_printf(out, " of process %.*s", SV_ARG(pid));
+	append_whose(out, report, culprit);
 	if (transaction)
 		buf_append_char(out, ')');
 }
@@ -196,6 +233,10 @@ static void append_evidence(struct buf *out, struct sv evidence)
 		buf_append_cstr(out, "the kernel refused the lock while they had it");
 	} else if (sv_eq(evidence, SV("process"))) {
 		buf_append_cstr(out, "no other connection of the process had a write lock then");
+	} else if (sv_eq(evidence, SV("woken_by"))) {
+		buf_append_cstr(out, "its call for the same lock ended the wait");
+	} else if (sv_eq(evidence, SV("mutex_owner"))) {
+		buf_append_cstr(out, "the mutex named it as its owner during the wait");
 	} else {
 		tree_append_text(out, evidence, WHY_WORDS_NAME_MAX);
 	}
@@ -214,9 +255,12 @@ static void append_blame(
 			buf_append_cstr(out, " Who had the lock is not known.");
 		return;
 	}
-	buf_append_cstr(out,
-	    sv_eq(kind, SV("sqlite_write_lock")) ? " The write lock was held by "
-						 : " They were held up by ");
+	if (sv_eq(kind, SV("sqlite_write_lock")))
+		buf_append_cstr(out, " The write lock was held by ");
+	else if (sv_eq(evidence, SV("woken_by")))
+		buf_append_cstr(out, " The lock was given back by ");
+	else
+		buf_append_cstr(out, " The lock was held by ");
 	why_append_culprit(out, report, culprit);
 	if (culprit->max_ns) {
 		buf_append_cstr(out, " for ");

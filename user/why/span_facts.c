@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "span/frames.h"
 #include "span/semconv.h"
 
 /* Time in a place that is less than this, and less than this part of the request, is told with its own code. */
@@ -212,6 +213,28 @@ static void note_culprit(struct span_facts *f, const struct span *span)
 	fact->thread = (uint32_t)attr_int(span, semconv_zerospan_culprit_thread_id);
 }
 
+/* Who had the lock that it waited for the longest; of SQLite's, statements tell. */
+static void note_lock_culprit(struct span_facts *f, const struct span *span)
+{
+	const struct wait_place *place = span->wait.place;
+	const struct wait_culprit *culprit = place ? &place->culprit : NULL;
+	bool same = span->service && culprit && culprit->pid == (uint32_t)span->service->pid;
+	char number[NUMBER_MAX];
+	struct why_fact *fact;
+
+	if (!culprit || !culprit->evidence || span->wait.state != LEDGER_LOCK)
+		return;
+	snprintf(number, sizeof(number), "%u", culprit->pid);
+	fact = fact_at(f, WHY_FACT_CULPRIT, LEDGER_LOCK,
+	    NAME(f, WHY_NAME_CULPRIT, SV("lock"), sv_cstr(wait_evidence_name(culprit->evidence)),
+		sv_cstr(number), sv_cstr(culprit->name), frames_own(culprit->user),
+		sv_cstr(same ? "1" : "")));
+	if (!fact)
+		return;
+	fact->count++;
+	fact->thread = culprit->tid;
+}
+
 static void note_stack(struct span_facts *f, const struct span *span)
 {
 	const struct span_wait *wait = &span->wait;
@@ -253,6 +276,7 @@ void span_facts_begin(struct span_facts *f, const struct span *span)
 		return; /* it is its own part */
 	note_culprit(f, span);
 	note_stack(f, span);
+	note_lock_culprit(f, span);
 }
 
 static void take_statement(struct span_facts *f, const struct span *span, uint32_t place)
@@ -275,6 +299,7 @@ void span_facts_statement(struct span_facts *f, const struct span *span)
 		take_statement(f, span, NAME(f, WHY_NAME_STATEMENT, span->name, database));
 	note_culprit(f, span);
 	note_stack(f, span);
+	note_lock_culprit(f, span);
 	if (span->status != SPAN_STATUS_ERROR)
 		return;
 	code = attr_string(span, semconv_db_response_status_code);
@@ -302,6 +327,7 @@ void span_facts_call(struct span_facts *f, const struct span *span, const struct
 
 	note_culprit(f, span);
 	note_stack(f, span);
+	note_lock_culprit(f, span);
 	if (answered_by)
 		share_call(f, span, answered_by);
 	else
