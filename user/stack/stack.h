@@ -81,7 +81,11 @@ struct stack_frame {
 	 */
 	uint64_t offset;
 	bool inlined; /* into the next frame */
-	bool guessed; /* found by frame pointer: between it and the frame before one may lack */
+	/*
+	 * Found by frame pointer, or behind a return probe (seam.h): between it and the frame
+	 * before some may lack.
+	 */
+	bool guessed;
 };
 
 struct stack_trace {
