@@ -77,7 +77,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	sample.regs.lr = number(&c);
 	for (size_t i = 0; i < 3; i++)
 		sample.regs.saved[i] = number(&c);
-	sample.len = fuzz_byte(&c) & 7;
+	sample.len = fuzz_byte(&c);
+	sample.regs.saved_known = !(sample.len & 8);
+	sample.len &= 7;
 	while (c.left && n < WORDS_MAX)
 		words[n++] = number(&c);
 	copy = fuzz_copy(words, n * sizeof(words[0]));

@@ -199,7 +199,7 @@ static struct registers registers_from(const struct stack_regs *regs)
 	register_set(&r, roles->fp, regs->fp);
 	if (arm)
 		register_set(&r, roles->ra, regs->lr);
-	for (unsigned i = 0; i < (arm ? STACK_SAVED : sizeof(saved_x86)); i++)
+	for (unsigned i = 0; regs->saved_known && i < (arm ? STACK_SAVED : sizeof(saved_x86)); i++)
 		register_set(&r, arm ? 19 + i : saved_x86[i], regs->saved[i]);
 	return r;
 }

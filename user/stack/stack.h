@@ -49,6 +49,11 @@ struct stack_regs {
 	uint64_t fp;                 /* rbp; x29 */
 	uint64_t lr;                 /* unused, 0; x30 */
 	uint64_t saved[STACK_SAVED]; /* rbx, r12 to r15, the rest unused; x19 to x28 */
+	/*
+	 * Whether saved has them. If not, they are known from where the first function on the way
+	 * saved them: enough for nearly all functions, which find their callers by sp or fp.
+	 */
+	bool saved_known;
 };
 
 struct stack_sample {
