@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -16,6 +17,10 @@ enum {
 	KERNEL_TEXT_SIZE = 8 << 10, /* 64 lines */
 	PART = 4096, /* the smallest page of any machine; larger ones are made of it */
 	PARTS = BLOCKED_STACK_MAX / PART + 1,
+	/* Of entries of pagemap, Documentation/admin-guide/mm/pagemap.rst: bytes, bits. */
+	WORD = 8,
+	PAGE_PRESENT = 63,
+	PAGE_SWAPPED = 62,
 };
 
 /* In terms of the thread. */
@@ -65,35 +70,98 @@ static int read_wait(const struct blocked_thread *thread, char text[SYSCALL_SIZE
 	return 0;
 }
 
+/* What /proc/PID/pagemap says of the pages of a stack. */
+struct pages {
+	uint64_t size;  /* bytes of a page */
+	uint64_t first; /* number of the first */
+	uint64_t entries[PARTS];
+	size_t n;
+};
+
+static int read_pages(
+    const struct blocked_thread *thread, uint64_t at, uint64_t len, struct pages *ret_pages)
+{
+	struct pages *p = ret_pages;
+	char path[64];
+	ssize_t got;
+	int fd, err;
+
+	p->size = (uint64_t)sysconf(_SC_PAGESIZE);
+	p->first = at / p->size;
+	p->n = (size_t)((at % p->size + len + p->size - 1) / p->size);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/pagemap", thread->pid, thread->tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) /* that the thread is there, /proc has just said */
+		return errno == ENOENT ? -ENOSYS : failure(errno);
+	got = pread(fd, p->entries, p->n * WORD, (off_t)(p->first * WORD));
+	err = got < 0 ? failure(errno) : 0;
+	close(fd);
+	if (!err)
+		p->n = (size_t)got / WORD;
+	return err;
+}
+
+/* Which bytes go where. */
+struct transfer {
+	struct iovec from[PARTS], to[PARTS];
+	size_t n;
+};
+
+static void add_part(struct transfer *t, uint64_t at, unsigned char *to, size_t len)
+{
+	t->from[t->n] = (struct iovec){.iov_base = (void *)(uintptr_t)at, .iov_len = len};
+	t->to[t->n++] = (struct iovec){.iov_base = to, .iov_len = len};
+}
+
+/* Parts that are in memory; those that never were hold zeros, until one is elsewhere. */
+static void plan_transfer(
+    const struct pages *pages, uint64_t at, uint64_t left, unsigned char *to, struct transfer *t)
+{
+	while (left) {
+		uint64_t page = at / pages->size - pages->first, len = PART - at % PART;
+
+		if (len > left)
+			len = left;
+		if (page >= pages->n || pages->entries[page] >> PAGE_SWAPPED & 1)
+			return;
+		if (pages->entries[page] >> PAGE_PRESENT & 1)
+			add_part(t, at, to, (size_t)len);
+		else
+			memset(to, 0, (size_t)len);
+		at += len;
+		to += len;
+		left -= len;
+	}
+}
+
 /*
  * By its manual a transfer ends before the first part that cannot be read whole: parts do not cross
  * pages, so that nothing in front of the end of a mapping is lost.
  */
 static int copy_stack(const struct blocked_thread *thread, struct blocked_copy *copy)
 {
-	struct iovec local = {.iov_base = copy->bytes, .iov_len = sizeof(copy->bytes)};
 	uint64_t at = thread->regs.sp, left = UINT64_MAX - at;
-	struct iovec parts[PARTS];
-	unsigned long n = 0;
+	struct transfer t = {.n = 0};
+	struct pages pages;
 	ssize_t copied;
+	int err;
 
 	if (left > sizeof(copy->bytes))
 		left = sizeof(copy->bytes);
-	while (left) {
-		uint64_t len = PART - at % PART;
-
-		if (len > left)
-			len = left;
-		parts[n++] =
-		    (struct iovec){.iov_base = (void *)(uintptr_t)at, .iov_len = (size_t)len};
-		at += len;
-		left -= len;
-	}
-	copied = process_vm_readv(thread->tid, &local, 1, parts, n, 0);
+	err = read_pages(thread, at, left, &pages);
+	if (err)
+		return err;
+	plan_transfer(&pages, at, left, copy->bytes, &t);
+	copied = t.n ? process_vm_readv(thread->tid, t.to, t.n, t.from, t.n, 0) : 0;
 	if (copied <= 0)
 		return copied < 0 ? failure(errno) : -EFAULT;
-	copy->len = (size_t)copied;
-	return 0;
+	copy->len = 0;
+	for (size_t i = 0; i < t.n && (size_t)copied >= t.to[i].iov_len; i++) {
+		copied -= (ssize_t)t.to[i].iov_len;
+		copy->len =
+		    (size_t)((unsigned char *)t.to[i].iov_base - copy->bytes) + t.to[i].iov_len;
+	}
+	return copy->len ? 0 : -EFAULT;
 }
 
 static void copy_kernel(const struct blocked_thread *thread, struct blocked_copy *copy)
