@@ -52,14 +52,21 @@ static void drop_process(struct stack_reader *reader, struct process *process)
 	free(process);
 }
 
+void stack_reader_forget_all(struct stack_reader *reader)
+{
+	list_for_each (link, &reader->processes)
+		drop_process(reader, container_of(link, struct process, link));
+	binaries_drop_unused(reader->binaries);
+	cfi_memory_release(&reader->memory);
+}
+
 void stack_reader_free(struct stack_reader *reader)
 {
 	if (!reader)
 		return;
-	list_for_each (link, &reader->processes)
-		drop_process(reader, container_of(link, struct process, link));
+	if (reader->binaries)
+		stack_reader_forget_all(reader);
 	binaries_free(reader->binaries);
-	cfi_memory_release(&reader->memory);
 	free(reader);
 }
 

@@ -123,6 +123,9 @@ void stack_reader_free(struct stack_reader *reader); /* NULL is fine */
  */
 void stack_reader_forget(struct stack_reader *reader, pid_t pid);
 
+/* Forget all processes and files. */
+void stack_reader_forget_all(struct stack_reader *reader);
+
 /*
  * Tell a sample. now_ns: monotonic. Returns 0 with at least one frame; -ESRCH when the process is
  * gone and nothing is known of it; -EACCES without the right to look at it; -ENOMEM.
