@@ -17,11 +17,8 @@ enum {
 	KERNEL_TEXT_SIZE = 8 << 10, /* 64 lines */
 	PART = 4096, /* the smallest page of any machine; larger ones are made of it */
 	PARTS = BLOCKED_STACK_MAX / PART + 1,
-	/* Of entries of pagemap, Documentation/admin-guide/mm/pagemap.rst: bytes, bits. */
-	WORD = 8,
-	PAGE_PRESENT = 63,
-	PAGE_SWAPPED = 62,
 };
+_Static_assert((int)PARTS <= (int)PROC_PAGES_MAX, "all pages of a copy are asked for at once");
 
 /* In terms of the thread. */
 static int failure(int err)
@@ -70,37 +67,6 @@ static int read_wait(const struct blocked_thread *thread, char text[SYSCALL_SIZE
 	return 0;
 }
 
-/* What /proc/PID/pagemap says of the pages of a stack. */
-struct pages {
-	uint64_t size;  /* bytes of a page */
-	uint64_t first; /* number of the first */
-	uint64_t entries[PARTS];
-	size_t n;
-};
-
-static int read_pages(
-    const struct blocked_thread *thread, uint64_t at, uint64_t len, struct pages *ret_pages)
-{
-	struct pages *p = ret_pages;
-	char path[64];
-	ssize_t got;
-	int fd, err;
-
-	p->size = (uint64_t)sysconf(_SC_PAGESIZE);
-	p->first = at / p->size;
-	p->n = (size_t)((at % p->size + len + p->size - 1) / p->size);
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/pagemap", thread->pid, thread->tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) /* that the thread is there, /proc has just said */
-		return errno == ENOENT ? -ENOSYS : failure(errno);
-	got = pread(fd, p->entries, p->n * WORD, (off_t)(p->first * WORD));
-	err = got < 0 ? failure(errno) : 0;
-	close(fd);
-	if (!err)
-		p->n = (size_t)got / WORD;
-	return err;
-}
-
 /* Which bytes go where. */
 struct transfer {
 	struct iovec from[PARTS], to[PARTS];
@@ -114,17 +80,17 @@ static void add_part(struct transfer *t, uint64_t at, unsigned char *to, size_t 
 }
 
 /* Parts that are in memory; those that never were hold zeros, until one is elsewhere. */
-static void plan_transfer(
-    const struct pages *pages, uint64_t at, uint64_t left, unsigned char *to, struct transfer *t)
+static void plan_transfer(const struct proc_pages *pages, uint64_t at, uint64_t left,
+    unsigned char *to, struct transfer *t)
 {
 	while (left) {
 		uint64_t page = at / pages->size - pages->first, len = PART - at % PART;
 
 		if (len > left)
 			len = left;
-		if (page >= pages->n || pages->entries[page] >> PAGE_SWAPPED & 1)
+		if (page >= pages->n || pages->entries[page] & PROC_PAGE_SWAPPED)
 			return;
-		if (pages->entries[page] >> PAGE_PRESENT & 1)
+		if (pages->entries[page] & PROC_PAGE_PRESENT)
 			add_part(t, at, to, (size_t)len);
 		else
 			memset(to, 0, (size_t)len);
@@ -142,13 +108,13 @@ static int copy_stack(const struct blocked_thread *thread, struct blocked_copy *
 {
 	uint64_t at = thread->regs.sp, left = UINT64_MAX - at;
 	struct transfer t = {.n = 0};
-	struct pages pages;
+	struct proc_pages pages;
 	ssize_t copied;
 	int err;
 
 	if (left > sizeof(copy->bytes))
 		left = sizeof(copy->bytes);
-	err = read_pages(thread, at, left, &pages);
+	err = proc_read_pages(thread->pid, at, left, &pages);
 	if (err)
 		return err;
 	plan_transfer(&pages, at, left, copy->bytes, &t);

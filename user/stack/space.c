@@ -250,7 +250,7 @@ void space_refresh(struct space *space, uint64_t now_ns, uint64_t age_ns)
 		space->read_ns = now_ns; /* not again at once */
 }
 
-bool space_read(const struct space *space, uint64_t address, void *buf, size_t len)
+static bool read_memory(const struct space *space, uint64_t address, void *buf, size_t len)
 {
 	char name[64];
 	ssize_t got;
@@ -265,6 +265,18 @@ bool space_read(const struct space *space, uint64_t address, void *buf, size_t l
 	return got == (ssize_t)len;
 }
 
+bool space_read(const struct space *space, uint64_t address, void *buf, size_t len)
+{
+	struct proc_pages pages;
+
+	if (proc_read_pages(space->pid, address, len, &pages))
+		return false;
+	for (size_t i = 0; i < pages.n; i++)
+		if (!(pages.entries[i] & PROC_PAGE_PRESENT))
+			return false;
+	return pages.n && read_memory(space, address, buf, len);
+}
+
 /* The vdso's image, which is in no file. */
 static int copy_vdso(struct space *space, const struct file *file, struct binary **ret_binary)
 {
@@ -275,7 +287,7 @@ static int copy_vdso(struct space *space, const struct file *file, struct binary
 	if (file->end - file->start > IMAGE_MEMORY_MAX)
 		return -EFBIG;
 	bytes = malloc(len);
-	if (bytes && space_read(space, file->start, bytes, len))
+	if (bytes && read_memory(space, file->start, bytes, len))
 		err = binaries_copy(space->binaries, bytes, len, ret_binary);
 	free(bytes);
 	return err;

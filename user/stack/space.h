@@ -57,7 +57,10 @@ bool space_find(struct space *space, uint64_t address, struct space_place *ret_p
  */
 bool space_is_return_probe(const struct space *space, uint64_t address);
 
-/* Bytes of the process as they are now; false when not all of them can be read. */
+/*
+ * Up to a page of the process as it is now; false when not all of it can be read, or is in memory:
+ * it is not for us to wait until somebody brings it in.
+ */
 bool space_read(const struct space *space, uint64_t address, void *buf, size_t len);
 
 /* Mappings and files beyond the limits, and files that could not be opened, so far. */
