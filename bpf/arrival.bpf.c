@@ -74,7 +74,7 @@ int BPF_PROG(zsp_tcp_rcv_space_adjust, struct sock *sk)
 	if (!tcp)
 		return 0;
 	received.packet_us = tcp->tcp_mstamp;
-	received.data_ticks = ((struct inet_connection_sock *)tcp)->icsk_ack.lrcvtime;
+	received.data_ticks = tcp->inet_conn.icsk_ack.lrcvtime;
 	received.read_seq = tcp->copied_seq;
 	arrived(thread, sk, &received);
 	return 0;
@@ -91,7 +91,7 @@ int zsp_call_tcp_read(struct pt_regs *ctx)
 	if (!is_first(thread, (struct sock *)tcp))
 		return 0;
 	received.packet_us = BPF_CORE_READ(tcp, tcp_mstamp);
-	received.data_ticks = BPF_CORE_READ((struct inet_connection_sock *)tcp, icsk_ack.lrcvtime);
+	received.data_ticks = BPF_CORE_READ(tcp, inet_conn.icsk_ack.lrcvtime);
 	received.read_seq = BPF_CORE_READ(tcp, copied_seq);
 	arrived(thread, (struct sock *)tcp, &received);
 	return 0;

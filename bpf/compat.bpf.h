@@ -22,19 +22,22 @@ struct zsp_args {
 	u64 a[4]; /* the first four */
 };
 
+/* Where loads are not plain, BPF_PROBE_READ() reads them: it relocates what vmlinux.h has relocated, which on x86 is nothing. */
 #if defined(__TARGET_ARCH_x86)
 #define ZSP_REG_NUMBER orig_ax
 #define ZSP_REG_ARG0   di
 #define ZSP_REG_ARG1   si
 #define ZSP_REG_ARG2   dx
 #define ZSP_REG_ARG3   r10
+#define ZSP_REGS_SIZE  sizeof(struct pt_regs)
 #elif defined(__TARGET_ARCH_arm64)
 #define ZSP_REG_NUMBER syscallno
 #define ZSP_REG_ARG0 \
 	orig_x0 /* x0 may hold the result by now; the kernel keeps the argument for restarts */
-#define ZSP_REG_ARG1 regs[1]
-#define ZSP_REG_ARG2 regs[2]
-#define ZSP_REG_ARG3 regs[3]
+#define ZSP_REG_ARG1  regs[1]
+#define ZSP_REG_ARG2  regs[2]
+#define ZSP_REG_ARG3  regs[3]
+#define ZSP_REGS_SIZE bpf_core_type_size(struct pt_regs)
 #endif
 
 /*
@@ -59,10 +62,10 @@ static __always_inline bool zsp_syscall_args(void *ctx, struct zsp_args *ret)
 	bpf_probe_read_kernel(&regs, sizeof(regs), ctx);
 	if (!regs)
 		return false;
-	ret->a[0] = BPF_CORE_READ(regs, ZSP_REG_ARG0);
-	ret->a[1] = BPF_CORE_READ(regs, ZSP_REG_ARG1);
-	ret->a[2] = BPF_CORE_READ(regs, ZSP_REG_ARG2);
-	ret->a[3] = BPF_CORE_READ(regs, ZSP_REG_ARG3);
+	ret->a[0] = BPF_PROBE_READ(regs, ZSP_REG_ARG0);
+	ret->a[1] = BPF_PROBE_READ(regs, ZSP_REG_ARG1);
+	ret->a[2] = BPF_PROBE_READ(regs, ZSP_REG_ARG2);
+	ret->a[3] = BPF_PROBE_READ(regs, ZSP_REG_ARG3);
 	return true;
 }
 
@@ -106,15 +109,31 @@ static __always_inline struct zsp_entry zsp_entry_from(const struct pt_regs *reg
  * (arch/x86/include/asm/page_64_types.h, arch/arm64/include/asm/memory.h). */
 #define ZSP_THREAD_SIZE 16384
 
-static __always_inline struct zsp_entry zsp_current_entry(struct task_struct *current)
+static __always_inline struct zsp_entry zsp_entry_on(const void *kernel_stack)
 {
 	struct pt_regs copy = {};
 
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-		return zsp_entry_from((void *)bpf_task_pt_regs(current));
-	bpf_probe_read_kernel(&copy, bpf_core_type_size(struct pt_regs),
-	    current->stack + ZSP_THREAD_SIZE - bpf_core_type_size(struct pt_regs));
+	bpf_probe_read_kernel(&copy, sizeof(copy), kernel_stack + ZSP_THREAD_SIZE - ZSP_REGS_SIZE);
 	return zsp_entry_from(&copy);
+}
+
+/* Of a task at hand. */
+static __always_inline struct zsp_entry zsp_entry_of(struct task_struct *task)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return zsp_entry_from((void *)bpf_task_pt_regs(task));
+	return zsp_entry_on(task->stack);
+}
+
+/* Of the current one. */
+static __always_inline struct zsp_entry zsp_own_entry(void)
+{
+	struct task_struct *task;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return zsp_entry_from((void *)bpf_task_pt_regs(bpf_get_current_task_btf()));
+	task = (void *)bpf_get_current_task();
+	return zsp_entry_on(BPF_CORE_READ(task, stack));
 }
 
 /*

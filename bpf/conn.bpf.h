@@ -47,17 +47,18 @@ struct zsp_socket_words {
 	struct sock *sk;
 };
 
-static __always_inline void zsp_socket_words_read(struct socket *sock, struct zsp_socket_words *ret)
+static __always_inline void zsp_socket_words_read(
+    struct socket_alloc *sock, struct zsp_socket_words *ret)
 {
 	/* Where loads are not plain: the two are neighbours, so one read does. */
 	if (!bpf_rdonly_cast &&
-	    bpf_core_field_offset(struct socket, sk) ==
-		bpf_core_field_offset(struct socket, file) + sizeof(ret->file)) {
-		bpf_probe_read_kernel(ret, sizeof(*ret), &sock->file);
+	    bpf_core_field_offset(struct socket_alloc, socket.sk) ==
+		bpf_core_field_offset(struct socket_alloc, socket.file) + sizeof(ret->file)) {
+		bpf_probe_read_kernel(ret, sizeof(*ret), &sock->socket.file);
 		return;
 	}
-	ret->file = ZSP_READ(sock, struct socket, file);
-	ret->sk = ZSP_READ(sock, struct socket, sk);
+	ret->file = ZSP_READ(sock, struct socket_alloc, socket.file);
+	ret->sk = ZSP_READ(sock, struct socket_alloc, socket.sk);
 }
 
 /*
@@ -68,7 +69,7 @@ static __always_inline bool zsp_socket_of(u32 fd, struct zsp_socket *ret)
 {
 	struct file *file = zsp_file_of(fd);
 	struct zsp_socket_words words = {};
-	struct socket *sock;
+	struct socket_alloc *sock;
 
 	if (!file)
 		return false;

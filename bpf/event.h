@@ -27,6 +27,7 @@ enum zsp_kind {
 	ZSP_KIND_STATEMENT = 8,  /* struct zsp_statement: one SQLite statement execution */
 	ZSP_KIND_PROC_MAP = 9,   /* struct zsp_proc: a target mapped code: a library was loaded */
 	ZSP_KIND_LOCK = 10,      /* struct zsp_lock: the write lock of a database */
+	ZSP_KIND_WAKE = 11,      /* struct zsp_wake: a lock was given back to a thread that waited */
 };
 
 /* Head of every record. 40 bytes. */
@@ -312,6 +313,20 @@ struct zsp_stand {
 	__u64 lr; /* 0; x30 */
 };
 
+/* Bytes of the stack of who gave a lock back. */
+#define ZSP_WAKE_STACK_MAX 8192
+
+/* 104 bytes. h tells who gave it back. */
+struct zsp_wake {
+	struct zsp_header h;
+	__u64 since_ns;    /* zsp_ledger.off_ns of the wait that it ended */
+	__u32 woken;       /* thread that waited */
+	__u32 stack_bytes; /* <= ZSP_WAKE_STACK_MAX, that follow: from stand.sp on */
+	struct zsp_stand stand;
+	__u8 comm[16]; /* name of the thread, NUL-terminated */
+	__u8 stack[];
+};
+
 /* Where a thread's time off the CPU went; see ledger.bpf.h. */
 struct zsp_ledger {
 	struct zsp_waits waits; /* totals, without the wait of off_ns and without polled_ns */
@@ -322,8 +337,11 @@ struct zsp_ledger {
 	__u64 delayed_ns;   /* waits.ns[RUNQUEUE] as of waits.woken_ns */
 	__u64 polled_ns;    /* waited in poll and its like: the call's end tells what for */
 	__u32 wait;         /* enum zsp_wait, of the wait since off_ns */
-	__u32 pid;          /* process, of the last wait but for the CPU, */
-	struct zsp_stand stand; /* and where it waits */
+	/* Of the last wait that was not for the CPU: */
+	__u32 pid;        /* process */
+	__u64 what;       /* first argument of the call: a futex's address, a descriptor */
+	__u64 watched_ns; /* off_ns of the wait whose end is to be reported; user space's to set */
+	struct zsp_stand stand;
 };
 
 /*
@@ -335,6 +353,8 @@ struct zsp_thread_head {
 	__u32 next; /* number of the next entry of the bucket; 0: none */
 	struct zsp_ledger ledger;
 };
+
+_Static_assert(sizeof(struct zsp_wake) == 104, "wake layout");
 
 /* The tid of an entry in a bucket that is nobody's any more. */
 #define ZSP_THREAD_DEAD (~0u)

@@ -33,11 +33,11 @@
 static __always_inline bool is_socket(struct task_struct *current, u32 fd)
 {
 	struct file **table = current->files->fdt->fd, *file = NULL;
-	struct socket *sock;
+	struct socket_alloc *sock;
 
 	bpf_probe_read_kernel(&file, sizeof(file), table + fd);
 	sock = BPF_CORE_READ(file, private_data);
-	return file && BPF_CORE_READ(sock, file) == file;
+	return file && BPF_CORE_READ(sock, socket.file) == file;
 }
 
 /*
@@ -60,12 +60,11 @@ static __always_inline u32 wait_of_io(
 static __always_inline u32 wait_of(const struct zsp_thread *thread, struct task_struct *current,
     const struct zsp_entry *entry, u32 state)
 {
-	u32 number = entry->number, fd = entry->arg0, class;
+	u32 class = zsp_class_of(entry), fd = entry->arg0;
 
-	if (!zsp_entry_is_call(entry))
-		return ZSP_WAIT_PAGEFAULT;
-	class = number < ZSP_SYSCALL_NUMBERS ? zsp_syscalls[number] : ZSP_SYSCALL_IGNORED;
 	switch (class) {
+	case ZSP_CLASS_NO_CALL:
+		return ZSP_WAIT_PAGEFAULT;
 	case ZSP_SYSCALL_SLEEP:
 		return current_frame(thread) ? ZSP_WAIT_SQLITE_BUSY : ZSP_WAIT_SLEEP;
 	case ZSP_SYSCALL_LOCK:
@@ -122,9 +121,10 @@ static __always_inline void leaves_cpu(
 	ledger->wait = ZSP_WAIT_RUNQUEUE;
 	if (preempted || !state)
 		return;
-	entry = zsp_current_entry(current);
+	entry = zsp_entry_of(current);
 	ledger->wait = wait_of(thread, current, &entry, state);
 	ledger->pid = current->tgid;
+	ledger->what = entry.arg0;
 	ledger->stand = entry.stand;
 }
 

@@ -6,7 +6,21 @@
 #include "vmlinux.h"
 
 #include "compat.bpf.h"
+#include "knobs.bpf.h"
 #include "maps.bpf.h"
+
+#define ZSP_CLASS_NO_CALL (~0u)
+
+/* enum zsp_syscall of the call that a task is in; ZSP_CLASS_NO_CALL: it is in none. */
+static __always_inline u32 zsp_class_of(const struct zsp_entry *entry)
+{
+	u32 number = entry->number;
+
+	if (!zsp_entry_is_call(entry))
+		return ZSP_CLASS_NO_CALL;
+	barrier_var(number); /* what is compared is what is used */
+	return number < ZSP_SYSCALL_NUMBERS ? zsp_syscalls[number] : ZSP_SYSCALL_IGNORED;
+}
 
 /* Is the thread idle while it waits for this, so that being woken begins something new? */
 static __always_inline bool is_for_work(u32 wait)

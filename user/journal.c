@@ -188,12 +188,30 @@ void journal_wait(struct journal *j, const struct thread_wait *wait)
 		put(j, JOURNAL_WAIT, &entry, sizeof(entry));
 }
 
+void journal_culprit(struct journal *j, const struct thread_culprit *culprit)
+{
+	const struct journal_culprit entry = {
+	    .since_ns = culprit->since_ns,
+	    .time_ns = culprit->time_ns,
+	    .tid = culprit->tid,
+	    .culprit_pid = culprit->culprit_pid,
+	    .culprit_tid = culprit->culprit_tid,
+	    .evidence = culprit->evidence,
+	    .asked = culprit->asked,
+	};
+	const struct sv parts[] = {sv_from(&entry, sizeof(entry)), culprit->name};
+
+	if (j)
+		recorder_put(j->recorder, JOURNAL_CULPRIT, parts, 2);
+}
+
 void journal_place(struct journal *j, const struct thread_place *place)
 {
 	const struct journal_place entry = {
 	    .since_ns = place->since_ns,
 	    .tid = place->tid,
 	    .user_bytes = (uint32_t)place->user.len,
+	    .of_culprit = place->of_culprit,
 	};
 	const struct sv parts[] = {sv_from(&entry, sizeof(entry)), place->user, place->kernel};
 

@@ -36,6 +36,7 @@ enum journal_type {
 	JOURNAL_END = 8,      /* struct journal_time: pipeline_end() */
 	JOURNAL_WAIT = 9,     /* struct journal_wait: pipeline_wait() */
 	JOURNAL_PLACE = 10,   /* struct journal_place, user and kernel frames: pipeline_place() */
+	JOURNAL_CULPRIT = 11, /* struct journal_culprit and the name: pipeline_culprit() */
 };
 
 #define JOURNAL_KINDS 32
@@ -90,6 +91,17 @@ struct journal_place {
 	uint64_t since_ns;
 	uint32_t tid;
 	uint32_t user_bytes;
+	uint32_t of_culprit; /* 1 or 0 */
+	uint32_t reserved;   /* 0 */
+};
+
+/* The name follows, to the end of the body. */
+struct journal_culprit {
+	uint64_t since_ns, time_ns;
+	uint32_t tid, culprit_pid, culprit_tid;
+	uint32_t evidence; /* enum wait_evidence */
+	uint32_t asked;    /* as in struct journal_wait */
+	uint32_t reserved; /* 0 */
 };
 
 /* Counted since the start by what a replay does not have. */
@@ -104,7 +116,8 @@ _Static_assert(sizeof(struct journal_process) == 24, "process layout");
 _Static_assert(sizeof(struct journal_process_end) == 16, "process_end layout");
 _Static_assert(sizeof(struct journal_database) == 16, "database layout");
 _Static_assert(sizeof(struct journal_wait) == 128, "wait layout");
-_Static_assert(sizeof(struct journal_place) == 16, "place layout");
+_Static_assert(sizeof(struct journal_place) == 24, "place layout");
+_Static_assert(sizeof(struct journal_culprit) == 40, "culprit layout");
 
 /* --- writing: one function per entry; a NULL journal takes everything and keeps nothing ----------- */
 
@@ -126,6 +139,7 @@ void journal_event(struct journal *journal, const struct event *event);
 void journal_database(
     struct journal *journal, const struct database_handle *handle, const char *path);
 void journal_wait(struct journal *journal, const struct thread_wait *wait);
+void journal_culprit(struct journal *journal, const struct thread_culprit *culprit);
 void journal_place(struct journal *journal, const struct thread_place *place);
 void journal_counts(struct journal *journal, const struct journal_counts *counts);
 void journal_end(struct journal *journal, uint64_t time_ns);

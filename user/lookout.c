@@ -3,8 +3,12 @@
 #include "lookout.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
+#include "discover/lock_owner.h"
+#include "discover/proc.h"
 #include "probe/thread_table.h"
 #include "stack/blocked.h"
 #include "stack/teller.h"
@@ -15,10 +19,19 @@
 #define SEEN_MAX 1024
 /* So few events at a time are of no busy server: there, an extra look or two per request cost little. */
 #define FEW_EVENTS 32
-/* After a slow request there may be more of them for so long. */
+/* After one that waits there may be more of them for so long. */
 #define SLOW_NS (10 * NS_PER_S)
 /* A wait that is younger may not have been stored completely; see thread_view_each_away(). */
 #define SETTLED_NS NS_PER_MS
+
+/* Tags of questions. */
+enum {
+	OF_WAITER = 0,
+	OF_CULPRIT = 1,
+};
+
+/* Who gives locks back is watched for so long after a thread of a slow request was seen to wait for one. */
+#define WATCH_NS (10 * NS_PER_S)
 
 struct seen {
 	uint32_t tid;
@@ -29,7 +42,8 @@ struct lookout {
 	struct lookout_options options;
 	struct stack_teller *teller;
 	struct lookout_stats stats;
-	uint64_t next_ns;       /* look again then */
+	uint64_t next_ns; /* look again then */
+	uint64_t watch_until_ns;
 	uint64_t slow_until_ns; /* slow requests are to be expected until then */
 	uint64_t tokens_ns;     /* unused time: each stack takes some of it */
 	uint64_t tokens_at_ns;
@@ -99,20 +113,24 @@ static bool take_token(struct lookout *l)
 	return true;
 }
 
-/* Copy the thread's stack and have it told; false if that will not be. */
-static bool ask(struct lookout *l, const struct thread_away *thread)
+static struct stack_regs regs_of(const struct zsp_stand *stand)
 {
-	const struct zsp_stand *stand = &thread->stand;
-	struct stack_question question = {
+	return (struct stack_regs){
+	    .ip = stand->ip, .sp = stand->sp, .fp = stand->fp, .lr = stand->lr};
+}
+
+/* Copy the thread's stack and have it told, in answer to the question; false if that will not be. */
+static bool ask(struct lookout *l, const struct thread_away *thread, struct stack_question question)
+{
+	const struct blocked_thread blocked = {
 	    .pid = (pid_t)thread->pid,
 	    .tid = (pid_t)thread->tid,
-	    .since_ns = thread->since_ns,
-	    .regs = {.ip = stand->ip, .sp = stand->sp, .fp = stand->fp, .lr = stand->lr},
-	    .copy = &l->copy,
+	    .regs = regs_of(&thread->stand),
 	};
-	const struct blocked_thread blocked = {
-	    .pid = question.pid, .tid = question.tid, .regs = question.regs};
 
+	question.pid = blocked.pid;
+	question.regs = blocked.regs;
+	question.copy = &l->copy;
 	if (!take_token(l)) {
 		l->stats.refused++;
 		return false;
@@ -125,8 +143,48 @@ static bool ask(struct lookout *l, const struct thread_away *thread)
 		l->stats.refused++;
 		return false;
 	}
-	l->stats.copied++;
+	l->stats.untold++;
 	return true;
+}
+
+/* comm: the thread's name as the kernel has it. */
+static void tell_culprit(struct lookout *l, struct thread_culprit culprit, const char *comm)
+{
+	struct buf name;
+
+	buf_init(&name);
+	utf8_append_repaired(&name, sv_cstr(comm));
+	culprit.name = buf_sv(&name);
+	pipeline_culprit(l->options.pipeline, &culprit);
+	buf_release(&name);
+}
+
+/* Who has the lock, if it says so, and where that one waits, if it does; and see who gives it back. */
+static void look_for_culprit(
+    struct lookout *l, const struct thread_away *thread, const struct stack_question *waiter)
+{
+	pid_t owner = lock_owner((pid_t)thread->pid, thread->what);
+	struct stack_question question = *waiter;
+	struct proc_stat stat;
+	struct thread_away holder;
+	struct thread_culprit culprit = {
+	    .tid = thread->tid,
+	    .since_ns = thread->since_ns,
+	    .time_ns = l->now_ns,
+	    .evidence = WAIT_EVIDENCE_OWNER,
+	    .culprit_pid = thread->pid,
+	    .culprit_tid = (uint32_t)owner,
+	};
+
+	probes_watch(l->options.probes, thread);
+	l->watch_until_ns = l->now_ns + WATCH_NS;
+	if (!owner || (uint32_t)owner == thread->tid || proc_read_stat(owner, &stat))
+		return;
+	question.tag = OF_CULPRIT;
+	if (probes_thread_away(l->options.probes, (uint32_t)owner, &holder) &&
+	    holder.since_ns + SETTLED_NS < l->now_ns)
+		culprit.asked = ask(l, &holder, question);
+	tell_culprit(l, culprit, stat.comm);
 }
 
 static void on_away(void *ctx, const struct thread_away *thread)
@@ -140,6 +198,8 @@ static void on_away(void *ctx, const struct thread_away *thread)
 	    .kind = thread->wait,
 	    .waits = thread->waits,
 	};
+	const struct stack_question question = {
+	    .tid = (pid_t)thread->tid, .since_ns = thread->since_ns, .tag = OF_WAITER};
 	bool seen;
 
 	if (!concerns_request(l, thread))
@@ -147,23 +207,57 @@ static void on_away(void *ctx, const struct thread_away *thread)
 	seen = note_seen(l, thread);
 	if (seen && !l->all)
 		return;
-	wait.asked = !seen && ask(l, thread);
+	l->slow_until_ns = l->now_ns + SLOW_NS;
+	wait.asked = !seen && ask(l, thread, question);
 	if (wait.asked || l->all)
 		pipeline_wait(l->options.pipeline, &wait);
+	if (wait.asked && thread->wait == ZSP_WAIT_LOCK)
+		look_for_culprit(l, thread, &question);
+}
+
+void lookout_wake(struct lookout *l, const struct zsp_wake *wake)
+{
+	struct thread_culprit culprit = {
+	    .tid = wake->woken,
+	    .since_ns = wake->since_ns,
+	    .time_ns = wake->h.time_ns,
+	    .evidence = WAIT_EVIDENCE_WOKEN,
+	    .culprit_pid = wake->h.pid,
+	    .culprit_tid = wake->h.tid,
+	};
+	const struct stack_question question = {
+	    .pid = (pid_t)wake->h.pid,
+	    .tid = (pid_t)wake->woken,
+	    .since_ns = wake->since_ns,
+	    .tag = OF_CULPRIT,
+	    .regs = regs_of(&wake->stand),
+	    .copy = &l->copy,
+	};
+
+	memcpy(l->copy.bytes, wake->stack, wake->stack_bytes);
+	l->copy.len = wake->stack_bytes;
+	l->copy.kernel_len = 0;
+	culprit.asked = wake->stack_bytes && stack_teller_ask(l->teller, &question);
+	tell_culprit(l, culprit, (const char *)wake->comm);
 }
 
 /* --- looks -------------------------------------------------------------------------------------------- */
 
 static void on_answer(void *ctx, const struct stack_answer *answer)
 {
-	const struct lookout *l = ctx;
+	struct lookout *l = ctx;
 	const struct thread_place place = {
 	    .tid = (uint32_t)answer->tid,
 	    .since_ns = answer->since_ns,
+	    .of_culprit = answer->tag == OF_CULPRIT,
 	    .user = answer->user,
 	    .kernel = answer->kernel,
 	};
 
+	if (answer->user.len) {
+		l->stats.untold--;
+		l->stats.told++;
+	}
 	pipeline_place(l->options.pipeline, &place);
 }
 
@@ -187,19 +281,29 @@ void lookout_tick(struct lookout *l, uint64_t now_ns)
 	uint64_t period_ns = l->options.over_ns / 2;
 
 	stack_teller_take(l->teller, on_answer, l);
+	if (now_ns >= l->watch_until_ns)
+		probes_watch_none(l->options.probes);
 	if (now_ns < l->next_ns)
 		return;
 	look(l, now_ns, period_ns, period_ns / 2 > SETTLED_NS ? period_ns / 2 : SETTLED_NS);
 	l->next_ns = now_ns + period_ns;
-	if (l->n_processes)
-		l->slow_until_ns = now_ns + SLOW_NS;
+}
+
+static void look_at_all(struct lookout *l, uint64_t now_ns, uint64_t least_open_ns)
+{
+	l->all = true;
+	look(l, now_ns, least_open_ns, SETTLED_NS);
+	l->all = false;
+}
+
+void lookout_again(struct lookout *l, uint64_t now_ns)
+{
+	look_at_all(l, now_ns, l->options.over_ns);
 }
 
 void lookout_all(struct lookout *l, uint64_t now_ns)
 {
-	l->all = true;
-	look(l, now_ns, 0, SETTLED_NS);
-	l->all = false;
+	look_at_all(l, now_ns, 0);
 	stack_teller_wait(l->teller, LOOKOUT_PATIENCE_NS);
 	stack_teller_take(l->teller, on_answer, l);
 }

@@ -29,14 +29,16 @@
 #define LOOKOUT_PATIENCE_NS (NS_PER_S)
 
 struct lookout_options {
-	const struct probes *probes; /* borrowed, as all of them */
+	struct probes *probes; /* borrowed, as all of them */
 	struct pipeline *pipeline;
 	uint64_t over_ns; /* requests that last longer are slow */
 };
 
+/* Stacks that were worth a look. */
 struct lookout_stats {
-	uint64_t copied;  /* stacks */
-	uint64_t back;    /* not copied: the thread was back by then */
+	uint64_t told;
+	uint64_t untold;  /* copied, but nothing could be said of them, or not yet */
+	uint64_t back;    /* not copied: the thread was back by then, or may not be looked at */
 	uint64_t refused; /* not copied: more than LOOKOUT_PER_S, or more than can be told */
 };
 
@@ -51,8 +53,14 @@ int lookout_wait_ms(const struct lookout *lookout, uint64_t now_ns, size_t event
 /* Look if it is time to, and tell the pipeline what was found. */
 void lookout_tick(struct lookout *lookout, uint64_t now_ns);
 
+/* Look again at the threads of slow requests: how long their waits are by now. */
+void lookout_again(struct lookout *lookout, uint64_t now_ns);
+
 /* Look at the threads of all open requests, however old they are, and wait a little until their stacks are told. */
 void lookout_all(struct lookout *lookout, uint64_t now_ns);
+
+/* A lock was given back to a thread that was looked at. */
+void lookout_wake(struct lookout *lookout, const struct zsp_wake *wake);
 
 /* The process ended: forget what is known of its program. */
 void lookout_process_end(struct lookout *lookout, pid_t pid);

@@ -23,6 +23,7 @@
 #include "ingest/reader.h"
 #include "journal.h"
 #include "lookout.h"
+#include "open_metrics.h"
 #include "open_requests.h"
 #include "outputs.h"
 #include "pipeline.h"
@@ -52,6 +53,7 @@ struct observation {
 	const struct http_naming *naming;
 	struct metrics *metrics;
 	struct self_metrics *self;
+	struct open_metrics *open;
 	struct outputs outputs;
 	struct why_collector *collector; /* NULL: no report is asked for */
 	struct buf who;                  /* what is observed, as of the beginning */
@@ -75,6 +77,10 @@ static void on_event(void *ctx, const struct event *event)
 {
 	struct observation *o = ctx;
 
+	if (event->h->kind == ZSP_KIND_WAKE) {
+		lookout_wake(o->lookout, event->wake);
+		return;
+	}
 	if (!event_is_of_process(event)) {
 		pipeline_event(o->pipeline, event);
 		return;
@@ -173,7 +179,8 @@ static int set_up(struct observation *o, struct buf *message)
 	o->signal_fd = open_signals();
 	o->metrics = metrics_new();
 	o->self = o->metrics ? self_metrics_new(o->metrics) : NULL;
-	if (o->signal_fd < 0 || !o->self)
+	o->open = o->self ? open_metrics_new(o->metrics) : NULL;
+	if (o->signal_fd < 0 || !o->open)
 		return -ENOMEM;
 	if (explain_is_wanted(o->options)) {
 		o->collector = o->outputs.collector = why_collector_new();
@@ -224,6 +231,7 @@ static void take_counts(const struct observation *o, struct self_counts *counts)
 	counts->skipped_runs = probes_skipped_runs(o->probes);
 	pipeline_stats(o->pipeline, &counts->pipeline);
 	sqlite_probes_stats(o->sqlite, &counts->sqlite);
+	lookout_stats(o->lookout, &counts->stacks);
 	counts->bad_records = reader_bad_records(o->reader);
 	counts->processes = watch_count(o->watch);
 	counts->unrecorded = journal_dropped(o->journal);
@@ -264,6 +272,8 @@ static void update(struct observation *o, uint64_t now_ns)
 	record_counts(o, &counts);
 	self_metrics_update(o->self, &counts, o->outputs.sinks, o->outputs.n_sinks);
 	sqlite_probes_each(o->sqlite, on_tier, o);
+	lookout_again(o->lookout, now_ns);
+	open_metrics_update(o->open, o->pipeline, now_ns, o->options->stack_over_ns);
 	lost = self_counts_lost(&counts);
 	if (lost > o->lost && log_limit_pass(&o->loss_limit, now_ns, &suppressed)) {
 		buf_init(&causes);
@@ -426,6 +436,7 @@ static int take_down(struct observation *o, bool ran)
 	reader_free(o->reader);
 	sqlite_probes_free(o->sqlite);
 	probes_close(o->probes);
+	open_metrics_free(o->open);
 	self_metrics_free(o->self);
 	metrics_free(o->metrics);
 	why_collector_free(o->collector);

@@ -45,7 +45,7 @@ static void append_frames(struct buf *out, struct sv frames, size_t max, const c
 
 static void append_wait(struct buf *out, const struct span_wait *wait)
 {
-	if (!wait->place)
+	if (!wait->place || wait->place->user.len + wait->place->kernel.len == 0)
 		return;
 	buf_printf(out, "          %s ", ledger_state_name(wait->state));
 	tree_append_duration(out, wait->ns);
@@ -65,8 +65,9 @@ static void tell(void *ctx, const struct span *span)
 	tree_append_duration(out, span->end_ns - span->start_ns);
 	buf_append_cstr(out, "  ");
 	tree_append_text(out, span->name, NAME_WIDTH);
-	buf_printf(out, "  %s of %s (pid %d)", span->kind == SPAN_KIND_SERVER ? "request" : "call",
-	    span->service->name, span->service->pid);
+	buf_append_cstr(out, span->kind == SPAN_KIND_SERVER ? "  request of " : "  call of ");
+	tree_append_text(out, sv_cstr(span->service->name), NAME_WIDTH);
+	buf_printf(out, " (pid %d)", span->service->pid);
 	append_ledger(out, span);
 	buf_append_char(out, '\n');
 	append_wait(out, &span->wait);
@@ -77,7 +78,7 @@ void open_requests_append(struct buf *out, struct pipeline *pipeline, uint64_t n
 	struct telling telling = {.out = out};
 
 	buf_append_cstr(out, "requests and calls that are open:\n");
-	pipeline_each_open(pipeline, now_ns, tell, &telling);
+	pipeline_each_open(pipeline, now_ns, now_ns, tell, &telling);
 	if (telling.n == 0)
 		buf_append_cstr(out, "  none\n");
 	else if (telling.n > OPEN_REQUESTS_TOLD)

@@ -298,6 +298,12 @@ void pipeline_wait(struct pipeline *p, const struct thread_wait *wait)
 	assembler_wait(p->assembler, wait);
 }
 
+void pipeline_culprit(struct pipeline *p, const struct thread_culprit *culprit)
+{
+	journal_culprit(p->options.journal, culprit);
+	assembler_culprit(p->assembler, culprit);
+}
+
 void pipeline_place(struct pipeline *p, const struct thread_place *place)
 {
 	journal_place(p->options.journal, place);
@@ -330,10 +336,10 @@ size_t pipeline_open(
 	return assembler_open(p->assembler, before_ns, ret_processes, max);
 }
 
-void pipeline_each_open(struct pipeline *p, uint64_t now_ns,
+void pipeline_each_open(struct pipeline *p, uint64_t now_ns, uint64_t before_ns,
     void (*span)(void *ctx, const struct span *span), void *ctx)
 {
-	assembler_each_open(p->assembler, now_ns, span, ctx);
+	assembler_each_open(p->assembler, now_ns, before_ns, span, ctx);
 }
 
 void pipeline_stats(const struct pipeline *p, struct pipeline_stats *ret_stats)

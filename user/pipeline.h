@@ -84,6 +84,7 @@ void pipeline_event(struct pipeline *pipeline, const struct event *event);
 
 /* A thread was looked at; its place follows. See trace/assembler.h, here and below. */
 void pipeline_wait(struct pipeline *pipeline, const struct thread_wait *wait);
+void pipeline_culprit(struct pipeline *pipeline, const struct thread_culprit *culprit);
 void pipeline_place(struct pipeline *pipeline, const struct thread_place *place);
 
 /* Time passes: publish what is complete. UINT64_MAX: the end, nothing is awaited any longer. */
@@ -94,7 +95,7 @@ struct service *pipeline_service(const struct pipeline *pipeline, uint32_t pid);
 
 size_t pipeline_open(const struct pipeline *pipeline, uint64_t before_ns,
     struct open_process *ret_processes, size_t max);
-void pipeline_each_open(struct pipeline *pipeline, uint64_t now_ns,
+void pipeline_each_open(struct pipeline *pipeline, uint64_t now_ns, uint64_t before_ns,
     void (*span)(void *ctx, const struct span *span), void *ctx);
 
 void pipeline_stats(const struct pipeline *pipeline, struct pipeline_stats *ret_stats);

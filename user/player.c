@@ -173,11 +173,34 @@ static int take_wait(struct player *p, struct pipeline *pipeline, struct sv body
 	return 0;
 }
 
+static int take_culprit(struct player *p, struct pipeline *pipeline, struct sv body)
+{
+	const struct journal_culprit *entry = (const void *)body.p;
+	const struct thread_culprit culprit = {
+	    .tid = entry->tid,
+	    .since_ns = entry->since_ns,
+	    .time_ns = entry->time_ns,
+	    .evidence = (enum wait_evidence)entry->evidence,
+	    .culprit_pid = entry->culprit_pid,
+	    .culprit_tid = entry->culprit_tid,
+	    .name = sv_skip(body, sizeof(*entry)),
+	    .asked = entry->asked != 0,
+	};
+
+	(void)p;
+	if (entry->evidence < WAIT_EVIDENCE_WOKEN || entry->evidence > WAIT_EVIDENCE_OWNER ||
+	    !utf8_valid(culprit.name))
+		return -EBADMSG;
+	pipeline_culprit(pipeline, &culprit);
+	return 0;
+}
+
 static int take_place(struct player *p, struct pipeline *pipeline, struct sv body)
 {
 	const struct journal_place *entry = (const void *)body.p;
 	struct sv texts = sv_skip(body, sizeof(*entry));
-	struct thread_place place = {.tid = entry->tid, .since_ns = entry->since_ns};
+	struct thread_place place = {
+	    .tid = entry->tid, .since_ns = entry->since_ns, .of_culprit = entry->of_culprit != 0};
 
 	(void)p;
 	if (entry->user_bytes > texts.len)
@@ -219,6 +242,7 @@ static const struct {
     [JOURNAL_DATABASE] = {sizeof(struct journal_database), take_database},
     [JOURNAL_COUNTS] = {offsetof(struct journal_counts, kernel), take_counts},
     [JOURNAL_WAIT] = {sizeof(struct journal_wait), take_wait},
+    [JOURNAL_CULPRIT] = {sizeof(struct journal_culprit), take_culprit},
     [JOURNAL_PLACE] = {sizeof(struct journal_place), take_place},
     [JOURNAL_END] = {sizeof(struct journal_time), take_end},
 };

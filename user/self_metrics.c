@@ -31,6 +31,7 @@ enum self_metric {
 	SELF_SQLITE_UNOBSERVED,
 	SELF_SQLITE_HITS,
 	SELF_SQLITE_COST,
+	SELF_STACKS,
 	SELF_EXPORTED,
 	SELF_QUEUE,
 	SELF_QUEUE_CAPACITY,
@@ -88,6 +89,8 @@ static const struct metric_desc descs[SELF_N] = {
     [SELF_SQLITE_COST] = METRIC("zerospan.sqlite.probe.time", "s",
 	"CPU time of observed processes that SQLite probes took: hits, times what one was measured to cost.",
 	METRIC_COUNTER),
+    [SELF_STACKS] = METRIC("zerospan.stacks", "{stack}",
+	"Stacks of threads of slow requests, by outcome.", METRIC_COUNTER),
     [SELF_EXPORTED] = METRIC(
 	"zerospan.exporter.spans", "{span}", "Spans by exporter and outcome.", METRIC_COUNTER),
     [SELF_QUEUE] = METRIC("zerospan.exporter.queue.size", "{span}",
@@ -232,6 +235,14 @@ static void update_losses(const struct self_metrics *self, const struct self_cou
 		set_labelled(self, SELF_LOST, "cause", losses[i].cause, loss_value(counts, i));
 }
 
+static void update_stacks(const struct self_metrics *self, const struct lookout_stats *stacks)
+{
+	set_labelled(self, SELF_STACKS, "outcome", "told", stacks->told);
+	set_labelled(self, SELF_STACKS, "outcome", "untold", stacks->untold);
+	set_labelled(self, SELF_STACKS, "outcome", "thread_back", stacks->back);
+	set_labelled(self, SELF_STACKS, "outcome", "refused", stacks->refused);
+}
+
 static void update_untraced(
     const struct self_metrics *self, const struct sqlite_untraced_stats *untraced)
 {
@@ -321,6 +332,7 @@ void self_metrics_update(struct self_metrics *self, const struct self_counts *co
 	set(self, SELF_SYNC_LOSSES, (double)counts->pipeline.exchanges.losses);
 	set(self, SELF_OPAQUE, (double)counts->kernel[ZSP_COUNT_OPAQUE_MESSAGES]);
 	set(self, SELF_PROCESSES, (double)counts->processes);
+	update_stacks(self, &counts->stacks);
 	update_untraced(self, &counts->sqlite.untraced);
 	set(self, SELF_UNRECORDED, (double)counts->unrecorded);
 	update_sqlite(self, &counts->sqlite.budget);

@@ -4,6 +4,7 @@
 #define ZS_SELF_METRICS_H
 
 #include "export/sink.h"
+#include "lookout.h"
 #include "pipeline.h"
 #include "probe/probes.h"
 #include "probe/sqlite_probes.h"
@@ -14,6 +15,7 @@ struct self_counts {
 	uint64_t skipped_runs; /* of programs, by the kernel */
 	struct pipeline_stats pipeline;
 	struct sqlite_probes_stats sqlite;
+	struct lookout_stats stacks;
 	uint64_t bad_records;
 	uint64_t unrecorded; /* inputs that a recording should hold and does not */
 	size_t processes;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The kernel types that zerospan's BPF programs read, and nothing else: written by hand from the
- * kernel's headers, field names only. Offsets never come from here: every struct is
- * preserve_access_index, so libbpf relocates each access against the running kernel's BTF (CO-RE).
+ * kernel's headers, field names only. Offsets never come from here: every struct that is
+ * no user ABI is preserve_access_index, so libbpf relocates each access against the running kernel's BTF (CO-RE).
  * Order and completeness of the fields are therefore irrelevant, and a build needs no BTF of the
  * build host.
+ *
+ * For each struct that accesses begin with, libbpf looks through all types of the kernel, which takes 4 M of the instructions that
+ * zerospan needs to start. So what is embedded in a struct at hand is reached through that one.
  *
  * How to extend: add the field under its kernel name; when a kernel release moved or renamed it, do
  * not touch this file but add a flavour (struct name___suffix) in bpf/compat.bpf.h.
@@ -27,15 +30,20 @@ enum {
 	true = 1
 };
 
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
 #if defined(__TARGET_ARCH_x86)
+/* User ABI (arch/x86/include/uapi/asm/ptrace.h), hence not relocated; on arm64 it is only in part. */
 struct pt_regs {
 	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di;
 	unsigned long orig_ax;
 	unsigned long ip, cs, flags, sp, ss;
 };
-#elif defined(__TARGET_ARCH_arm64)
+#elif !defined(__TARGET_ARCH_arm64)
+#error "no register layout for this architecture"
+#endif
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+#if defined(__TARGET_ARCH_arm64)
 struct user_pt_regs {
 	u64 regs[31];
 	u64 sp, pc, pstate;
@@ -46,8 +54,6 @@ struct pt_regs {
 	u64 orig_x0;
 	s32 syscallno;
 };
-#else
-#error "no register layout for this architecture"
 #endif
 
 typedef struct {
@@ -179,6 +185,7 @@ struct inet_connection_sock {
 };
 
 struct tcp_sock {
+	struct inet_connection_sock inet_conn;
 	u32 rcv_nxt;
 	u32 copied_seq;
 	u32 write_seq;

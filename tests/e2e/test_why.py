@@ -73,7 +73,7 @@ def test_shop(t):
     head = verdict(text)
     t.note(head.splitlines()[0])
     slept = expect_match(r"POST /inventory/deduct sleeps .*? (\d+) of (\d+) requests \([\d.]+ %\) slept "
-                         r"([\d.]+ s) to ([\d.]+ s), mean ", head)
+                         r"([\d.]+ s) to ([\d.]+ s), mean [\d.]+ s, at simulate_latency \(shop\.c:\d+\)", head)
     check(int(slept[1]) < int(slept[2]), f"{slept[0]}")
     for duration in slept.group(3, 4):
         check(SLEEP_S[0] <= seconds_of(duration) <= SLEEP_S[1], f"slept {duration}")

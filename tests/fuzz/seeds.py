@@ -12,7 +12,8 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HEAD, BLOCK, ITEM = 32, 16, 8  # bytes (user/ingest/recording.h)
-EVENT = 4                      # JOURNAL_EVENT (user/journal.h)
+EVENT, WAIT, PLACE = 4, 9, 10  # JOURNAL_EVENT and others (user/journal.h)
+DATA = 2                       # ZSP_KIND_DATA (bpf/event.h)
 LITERALS = re.compile(r'"(?:[^"\\\n]|\\.)*"(?:\s*"(?:[^"\\\n]|\\.)*")*')
 LITERAL = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 # The macros of the unit tests that stand in the middle of strings.
@@ -79,21 +80,42 @@ def seeds_decode():
         yield from (body for kind, body in entries(data) if kind == EVENT)
 
 
+def item(kind, body):
+    return struct.pack("<HHI", kind, 0, len(body)) + body + bytes(-len(body) % 8)
+
+
+def recording(head, blocks):
+    return head + b"".join(struct.pack("<IIII", 0x4b4c425a, 0, len(block), number) + block
+                           for number, block in enumerate(blocks))
+
+
 def seeds_recording():
     """Short recordings: a few entries of the golden ones in two blocks. The target computes checksums."""
     for data in golden():
-        items = [struct.pack("<HHI", kind, 0, len(body)) + body + bytes(-len(body) % 8)
-                 for kind, body in entries(data)]
+        items = [item(kind, body) for kind, body in entries(data)]
         for start in range(1, len(items) - 6, 12):
-            blocks = [items[0] + items[start], b"".join(items[start + 1:start + 5]) + items[-1]]
-            yield data[:HEAD] + b"".join(
-                struct.pack("<IIII", 0x4b4c425a, 0, len(block), number) + block
-                for number, block in enumerate(blocks))
+            yield recording(data[:HEAD], [items[0] + items[start], b"".join(items[start + 1:start + 5]) + items[-1]])
+
+
+def with_waits(data):
+    """The same where each thread is looked at right after what it did; it has waited since then."""
+    for number, (kind, body) in enumerate(entries(data)):
+        yield item(kind, body)
+        if kind != EVENT or struct.unpack_from("<H", body)[0] != DATA:
+            continue
+        time, pid, tid = struct.unpack_from("<QII", body, 8)
+        asked = number % 3 != 0
+        yield item(WAIT, struct.pack("<QQIIII", time, time + 1000, pid, tid, number % 10, asked) + body[64:160])
+        if asked:
+            yield item(PLACE, struct.pack("<QIIII", time, tid, 9, 0, 0) + b"user\nmainkernel")
 
 
 def seeds_replay():
     yield from golden()
     yield from seeds_recording()
+    for data in golden():
+        items = list(with_waits(data))
+        yield recording(data[:HEAD], [b"".join(items[at:at + 64]) for at in range(0, len(items), 64)])
 
 
 # --- HTTP -------------------------------------------------------------------------------------------

@@ -54,6 +54,15 @@ static bool check_lock(const struct event *e)
 	    lock->op >= ZSP_LOCK_TAKEN && lock->op <= ZSP_LOCK_BACKED_OFF;
 }
 
+static bool check_wake(const struct event *e)
+{
+	const struct zsp_wake *wake = e->wake;
+
+	return e->h->pid != 0 && check_comm(wake->comm) && wake->since_ns <= wake->h.time_ns &&
+	    wake->stack_bytes <= ZSP_WAKE_STACK_MAX &&
+	    wake->stack_bytes == wake->h.size - sizeof(*wake);
+}
+
 static const struct {
 	size_t min_size;
 	bool (*check)(const struct event *e);
@@ -68,6 +77,7 @@ static const struct {
     [ZSP_KIND_STATEMENT] = {sizeof(struct zsp_statement), check_statement},
     [ZSP_KIND_PROC_MAP] = {sizeof(struct zsp_proc), check_proc},
     [ZSP_KIND_LOCK] = {sizeof(struct zsp_lock), check_lock},
+    [ZSP_KIND_WAKE] = {sizeof(struct zsp_wake), check_wake},
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))

@@ -21,6 +21,7 @@ struct event {
 		const struct zsp_proc *proc;           /* ZSP_KIND_PROC_*, ZSP_KIND_LISTEN */
 		const struct zsp_statement *statement; /* ZSP_KIND_STATEMENT */
 		const struct zsp_lock *lock;           /* ZSP_KIND_LOCK */
+		const struct zsp_wake *wake;           /* ZSP_KIND_WAKE */
 	};
 };
 

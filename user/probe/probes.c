@@ -32,6 +32,7 @@ struct probes {
 	struct bpf_link *links[PROBES_MAX_LINKS];
 	size_t n_links;
 	struct thread_view threads;
+	struct bpf_link *wakes; /* NULL: nobody is watched */
 	bool cookies;
 	uint64_t skipped_before;
 };
@@ -186,8 +187,6 @@ int probes_open(
 		err = load(p, options);
 	if (!err)
 		err = thread_table_fill(p->skel);
-	if (!err)
-		err = thread_view_open(&p->threads, p->skel);
 	if (err) {
 		explain(message, err, "load the BPF programs");
 		goto out;
@@ -261,6 +260,7 @@ void probes_close(struct probes *p)
 {
 	if (!p)
 		return;
+	probes_watch_none(p);
 	if (p->reaper)
 		detach(p);
 	reaper_free(p->reaper);
@@ -299,10 +299,35 @@ static int each_thread(uint32_t pid, int (*visit)(struct probes *p, uint32_t tid
 	return err;
 }
 
-void probes_each_away(const struct probes *p, uint64_t before_ns,
+/* Mapped when it is looked at first: until then it is not among the pages that count as ours. */
+void probes_each_away(struct probes *p, uint64_t before_ns,
     void (*away)(void *ctx, const struct thread_away *thread), void *ctx)
 {
+	if (!p->threads.entries && thread_view_open(&p->threads, p->skel))
+		return;
 	thread_view_each_away(&p->threads, before_ns, away, ctx);
+}
+
+bool probes_thread_away(const struct probes *p, uint32_t tid, struct thread_away *ret_thread)
+{
+	return thread_view_away(&p->threads, tid, ret_thread);
+}
+
+int probes_watch(struct probes *p, const struct thread_away *thread)
+{
+	if (!p->wakes)
+		p->wakes = bpf_program__attach(p->skel->progs.zsp_sched_waking);
+	if (!p->wakes)
+		return -errno;
+	thread_view_watch(&p->threads, thread);
+	return 0;
+}
+
+void probes_watch_none(struct probes *p)
+{
+	if (p->wakes)
+		probes_drop_link(p, p->wakes, 0);
+	p->wakes = NULL;
 }
 
 static int thread_add(struct probes *p, uint32_t tid)

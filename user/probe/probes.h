@@ -69,8 +69,17 @@ uint32_t probes_db_closes(const struct probes *probes, uint32_t pid, uint64_t db
 struct thread_away;
 
 /* See thread_view_each_away(). */
-void probes_each_away(const struct probes *probes, uint64_t before_ns,
+void probes_each_away(struct probes *probes, uint64_t before_ns,
     void (*away)(void *ctx, const struct thread_away *thread), void *ctx);
+
+bool probes_thread_away(const struct probes *probes, uint32_t tid, struct thread_away *ret_thread);
+
+/*
+ * Report who ends this wait for a lock (ZSP_KIND_WAKE). From the first one on until probes_watch_none() a program runs at every wake-up of
+ * the host. Returns 0, or negative errno when the kernel does not let it.
+ */
+int probes_watch(struct probes *probes, const struct thread_away *thread);
+void probes_watch_none(struct probes *probes);
 
 int probes_ring_fd(const struct probes *probes);
 volatile uint32_t *probes_reader_waits(struct probes *probes);

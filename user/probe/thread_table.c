@@ -56,7 +56,8 @@ int thread_view_open(struct thread_view *view, struct zerospan_bpf *skel)
 	view->entry_size = (bpf_map__value_size(map) + 7) / 8 * 8;
 	view->n_entries = bpf_map__max_entries(map);
 	view->marks = skel->bss->zsp_thread_marks;
-	entries = mmap(NULL, view_bytes(view), PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
+	entries =
+	    mmap(NULL, view_bytes(view), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
 	if (entries == MAP_FAILED)
 		return -errno;
 	view->entries = entries;
@@ -66,15 +67,14 @@ int thread_view_open(struct thread_view *view, struct zerospan_bpf *skel)
 void thread_view_close(struct thread_view *view)
 {
 	if (view->entries)
-		munmap((void *)(uintptr_t)view->entries, view_bytes(view));
+		munmap((void *)view->entries, view_bytes(view));
 	view->entries = NULL;
 }
 
-static const volatile struct zsp_thread_head *entry_at(
-    const struct thread_view *view, uint32_t number)
+static volatile struct zsp_thread_head *entry_at(const struct thread_view *view, uint32_t number)
 {
 	return number && number < view->n_entries
-	    ? (const volatile void *)(view->entries + number * view->entry_size)
+	    ? (volatile void *)(view->entries + number * view->entry_size)
 	    : NULL;
 }
 
@@ -87,6 +87,7 @@ static bool read_away(const volatile struct zsp_thread_head *entry, struct threa
 	ret->pid = ledger->pid;
 	ret->since_ns = ledger->off_ns;
 	ret->wait = (enum zsp_wait)ledger->wait;
+	ret->what = ledger->what;
 	ret->stand = ledger->stand;
 	ret->waits = ledger->waits;
 	return ret->since_ns && ledger->on_ns < ret->since_ns && ledger->off_ns == ret->since_ns &&
@@ -94,22 +95,56 @@ static bool read_away(const volatile struct zsp_thread_head *entry, struct threa
 	    ret->tid && ret->tid != ZSP_THREAD_DEAD;
 }
 
+static void bucket_each_away(const struct thread_view *view, size_t mark, uint64_t before_ns,
+    void (*away)(void *ctx, const struct thread_away *thread), void *ctx)
+{
+	uint32_t number = view->marks[mark] & ZSP_THREAD_HEAD_MASK;
+	struct thread_away thread;
+
+	for (int depth = 0; number && depth < ZSP_THREAD_BUCKET_MAX; depth++) {
+		const volatile struct zsp_thread_head *entry = entry_at(view, number);
+
+		if (!entry)
+			break;
+		thread.number = number;
+		if (entry->ledger.off_ns < before_ns && read_away(entry, &thread))
+			away(ctx, &thread);
+		number = entry->next;
+	}
+}
+
 void thread_view_each_away(const struct thread_view *view, uint64_t before_ns,
     void (*away)(void *ctx, const struct thread_away *thread), void *ctx)
 {
-	struct thread_away thread;
+	for (size_t i = 0; i < ZSP_THREAD_MARKS; i++)
+		bucket_each_away(view, i, before_ns, away, ctx);
+}
 
-	for (size_t i = 0; i < ZSP_THREAD_MARKS; i++) {
-		uint32_t number = view->marks[i] & ZSP_THREAD_HEAD_MASK;
+struct search {
+	uint32_t tid;
+	struct thread_away found;
+};
 
-		for (int depth = 0; number && depth < ZSP_THREAD_BUCKET_MAX; depth++) {
-			const volatile struct zsp_thread_head *entry = entry_at(view, number);
+static void take_if_same(void *ctx, const struct thread_away *thread)
+{
+	struct search *search = ctx;
 
-			if (!entry)
-				break;
-			if (entry->ledger.off_ns < before_ns && read_away(entry, &thread))
-				away(ctx, &thread);
-			number = entry->next;
-		}
-	}
+	if (thread->tid == search->tid)
+		search->found = *thread;
+}
+
+bool thread_view_away(const struct thread_view *view, uint32_t tid, struct thread_away *ret_thread)
+{
+	struct search search = {.tid = tid};
+
+	bucket_each_away(view, tid % ZSP_THREAD_MARKS, UINT64_MAX, take_if_same, &search);
+	*ret_thread = search.found;
+	return search.found.tid != 0;
+}
+
+void thread_view_watch(const struct thread_view *view, const struct thread_away *thread)
+{
+	volatile struct zsp_thread_head *entry = entry_at(view, thread->number);
+
+	entry->ledger.watched_ns = thread->since_ns;
 }

@@ -26,7 +26,7 @@ int thread_table_command(struct zerospan_bpf *skel, uint32_t tid, enum zsp_threa
 /* The table as memory, to look at while the kernel side goes on. */
 struct thread_view {
 	const volatile uint32_t *marks; /* ZSP_THREAD_MARKS of them */
-	const volatile char *entries;   /* NULL: not mapped */
+	volatile char *entries;         /* NULL: not mapped */
 	size_t entry_size;
 	uint32_t n_entries;
 };
@@ -40,6 +40,8 @@ struct thread_away {
 	uint32_t pid, tid;
 	uint64_t since_ns; /* CLOCK_MONOTONIC */
 	enum zsp_wait wait;
+	uint64_t what;   /* see struct zsp_ledger */
+	uint32_t number; /* of its entry */
 	struct zsp_stand stand;
 	struct zsp_waits waits; /* its totals, without this wait */
 };
@@ -50,5 +52,11 @@ struct thread_away {
  */
 void thread_view_each_away(const struct thread_view *view, uint64_t before_ns,
     void (*away)(void *ctx, const struct thread_away *thread), void *ctx);
+
+/* This one, if it waits; false: it does not, or is not observed. */
+bool thread_view_away(const struct thread_view *view, uint32_t tid, struct thread_away *ret_thread);
+
+/* Have the end of this wait reported, if zsp_sched_waking is attached. */
+void thread_view_watch(const struct thread_view *view, const struct thread_away *thread);
 
 #endif

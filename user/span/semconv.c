@@ -37,6 +37,7 @@ const char semconv_zerospan_culprit_query_summary[] = "zerospan.culprit.db.query
 const char semconv_zerospan_culprit_sqlite_connection[] = "zerospan.culprit.sqlite.connection";
 const char semconv_zerospan_culprit_sqlite_transaction_id[] =
     "zerospan.culprit.sqlite.transaction.id";
+const char semconv_zerospan_culprit_stack_user[] = "zerospan.culprit.stack.user";
 const char semconv_zerospan_culprit_thread_id[] = "zerospan.culprit.thread.id";
 const char semconv_zerospan_parent_basis[] = "zerospan.parent.basis";
 const char semconv_zerospan_sqlite_detail[] = "zerospan.sqlite.detail";

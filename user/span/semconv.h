@@ -42,6 +42,7 @@ extern const char semconv_zerospan_culprit_process_pid[];
 extern const char semconv_zerospan_culprit_query_summary[];
 extern const char semconv_zerospan_culprit_sqlite_connection[];
 extern const char semconv_zerospan_culprit_sqlite_transaction_id[];
+extern const char semconv_zerospan_culprit_stack_user[];
 extern const char semconv_zerospan_culprit_thread_id[];
 extern const char semconv_zerospan_parent_basis[];
 extern const char semconv_zerospan_sqlite_detail[];

@@ -48,6 +48,11 @@ static struct attr text(const char *key, struct sv value)
 	return (struct attr){.key = key, .type = ATTR_STRING, .string = value};
 }
 
+static struct attr integer(const char *key, int64_t value)
+{
+	return (struct attr){.key = key, .type = ATTR_INT, .integer = value};
+}
+
 static size_t wait_attrs(const struct span_wait *wait, struct attr *to)
 {
 	size_t n = 0;
@@ -63,6 +68,28 @@ static size_t wait_attrs(const struct span_wait *wait, struct attr *to)
 	return n;
 }
 
+/* Who had the lock; a statement may have told of SQLite's already. */
+static size_t culprit_attrs(const struct span *span, struct attr *to)
+{
+	const struct wait_place *place = span->wait.place;
+	const struct wait_culprit *culprit = place ? &place->culprit : NULL;
+	size_t n = 0;
+
+	if (!culprit || !culprit->evidence || span->wait.state != LEDGER_LOCK ||
+	    span_attr(span, semconv_zerospan_culprit_kind))
+		return 0;
+	to[n++] = text(semconv_zerospan_culprit_kind, SV("lock"));
+	to[n++] =
+	    text(semconv_zerospan_culprit_evidence, sv_cstr(wait_evidence_name(culprit->evidence)));
+	to[n++] = integer(semconv_zerospan_culprit_process_pid, culprit->pid);
+	to[n++] = integer(semconv_zerospan_culprit_thread_id, culprit->tid);
+	if (*culprit->name)
+		to[n++] = text(semconv_zerospan_culprit_process_name, sv_cstr(culprit->name));
+	if (culprit->user.len)
+		to[n++] = text(semconv_zerospan_culprit_stack_user, culprit->user);
+	return n;
+}
+
 size_t span_time_attrs(const struct span *span, struct attr ret_attrs[SPAN_TIME_ATTRS_MAX])
 {
 	size_t n = 0;
@@ -71,16 +98,17 @@ size_t span_time_attrs(const struct span *span, struct attr ret_attrs[SPAN_TIME_
 		if (span->ledger.ns[i])
 			ret_attrs[n++] = milliseconds(ledger_attr_key(i), span->ledger.ns[i]);
 	}
-	return n + wait_attrs(&span->wait, ret_attrs + n);
+	n += wait_attrs(&span->wait, ret_attrs + n);
+	return n + culprit_attrs(span, ret_attrs + n);
 }
 
 size_t span_time_text_max(const struct span *span)
 {
 	const struct wait_place *place = span->wait.place;
 
-	/* A state's name is shorter than a key. */
-	return (SPAN_TIME_ATTRS_MAX + 1) * LEDGER_KEY_MAX +
-	    (place ? place->user.len + place->kernel.len : 0);
+	/* Names are shorter than keys. */
+	return 2 * SPAN_TIME_ATTRS_MAX * LEDGER_KEY_MAX +
+	    (place ? place->user.len + place->kernel.len + place->culprit.user.len : 0);
 }
 
 void span_set_basis(struct span *span, enum parent_basis basis)

@@ -122,9 +122,9 @@ struct span {
 const struct attr *span_attr(const struct span *span, const char *key);
 
 /* Most attributes of span_time_attrs(). */
-#define SPAN_TIME_ATTRS_MAX (LEDGER_STATES + 4)
+#define SPAN_TIME_ATTRS_MAX (LEDGER_STATES + 10)
 
-/* Where its time went, as attributes: the ledger's states that took any, and its longest wait. Their number. */
+/* Where its time went, as attributes: the ledger's states that took any, its longest wait, and who was in the way of that. Their number. */
 size_t span_time_attrs(const struct span *span, struct attr ret_attrs[SPAN_TIME_ATTRS_MAX]);
 
 /* Bytes that the keys and texts of those have, at most. */

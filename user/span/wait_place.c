@@ -21,23 +21,56 @@ struct wait_place *wait_place_ref(struct wait_place *place)
 	return place;
 }
 
+static void free_text(struct sv text)
+{
+	free((char *)(uintptr_t)text.p);
+}
+
 void wait_place_unref(struct wait_place *place)
 {
 	if (!place || atomic_fetch_sub(&place->refs, 1) != 1)
 		return;
-	free((char *)(uintptr_t)place->user.p); /* the kernel's stands behind it */
+	free_text(place->user);
+	free_text(place->kernel);
+	free_text(place->culprit.user);
 	free(place);
+}
+
+static struct sv copy_text(struct sv text)
+{
+	char *copy = text.len ? malloc(text.len) : NULL;
+
+	return copy ? sv_from(memcpy(copy, text.p, text.len), text.len) : (struct sv){0};
 }
 
 void wait_place_tell(struct wait_place *place, struct sv user, struct sv kernel)
 {
-	char *text = user.len + kernel.len ? malloc(user.len + kernel.len) : NULL;
-
-	place->told = true;
-	if (!text)
+	if (place->told || place->final)
 		return;
-	memcpy(text, user.p, user.len);
-	memcpy(text + user.len, kernel.p, kernel.len);
-	place->user = sv_from(text, user.len);
-	place->kernel = sv_from(text + user.len, kernel.len);
+	place->told = true;
+	place->user = copy_text(user);
+	place->kernel = copy_text(kernel);
+}
+
+void wait_place_tell_culprit(struct wait_place *place, struct sv user)
+{
+	if (place->culprit.told || place->final)
+		return;
+	place->culprit.told = true;
+	place->culprit.user = copy_text(user);
+}
+
+bool wait_place_is_awaited(const struct wait_place *place)
+{
+	return !place->told || (place->culprit.asked && !place->culprit.told);
+}
+
+const char *wait_evidence_name(enum wait_evidence evidence)
+{
+	static const char *const names[] = {
+	    [WAIT_EVIDENCE_WOKEN] = "woken_by",
+	    [WAIT_EVIDENCE_OWNER] = "mutex_owner",
+	};
+
+	return names[evidence];
 }

@@ -22,6 +22,7 @@ struct item {
 	bool forget;
 	pid_t pid, tid;
 	uint64_t since_ns;
+	uint32_t tag;
 	struct stack_regs regs;
 	unsigned char *bytes; /* of the stack; NULL once it is told */
 	size_t len;
@@ -266,6 +267,7 @@ static struct item *new_question(const struct stack_question *question)
 	item->pid = question->pid;
 	item->tid = question->tid;
 	item->since_ns = question->since_ns;
+	item->tag = question->tag;
 	item->regs = question->regs;
 	item->len = copy->len;
 	item->kernel_len = copy->kernel_len;
@@ -366,6 +368,7 @@ size_t stack_teller_take(struct stack_teller *teller,
 		struct stack_answer a = {.pid = item->pid,
 		    .tid = item->tid,
 		    .since_ns = item->since_ns,
+		    .tag = item->tag,
 		    .user = buf_sv(&item->user),
 		    .kernel = sv_from(item->kernel, item->kernel_len)};
 

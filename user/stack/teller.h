@@ -37,7 +37,9 @@ enum {
 
 struct stack_question {
 	pid_t pid, tid;
-	uint64_t since_ns;      /* when the wait began; not looked at, stands in the answer */
+	/* Not looked at, they stand in the answer: when the wait began, and what the caller likes. */
+	uint64_t since_ns;
+	uint32_t tag;
 	struct stack_regs regs; /* with which the thread entered the kernel */
 	const struct blocked_copy *copy; /* borrowed for the call */
 };
@@ -46,6 +48,7 @@ struct stack_question {
 struct stack_answer {
 	pid_t pid, tid;
 	uint64_t since_ns;
+	uint32_t tag;
 	struct sv user;   /* as stack_frame_print() has them; empty: it cannot be told */
 	struct sv kernel; /* as it was copied; may be empty */
 };

@@ -2,6 +2,7 @@
 /* Parents, groups and publication; see assembler.h for the rules of evidence. */
 #include "trace/assembler.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,9 +17,6 @@
 #include "trace/pair_table.h"
 #include "trace/thread_work.h"
 #include "trace/time_share.h"
-
-/* Open exchanges that one question looks at, oldest first. */
-#define OPEN_LOOKED_AT_MAX 1024
 
 struct assembler {
 	struct assembler_options options;
@@ -296,13 +294,51 @@ void assembler_wait(struct assembler *a, const struct thread_wait *wait)
 		known_waits_look(&work->known, wait);
 }
 
+/* The place of a wait that was looked at; NULL when it is not remembered. */
+static struct wait_place *place_of(const struct assembler *a, uint32_t tid, uint64_t since_ns)
+{
+	const struct thread_work *work = thread_work_find(&a->threads, tid);
+
+	return work ? known_waits_place(&work->known, since_ns) : NULL;
+}
+
 void assembler_place(struct assembler *a, const struct thread_place *place)
 {
-	struct thread_work *work = thread_work_find(&a->threads, place->tid);
-	struct wait_place *known = work ? known_waits_place(&work->known, place->since_ns) : NULL;
+	struct wait_place *known = place_of(a, place->tid, place->since_ns);
 
-	if (known && !known->told)
+	if (known && place->of_culprit)
+		wait_place_tell_culprit(known, place->user);
+	else if (known)
 		wait_place_tell(known, place->user, place->kernel);
+}
+
+/* The request that a thread serves then, if that is for sure. */
+static const struct node *request_of(const struct assembler *a, uint32_t tid, uint64_t time_ns)
+{
+	const struct thread_work *work = thread_work_find(&a->threads, tid);
+	bool ambiguous;
+
+	return work ? thread_work_current(work, work->slice, time_ns, &ambiguous) : NULL;
+}
+
+void assembler_culprit(struct assembler *a, const struct thread_culprit *culprit)
+{
+	struct wait_place *place = place_of(a, culprit->tid, culprit->since_ns);
+	const struct node *request = request_of(a, culprit->culprit_tid, culprit->time_ns);
+	struct wait_culprit *known;
+
+	if (!place || place->final || place->culprit.evidence == WAIT_EVIDENCE_WOKEN)
+		return;
+	known = &place->culprit;
+	known->evidence = culprit->evidence;
+	known->pid = culprit->culprit_pid;
+	known->tid = culprit->culprit_tid;
+	known->asked = known->asked || culprit->asked;
+	snprintf(known->name, sizeof(known->name), "%.*s", SV_ARG(culprit->name));
+	if (!request)
+		return;
+	known->trace_id = request->group->trace_id;
+	known->span_id = request->span_id;
 }
 
 /* --- what is open -------------------------------------------------------------------------------- */
@@ -315,7 +351,7 @@ size_t assembler_open(
 	list_for_each (at, &a->graph.open) {
 		const struct node *node = container_of(at, struct node, open);
 
-		if (node->exchange->start_ns >= before_ns || ++looked_at > OPEN_LOOKED_AT_MAX)
+		if (node->exchange->start_ns >= before_ns || ++looked_at > ASSEMBLER_OPEN_MAX)
 			break;
 		for (i = 0; i < n && ret_processes[i].pid != node->pid; i++)
 			;
@@ -326,15 +362,19 @@ size_t assembler_open(
 	return n;
 }
 
-void assembler_each_open(struct assembler *a, uint64_t now_ns,
+void assembler_each_open(struct assembler *a, uint64_t now_ns, uint64_t before_ns,
     void (*take)(void *ctx, const struct span *span), void *ctx)
 {
+	size_t looked_at = 0;
+
 	list_for_each (at, &a->graph.open) {
 		const struct node *node = container_of(at, struct node, open);
 		struct exchange exchange = *node->exchange;
 		struct service *service = service_table_get(a->options.services, exchange.pid);
 		struct span *span = NULL;
 
+		if (exchange.start_ns >= before_ns || ++looked_at > ASSEMBLER_OPEN_MAX)
+			break;
 		exchange.end_ns = now_ns;
 		if (exchange.has_head && service && now_ns > exchange.start_ns)
 			span = http_span_build(

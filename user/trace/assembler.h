@@ -29,6 +29,9 @@
  */
 #define ASSEMBLER_MAX_NODES 262144
 
+/* Open exchanges that one question looks at, oldest first. */
+#define ASSEMBLER_OPEN_MAX 1024
+
 struct assembler_options {
 	struct rng rng;                   /* for ids */
 	struct service_table *services;   /* borrowed */
@@ -68,7 +71,19 @@ struct thread_wait {
 struct thread_place {
 	uint32_t tid;
 	uint64_t since_ns;
+	bool of_culprit; /* the stack is that of its culprit */
 	struct sv user, kernel;
+};
+
+/* Who has the lock that it waits for. */
+struct thread_culprit {
+	uint32_t tid; /* who waits, */
+	uint64_t since_ns;
+	uint64_t time_ns; /* when that was known */
+	enum wait_evidence evidence;
+	uint32_t culprit_pid, culprit_tid;
+	struct sv name; /* the thread's */
+	bool asked;     /* its place follows */
 };
 
 /* Requests that are open, of one process. */
@@ -101,6 +116,7 @@ void assembler_forget(struct assembler *assembler, const struct service *service
 
 /* A thread was looked at while it waited; what its stacks tell follows, as long as nobody waits in vain for it. */
 void assembler_wait(struct assembler *assembler, const struct thread_wait *wait);
+void assembler_culprit(struct assembler *assembler, const struct thread_culprit *culprit);
 void assembler_place(struct assembler *assembler, const struct thread_place *place);
 
 /* Processes that have requests or calls open since before that time, up to max of them; their number. */
@@ -108,10 +124,10 @@ size_t assembler_open(const struct assembler *assembler, uint64_t before_ns,
     struct open_process *ret_processes, size_t max);
 
 /*
- * Each open exchange of which the head is known, as the span that it would be if it ended now, oldest first: borrowed for the call. Its place
- * may not be told yet.
+ * Each exchange of which the head is known and that is open since before that time, as the span that it would be if it ended now, oldest first:
+ * borrowed for the call. The oldest ASSEMBLER_OPEN_MAX only. Its place may not be told yet.
  */
-void assembler_each_open(struct assembler *assembler, uint64_t now_ns,
+void assembler_each_open(struct assembler *assembler, uint64_t now_ns, uint64_t before_ns,
     void (*span)(void *ctx, const struct span *span), void *ctx);
 
 /* Nothing is awaited any longer: what threads were last seen to wait for is shared out, too. */

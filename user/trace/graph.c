@@ -136,6 +136,24 @@ static void node_free(struct graph *g, struct node *node)
 	g->n_nodes--;
 }
 
+/* What is not known of its longest wait by now will not be. */
+static void span_settle_wait(struct span *span)
+{
+	struct wait_place *place = span->wait.place;
+
+	if (!place)
+		return;
+	if (!place->told) {
+		wait_place_unref(place);
+		span->wait = (struct span_wait){0};
+		return;
+	}
+	place->final = true;
+	if (span->wait.state == LEDGER_LOCK && !span_id_is_zero(&place->culprit.span_id))
+		span->culprit = (struct span_link){place->culprit.trace_id, place->culprit.span_id,
+		    SPAN_FLAG_SAMPLED | SPAN_FLAG_REMOTE_KNOWN};
+}
+
 /* The span of an ended node with the ids of its group; the node keeps none. */
 static struct span *node_take_span(struct graph *g, struct node *node)
 {
@@ -151,10 +169,7 @@ static struct span *node_take_span(struct graph *g, struct node *node)
 	span_set_basis(span, node->basis);
 	if (node->parent_remote)
 		span->flags |= SPAN_FLAG_PARENT_IS_REMOTE;
-	if (span->wait.place && !span->wait.place->told) {
-		wait_place_unref(span->wait.place);
-		span->wait = (struct span_wait){0};
-	}
+	span_settle_wait(span);
 	if (node->taken) /* final from now on */
 		node->taken->facts.span.trace_id = group->trace_id;
 	if (node->waited_for)
@@ -261,7 +276,7 @@ static bool group_awaits_place(const struct group *group)
 	list_for_each (at, &group->nodes) {
 		const struct span *span = container_of(at, struct node, member)->span;
 
-		if (span && span->wait.place && !span->wait.place->told)
+		if (span && span->wait.place && wait_place_is_awaited(span->wait.place))
 			return true;
 	}
 	return false;

@@ -27,15 +27,17 @@ static struct known_wait *known_waits_push(struct known_waits *known)
 
 void known_waits_look(struct known_waits *known, const struct thread_wait *wait)
 {
-	struct wait_place *place = wait->asked ? wait_place_new() : NULL;
+	struct wait_place *place = NULL;
 
 	known->looked_ns = wait->time_ns;
 	known->totals = wait->waits;
 	known->totals.ns[wait->kind] += wait->time_ns - wait->since_ns;
 	known->totals.switches++;
+	known_waits_over(known, wait->since_ns);
+	if (wait->asked && !known_waits_place(known, wait->since_ns))
+		place = wait_place_new();
 	if (!place)
 		return;
-	known_waits_over(known, wait->since_ns);
 	*known_waits_push(known) = (struct known_wait){
 	    .since_ns = wait->since_ns,
 	    .until_ns = UINT64_MAX,

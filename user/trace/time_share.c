@@ -220,6 +220,8 @@ void time_statement(
 	__u64 waits[ZSP_WAIT_MAX];
 	struct node *owner;
 
+	known_waits_over(&work->known, statement->start_ns);
+	known_waits_over(&work->known, statement->end_ns);
 	if (list_empty(&work->requests) || is_only(work) || statement->start_ns < work->last_ns ||
 	    !statement->stmt)
 		return;
@@ -322,7 +324,8 @@ void time_request_end(struct node *request, struct ledger *ret_ledger, struct sp
 	take_wait(request, ret_ledger, ret_wait);
 }
 
-void time_request_look(struct node *request)
+/* What the request's thread waited for when it was looked at last; given to *to, which is the request or a copy of it. */
+static void give_looked(const struct node *request, struct node *to)
 {
 	const struct thread_work *work = request->work;
 	const struct known_waits *known = work ? &work->known : NULL;
@@ -332,12 +335,17 @@ void time_request_look(struct node *request)
 		return;
 	waits_between(work->waits.ns, known->totals.ns, waits);
 	if (!is_only(work) && work->current == request)
-		give_work(work, request, work->last_ns, known->looked_ns, waits, true);
+		give_work(work, to, work->last_ns, known->looked_ns, waits, true);
 	else if (is_only(work) && (is_calling(request) || !idle_ns(waits)))
-		give(work, request, work->last_ns, known->looked_ns, waits);
+		give(work, to, work->last_ns, known->looked_ns, waits);
 	else if (is_only(work)) /* others may be at work for it; but this is where its thread is */
 		known_waits_take(
-		    known, work->last_ns, known->looked_ns, waits, false, &request->time.wait);
+		    known, work->last_ns, known->looked_ns, waits, false, &to->time.wait);
+}
+
+void time_request_look(struct node *request)
+{
+	give_looked(request, request);
 }
 
 void time_so_far(
@@ -354,7 +362,7 @@ void time_so_far(
 		time_call_end(&copy, NULL, ret_ledger, ret_wait);
 		return;
 	}
-	time_request_look(&copy);
+	give_looked(node, &copy);
 	time_request_end(&copy, ret_ledger, ret_wait);
 }
 

@@ -87,7 +87,8 @@ static void take_request(struct why_finding *f, const struct why_kept *kept)
 	if (!is_concerned(kept->request, &f->state))
 		return;
 	ns = why_request_state_ns(kept->request, f->state); /* with what was work */
-	f->min_ns = f->requests == 0 || ns < f->min_ns ? ns : f->min_ns;
+	if (!kept->request->open && ns < f->min_ns)
+		f->min_ns = ns;
 	f->max_ns = ns > f->max_ns ? ns : f->max_ns;
 	f->mean_ns += kept->weight * (double)ns; /* a sum until all are in */
 	f->requests += kept->weight;
@@ -148,7 +149,8 @@ static bool is_much(
 static bool find_time(const struct why_set *set, const struct why_route *route,
     enum ledger_state state, const struct why_report *report, struct why_finding *ret_finding)
 {
-	struct why_finding f = {.kind = WHY_FINDING_TIME, .route = set->route, .state = state};
+	struct why_finding f = {
+	    .kind = WHY_FINDING_TIME, .route = set->route, .state = state, .min_ns = UINT64_MAX};
 
 	for (size_t i = 0; i < set->n; i++) {
 		if (!why_set_counts(set, i))
@@ -159,6 +161,8 @@ static bool find_time(const struct why_set *set, const struct why_route *route,
 	if (f.requests == 0)
 		return false;
 	f.mean_ns /= f.requests;
+	if (f.min_ns == UINT64_MAX) /* none of them has ended */
+		f.min_ns = f.max_ns;
 	f.share = f.weight = f.lost_ns / report->lost_ns;
 	if (f.mean_ns < (double)WHY_WORTH_NS || !is_much(report, &f, route))
 		return false;

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In what slow requests wait: the stack of their thread, and of those that never end, what they wait in right now."""
+import json
+import os
+import re
+import signal
+import threading
+import time
+
+import lib
+import observer
+from http_raw import Client
+from lib import check, equal, wait_for
+from shop import MODELS, Shop, is_server, order
+from test_record import expect_identical, record
+
+# A server with a thread per connection: /sleep/MS sleeps so long, /hang waits for a lock that nobody gives back.
+SERVER = """
+import http.server, threading, time
+lock = threading.Lock()
+lock.acquire()
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        if self.path.startswith("/sleep/"):
+            time.sleep(int(self.path[7:]) / 1000)
+        elif self.path == "/hang":
+            lock.acquire()
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+    def log_message(self, *args):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+# One thread, many connections, and a pool of database connections that has run dry: /work waits for one, with the loop.
+LOOP = """
+import queue, selectors, socket
+pool = queue.Queue()
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+loop = selectors.DefaultSelector()
+loop.register(listener, selectors.EVENT_READ)
+while True:
+    for key, _ in loop.select():
+        if key.fileobj is listener:
+            loop.register(listener.accept()[0], selectors.EVENT_READ)
+        elif b"GET /work" in key.fileobj.recv(65536):
+            pool.get()
+"""
+
+
+class Server:
+    """A Python program that writes its port first."""
+
+    def __init__(self, t, text):
+        self.process = t.start(lib.PYTHON, t.write("server.py", text))
+        self.port = int(wait_for(lambda: self.process.out.partition("\n")[0], "the server to listen"))
+        self.pid = self.process.pid
+
+    def leave_open(self, *targets):
+        """Requests of which no answer is awaited; their connections."""
+        clients = [Client(self.port) for _ in targets]
+        for client, target in zip(clients, targets):
+            client.send(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        return clients
+
+
+def observe(t, server, *args):
+    zerospan = observer.start(t, "trace", "--format", "otlp-json", "--pid", server.pid, *args)
+    zerospan.wait_ready()
+    return zerospan
+
+
+def told_open(zerospan):
+    """What it says is open, when it is asked."""
+    before = zerospan.err.count("requests and calls that are open")
+    os.kill(zerospan.pid, signal.SIGUSR1)
+    wait_for(lambda: zerospan.err.count("requests and calls that are open") > before, "an answer to SIGUSR1")
+    return zerospan.err.rpartition("requests and calls that are open")[2]
+
+
+def wait_names(span, state, function, share):
+    """The span's longest wait: its state, a function of its stack, and that it is so much of the span at least."""
+    equal(span.get("zerospan.stack.state"), state, f"state of {span}")
+    check(function in span.get("zerospan.stack.user"), f"{span}: {span.get('zerospan.stack.user')}")
+    waited_ms = span.get("zerospan.stack.wait_ms")
+    check(share * span.seconds <= waited_ms / 1000 <= span.seconds, f"{span} waited {waited_ms} ms")
+
+
+@lib.deadline(60)
+def test_sleeping_deduct(t):
+    """A smartphone's deduction names the shop's sleep by function, file and line; its callers wait for it. Replayed, too."""
+    shop = Shop(t)
+    client = shop.client()
+    zerospan = record(t, "--pid", shop.pid)
+    client.post_json("/checkout", order("smartphone", 3))
+    equal(zerospan.stop(), 0, "exit status")
+    spans = [s for line in expect_identical(t, zerospan).splitlines() for s in observer.spans_of(json.loads(line))]
+    deduct, = [s for s in spans if is_server(s, "/inventory/deduct")]
+    wait_names(deduct, "sleep", "simulate_latency (shop.c:", 0.9)
+    check(re.search(r"\bdesk_serve \(desk\.c:\d+\)\n(.*\n)*start_thread", deduct.get("zerospan.stack.user")),
+          deduct.get("zerospan.stack.user"))
+    check("nanosleep" in deduct.get("zerospan.stack.kernel"), deduct.get("zerospan.stack.kernel"))
+    for span in spans:
+        if span is not deduct and span.seconds > 0.9:
+            wait_names(span, "downstream", "inventory_client_post (inventory_client.c:", 0.3)
+    t.note(deduct.get("zerospan.stack.user").split("\n")[1])
+
+
+@lib.deadline(90)
+def test_every_model(t):
+    """A thread that sleeps is found whether it has read the request or was handed it; a loop's timer is no thread that waits."""
+    for model, sleeps in zip(MODELS, (True, True, False)):
+        shop = Shop(t, model, name=model)
+        client = shop.client()
+        zerospan = observe(t, shop)
+        client.post_json("/checkout", order("smartphone", 3))
+        equal(zerospan.stop(), 0, "exit status")
+        slept = [s for s in zerospan.spans() if is_server(s, "/inventory/deduct")]
+        equal(len(slept), 1, f"deductions with {model}")
+        if sleeps:
+            wait_names(slept[0], "sleep", "simulate_latency (shop.c:", 0.9)
+        else:
+            check("zerospan.stack.state" not in slept[0].attrs, f"{model}: {slept[0].attrs}")
+
+
+@lib.deadline(60)
+def test_threshold(t):
+    """Requests beyond --stack-over are looked at, faster ones are not."""
+    server = Server(t, SERVER)
+    client = Client(server.port)
+    for over, sleeps in (("10ms", ((40, True), (0, False))), ("400ms", ((100, False), (900, True)))):
+        zerospan = observe(t, server, "--stack-over", over)
+        for ms, _ in sleeps:
+            equal(client.get(f"/sleep/{ms}").status, 200, "status")
+        equal(zerospan.stop(), 0, "exit status")
+        for ms, looked_at in sleeps:
+            span, = [s for s in zerospan.spans() if s.get("url.path") == f"/sleep/{ms}"]
+            if looked_at:
+                wait_names(span, "sleep", "clock_nanosleep", 0.5)
+            else:
+                check("zerospan.stack.state" not in span.attrs, f"{span}: {span.attrs}")
+
+
+@lib.deadline(60)
+def test_server_that_hangs(t):
+    """Two requests wait for a lock for ever: asked by a signal, and at the end, zerospan tells for how long and where."""
+    server = Server(t, SERVER)
+    zerospan = observe(t, server)
+    check("none" in told_open(zerospan), "nothing is open")
+    clients = server.leave_open("/hang", "/hang")
+    wait_for(lambda: told_open(zerospan).count(" GET /hang ") == 2, "both requests to be told")
+    time.sleep(1)
+    text = told_open(zerospan)
+    lock_s = [float(s) for s in re.findall(r"GET /hang  request of .* lock ([\d.]+) s", text)]
+    check(len(lock_s) == 2 and min(lock_s) >= 1, text)
+    equal(text.count("PyThread_acquire_lock_timed"), 2, f"stacks in\n{text}")
+    equal(zerospan.stop(), 0, "exit status")
+    cut = [s for s in zerospan.spans() if s.get("url.path") == "/hang"]
+    equal(len(cut), 2, "spans of the requests")
+    for span in cut:
+        wait_names(span, "lock", "PyThread_acquire_lock_timed", 0.95)
+        check(span.get("zerospan.time.lock_ms") >= 950 * span.seconds, f"{span}: {span.attrs}")
+    for client in clients:
+        client.close()
+
+
+@lib.deadline(60)
+def test_loop_that_hangs(t):
+    """An event loop that waits for a connection pool: what came before it and with it is open, and the lock is told."""
+    server = Server(t, LOOP)
+    zerospan = observe(t, server)
+    clients = server.leave_open("/first", "/second")
+    wait_for(lambda: told_open(zerospan).count("request of") == 2, "two requests to be told")
+    clients += server.leave_open("/work")
+    wait_for(lambda: " GET /work " in told_open(zerospan), "the third one to be told")
+    time.sleep(1)
+    text = told_open(zerospan)
+    equal(text.count("request of"), 3, f"requests in\n{text}")
+    work, = re.findall(r"GET /work  .*\n(?:   .*\n)+", text)
+    check(re.search(r"lock [\d.]+ (m?s)", work) and "PyThread_acquire_lock_timed" in work, text)
+    equal(zerospan.stop(), 0, "exit status")
+    for client in clients:
+        client.close()
+
+
+@lib.deadline(60)
+def test_metrics(t):
+    """What is slow and open stands in /metrics, and is 0 once it is over."""
+    server = Server(t, SERVER)
+    zerospan = observer.start(t, "run", "--listen", "127.0.0.1:0", "--pid", server.pid)
+    zerospan.wait_ready()
+
+    def sample(name, **labels):
+        return [value for at, given, value in zerospan.metrics().samples
+                if at == name and labels.items() <= given.items()]
+
+    sleeper = threading.Thread(target=lambda: Client(server.port).get("/sleep/3000"))
+    sleeper.start()
+    wait_for(lambda: sum(sample("zerospan_open_requests", http_route="/sleep/{id}")) == 1, "the request to be told")
+    wait_for(lambda: max(sample("zerospan_open_request_age_seconds"), default=0) > 1, "it to be a second old")
+    wait_for(lambda: max(sample("zerospan_open_request_time_seconds", state="sleep"), default=0) > 1,
+             "it to have slept a second")
+    check(any("python3" in given.get("at", "") for name, given, _ in zerospan.metrics().samples
+              if name == "zerospan_open_requests"), "where it sleeps is not told")
+    sleeper.join()
+    wait_for(lambda: sum(sample("zerospan_open_requests")) == 0, "it to be over")
+    check(sum(sample("zerospan_stacks_total", outcome="told")) >= 1, "stacks told")
+    equal(zerospan.stop(), 0, "exit status")
