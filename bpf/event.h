@@ -27,7 +27,7 @@ enum zsp_kind {
 	ZSP_KIND_STATEMENT = 8,  /* struct zsp_statement: one SQLite statement execution */
 	ZSP_KIND_PROC_MAP = 9,   /* struct zsp_proc: a target mapped code: a library was loaded */
 	ZSP_KIND_LOCK = 10,      /* struct zsp_lock: the write lock of a database */
-	ZSP_KIND_WAKE = 11,      /* struct zsp_wake: a lock was given back to a thread that waited */
+	ZSP_KIND_WAKE = 11, /* struct zsp_wake: a lock was given back to a thread that waited */
 };
 
 /* Head of every record. 40 bytes. */

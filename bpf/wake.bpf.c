@@ -44,8 +44,8 @@ static __always_inline void report(
 	wake->stack_bytes = copy_stack(wake);
 	if (bpf_get_current_comm(wake->comm, sizeof(wake->comm)))
 		wake->comm[0] = 0;
-	zsp_header_init(&wake->h, ZSP_KIND_WAKE, sizeof(*wake) + wake->stack_bytes,
-	    bpf_ktime_get_ns(), 0, 0);
+	zsp_header_init(
+	    &wake->h, ZSP_KIND_WAKE, sizeof(*wake) + wake->stack_bytes, bpf_ktime_get_ns(), 0, 0);
 	zsp_submit(wake, false);
 }
 
@@ -62,8 +62,8 @@ int BPF_PROG(zsp_sched_waking, struct task_struct *woken)
 	if (!ledger->off_ns || ledger->watched_ns != ledger->off_ns)
 		return 0;
 	entry = zsp_own_entry();
-	if (ledger->pid != bpf_get_current_pid_tgid() >> 32 || zsp_class_of(&entry) != ZSP_SYSCALL_LOCK ||
-	    entry.arg0 != ledger->what)
+	if (ledger->pid != bpf_get_current_pid_tgid() >> 32 ||
+	    zsp_class_of(&entry) != ZSP_SYSCALL_LOCK || entry.arg0 != ledger->what)
 		return 0;
 	ledger->watched_ns = 0;
 	report(ledger, &entry, woken->pid);

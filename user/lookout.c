@@ -92,23 +92,27 @@ static bool concerns_request(const struct lookout *l, const struct thread_away *
 	return false;
 }
 
-/* True if this wait was looked at before. */
-static bool note_seen(struct lookout *l, const struct thread_away *thread)
+static struct seen *seen_of(struct lookout *l, const struct thread_away *thread)
 {
-	struct seen *seen = &l->seen[thread->tid % SEEN_MAX];
+	return &l->seen[thread->tid % SEEN_MAX];
+}
 
-	if (seen->tid == thread->tid && seen->since_ns == thread->since_ns)
-		return true;
-	*seen = (struct seen){.tid = thread->tid, .since_ns = thread->since_ns};
-	return false;
+/* Was this wait looked at before? */
+static bool was_seen(struct lookout *l, const struct thread_away *thread)
+{
+	const struct seen *seen = seen_of(l, thread);
+
+	return seen->tid == thread->tid && seen->since_ns == thread->since_ns;
 }
 
 static bool take_token(struct lookout *l)
 {
 	const uint64_t price = NS_PER_S / LOOKOUT_PER_S;
 
-	if (l->tokens_ns < price)
+	if (l->tokens_ns < price) {
+		l->stats.refused++; /* until a later look */
 		return false;
+	}
 	l->tokens_ns -= price;
 	return true;
 }
@@ -131,10 +135,6 @@ static bool ask(struct lookout *l, const struct thread_away *thread, struct stac
 	question.pid = blocked.pid;
 	question.regs = blocked.regs;
 	question.copy = &l->copy;
-	if (!take_token(l)) {
-		l->stats.refused++;
-		return false;
-	}
 	if (blocked_copy_take(&blocked, &l->copy)) {
 		l->stats.back++;
 		return false;
@@ -200,15 +200,15 @@ static void on_away(void *ctx, const struct thread_away *thread)
 	};
 	const struct stack_question question = {
 	    .tid = (pid_t)thread->tid, .since_ns = thread->since_ns, .tag = OF_WAITER};
-	bool seen;
+	bool first;
 
-	if (!concerns_request(l, thread))
-		return;
-	seen = note_seen(l, thread);
-	if (seen && !l->all)
+	if (!concerns_request(l, thread) || (was_seen(l, thread) && !l->all))
 		return;
 	l->slow_until_ns = l->now_ns + SLOW_NS;
-	wait.asked = !seen && ask(l, thread, question);
+	first = !was_seen(l, thread) && take_token(l);
+	if (first)
+		*seen_of(l, thread) = (struct seen){thread->tid, thread->since_ns};
+	wait.asked = first && ask(l, thread, question);
 	if (wait.asked || l->all)
 		pipeline_wait(l->options.pipeline, &wait);
 	if (wait.asked && thread->wait == ZSP_WAIT_LOCK)

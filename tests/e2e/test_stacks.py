@@ -103,8 +103,8 @@ def test_sleeping_deduct(t):
     spans = [s for line in expect_identical(t, zerospan).splitlines() for s in observer.spans_of(json.loads(line))]
     deduct, = [s for s in spans if is_server(s, "/inventory/deduct")]
     wait_names(deduct, "sleep", "simulate_latency (shop.c:", 0.9)
-    check(re.search(r"\bdesk_serve \(desk\.c:\d+\)\n(.*\n)*start_thread", deduct.get("zerospan.stack.user")),
-          deduct.get("zerospan.stack.user"))
+    check(re.search(r"\nserve \(model_threads\.c:\d+\)\n(.*\n)*libc\.so\.6|\nstart_thread \(",
+                    deduct.get("zerospan.stack.user")), deduct.get("zerospan.stack.user"))
     check("nanosleep" in deduct.get("zerospan.stack.kernel"), deduct.get("zerospan.stack.kernel"))
     for span in spans:
         if span is not deduct and span.seconds > 0.9:
@@ -164,8 +164,8 @@ def test_server_that_hangs(t):
     cut = [s for s in zerospan.spans() if s.get("url.path") == "/hang"]
     equal(len(cut), 2, "spans of the requests")
     for span in cut:
-        wait_names(span, "lock", "PyThread_acquire_lock_timed", 0.95)
-        check(span.get("zerospan.time.lock_ms") >= 950 * span.seconds, f"{span}: {span.attrs}")
+        wait_names(span, "lock", "PyThread_acquire_lock_timed", 0.8)
+        check(span.get("zerospan.time.lock_ms") >= 800 * span.seconds, f"{span}: {span.attrs}")
     for client in clients:
         client.close()
 

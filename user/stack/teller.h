@@ -40,7 +40,7 @@ struct stack_question {
 	/* Not looked at, they stand in the answer: when the wait began, and what the caller likes. */
 	uint64_t since_ns;
 	uint32_t tag;
-	struct stack_regs regs; /* with which the thread entered the kernel */
+	struct stack_regs regs;          /* with which the thread entered the kernel */
 	const struct blocked_copy *copy; /* borrowed for the call */
 };
 

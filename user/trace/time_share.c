@@ -331,7 +331,8 @@ static void give_looked(const struct node *request, struct node *to)
 	const struct known_waits *known = work ? &work->known : NULL;
 	__u64 waits[ZSP_WAIT_MAX];
 
-	if (!work || known->looked_ns <= work->last_ns)
+	if (!work || known->looked_ns <= work->last_ns ||
+	    known->totals.switches - work->waits.switches > INT32_MAX)
 		return;
 	waits_between(work->waits.ns, known->totals.ns, waits);
 	if (!is_only(work) && work->current == request)
