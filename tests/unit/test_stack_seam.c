@@ -72,6 +72,24 @@ static void tell(const struct stack_sample *sample, struct stack_trace *ret_trac
 	assert_int_equal(stack_reader_trace(reader, sample, clock_monotonic_ns(), ret_trace), 0);
 }
 
+/* A copy of a waiter for the test alone: others run the waiters meanwhile, and probes are of files. */
+static void copy_waiter(const char *way, char *path, size_t size)
+{
+	char command[1200], directory[] = "/tmp/test-seam-XXXXXX";
+
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, size, "%s/%s", directory, way);
+	snprintf(command, sizeof(command), "cp %s/%s %s", TEST_WAITERS, way, path);
+	assert_int_equal(system(command), 0);
+}
+
+static void drop_copy(char *path)
+{
+	unlink(path);
+	*strrchr(path, '/') = '\0';
+	rmdir(path);
+}
+
 /* Tell the stack of a waiter with return probes of functions, separated by spaces. */
 static struct waiter run(const char *way, const char *mode, const char *functions)
 {
@@ -81,17 +99,18 @@ static struct waiter run(const char *way, const char *mode, const char *function
 	struct waiter w;
 	struct taken t;
 
-	snprintf(path, sizeof(path), TEST_WAITERS "/%s", way);
+	copy_waiter(way, path, sizeof(path));
 	snprintf(names, sizeof(names), "%s", functions);
 	for (char *name = strtok(names, " "); name; name = strtok(NULL, " "))
 		fds[n++] = set_probe(path, name);
-	w = waiter_built(way, mode);
+	w = waiter_start(NULL, path, mode);
 	t = waiter_sample(&w);
 	tell(&t.sample, &trace);
 	taken_free(&t);
 	waiter_end(&w);
 	for (size_t i = 0; i < n; i++)
 		close(fds[i]);
+	drop_copy(path);
 	stack_reader_forget(reader, w.pid);
 	return w;
 }
