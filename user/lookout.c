@@ -65,7 +65,7 @@ struct lookout *lookout_new(const struct lookout_options *options)
 		return NULL;
 	l->options = *options;
 	l->tokens_ns = LOOKOUT_AT_ONCE * (NS_PER_S / LOOKOUT_PER_S);
-	l->teller = stack_teller_new(-1);
+	l->teller = stack_teller_new(-1, STACK_QUIET_NS);
 	if (!l->teller) {
 		free(l);
 		return NULL;

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "discover/code_calls.h"
 #include "discover/insn_text.h"
 #include "discover/sqlite_code.h"
 #include "discover/x86_insn.h"
@@ -74,6 +75,27 @@ static void check_function(enum elf_machine machine, struct sv code)
 	}
 }
 
+/* What ends with a call depends on the last bytes only, what begins with a jump on the first. */
+static void check_calls(enum elf_machine machine, struct sv code)
+{
+	struct code_text text = {machine, 0x10000, (const uint8_t *)code.p, code.len}, part = text;
+	struct code_return r = {0}, again = {0};
+	uint64_t target = 1, same = 1;
+	bool ends = code_ends_with_call(&text, &r), begins = code_begins_with_jump(&text, &target);
+
+	REQUIRE(ends == (r.target || r.word || r.any));
+	REQUIRE(begins || target == 1);
+	if (code.len > CODE_CALL_MAX) {
+		part.bytes += code.len - CODE_CALL_MAX;
+		part.address += code.len - CODE_CALL_MAX;
+		part.len = CODE_CALL_MAX;
+		REQUIRE(code_ends_with_call(&part, &again) == ends);
+		REQUIRE(r.target == again.target && r.word == again.word && r.any == again.any);
+		text.len = CODE_CALL_MAX;
+		REQUIRE(code_begins_with_jump(&text, &same) == begins && same == target);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct sv code = fuzz_copy(data, size);
@@ -82,6 +104,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_text(ELF_MACHINE_X86_64, code);
 	check_text(ELF_MACHINE_AARCH64, code);
 	check_function(ELF_MACHINE_X86_64, code);
+	check_calls(ELF_MACHINE_X86_64, code);
+	check_calls(ELF_MACHINE_AARCH64, code);
 	check_function(ELF_MACHINE_AARCH64, code);
 	check_function(ELF_MACHINE_OTHER, code);
 	fuzz_free(code);

@@ -118,9 +118,11 @@ static inline struct stack_regs regs_from_user(const struct user_regs_struct *u)
 	return (struct stack_regs){.ip = u->rip,
 	    .sp = u->rsp,
 	    .fp = u->rbp,
-	    .saved = {u->rbx, u->r12, u->r13, u->r14, u->r15}};
+	    .saved = {u->rbx, u->r12, u->r13, u->r14, u->r15},
+	    .saved_known = true};
 #else
-	struct stack_regs regs = {.ip = u->pc, .sp = u->sp, .fp = u->regs[29], .lr = u->regs[30]};
+	struct stack_regs regs = {
+	    .ip = u->pc, .sp = u->sp, .fp = u->regs[29], .lr = u->regs[30], .saved_known = true};
 
 	memcpy(regs.saved, u->regs + 19, sizeof(regs.saved));
 	return regs;
@@ -158,7 +160,7 @@ static inline struct taken waiter_sample(const struct waiter *w)
 /* What getcontext() wrote. */
 static inline struct stack_regs regs_from_context(const ucontext_t *context)
 {
-	struct stack_regs regs = {0};
+	struct stack_regs regs = {.saved_known = true};
 
 #if defined(__x86_64__)
 	const greg_t *r = context->uc_mcontext.gregs;

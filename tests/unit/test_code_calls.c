@@ -143,12 +143,108 @@ static void follows_plt_entries(void **state)
 	}
 }
 
+/* The address behind each is BASE + its length. */
+static const struct ending {
+	const char *name;
+	enum elf_machine machine;
+	const char *code;
+	size_t len;
+	uint64_t target, word;
+	bool any;
+} endings[] = {
+    {"call", ELF_MACHINE_X86_64, CODE("\x90\x90\xe8\x00\x10\x00\x00"), BASE + 0x1007, 0, false},
+    {"call *word", ELF_MACHINE_X86_64, CODE("\xff\x15\x00\x20\x00\x00"), 0, BASE + 0x2006, false},
+    {"call *%rax", ELF_MACHINE_X86_64, CODE("\x90\xff\xd0"), 0, 0, true},
+    {"call *%r12", ELF_MACHINE_X86_64, CODE("\x41\xff\xd4"), 0, 0, true},
+    {"call *(%rbx)", ELF_MACHINE_X86_64, CODE("\xff\x13"), 0, 0, true},
+    {"call *8(%rbx)", ELF_MACHINE_X86_64, CODE("\xff\x53\x08"), 0, 0, true},
+    {"call *8(%rsp)", ELF_MACHINE_X86_64, CODE("\xff\x54\x24\x08"), 0, 0, true},
+    {"call *(%rax,%rbx,8)", ELF_MACHINE_X86_64, CODE("\xff\x14\xd8"), 0, 0, true},
+    {"call *0x100(%rax)", ELF_MACHINE_X86_64, CODE("\xff\x90\x00\x01\x00\x00"), 0, 0, true},
+    {"call *0x100(%rsp)", ELF_MACHINE_X86_64, CODE("\xff\x94\x24\x00\x01\x00\x00"), 0, 0, true},
+    {"call *0x1000(,%rax,8)", ELF_MACHINE_X86_64, CODE("\xff\x14\xc5\x00\x10\x00\x00"), 0, 0, true},
+    {"jmp *%rax", ELF_MACHINE_X86_64, CODE("\xff\xe0"), 0, 0, false},
+    {"jmp", ELF_MACHINE_X86_64, CODE("\xe9\x00\x10\x00\x00"), 0, 0, false},
+    {"nothing", ELF_MACHINE_X86_64, CODE("\x90\x90\x90\x90\x90\x90\x90"), 0, 0, false},
+    {"bl", ELF_MACHINE_AARCH64, CODE("\xd5\x00\x04\x00\x94"), BASE + 0x1000, 0, false},
+    {"blr x0", ELF_MACHINE_AARCH64, CODE("\x00\x00\x3f\xd6"), 0, 0, true},
+    {"blraaz x8", ELF_MACHINE_AARCH64, CODE("\x1f\x09\x3f\xd6"), 0, 0, true},
+    {"blraa x8, x9", ELF_MACHINE_AARCH64, CODE("\x09\x09\x3f\xd7"), 0, 0, true},
+    {"b", ELF_MACHINE_AARCH64, CODE("\x00\x04\x00\x14"), 0, 0, false},
+    {"br x0", ELF_MACHINE_AARCH64, CODE("\x00\x00\x1f\xd6"), 0, 0, false},
+    {"other machine", ELF_MACHINE_OTHER, CODE("\xe8\x00\x10\x00\x00"), 0, 0, false},
+};
+
+static bool ending_of(const struct ending *e, size_t cut, struct code_return *r)
+{
+	struct edge edge = edge_copy(e->code + cut, e->len - cut);
+	/* On arm64 code is aligned, whatever is in front of it. */
+	uint64_t address = BASE + (e->machine == ELF_MACHINE_AARCH64 ? 4 - e->len : 0) + cut;
+	struct code_text text = {e->machine, address, (const uint8_t *)edge.p, edge.len};
+	bool is = code_ends_with_call(&text, r);
+
+	edge_free(&edge);
+	return is;
+}
+
+static void knows_what_return_addresses_follow(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+		const struct ending *e = &endings[i];
+		struct code_return r = {0};
+
+		if (ending_of(e, 0, &r) != (e->target || e->word || e->any) ||
+		    r.target != e->target || r.word != e->word || r.any != e->any)
+			fail_msg("%s: wrong", e->name);
+		for (size_t cut = 1; cut <= e->len; cut++)
+			ending_of(e, cut, &r);
+	}
+}
+
+static void follows_jumps(void **state)
+{
+	static const struct {
+		enum elf_machine machine;
+		const char *code;
+		size_t len;
+		uint64_t target; /* 0: none */
+	} jumps[] = {
+	    {ELF_MACHINE_X86_64, CODE("\xeb\x10"), BASE + 0x12},
+	    {ELF_MACHINE_X86_64, CODE("\xeb\xfe"), BASE},
+	    {ELF_MACHINE_X86_64, CODE("\xe9\x00\x10\x00\x00"), BASE + 0x1005},
+	    {ELF_MACHINE_X86_64, CODE("\xe8\x00\x10\x00\x00"), 0},
+	    {ELF_MACHINE_X86_64, CODE("\x75\x10"), 0},
+	    {ELF_MACHINE_AARCH64, CODE("\x00\x04\x00\x14"), BASE + 0x1000},
+	    {ELF_MACHINE_AARCH64, CODE("\xff\xff\xff\x17"), BASE - 4},
+	    {ELF_MACHINE_AARCH64, CODE("\x00\x04\x00\x94"), 0},
+	    {ELF_MACHINE_AARCH64, CODE("\x00\x04\x00\x54"), 0},
+	    {ELF_MACHINE_OTHER, CODE("\xeb\x10"), 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(jumps) / sizeof(jumps[0]); i++)
+		for (size_t len = 0; len <= jumps[i].len; len++) {
+			struct edge edge = edge_copy(jumps[i].code, len);
+			struct code_text text = {
+			    jumps[i].machine, BASE, (const uint8_t *)edge.p, len};
+			uint64_t target = 0;
+			bool is = code_begins_with_jump(&text, &target);
+
+			assert_int_equal(is, len == jumps[i].len && jumps[i].target);
+			assert_int_equal(target, is ? jumps[i].target : 0);
+			edge_free(&edge);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(finds_calls),
 	    cmocka_unit_test(looks_behind_what_is_no_call),
 	    cmocka_unit_test(follows_plt_entries),
+	    cmocka_unit_test(knows_what_return_addresses_follow),
+	    cmocka_unit_test(follows_jumps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

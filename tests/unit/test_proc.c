@@ -397,6 +397,37 @@ static void ports_come_sorted_and_bounded(void **state)
 	assert_int_equal(proc_net_ports(getpid(), ports, 4), 0);
 }
 
+/* Of our own: one that was touched, and one that was not. */
+static void pages(void **state)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *memory =
+	    mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t address = (uint64_t)(uintptr_t)memory;
+	struct proc_pages p;
+
+	(void)state;
+	if (getenv("ZEROSPAN_EMULATED")) {
+		print_message("qemu-user has other pages\n");
+		skip();
+	}
+	assert_ptr_not_equal(memory, MAP_FAILED);
+	madvise(memory, 2 * page, MADV_NOHUGEPAGE);
+	memory[page - 1] = 1;
+	assert_int_equal(proc_read_pages(getpid(), address + page - 4, 8, &p), 0);
+	assert_int_equal(p.n, 2);
+	assert_int_equal(p.size, page);
+	assert_int_equal(p.first, address / page);
+	assert_true(p.entries[0] & PROC_PAGE_PRESENT);
+	assert_int_equal(p.entries[1] & (PROC_PAGE_PRESENT | PROC_PAGE_SWAPPED), 0);
+	assert_int_equal(proc_read_pages(getpid(), address, page, &p), 0);
+	assert_int_equal(p.n, 1);
+	assert_int_equal(proc_read_pages(getpid(), address, 1 << 30, &p), 0);
+	assert_int_equal(p.n, PROC_PAGES_MAX);
+	assert_int_equal(proc_read_pages(0x7ffffff0, address, page, &p), -ESRCH);
+	munmap(memory, 2 * page);
+}
+
 int main(void)
 {
 	static int inet = AF_INET, inet6 = AF_INET6;
@@ -415,6 +446,7 @@ int main(void)
 	    cmocka_unit_test_prestate(finds_listeners, &inet),
 	    cmocka_unit_test_prestate(finds_listeners, &inet6),
 	    cmocka_unit_test(ports_come_sorted_and_bounded),
+	    cmocka_unit_test(pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

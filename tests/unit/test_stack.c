@@ -156,6 +156,38 @@ static void prints_traces(void **state)
 	buf_release(&text);
 }
 
+/* A function that finds its caller by a register that functions preserve. */
+extern const char by_saved_register[];
+#if defined(__x86_64__)
+#define SAVED_REGISTER "rbx"
+#else
+#define SAVED_REGISTER "x19"
+#endif
+__asm__(".text\n.cfi_startproc\n.globl by_saved_register\nby_saved_register:\n"
+	".cfi_def_cfa " SAVED_REGISTER ", 16\n.cfi_offset 30, -8\n.cfi_offset 16, -8\n"
+	"nop\nnop\nnop\nnop\nnop\nnop\nnop\nnop\n.cfi_endproc\n");
+
+static void registers_that_are_not_known(void **state)
+{
+	uint64_t words[4] = {0, 0, 0, own.regs.ip}, start = 0x10000;
+	struct stack_sample sample = {.pid = getpid(),
+	    .bytes = words,
+	    .len = sizeof(words),
+	    .regs = {.ip = (uint64_t)(uintptr_t)by_saved_register + 4,
+		.sp = start,
+		.saved = {start + 16},
+		.saved_known = true}};
+
+	(void)state;
+	assert_int_equal(tell(&sample, clock_monotonic_ns()), 0);
+	assert_true(trace.n >= 2);
+	assert_string_equal(trace.frames[1].function, "own_inner");
+	sample.regs.saved_known = false;
+	assert_int_equal(tell(&sample, clock_monotonic_ns()), 0);
+	assert_int_equal(trace.n, 1);
+	assert_int_equal(trace.end, STACK_END_LOST);
+}
+
 static void outside_of_code(void **state)
 {
 	struct stack_sample sample = {.pid = getpid(), .regs = {.ip = 0x1000, .sp = 8}};
@@ -429,6 +461,7 @@ int main(void)
 	    cmocka_unit_test(own_stack),
 	    cmocka_unit_test(prints_frames),
 	    cmocka_unit_test(prints_traces),
+	    cmocka_unit_test(registers_that_are_not_known),
 	    cmocka_unit_test(outside_of_code),
 	    cmocka_unit_test(code_without_a_file),
 	    cmocka_unit_test(nonsense),

@@ -14,8 +14,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/hmap.h"
 #include "stack/binary.h"
 #include "stack/debug_file.h"
+#include "stack/debug_info.h"
 #include "stack/debug_units.h"
 #include "stack/root.h"
 #include "stack/section.h"
@@ -389,6 +391,55 @@ static void files_below_a_root(void **state)
 	assert_true(root_open(INT32_MAX, "/bin/sh") == -ESRCH);
 }
 
+/* What is said of an address, as a number. */
+static uint64_t hash_places(struct debug_info *info, uint64_t address)
+{
+	struct debug_place places[DEBUG_INLINED_MAX + 1];
+	size_t n = debug_info_find(info, address, places, sizeof(places) / sizeof(places[0]));
+	uint64_t hash = n;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *function = places[i].function ? places[i].function : "";
+
+		hash = hash * 31 + hash_bytes(function, strlen(function));
+		hash = hash * 31 + hash_bytes(places[i].file, strlen(places[i].file));
+		hash = hash * 31 + places[i].line;
+	}
+	return hash;
+}
+
+/* Far more addresses than answers that are kept, in whatever order: what is said is the same. */
+static void kept_answers(void **state)
+{
+	struct image_section text;
+	struct debug_info *info;
+	struct image *image;
+	uint64_t *expected;
+	size_t memory = 0;
+	int fd = open(TEST_WAITERS "/debug", O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(image_open(fd, &image), 0);
+	assert_true(image_section_named(image, ".text", &text));
+	assert_int_equal(debug_info_new(image, NULL, &info), 0);
+	expected = calloc(text.size, sizeof(*expected));
+	assert_non_null(expected);
+	for (uint64_t i = 0; i < text.size; i++) {
+		expected[i] = hash_places(info, text.address + i);
+		assert_int_equal(hash_places(info, text.address + i), expected[i]);
+	}
+	for (int round = 0; round < 3; round++) {
+		for (uint64_t i = text.size; i-- > 0;)
+			assert_int_equal(hash_places(info, text.address + i), expected[i]);
+		assert_true(round == 0 || debug_info_memory(info) == memory);
+		memory = debug_info_memory(info);
+	}
+	free(expected);
+	debug_info_free(info);
+	image_close(image);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -401,6 +452,7 @@ int main(void)
 	    cmocka_unit_test(cut_units),
 	    cmocka_unit_test(wrong_debug_files),
 	    cmocka_unit_test(files_below_a_root),
+	    cmocka_unit_test(kept_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,7 +46,7 @@ static void on_answer(void *ctx, const struct stack_answer *a)
 
 static struct stack_teller *teller_start(int wake_fd)
 {
-	struct stack_teller *teller = stack_teller_new(wake_fd);
+	struct stack_teller *teller = stack_teller_new(wake_fd, STACK_QUIET_NS);
 
 	assert_non_null(teller);
 	n_got = 0;
@@ -244,6 +244,87 @@ static void forgets(void **state)
 }
 
 /* More processes than the reader keeps are asked about, and then all end. */
+/* Files that are open; the teller's thread has none but those of programs. */
+static size_t count_files(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	size_t n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static uint64_t times_forgot(struct stack_teller *teller)
+{
+	struct stack_teller_counts counts;
+
+	stack_teller_counts(teller, &counts);
+	return counts.forgot;
+}
+
+static void forgets_all_when_it_is_quiet(void **state)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+	uint64_t deadline = clock_monotonic_ns() + patience_ns;
+	size_t files = count_files();
+	struct blocked_thread thread;
+	struct stack_teller *teller;
+	struct waiter w;
+
+	(void)state;
+	if (cannot_see_others())
+		skip();
+	w = waiter_built("debug", "sleep");
+	thread = take_copy(w.pid, w.tid);
+	teller = stack_teller_new(-1, NS_PER_MS);
+	assert_non_null(teller);
+	n_got = 0;
+	for (uint64_t i = 1; i <= 2; i++) {
+		assert_true(ask(teller, &thread, i));
+		while (times_forgot(teller) < i) {
+			assert_true(clock_monotonic_ns() < deadline);
+			nanosleep(&pause, NULL);
+		}
+		assert_int_equal(count_files(), files);
+	}
+	nanosleep(&pause, NULL);
+	assert_int_equal(times_forgot(teller), 2); /* there is nothing more to forget */
+	stack_teller_forget(teller, w.pid);
+	assert_int_equal(wait_and_take(teller), 2);
+	check_known(&w, got[0].user);
+	check_known(&w, got[1].user);
+	stack_teller_free(teller);
+	waiter_end(&w);
+}
+
+/* It is not quiet as long as questions come. */
+static void forgets_nothing_meanwhile(void **state)
+{
+	size_t files = count_files();
+	struct blocked_thread thread;
+	struct stack_teller *teller;
+	struct waiter w;
+
+	(void)state;
+	if (cannot_see_others())
+		skip();
+	w = waiter_built("debug", "sleep");
+	thread = take_copy(w.pid, w.tid);
+	teller = teller_start(-1);
+	for (uint64_t i = 0; i < 10; i++) {
+		assert_true(ask(teller, &thread, i));
+		stack_teller_wait(teller, patience_ns);
+		assert_true(count_files() > files);
+	}
+	assert_int_equal(times_forgot(teller), 0);
+	stack_teller_free(teller);
+	assert_int_equal(count_files(), files);
+	waiter_end(&w);
+}
+
 static void forgets_many(void **state)
 {
 	struct blocked_thread thread = nobody();
@@ -469,6 +550,8 @@ int main(void)
 	    cmocka_unit_test(refuses_what_is_too_much),
 	    cmocka_unit_test(wakes),
 	    cmocka_unit_test(forgets),
+	    cmocka_unit_test(forgets_all_when_it_is_quiet),
+	    cmocka_unit_test(forgets_nothing_meanwhile),
 	    cmocka_unit_test(forgets_many),
 	    cmocka_unit_test(ends_with_questions_left),
 	    cmocka_unit_test(wait_has_an_end),

@@ -106,3 +106,84 @@ bool code_plt_word(const struct code_text *entry, uint64_t *ret_word)
 		return x86_plt_word(entry, ret_word);
 	return entry->machine == ELF_MACHINE_AARCH64 && arm64_plt_word(entry, ret_word);
 }
+
+bool code_begins_with_jump(const struct code_text *text, uint64_t *ret_target)
+{
+	struct code_call call = {0};
+	const uint8_t *p = text->bytes;
+	bool is = false;
+
+	if (text->machine == ELF_MACHINE_X86_64 && text->len >= 2 && p[0] == 0xeb) {
+		call.target = text->address + 2 + (uint64_t)(int64_t)(int8_t)p[1];
+		is = true;
+	} else if (text->machine == ELF_MACHINE_X86_64) {
+		is = text->len && p[0] == 0xe9 && x86_call(text, 0, &call);
+	} else if (text->machine == ELF_MACHINE_AARCH64) {
+		is = text->len >= 4 && p[3] >> 2 == 0x14 >> 2 && arm64_call(text, 0, &call);
+	}
+	if (is)
+		*ret_target = call.target;
+	return is;
+}
+
+/* call *r/m: ff /2, the operand a register, or memory with and without displacement and index */
+static bool x86_ends_with_indirect_call(const uint8_t *end, size_t len)
+{
+	for (size_t n = 2; n <= len && n <= CODE_CALL_MAX; n++) {
+		const uint8_t *p = end - n;
+		unsigned mod = p[1] >> 6, rm = p[1] & 7;
+		bool index = mod != 3 && rm == 4;
+		bool no_base = mod == 0 && index && n > 2 && (p[2] & 7) == 5;
+		size_t displacement = mod == 1 ? 1 : mod == 2 || no_base ? 4 : 0;
+
+		if (mod == 0 && rm == 5) /* the word at a distance from here, which is known */
+			continue;
+		if (p[0] == 0xff && (p[1] >> 3 & 7) == 2 && n == 2 + index + displacement)
+			return true;
+	}
+	return false;
+}
+
+static bool x86_ends_with_call(const struct code_text *text, struct code_return *ret)
+{
+	const uint8_t *end = text->bytes + text->len;
+	struct code_call call = {0};
+
+	if (text->len >= 5 && end[-5] == 0xe8 && x86_call(text, text->len - 5, &call))
+		ret->target = call.target;
+	if (text->len >= 6 && end[-6] == 0xff && end[-5] == 0x15 &&
+	    x86_call(text, text->len - 6, &call))
+		ret->word = call.target;
+	ret->any = x86_ends_with_indirect_call(end, text->len);
+	return ret->target || ret->word || ret->any;
+}
+
+/* bl; blr and its forms that check a signature */
+static bool arm64_ends_with_call(const struct code_text *text, struct code_return *ret)
+{
+	struct code_text last = {.machine = text->machine, .len = 4};
+	struct code_call call = {0};
+	uint32_t insn;
+
+	if (text->len < last.len || (text->address + text->len) % last.len)
+		return false;
+	last.address = text->address + text->len - last.len;
+	last.bytes = text->bytes + text->len - last.len;
+	insn = read_le32(last.bytes);
+	if ((insn & 0xfc000000) == 0x94000000 && arm64_call(&last, 0, &call))
+		ret->target = call.target;
+	ret->any = (insn & 0xfefff000) == 0xd63f0000;
+	return ret->target || ret->any;
+}
+
+bool code_ends_with_call(const struct code_text *text, struct code_return *ret_return)
+{
+	struct code_return found = {0};
+	bool is = text->machine == ELF_MACHINE_X86_64 ? x86_ends_with_call(text, &found)
+	    : text->machine == ELF_MACHINE_AARCH64    ? arm64_ends_with_call(text, &found)
+						      : false;
+
+	if (is)
+		*ret_return = found;
+	return is;
+}

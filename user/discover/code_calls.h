@@ -42,4 +42,24 @@ bool code_next_call(const struct code_text *text, size_t *at, struct code_call *
 /* Where an entry of the PLT, a jump through a word, leads: the word's address; false when the bytes are none. */
 bool code_plt_word(const struct code_text *entry, uint64_t *ret_word);
 
+/* Where a jump at the text's start leads that is always taken and whose distance it says; false when there is none. */
+bool code_begins_with_jump(const struct code_text *text, uint64_t *ret_target);
+
+/* What a return address follows. */
+struct code_return {
+	/* Virtual addresses; 0: not called so, or not known. On x86-64 more than one may seem to be so. */
+	uint64_t target; /* of what was called directly: a function, or an entry of the PLT */
+	uint64_t word;   /* that holds what was called */
+	bool any;        /* called through a register, or a word that a register leads to */
+};
+
+/* Bytes that tell a call from anything else. */
+#define CODE_CALL_MAX 7
+
+/*
+ * Whether the text may end with a call. A byte sequence that is one by chance is taken for it too. False when it is
+ * none.
+ */
+bool code_ends_with_call(const struct code_text *text, struct code_return *ret_return);
+
 #endif

@@ -225,3 +225,31 @@ int proc_each_map(pid_t pid, int (*visit)(const struct proc_map *map, void *arg)
 	buf_release(&text);
 	return result;
 }
+
+int proc_read_pages(pid_t pid, uint64_t address, uint64_t len, struct proc_pages *ret_pages)
+{
+	struct proc_pages p = {.size = (uint64_t)sysconf(_SC_PAGESIZE)};
+	uint64_t n = len / p.size + (address % p.size + len % p.size + p.size - 1) / p.size;
+	char path[64];
+	ssize_t got;
+	int fd, err;
+
+	p.first = address / p.size;
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT) {
+		snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+		return access(path, F_OK) == 0 ? -ENOSYS : -ESRCH;
+	}
+	if (fd < 0)
+		return errno == EPERM ? -EACCES : -errno;
+	got = pread(fd, p.entries, (n < PROC_PAGES_MAX ? n : PROC_PAGES_MAX) * sizeof(p.entries[0]),
+	    (off_t)(p.first * sizeof(p.entries[0])));
+	err = got < 0 ? -errno : 0;
+	close(fd);
+	if (err)
+		return err == -EPERM ? -EACCES : err;
+	p.n = (size_t)got / sizeof(p.entries[0]);
+	*ret_pages = p;
+	return 0;
+}

@@ -17,6 +17,7 @@
 
 enum {
 	PROC_COMM_SIZE = 64, /* kernel threads' names go beyond TASK_COMM_LEN in /proc */
+	PROC_PAGES_MAX = 16, /* looked at in one go */
 };
 
 struct proc_stat {
@@ -107,6 +108,24 @@ int proc_each(int (*visit)(pid_t pid, void *arg), void *arg);
 
 /* Visit every mapping of a process; the map's path lives until visit returns. As proc_each. */
 int proc_each_map(pid_t pid, int (*visit)(const struct proc_map *map, void *arg), void *arg);
+
+/* Where pages of a process are: /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst). */
+struct proc_pages {
+	uint64_t size;  /* bytes of a page */
+	uint64_t first; /* number of the first */
+	size_t n;
+	uint64_t entries[PROC_PAGES_MAX];
+};
+
+/* How one page is; neither: it was never touched, or is dropped, or there is nothing. */
+#define PROC_PAGE_PRESENT (1ull << 63)
+#define PROC_PAGE_SWAPPED (1ull << 62)
+
+/*
+ * The pages of [address, address + len), at most PROC_PAGES_MAX of them. -ENOSYS without pagemap
+ * (CONFIG_PROC_PAGE_MONITOR).
+ */
+int proc_read_pages(pid_t pid, uint64_t address, uint64_t len, struct proc_pages *ret_pages);
 
 /* Append a file's text to out. -EFBIG beyond max bytes; -ESRCH when it is not there. */
 int proc_read_file(const char *path, size_t max, struct buf *out);

@@ -203,6 +203,16 @@ size_t binaries_too_large(const struct binaries *binaries)
 	return n;
 }
 
+void binaries_drop_unused(struct binaries *binaries)
+{
+	list_for_each (link, &binaries->entries) {
+		struct entry *entry = container_of(link, struct entry, link);
+
+		if (!entry->references)
+			drop(binaries, entry);
+	}
+}
+
 void binaries_trim(struct binaries *binaries)
 {
 	size_t total = 0;

@@ -41,6 +41,9 @@ void binaries_touch(struct binaries *binaries, struct binary *binary);
 /* How many have debug information beyond the limits. */
 size_t binaries_too_large(const struct binaries *binaries);
 
+/* Close those to which there is no reference. */
+void binaries_drop_unused(struct binaries *binaries);
+
 /* Bring memory below the limit. Binaries stay valid, what was borrowed from them does not. */
 void binaries_trim(struct binaries *binaries);
 

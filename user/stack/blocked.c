@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@ enum {
 	PART = 4096, /* the smallest page of any machine; larger ones are made of it */
 	PARTS = BLOCKED_STACK_MAX / PART + 1,
 };
+_Static_assert((int)PARTS <= (int)PROC_PAGES_MAX, "all pages of a copy are asked for at once");
 
 /* In terms of the thread. */
 static int failure(int err)
@@ -65,35 +67,67 @@ static int read_wait(const struct blocked_thread *thread, char text[SYSCALL_SIZE
 	return 0;
 }
 
+/* Which bytes go where. */
+struct transfer {
+	struct iovec from[PARTS], to[PARTS];
+	size_t n;
+};
+
+static void add_part(struct transfer *t, uint64_t at, unsigned char *to, size_t len)
+{
+	t->from[t->n] = (struct iovec){.iov_base = (void *)(uintptr_t)at, .iov_len = len};
+	t->to[t->n++] = (struct iovec){.iov_base = to, .iov_len = len};
+}
+
+/* Parts that are in memory; those that never were hold zeros, until one is elsewhere. */
+static void plan_transfer(const struct proc_pages *pages, uint64_t at, uint64_t left,
+    unsigned char *to, struct transfer *t)
+{
+	while (left) {
+		uint64_t page = at / pages->size - pages->first, len = PART - at % PART;
+
+		if (len > left)
+			len = left;
+		if (page >= pages->n || pages->entries[page] & PROC_PAGE_SWAPPED)
+			return;
+		if (pages->entries[page] & PROC_PAGE_PRESENT)
+			add_part(t, at, to, (size_t)len);
+		else
+			memset(to, 0, (size_t)len);
+		at += len;
+		to += len;
+		left -= len;
+	}
+}
+
 /*
  * By its manual a transfer ends before the first part that cannot be read whole: parts do not cross
  * pages, so that nothing in front of the end of a mapping is lost.
  */
 static int copy_stack(const struct blocked_thread *thread, struct blocked_copy *copy)
 {
-	struct iovec local = {.iov_base = copy->bytes, .iov_len = sizeof(copy->bytes)};
 	uint64_t at = thread->regs.sp, left = UINT64_MAX - at;
-	struct iovec parts[PARTS];
-	unsigned long n = 0;
+	struct transfer t = {.n = 0};
+	struct proc_pages pages;
 	ssize_t copied;
+	int err;
 
 	if (left > sizeof(copy->bytes))
 		left = sizeof(copy->bytes);
-	while (left) {
-		uint64_t len = PART - at % PART;
-
-		if (len > left)
-			len = left;
-		parts[n++] =
-		    (struct iovec){.iov_base = (void *)(uintptr_t)at, .iov_len = (size_t)len};
-		at += len;
-		left -= len;
-	}
-	copied = process_vm_readv(thread->tid, &local, 1, parts, n, 0);
+	err = proc_read_pages(thread->pid, at, left, &pages);
+	if (err)
+		return err;
+	plan_transfer(&pages, at, left, copy->bytes, &t);
+	copied = t.n ? process_vm_readv(thread->tid, t.to, t.n, t.from, t.n, 0) : 0;
 	if (copied <= 0)
 		return copied < 0 ? failure(errno) : -EFAULT;
-	copy->len = (size_t)copied;
-	return 0;
+	copy->len = 0;
+	for (size_t i = 0; i < t.n && (size_t)copied >= t.to[i].iov_len; i++) {
+		copied -= (ssize_t)t.to[i].iov_len;
+		copy->len =
+		    (size_t)((unsigned char *)t.to[i].iov_base - copy->bytes) + t.to[i].iov_len;
+	}
+	return copy->len ? 0 : -EFAULT;
 }
 
 static void copy_kernel(const struct blocked_thread *thread, struct blocked_copy *copy)

@@ -35,12 +35,19 @@ struct blocked_copy {
 };
 
 /*
- * Copy, into the caller's storage. Returns 0; -EAGAIN when it does not wait there, or not any more;
- * -ESRCH when it has ended; -EACCES without the right to look at it (that of ptrace); -EFAULT when
- * there is nothing at its stack pointer; -EBADMSG for a text that is not the kernel's; -ENOSYS
- * without process_vm_readv (CONFIG_CROSS_MEMORY_ATTACH). After a failure the copy holds nothing of
- * use. Pages of the stack that are not in memory are read in, as if the thread itself had touched
- * them: the call may take as long as that does.
+ * Copy, into the caller's storage, up to the first page of the stack that is swapped out. Returns
+ * 0; -EAGAIN when it does not wait there, or not any more; -ESRCH when it has ended; -EACCES
+ * without the right to look at it (that of ptrace); -EFAULT when there is nothing at its stack
+ * pointer, or not in memory; -EBADMSG for a text that is not the kernel's; -ENOSYS without
+ * process_vm_readv or pagemap (CONFIG_CROSS_MEMORY_ATTACH, CONFIG_PROC_PAGE_MONITOR). After a
+ * failure the copy holds nothing of use.
+ *
+ * Reading a page that is not there would bring it in, which takes as long as that does: for pages
+ * under userfaultfd(2) as long as the observed program likes. Whoever reads the kernel's events
+ * must not wait for that, so which pages are there is asked first, and where that cannot be asked
+ * nothing is copied. Pages that were never touched, as in the middle of a large array, hold zeros:
+ * that is what they are, but for userfaultfd. A page that goes away between the two calls is waited
+ * for.
  */
 int blocked_copy_take(const struct blocked_thread *thread, struct blocked_copy *ret_copy);
 

@@ -15,8 +15,12 @@
 enum {
 	LOOK_BACK = 16,    /* ranges of units that overlap, which correct ones do not */
 	UNIT_BYTES = 1300, /* what libdw keeps of each unit */
-	ANSWERS = 256,     /* kept; an address in SQLite as one file takes 5 ms each time */
-	ANSWER_PLACES = 4, /* of an answer that is kept */
+	/*
+	 * Answers that are kept: an address in SQLite as one file takes 5 ms each time. In the worst
+	 * case (DEBUG_INLINED_MAX) all of them take 1.8 MB.
+	 */
+	SETS = 32, /* by hash of the address; two or three of a long stack fall into the same */
+	WAYS = 8,
 };
 
 struct range {
@@ -28,7 +32,7 @@ struct range {
 struct answer {
 	uint64_t address; /* 0: none */
 	size_t n;
-	struct debug_place places[ANSWER_PLACES];
+	struct debug_place *places; /* owned; NULL: there are none */
 };
 
 struct debug_info {
@@ -36,7 +40,8 @@ struct debug_info {
 	struct range *ranges;
 	size_t n, cap;
 	bool given_up;
-	struct answer answers[ANSWERS]; /* by hash of the address */
+	struct answer answers[SETS][WAYS]; /* the one used last comes first in its set */
+	size_t answered;                   /* places in all of them */
 };
 
 static int add_range(struct debug_info *info, uint64_t start, uint64_t end, size_t unit)
@@ -122,6 +127,19 @@ static void close_file(struct debug_file *file)
 	buf_release(&file->bytes);
 }
 
+static void drop_answer(struct debug_info *info, struct answer *answer)
+{
+	info->answered -= answer->n;
+	free(answer->places);
+	*answer = (struct answer){0};
+}
+
+static void drop_answers(struct debug_info *info)
+{
+	for (size_t i = 0; i < SETS * WAYS; i++)
+		drop_answer(info, &info->answers[i / WAYS][i % WAYS]);
+}
+
 static int open_file(const struct image *image, struct debug_file *file)
 {
 	int err = debug_image_build(image, &file->bytes, &file->sections);
@@ -157,6 +175,7 @@ void debug_info_free(struct debug_info *info)
 {
 	if (!info)
 		return;
+	drop_answers(info);
 	close_file(&info->own);
 	close_file(&info->alternate);
 	free(info->ranges);
@@ -189,7 +208,7 @@ static int renew(struct debug_info *info)
 	if (info->own.kept + info->alternate.kept <=
 	    DEBUG_KEPT_MAX + info->own.units.n * UNIT_BYTES)
 		return 0;
-	memset(info->answers, 0, sizeof(info->answers));
+	drop_answers(info);
 	stop_libdw(&info->own);
 	err = start_libdw(&info->own);
 	if (info->alternate.dwarf) {
@@ -215,31 +234,64 @@ static size_t look_up(
 	return n > 0 ? (size_t)n : 0;
 }
 
+/*
+ * The answer for an address, or else the one that was used the longest ago. It is now the first of
+ * its set.
+ */
+static struct answer *need_answer(struct debug_info *info, uint64_t address)
+{
+	struct answer *set = info->answers[hash_u64(address) % SETS], found;
+	size_t i = 0;
+
+	while (i < WAYS - 1 && set[i].address != address)
+		i++;
+	found = set[i];
+	memmove(&set[1], &set[0], i * sizeof(set[0]));
+	set[0] = found;
+	return &set[0];
+}
+
+/* Without memory it is not kept. */
+static void keep_answer(struct debug_info *info, struct answer *answer, uint64_t address,
+    const struct debug_place *places, size_t n)
+{
+	drop_answer(info, answer);
+	if (n) {
+		answer->places = malloc(n * sizeof(places[0]));
+		if (!answer->places)
+			return;
+		memcpy(answer->places, places, n * sizeof(places[0]));
+	}
+	answer->address = address;
+	answer->n = n;
+	info->answered += n;
+}
+
 size_t debug_info_find(
     struct debug_info *info, uint64_t address, struct debug_place *places, size_t max)
 {
-	struct answer *answer = &info->answers[hash_u64(address) % ANSWERS];
+	struct answer *answer;
 	size_t n;
 
 	if (!info->given_up && renew(info))
 		info->given_up = true;
 	if (info->given_up)
 		return 0;
+	answer = need_answer(info, address);
 	if (address && answer->address == address && answer->n <= max) {
-		memcpy(places, answer->places, answer->n * sizeof(places[0]));
+		if (answer->n)
+			memcpy(places, answer->places, answer->n * sizeof(places[0]));
 		return answer->n;
 	}
 	n = look_up(info, address, places, max);
-	if (n < max && n <= ANSWER_PLACES) {
-		answer->address = address;
-		answer->n = n;
-		memcpy(answer->places, places, n * sizeof(places[0]));
-	}
+	if (n < max) /* else there may be more of them */
+		keep_answer(info, answer, address, places, n);
 	return n;
 }
 
 size_t debug_info_memory(const struct debug_info *info)
 {
 	return sizeof(*info) + info->own.bytes.len + info->own.kept + info->alternate.bytes.len +
-	    info->alternate.kept + info->cap * sizeof(*info->ranges);
+	    info->alternate.kept + info->cap * sizeof(*info->ranges) +
+	    info->answered * sizeof(struct debug_place);
 }

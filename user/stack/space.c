@@ -31,6 +31,7 @@ struct map {
 	uint64_t start, end;
 	uint64_t offset; /* in the file */
 	int file;        /* index, or NO_FILE */
+	bool probes;     /* the kernel's, for probes of user functions */
 };
 
 /* One reading of the mappings. */
@@ -131,8 +132,11 @@ static int take_map(const struct proc_map *map, void *arg)
 			return -ENOMEM;
 		r->maps = maps;
 	}
-	r->maps[r->n_maps++] = (struct map){
-	    .start = map->start, .end = map->end, .offset = map->offset, .file = need_file(r, map)};
+	r->maps[r->n_maps++] = (struct map){.start = map->start,
+	    .end = map->end,
+	    .offset = map->offset,
+	    .file = need_file(r, map),
+	    .probes = sv_eq(map->path, SV("[uprobes]"))};
 	return 0;
 }
 
@@ -246,24 +250,45 @@ void space_refresh(struct space *space, uint64_t now_ns, uint64_t age_ns)
 		space->read_ns = now_ns; /* not again at once */
 }
 
+static bool read_memory(const struct space *space, uint64_t address, void *buf, size_t len)
+{
+	char name[64];
+	ssize_t got;
+	int fd;
+
+	snprintf(name, sizeof(name), "/proc/%d/mem", space->pid);
+	fd = open(name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	got = pread(fd, buf, len, (off_t)address);
+	close(fd);
+	return got == (ssize_t)len;
+}
+
+bool space_read(const struct space *space, uint64_t address, void *buf, size_t len)
+{
+	struct proc_pages pages;
+
+	if (proc_read_pages(space->pid, address, len, &pages))
+		return false;
+	for (size_t i = 0; i < pages.n; i++)
+		if (!(pages.entries[i] & PROC_PAGE_PRESENT))
+			return false;
+	return pages.n && read_memory(space, address, buf, len);
+}
+
 /* The vdso's image, which is in no file. */
 static int copy_vdso(struct space *space, const struct file *file, struct binary **ret_binary)
 {
 	size_t len = (size_t)(file->end - file->start);
-	char name[64], *bytes;
-	ssize_t got = -1;
-	int fd, err;
+	char *bytes;
+	int err = -EIO;
 
 	if (file->end - file->start > IMAGE_MEMORY_MAX)
 		return -EFBIG;
 	bytes = malloc(len);
-	snprintf(name, sizeof(name), "/proc/%d/mem", space->pid);
-	fd = bytes ? open(name, O_RDONLY | O_CLOEXEC) : -1;
-	if (fd >= 0) {
-		got = pread(fd, bytes, len, (off_t)file->start);
-		close(fd);
-	}
-	err = got == (ssize_t)len ? binaries_copy(space->binaries, bytes, len, ret_binary) : -EIO;
+	if (bytes && read_memory(space, file->start, bytes, len))
+		err = binaries_copy(space->binaries, bytes, len, ret_binary);
 	free(bytes);
 	return err;
 }
@@ -314,6 +339,13 @@ static const struct map *find_map(const struct space *space, uint64_t address)
 	return &space->now.maps[low];
 }
 
+bool space_is_return_probe(const struct space *space, uint64_t address)
+{
+	const struct map *map = find_map(space, address);
+
+	return map && map->probes;
+}
+
 bool space_find(struct space *space, uint64_t address, struct space_place *ret_place)
 {
 	const struct map *map = find_map(space, address);
@@ -334,6 +366,7 @@ bool space_find(struct space *space, uint64_t address, struct space_place *ret_p
 		    !image_code_address(binary_image(place.binary), place.address, &place.address))
 			place.binary = NULL;
 	}
+	place.load = address - place.address;
 	*ret_place = place;
 	return true;
 }

@@ -8,15 +8,12 @@
 
 #include "base/clock.h"
 #include "base/list.h"
-#include "stack/space.h"
+#include "stack/seam.h"
 #include "stack/trace_text.h"
-#include "stack/unwind.h"
+#include "stack/walk.h"
 
 /* Mappings change under us (dlopen, dlclose): none older than this are used. */
 static const uint64_t maps_age_ns = 1 * NS_PER_S;
-
-/* For an unknown address they are read again, but not more often than this. */
-static const uint64_t maps_pause_ns = 100 * NS_PER_MS;
 
 struct process {
 	struct list link; /* by last use, the oldest first */
@@ -55,14 +52,21 @@ static void drop_process(struct stack_reader *reader, struct process *process)
 	free(process);
 }
 
+void stack_reader_forget_all(struct stack_reader *reader)
+{
+	list_for_each (link, &reader->processes)
+		drop_process(reader, container_of(link, struct process, link));
+	binaries_drop_unused(reader->binaries);
+	cfi_memory_release(&reader->memory);
+}
+
 void stack_reader_free(struct stack_reader *reader)
 {
 	if (!reader)
 		return;
-	list_for_each (link, &reader->processes)
-		drop_process(reader, container_of(link, struct process, link));
+	if (reader->binaries)
+		stack_reader_forget_all(reader);
 	binaries_free(reader->binaries);
-	cfi_memory_release(&reader->memory);
 	free(reader);
 }
 
@@ -142,81 +146,49 @@ static int need_space(
 	return 0;
 }
 
-/* A walk up one stack. */
-struct walk {
-	struct stack_reader *reader;
-	struct space *space;
-	uint64_t now_ns;
-	struct stack_copy copy;
-	struct registers registers;
-	bool exact;   /* ip is where the function stopped, not where it will come back to */
-	bool guessed; /* the last step was by frame pointer */
-	struct stack_trace *trace;
-};
-
-static bool find_place(struct walk *w, uint64_t address, struct space_place *ret_place)
+/* Go on behind a return probe. */
+static bool cross(struct walk *w, struct stack_trace *trace)
 {
-	if (space_find(w->space, address, ret_place))
-		return true;
-	space_refresh(w->space, w->now_ns, maps_pause_ns);
-	return space_find(w->space, address, ret_place);
-}
+	struct space_place place;
+	struct seam seam;
 
-/* How to get on from a place; err as binary_find_rules(). */
-struct rules {
-	struct cfi_found found;
-	struct cfi_row row;
-	int err;
-};
-
-static void find_rules(struct walk *w, const struct space_place *place, struct rules *rules)
-{
-	rules->err = -ENOENT;
-	if (place->binary)
-		rules->err = binary_find_rules(
-		    place->binary, &place->user, place->address, &w->reader->memory, &rules->found);
-	if (!rules->err)
-		rules->err = cfi_row(
-		    &rules->found.common, &rules->found.function, place->address, &rules->row);
-}
-
-/* One step, as unwind.h has it. */
-static int step(struct walk *w, const struct rules *rules)
-{
-	enum elf_machine machine = elf_machine_host();
-
-	w->guessed = rules->err == -ENOENT;
-	w->exact = !rules->err && rules->found.common.signal;
-	if (w->guessed)
-		return unwind_by_frame_pointer(machine, &w->copy, &w->registers);
-	if (rules->err)
-		return rules->err;
-	if (w->exact && machine == ELF_MACHINE_AARCH64)
-		return unwind_by_signal_frame(&w->copy, &w->registers);
-	return unwind_by_rules(machine, &rules->found.common, &rules->row, &w->copy, &w->registers);
+	if (seam_cross(w, &seam))
+		return false;
+	if (seam.missing && walk_find_place(w, seam.missing, &place) &&
+	    !trace_text_add(trace, &place, seam.missing, TRACE_KIND_MISSING))
+		return false;
+	w->guessed = seam.gap && !seam.missing;
+	w->registers = seam.registers;
+	return true;
 }
 
 /*
  * A return address follows its call, which may be the function's last instruction: what holds for
  * the caller is found one byte before.
  */
-static enum stack_end walk(struct walk *w)
+static enum stack_end walk(struct walk *w, struct stack_trace *trace)
 {
 	struct space_place place;
-	struct rules rules;
+	struct walk_rules rules;
 	int result = 1;
 
 	while (result == 1) {
-		enum trace_kind kind = w->guessed ? TRACE_KIND_GUESSED : TRACE_KIND_PLAIN;
+		enum trace_kind kind;
 
-		if (!find_place(w, w->registers.ip - !w->exact, &place))
+		if (walk_is_at_return_probe(w) && !cross(w, trace)) {
+			if (trace->n == STACK_FRAMES_MAX)
+				return STACK_END_LIMIT;
+			return w->copy.cut ? STACK_END_CUT : STACK_END_LOST;
+		}
+		if (!walk_find_place(w, w->registers.ip - !w->exact, &place))
 			return STACK_END_LOST;
-		find_rules(w, &place, &rules);
+		kind = w->guessed ? TRACE_KIND_GUESSED : TRACE_KIND_PLAIN;
+		walk_find_rules(w, &place, &rules);
 		if (!rules.err && rules.found.common.signal)
 			kind = TRACE_KIND_SIGNAL;
-		if (!trace_text_add(w->trace, &place, w->registers.ip, kind))
+		if (!trace_text_add(trace, &place, w->registers.ip, kind))
 			return STACK_END_LIMIT;
-		result = step(w, &rules);
+		result = walk_step(w, &rules);
 	}
 	if (result == 0)
 		return STACK_END_COMPLETE;
@@ -234,7 +206,7 @@ static struct registers registers_from(const struct stack_regs *regs)
 	register_set(&r, roles->fp, regs->fp);
 	if (arm)
 		register_set(&r, roles->ra, regs->lr);
-	for (unsigned i = 0; i < (arm ? STACK_SAVED : sizeof(saved_x86)); i++)
+	for (unsigned i = 0; regs->saved_known && i < (arm ? STACK_SAVED : sizeof(saved_x86)); i++)
 		register_set(&r, arm ? 19 + i : saved_x86[i], regs->saved[i]);
 	return r;
 }
@@ -242,7 +214,9 @@ static struct registers registers_from(const struct stack_regs *regs)
 int stack_reader_trace(struct stack_reader *reader, const struct stack_sample *sample,
     uint64_t now_ns, struct stack_trace *ret_trace)
 {
-	struct walk w = {.reader = reader, .now_ns = now_ns, .exact = true, .trace = ret_trace};
+	unsigned seam_work = SEAM_WORK_MAX;
+	struct walk w = {
+	    .memory = &reader->memory, .now_ns = now_ns, .seam_work = &seam_work, .exact = true};
 	int err = need_space(reader, sample->pid, now_ns, &w.space);
 
 	if (err) {
@@ -253,7 +227,7 @@ int stack_reader_trace(struct stack_reader *reader, const struct stack_sample *s
 	    .start = sample->regs.sp, .bytes = sample->bytes, .len = sample->len};
 	w.registers = registers_from(&sample->regs);
 	ret_trace->n = ret_trace->text_len = 0;
-	ret_trace->end = walk(&w);
+	ret_trace->end = walk(&w, ret_trace);
 	if (!ret_trace->n) /* stopped outside of all code */
 		trace_text_add_address(ret_trace, sample->regs.ip);
 	reader->counts.traces++;

@@ -49,6 +49,11 @@ struct stack_regs {
 	uint64_t fp;                 /* rbp; x29 */
 	uint64_t lr;                 /* unused, 0; x30 */
 	uint64_t saved[STACK_SAVED]; /* rbx, r12 to r15, the rest unused; x19 to x28 */
+	/*
+	 * Whether saved has them. If not, they are known from where the first function on the way
+	 * saved them: enough for nearly all functions, which find their callers by sp or fp.
+	 */
+	bool saved_known;
 };
 
 struct stack_sample {
@@ -81,7 +86,11 @@ struct stack_frame {
 	 */
 	uint64_t offset;
 	bool inlined; /* into the next frame */
-	bool guessed; /* found by frame pointer: between it and the frame before one may lack */
+	/*
+	 * Found by frame pointer, or behind a return probe (seam.h): between it and the frame
+	 * before some may lack.
+	 */
+	bool guessed;
 };
 
 struct stack_trace {
@@ -113,6 +122,9 @@ void stack_reader_free(struct stack_reader *reader); /* NULL is fine */
  * used again, is noticed.) Until then its samples can be told although it is gone.
  */
 void stack_reader_forget(struct stack_reader *reader, pid_t pid);
+
+/* Forget all processes and files. */
+void stack_reader_forget_all(struct stack_reader *reader);
 
 /*
  * Tell a sample. now_ns: monotonic. Returns 0 with at least one frame; -ESRCH when the process is

@@ -3,6 +3,7 @@
 #include "stack/teller.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@ struct item {
 
 struct stack_teller {
 	int wake_fd;
+	uint64_t quiet_ns;
 	pthread_t thread;
 	struct stack_reader *reader; /* the thread's own, and so is the trace */
 	struct stack_trace trace;
@@ -43,6 +45,7 @@ struct stack_teller {
 	struct list waiting, answers;   /* items */
 	size_t n_unanswered, n_untaken; /* questions; the one in hand is of the first */
 	size_t bytes;                   /* of stacks that are not told */
+	uint64_t told_ns; /* when the last was; 0: nothing is known that could be forgotten */
 	/* What the reader may know, by last question; it keeps as many. */
 	pid_t known[STACK_PROCESSES_MAX];
 	size_t n_known;
@@ -92,6 +95,7 @@ static void tell_unlocked(struct stack_teller *teller, struct item *item)
 	teller->n_unanswered--;
 	teller->n_untaken++;
 	teller->bytes -= len;
+	teller->told_ns = clock_monotonic_ns();
 	teller->counts.answered++;
 	teller->counts.untold += item->user.len == 0;
 	teller->counts.stacks = stack_reader_counts(teller->reader);
@@ -101,13 +105,49 @@ static void tell_unlocked(struct stack_teller *teller, struct item *item)
 		pthread_cond_broadcast(&teller->idle);
 }
 
+/* Lock held, and given up meanwhile. */
+static void forget_all(struct stack_teller *teller)
+{
+	teller->told_ns = 0;
+	teller->n_known = 0;
+	pthread_mutex_unlock(&teller->lock);
+	stack_reader_forget_all(teller->reader);
+	malloc_trim(0);
+	pthread_mutex_lock(&teller->lock);
+	teller->counts.forgot++;
+	teller->counts.stacks = stack_reader_counts(teller->reader);
+}
+
+/* Wait for a signal, at most until then. Lock held. Returns as pthread_cond_timedwait(). */
+static int wait_until(struct stack_teller *teller, pthread_cond_t *cond, uint64_t ns)
+{
+	struct timespec deadline = {
+	    .tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+
+	return pthread_cond_timedwait(cond, &teller->lock, &deadline);
+}
+
+/* So long after another time; clocks have an end. */
+static uint64_t later(uint64_t ns, uint64_t duration_ns)
+{
+	return duration_ns < UINT64_MAX - ns ? ns + duration_ns : UINT64_MAX;
+}
+
 /* Lock held, and given up while there is nothing to do. NULL at the end. */
 static struct item *next_item(struct stack_teller *teller)
 {
 	struct item *item;
 
-	while (list_empty(&teller->waiting) && !teller->ending)
-		pthread_cond_wait(&teller->work, &teller->lock);
+	while (list_empty(&teller->waiting) && !teller->ending) {
+		uint64_t quiet_ns = later(teller->told_ns, teller->quiet_ns);
+
+		if (!teller->told_ns)
+			pthread_cond_wait(&teller->work, &teller->lock);
+		else if (clock_monotonic_ns() < quiet_ns)
+			wait_until(teller, &teller->work, quiet_ns);
+		else
+			forget_all(teller);
+	}
 	if (teller->ending)
 		return NULL;
 	item = container_of(teller->waiting.next, struct item, link);
@@ -172,7 +212,7 @@ static void destroy(struct stack_teller *teller)
 	free(teller);
 }
 
-struct stack_teller *stack_teller_new(int wake_fd)
+struct stack_teller *stack_teller_new(int wake_fd, uint64_t quiet_ns)
 {
 	struct stack_teller *teller = calloc(1, sizeof(*teller));
 	int err;
@@ -180,6 +220,7 @@ struct stack_teller *stack_teller_new(int wake_fd)
 	if (!teller)
 		return NULL;
 	teller->wake_fd = wake_fd;
+	teller->quiet_ns = quiet_ns;
 	pthread_mutex_init(&teller->lock, NULL);
 	init_cond(&teller->work);
 	init_cond(&teller->idle);
@@ -340,16 +381,11 @@ size_t stack_teller_take(struct stack_teller *teller,
 
 void stack_teller_wait(struct stack_teller *teller, uint64_t timeout_ns)
 {
-	uint64_t now_ns = clock_monotonic_ns(), end_ns;
-	struct timespec deadline;
+	uint64_t end_ns = later(clock_monotonic_ns(), timeout_ns);
 
-	end_ns = timeout_ns < UINT64_MAX - now_ns ? now_ns + timeout_ns : UINT64_MAX;
-	deadline = (struct timespec){
-	    .tv_sec = (time_t)(end_ns / NS_PER_S), .tv_nsec = (long)(end_ns % NS_PER_S)};
 	pthread_mutex_lock(&teller->lock);
-	while (teller->n_unanswered)
-		if (pthread_cond_timedwait(&teller->idle, &teller->lock, &deadline) == ETIMEDOUT)
-			break;
+	while (teller->n_unanswered && wait_until(teller, &teller->idle, end_ns) != ETIMEDOUT)
+		;
 	pthread_mutex_unlock(&teller->lock);
 }
 

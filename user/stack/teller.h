@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/clock.h"
 #include "base/sv.h"
 #include "stack/blocked.h"
 #include "stack/stack.h"
@@ -30,6 +31,9 @@ enum {
 	STACK_QUESTIONS_BYTES_MAX = 1 << 20,
 	STACK_TEXT_MAX = 4096, /* bytes of the user part of an answer, cut at a line */
 };
+
+/* What is known of programs takes 15 MB for a small one; told again it costs some 50 ms. */
+#define STACK_QUIET_NS (60 * NS_PER_S)
 
 struct stack_question {
 	pid_t pid, tid;
@@ -54,6 +58,7 @@ struct stack_teller_counts {
 	uint64_t refused;  /* questions that found no room, or no memory */
 	uint64_t answered; /* of those accepted */
 	uint64_t untold;   /* of those answered: without a user part */
+	uint64_t forgot;   /* times that all was forgotten */
 	struct stack_counts stacks;
 };
 
@@ -61,9 +66,11 @@ struct stack_teller;
 
 /*
  * Start. wake_fd: an eventfd, which is written when there are answers to take; borrowed until
- * stack_teller_free(); -1: none. NULL and errno on failure.
+ * stack_teller_free(); -1: none. quiet_ns: when nothing was asked for so long, all that is known of
+ * programs is forgotten, and its memory given back to the system; usually STACK_QUIET_NS. NULL and
+ * errno on failure.
  */
-struct stack_teller *stack_teller_new(int wake_fd);
+struct stack_teller *stack_teller_new(int wake_fd, uint64_t quiet_ns);
 
 /* Ends after the question in hand; the others are dropped. NULL is fine. */
 void stack_teller_free(struct stack_teller *teller);

@@ -131,13 +131,18 @@ bool trace_text_add(
 		return add_place(trace, place, ip, &s, 0);
 	}
 	symbolise(place, &s);
+	if (kind == TRACE_KIND_MISSING) { /* nothing inlined, and no line */
+		s.places[0] = s.places[s.n - 1];
+		s.places[0].line = 0;
+		s.n = 1;
+	}
 	for (size_t i = 0; i < s.n; i++) {
 		/* An inlined call without a name says nothing; where it was made is in the next. */
 		if (!s.places[i].function && i + 1 < s.n)
 			continue;
 		if (!add_place(trace, place, ip, &s, i))
 			return false;
-		trace->frames[trace->n - 1].guessed = kind == TRACE_KIND_GUESSED;
+		trace->frames[trace->n - 1].guessed = kind != TRACE_KIND_PLAIN;
 	}
 	return true;
 }

@@ -14,6 +14,8 @@ enum trace_kind {
 	TRACE_KIND_PLAIN = 1,
 	TRACE_KIND_GUESSED = 2, /* by frame pointer */
 	TRACE_KIND_SIGNAL = 3,  /* where the kernel lets a signal handler return to */
+	TRACE_KIND_MISSING =
+	    4, /* the address is its function's first: where it is in there is not known */
 };
 
 /*

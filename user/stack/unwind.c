@@ -33,10 +33,7 @@ bool stack_copy_read(struct stack_copy *copy, uint64_t address, unsigned bytes, 
 	return true;
 }
 
-/*
- * Return addresses on arm64 may be signed in the bits above the address (pointer authentication).
- */
-static uint64_t code_address(enum elf_machine machine, uint64_t address)
+uint64_t unwind_code_address(enum elf_machine machine, uint64_t address)
 {
 	return machine == ELF_MACHINE_AARCH64 ? address & ((1ULL << 48) - 1) : address;
 }
@@ -149,7 +146,7 @@ int unwind_by_rules(enum elf_machine machine, const struct cfi_common *common,
 		err = find_return(&s, common->return_register, &value);
 	if (err)
 		return err;
-	to.ip = code_address(machine, value);
+	to.ip = unwind_code_address(machine, value);
 	if (!to.ip)
 		return 0;
 	for (unsigned i = 0; i < s.roles->count; i++) {
@@ -183,7 +180,7 @@ int unwind_by_frame_pointer(
 	if (!stack_copy_read(copy, fp, WORD, &saved) ||
 	    !stack_copy_read(copy, fp + WORD, WORD, &address))
 		return -ENODATA;
-	to.ip = code_address(machine, address);
+	to.ip = unwind_code_address(machine, address);
 	if (!to.ip)
 		return 0;
 	if (saved && saved <= fp)

@@ -31,4 +31,7 @@ int unwind_by_frame_pointer(
  */
 int unwind_by_signal_frame(struct stack_copy *copy, struct registers *registers);
 
+/* The address in a return address: on arm64 the bits above may sign it (pointer authentication). */
+uint64_t unwind_code_address(enum elf_machine machine, uint64_t address);
+
 #endif

@@ -4,7 +4,7 @@
  * wait, innermost first, then waits there. Compiled in many ways (module.mk) and looked at by
  * tests/unit/test_stack_programs.c.
  *
- *	waiter sleep|recurse|inline|signal|other-stack|thread
+ *	waiter sleep|recurse|inline|signal|other-stack|thread|twice|pointer|jump
  */
 #include <pthread.h>
 #include <signal.h>
@@ -57,6 +57,10 @@ int level_one(int depth);
 int recurse(int depth);
 int calls_inlined(int depth);
 int signals(int depth);
+int calls_twice(int depth);
+int called_by_pointer(int depth);
+int jumps(int depth);
+int jumped_to(int depth, int more);
 void handler(int number);
 void *thread_main(void *arg);
 
@@ -123,6 +127,32 @@ NOINLINE int calls_inlined(int depth)
 	return CALL("calls_inlined", inlined_outer(depth)) - depth;
 }
 
+/* Two calls of the same function, it waits in one of them. */
+NOINLINE int calls_twice(int depth)
+{
+	if (sink == depth)
+		return level_one(depth) + 1;
+	return CALL("calls_twice", level_one(depth)) ^ sink;
+}
+
+NOINLINE int called_by_pointer(int depth)
+{
+	return CALL("called_by_pointer", level_one(depth)) ^ sink;
+}
+
+static int (*volatile pointer)(int) = called_by_pointer;
+
+NOINLINE int jumped_to(int depth, int more)
+{
+	return CALL("jumped_to", level_one(depth)) ^ more;
+}
+
+/* Optimised, its last call is a jump. */
+NOINLINE int jumps(int depth)
+{
+	return jumped_to(depth, sink);
+}
+
 NOINLINE void handler(int number)
 {
 	CALL("handler", level_two(number % 16));
@@ -175,6 +205,12 @@ int main(int argc, char **argv)
 		return CALL("main", recurse(RECURSIONS)) + argc;
 	if (strcmp(mode, "inline") == 0)
 		return CALL("main", calls_inlined(7)) + argc;
+	if (strcmp(mode, "twice") == 0)
+		return CALL("main", calls_twice(7)) + argc;
+	if (strcmp(mode, "pointer") == 0)
+		return CALL("main", pointer(7)) + argc;
+	if (strcmp(mode, "jump") == 0)
+		return CALL("main", jumps(7)) + argc;
 	if (strcmp(mode, "thread") == 0)
 		return run_thread();
 	set_handler(strcmp(mode, "other-stack") == 0 ? SA_ONSTACK : 0);
