@@ -17,12 +17,17 @@ enum {
 	OPEN_METRICS = 3,
 };
 
+#define GAUGE(id, of_unit, text)                                                             \
+	{                                                                                    \
+		.name = (id), .unit = (of_unit), .description = (text), .type = METRIC_GAUGE \
+	}
+
 static const struct metric_desc descs[OPEN_METRICS] = {
-    [OPEN_COUNT] = {"zerospan.open_requests", "{request}",
-	"Requests that are slow and have not ended, by what their thread waits in.", METRIC_GAUGE},
-    [OPEN_AGE] = {"zerospan.open_request.age", "s", "Age of the oldest of them.", METRIC_GAUGE},
-    [OPEN_TIME] = {"zerospan.open_request.time", "s",
-	"Where the time of the oldest of them went so far.", METRIC_GAUGE},
+    [OPEN_COUNT] = GAUGE("zerospan.open_requests", "{request}",
+	"Requests that are slow and have not ended, by what their thread waits in."),
+    [OPEN_AGE] = GAUGE("zerospan.open_request.age", "s", "Age of the oldest of them."),
+    [OPEN_TIME] = GAUGE(
+	"zerospan.open_request.time", "s", "Where the time of the oldest of them went so far."),
 };
 
 /* Requests of one route that wait in one place. */

@@ -48,7 +48,8 @@ enum why_culprit_part {
 	WHY_CULPRIT_EVIDENCE = 1,
 	WHY_CULPRIT_PID = 2,
 	WHY_CULPRIT_PROCESS = 3,
-	WHY_CULPRIT_STATEMENT = 4, /* its summary; of a lock: the frame that gave it back, or has it */
+	WHY_CULPRIT_STATEMENT =
+	    4,                /* its summary; of a lock: the frame that gave it back, or has it */
 	WHY_CULPRIT_SAME = 5, /* not empty: of the same process as whom it held up */
 };
 
