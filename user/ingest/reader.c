@@ -109,8 +109,7 @@ size_t reader_drain(struct reader *reader)
 		reader->last_record_ns = reader->drained_ns;
 	if (reader->statements)
 		reader->last_statement_ns = reader->drained_ns;
-	reader->busy =
-	    *reader->ring.consumer - before > reader->ring.size / READER_BUSY_PART ||
+	reader->busy = *reader->ring.consumer - before > reader->ring.size / READER_BUSY_PART ||
 	    reader->drained_ns - reader->last_statement_ns < READER_STATEMENTS_NS;
 	return n;
 }
