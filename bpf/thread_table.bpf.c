@@ -34,7 +34,8 @@
 #include "thread.bpf.h"
 #include "thread_table.bpf.h"
 
-volatile __u32 zsp_thread_marks[ZSP_THREAD_MARKS];
+volatile __u32 zsp_thread_marks[ZSP_THREAD_MARKS]
+    __attribute__((aligned(8))); /* user space reads two at once */
 
 /* As long as the lock is held, and more: each try waits for the word to come over from another CPU. */
 #define ZSP_THREAD_LOCK_TRIES 4

@@ -35,6 +35,7 @@ enum {
 
 struct seen {
 	uint32_t tid;
+	bool copied; /* else its stack was worth a copy, but there was no time for that yet */
 	uint64_t since_ns;
 };
 
@@ -92,27 +93,24 @@ static bool concerns_request(const struct lookout *l, const struct thread_away *
 	return false;
 }
 
+/* What is known of this wait. */
 static struct seen *seen_of(struct lookout *l, const struct thread_away *thread)
 {
-	return &l->seen[thread->tid % SEEN_MAX];
-}
+	struct seen *seen = &l->seen[thread->tid % SEEN_MAX];
 
-/* Was this wait looked at before? */
-static bool was_seen(struct lookout *l, const struct thread_away *thread)
-{
-	const struct seen *seen = seen_of(l, thread);
-
-	return seen->tid == thread->tid && seen->since_ns == thread->since_ns;
+	if (seen->tid == thread->tid && seen->since_ns == thread->since_ns)
+		return seen;
+	*seen = (struct seen){.tid = thread->tid, .since_ns = thread->since_ns};
+	l->stats.refused++; /* until it is copied */
+	return seen;
 }
 
 static bool take_token(struct lookout *l)
 {
 	const uint64_t price = NS_PER_S / LOOKOUT_PER_S;
 
-	if (l->tokens_ns < price) {
-		l->stats.refused++; /* until a later look */
+	if (l->tokens_ns < price)
 		return false;
-	}
 	l->tokens_ns -= price;
 	return true;
 }
@@ -200,15 +198,17 @@ static void on_away(void *ctx, const struct thread_away *thread)
 	};
 	const struct stack_question question = {
 	    .tid = (pid_t)thread->tid, .since_ns = thread->since_ns, .tag = OF_WAITER};
-	bool first;
+	struct seen *seen;
 
-	if (!concerns_request(l, thread) || (was_seen(l, thread) && !l->all))
+	if (!concerns_request(l, thread))
 		return;
 	l->slow_until_ns = l->now_ns + SLOW_NS;
-	first = !was_seen(l, thread) && take_token(l);
-	if (first)
-		*seen_of(l, thread) = (struct seen){thread->tid, thread->since_ns};
-	wait.asked = first && ask(l, thread, question);
+	seen = seen_of(l, thread);
+	if (!seen->copied && take_token(l)) {
+		seen->copied = true;
+		l->stats.refused--;
+		wait.asked = ask(l, thread, question);
+	}
 	if (wait.asked || l->all)
 		pipeline_wait(l->options.pipeline, &wait);
 	if (wait.asked && thread->wait == ZSP_WAIT_LOCK)
@@ -238,6 +238,7 @@ void lookout_wake(struct lookout *l, const struct zsp_wake *wake)
 	l->copy.len = wake->stack_bytes;
 	l->copy.kernel_len = 0;
 	culprit.asked = wake->stack_bytes && stack_teller_ask(l->teller, &question);
+	l->stats.untold += culprit.asked;
 	tell_culprit(l, culprit, (const char *)wake->comm);
 }
 

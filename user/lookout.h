@@ -22,7 +22,7 @@
 #include "probe/probes.h"
 
 /* Stacks copied per second, at most; and so many at once. */
-#define LOOKOUT_PER_S   100
+#define LOOKOUT_PER_S   50
 #define LOOKOUT_AT_ONCE 50
 
 /* How long the last look waits for stacks to be told. */
@@ -39,7 +39,7 @@ struct lookout_stats {
 	uint64_t told;
 	uint64_t untold;  /* copied, but nothing could be said of them, or not yet */
 	uint64_t back;    /* not copied: the thread was back by then, or may not be looked at */
-	uint64_t refused; /* not copied: more than LOOKOUT_PER_S, or more than can be told */
+	uint64_t refused; /* not copied: more than LOOKOUT_PER_S, or than can be told */
 };
 
 struct lookout;

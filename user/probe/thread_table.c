@@ -116,8 +116,15 @@ static void bucket_each_away(const struct thread_view *view, size_t mark, uint64
 void thread_view_each_away(const struct thread_view *view, uint64_t before_ns,
     void (*away)(void *ctx, const struct thread_away *thread), void *ctx)
 {
-	for (size_t i = 0; i < ZSP_THREAD_MARKS; i++)
+	const volatile uint64_t *pairs = (const volatile void *)view->marks;
+
+	/* Nearly all buckets are empty. */
+	for (size_t i = 0; i < ZSP_THREAD_MARKS; i += 2) {
+		if (!pairs[i / 2])
+			continue;
 		bucket_each_away(view, i, before_ns, away, ctx);
+		bucket_each_away(view, i + 1, before_ns, away, ctx);
+	}
 }
 
 struct search {
