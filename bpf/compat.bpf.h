@@ -80,7 +80,7 @@ static __always_inline u32 zsp_syscall_number(void)
 /* The registers of a task as they were saved when it entered the kernel, as far as they tell in what it waits, and where. */
 struct zsp_entry {
 	s64 number; /* of the system call; of a fault or an interrupt, anything */
-	u64 arg0;
+	u64 arg0, arg1;
 	struct zsp_stand stand;
 #if defined(__TARGET_ARCH_x86)
 	u64 result, mark;
@@ -101,7 +101,7 @@ static __always_inline struct zsp_entry zsp_entry_from(const struct pt_regs *reg
 		    .fp = regs->regs[29],
 		    .lr = regs->regs[30]},
 #endif
-		.arg0 = regs->ZSP_REG_ARG0,
+		.arg0 = regs->ZSP_REG_ARG0, .arg1 = regs->ZSP_REG_ARG1,
 	};
 }
 

@@ -281,8 +281,9 @@ enum zsp_syscall {
 	ZSP_SYSCALL_MMAP = 16,     /* addr, len, prot, flags */
 	ZSP_SYSCALL_SLEEP = 17,    /* nanosleep, clock_nanosleep */
 	/* Not looked at, but told by when a thread waits in them. */
-	ZSP_SYSCALL_LOCK = 18, /* futex, semaphores, locks of files */
+	ZSP_SYSCALL_LOCK = 18, /* semaphores, locks of files */
 	ZSP_SYSCALL_FILE = 19, /* pread, fsync, open ... */
+	ZSP_SYSCALL_FUTEX = 20,
 };
 
 /* System call numbers below this are looked up; x86-64 and arm64 end near 470. */

@@ -68,6 +68,7 @@ static __always_inline u32 wait_of(const struct zsp_thread *thread, struct task_
 	case ZSP_SYSCALL_SLEEP:
 		return current_frame(thread) ? ZSP_WAIT_SQLITE_BUSY : ZSP_WAIT_SLEEP;
 	case ZSP_SYSCALL_LOCK:
+	case ZSP_SYSCALL_FUTEX:
 		return ZSP_WAIT_LOCK;
 	case ZSP_SYSCALL_FILE:
 		return ZSP_WAIT_DISK;

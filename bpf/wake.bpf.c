@@ -4,7 +4,7 @@
  * (user/lookout.h), since it runs for every wake-up of the host, and reports only those that user space has marked.
  *
  * Who runs while another is woken need not have to do with it: the clock's interrupt ends waits, too. So it is told only if it is in
- * a call for the same lock: the same process, and the same first argument, which is the futex's address.
+ * a call that wakes those who wait for the same futex: the same process, and the same address.
  */
 #include "vmlinux.h"
 
@@ -16,6 +16,18 @@
 #include "emit.bpf.h"
 #include "ledger.bpf.h"
 #include "thread.bpf.h"
+
+/* Operations of futex() that wake (include/uapi/linux/futex.h): WAKE, REQUEUE, CMP_REQUEUE, WAKE_OP, UNLOCK_PI, WAKE_BITSET. */
+#define ZSP_FUTEX_CMD_MASK 0x7f
+#define ZSP_FUTEX_WAKING   (1u << 1 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 7 | 1u << 10)
+
+/* Is it a call of futex(), made to wake others and not to wait? */
+static __always_inline bool is_waking(const struct zsp_entry *entry)
+{
+	u32 op = entry->arg1 & ZSP_FUTEX_CMD_MASK;
+
+	return zsp_class_of(entry) == ZSP_SYSCALL_FUTEX && op < 32 && (ZSP_FUTEX_WAKING >> op & 1);
+}
 
 /* The stack of the current thread, as far as it is there. */
 static __always_inline u32 copy_stack(struct zsp_wake *wake)
@@ -62,8 +74,8 @@ int BPF_PROG(zsp_sched_waking, struct task_struct *woken)
 	if (!ledger->off_ns || ledger->watched_ns != ledger->off_ns)
 		return 0;
 	entry = zsp_own_entry();
-	if (ledger->pid != bpf_get_current_pid_tgid() >> 32 ||
-	    zsp_class_of(&entry) != ZSP_SYSCALL_LOCK || entry.arg0 != ledger->what)
+	if (ledger->pid != bpf_get_current_pid_tgid() >> 32 || !is_waking(&entry) ||
+	    entry.arg0 != ledger->what)
 		return 0;
 	ledger->watched_ns = 0;
 	report(ledger, &entry, woken->pid);

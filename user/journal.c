@@ -211,7 +211,7 @@ void journal_place(struct journal *j, const struct thread_place *place)
 	    .since_ns = place->since_ns,
 	    .tid = place->tid,
 	    .user_bytes = (uint32_t)place->user.len,
-	    .of_culprit = place->of_culprit,
+	    .culprit = place->culprit,
 	};
 	const struct sv parts[] = {sv_from(&entry, sizeof(entry)), place->user, place->kernel};
 

@@ -91,8 +91,8 @@ struct journal_place {
 	uint64_t since_ns;
 	uint32_t tid;
 	uint32_t user_bytes;
-	uint32_t of_culprit; /* 1 or 0 */
-	uint32_t reserved;   /* 0 */
+	uint32_t culprit;  /* enum wait_evidence */
+	uint32_t reserved; /* 0 */
 };
 
 /* The name follows, to the end of the body. */

@@ -2,6 +2,7 @@
 /* Which threads are worth a look, and when; see lookout.h. */
 #include "lookout.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,8 +16,10 @@
 
 /* Processes with open requests that one look cares for. */
 #define PROCESSES_MAX 64
-/* Waits that are known to have been looked at; a power of two. */
-#define SEEN_MAX 1024
+/* Waits that are known to have been looked at. */
+#define SEEN_MAX 4096
+/* While looks find nothing new, they come more and more rarely, up to so many periods apart. */
+#define REST_PERIODS_MAX 8
 /* So few events at a time are of no busy server: there, an extra look or two per request cost little. */
 #define FEW_EVENTS 32
 /* After one that waits there may be more of them for so long. */
@@ -24,26 +27,21 @@
 /* A wait that is younger may not have been stored completely; see thread_view_each_away(). */
 #define SETTLED_NS NS_PER_MS
 
-/* Tags of questions. */
-enum {
-	OF_WAITER = 0,
-	OF_CULPRIT = 1,
-};
-
 /* Who gives locks back is watched for so long after a thread of a slow request was seen to wait for one. */
 #define WATCH_NS (10 * NS_PER_S)
 
 struct seen {
-	uint32_t tid;
-	bool copied; /* else its stack was worth a copy, but there was no time for that yet */
 	uint64_t since_ns;
+	uint32_t tid;
+	bool copied, refused;
 };
 
 struct lookout {
 	struct lookout_options options;
 	struct stack_teller *teller;
 	struct lookout_stats stats;
-	uint64_t next_ns; /* look again then */
+	uint64_t next_ns;      /* look again then */
+	uint64_t rest_periods; /* so many of them between looks */
 	uint64_t watch_until_ns;
 	uint64_t slow_until_ns; /* slow requests are to be expected until then */
 	uint64_t tokens_ns;     /* unused time: each stack takes some of it */
@@ -52,7 +50,7 @@ struct lookout {
 
 	/* Of the look that is under way. */
 	uint64_t now_ns;
-	bool all;
+	bool all, found; /* look at waits again; there is one that was not known */
 	struct open_process processes[PROCESSES_MAX];
 	size_t n_processes;
 	struct blocked_copy copy;
@@ -93,16 +91,22 @@ static bool concerns_request(const struct lookout *l, const struct thread_away *
 	return false;
 }
 
-/* What is known of this wait. */
+/* What is known of this wait. By the number of the thread's entry: those in use are near each other. */
 static struct seen *seen_of(struct lookout *l, const struct thread_away *thread)
 {
-	struct seen *seen = &l->seen[thread->tid % SEEN_MAX];
+	struct seen *seen = &l->seen[thread->number % SEEN_MAX];
 
-	if (seen->tid == thread->tid && seen->since_ns == thread->since_ns)
-		return seen;
-	*seen = (struct seen){.tid = thread->tid, .since_ns = thread->since_ns};
-	l->stats.refused++; /* until it is copied */
+	if (seen->tid != thread->tid || seen->since_ns != thread->since_ns) {
+		*seen = (struct seen){.tid = thread->tid, .since_ns = thread->since_ns};
+		l->found = true;
+	}
 	return seen;
+}
+
+static void refuse(struct lookout *l, struct seen *seen)
+{
+	l->stats.refused += !seen->refused;
+	seen->refused = true;
 }
 
 static bool take_token(struct lookout *l)
@@ -121,8 +125,8 @@ static struct stack_regs regs_of(const struct zsp_stand *stand)
 	    .ip = stand->ip, .sp = stand->sp, .fp = stand->fp, .lr = stand->lr};
 }
 
-/* Copy the thread's stack and have it told, in answer to the question; false if that will not be. */
-static bool ask(struct lookout *l, const struct thread_away *thread, struct stack_question question)
+/* Copy the thread's stack and have it told, in answer to the question. 0, -EAGAIN when it is back or may not be looked at, -EBUSY. */
+static int ask(struct lookout *l, const struct thread_away *thread, struct stack_question question)
 {
 	const struct blocked_thread blocked = {
 	    .pid = (pid_t)thread->pid,
@@ -133,16 +137,9 @@ static bool ask(struct lookout *l, const struct thread_away *thread, struct stac
 	question.pid = blocked.pid;
 	question.regs = blocked.regs;
 	question.copy = &l->copy;
-	if (blocked_copy_take(&blocked, &l->copy)) {
-		l->stats.back++;
-		return false;
-	}
-	if (!stack_teller_ask(l->teller, &question)) {
-		l->stats.refused++;
-		return false;
-	}
-	l->stats.untold++;
-	return true;
+	if (blocked_copy_take(&blocked, &l->copy))
+		return -EAGAIN;
+	return stack_teller_ask(l->teller, &question) ? 0 : -EBUSY;
 }
 
 /* comm: the thread's name as the kernel has it. */
@@ -178,11 +175,29 @@ static void look_for_culprit(
 	l->watch_until_ns = l->now_ns + WATCH_NS;
 	if (!owner || (uint32_t)owner == thread->tid || proc_read_stat(owner, &stat))
 		return;
-	question.tag = OF_CULPRIT;
+	question.tag = culprit.evidence;
 	if (probes_thread_away(l->options.probes, (uint32_t)owner, &holder) &&
 	    holder.since_ns + SETTLED_NS < l->now_ns)
-		culprit.asked = ask(l, &holder, question);
+		culprit.asked = ask(l, &holder, question) == 0;
 	tell_culprit(l, culprit, stat.comm);
+}
+
+/* Have its stack told, if there is time for that; true if it will be. */
+static bool have_told(
+    struct lookout *l, const struct thread_away *thread, const struct stack_question *question)
+{
+	struct seen *seen = seen_of(l, thread);
+	int err;
+
+	if (seen->copied)
+		return false;
+	err = take_token(l) ? ask(l, thread, *question) : -EBUSY;
+	if (err == -EBUSY)
+		refuse(l, seen);
+	else
+		seen->copied = true;
+	l->stats.back += err == -EAGAIN;
+	return err == 0;
 }
 
 static void on_away(void *ctx, const struct thread_away *thread)
@@ -197,18 +212,11 @@ static void on_away(void *ctx, const struct thread_away *thread)
 	    .waits = thread->waits,
 	};
 	const struct stack_question question = {
-	    .tid = (pid_t)thread->tid, .since_ns = thread->since_ns, .tag = OF_WAITER};
-	struct seen *seen;
+	    .tid = (pid_t)thread->tid, .since_ns = thread->since_ns, .tag = WAIT_EVIDENCE_NONE};
 
 	if (!concerns_request(l, thread))
 		return;
-	l->slow_until_ns = l->now_ns + SLOW_NS;
-	seen = seen_of(l, thread);
-	if (!seen->copied && take_token(l)) {
-		seen->copied = true;
-		l->stats.refused--;
-		wait.asked = ask(l, thread, question);
-	}
+	wait.asked = have_told(l, thread, &question);
 	if (wait.asked || l->all)
 		pipeline_wait(l->options.pipeline, &wait);
 	if (wait.asked && thread->wait == ZSP_WAIT_LOCK)
@@ -229,7 +237,7 @@ void lookout_wake(struct lookout *l, const struct zsp_wake *wake)
 	    .pid = (pid_t)wake->h.pid,
 	    .tid = (pid_t)wake->woken,
 	    .since_ns = wake->since_ns,
-	    .tag = OF_CULPRIT,
+	    .tag = WAIT_EVIDENCE_WOKEN,
 	    .regs = regs_of(&wake->stand),
 	    .copy = &l->copy,
 	};
@@ -238,7 +246,6 @@ void lookout_wake(struct lookout *l, const struct zsp_wake *wake)
 	l->copy.len = wake->stack_bytes;
 	l->copy.kernel_len = 0;
 	culprit.asked = wake->stack_bytes && stack_teller_ask(l->teller, &question);
-	l->stats.untold += culprit.asked;
 	tell_culprit(l, culprit, (const char *)wake->comm);
 }
 
@@ -250,16 +257,20 @@ static void on_answer(void *ctx, const struct stack_answer *answer)
 	const struct thread_place place = {
 	    .tid = (uint32_t)answer->tid,
 	    .since_ns = answer->since_ns,
-	    .of_culprit = answer->tag == OF_CULPRIT,
+	    .culprit = (enum wait_evidence)answer->tag,
 	    .user = answer->user,
 	    .kernel = answer->kernel,
 	};
 
-	if (answer->user.len) {
-		l->stats.untold--;
-		l->stats.told++;
-	}
+	l->stats.told += answer->user.len > 0;
+	l->stats.untold += answer->user.len == 0;
 	pipeline_place(l->options.pipeline, &place);
+}
+
+/* So long ago; the beginning of time at most. */
+static uint64_t before(uint64_t now_ns, uint64_t ns)
+{
+	return now_ns > ns ? now_ns - ns : 0;
 }
 
 /* Look at threads that have waited for least_ns, for requests that are open for least_open_ns. */
@@ -271,10 +282,13 @@ static void look(struct lookout *l, uint64_t now_ns, uint64_t least_open_ns, uin
 	l->tokens_ns = unused < most ? unused : most;
 	l->tokens_at_ns = now_ns;
 	l->now_ns = now_ns;
-	l->n_processes =
-	    pipeline_open(l->options.pipeline, now_ns - least_open_ns, l->processes, PROCESSES_MAX);
+	l->found = false;
+	l->n_processes = pipeline_open(
+	    l->options.pipeline, before(now_ns, least_open_ns), l->processes, PROCESSES_MAX);
 	if (l->n_processes)
-		probes_each_away(l->options.probes, now_ns - least_ns, on_away, l);
+		probes_each_away(l->options.probes, before(now_ns, least_ns), on_away, l);
+	if (l->found)
+		l->slow_until_ns = now_ns + SLOW_NS;
 }
 
 void lookout_tick(struct lookout *l, uint64_t now_ns)
@@ -287,7 +301,11 @@ void lookout_tick(struct lookout *l, uint64_t now_ns)
 	if (now_ns < l->next_ns)
 		return;
 	look(l, now_ns, period_ns, period_ns / 2 > SETTLED_NS ? period_ns / 2 : SETTLED_NS);
-	l->next_ns = now_ns + period_ns;
+	if (l->found || !l->n_processes)
+		l->rest_periods = 1;
+	else if (l->rest_periods < REST_PERIODS_MAX)
+		l->rest_periods++;
+	l->next_ns = now_ns + period_ns * l->rest_periods;
 }
 
 static void look_at_all(struct lookout *l, uint64_t now_ns, uint64_t least_open_ns)
@@ -305,8 +323,16 @@ void lookout_again(struct lookout *l, uint64_t now_ns)
 void lookout_all(struct lookout *l, uint64_t now_ns)
 {
 	look_at_all(l, now_ns, 0);
-	stack_teller_wait(l->teller, LOOKOUT_PATIENCE_NS);
+}
+
+bool lookout_await(struct lookout *l, uint64_t timeout_ns)
+{
+	struct stack_teller_counts counts;
+
+	stack_teller_wait(l->teller, timeout_ns);
 	stack_teller_take(l->teller, on_answer, l);
+	stack_teller_counts(l->teller, &counts);
+	return counts.answered == counts.asked;
 }
 
 int lookout_wait_ms(const struct lookout *l, uint64_t now_ns, size_t events, int max_ms)

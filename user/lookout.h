@@ -14,6 +14,7 @@
 #ifndef ZS_LOOKOUT_H
 #define ZS_LOOKOUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -25,9 +26,6 @@
 #define LOOKOUT_PER_S   50
 #define LOOKOUT_AT_ONCE 50
 
-/* How long the last look waits for stacks to be told. */
-#define LOOKOUT_PATIENCE_NS (NS_PER_S)
-
 struct lookout_options {
 	struct probes *probes; /* borrowed, as all of them */
 	struct pipeline *pipeline;
@@ -37,9 +35,10 @@ struct lookout_options {
 /* Stacks that were worth a look. */
 struct lookout_stats {
 	uint64_t told;
-	uint64_t untold;  /* copied, but nothing could be said of them, or not yet */
-	uint64_t back;    /* not copied: the thread was back by then, or may not be looked at */
-	uint64_t refused; /* not copied: more than LOOKOUT_PER_S, or than can be told */
+	uint64_t untold; /* copied, but nothing could be said of them */
+	uint64_t back;   /* not copied: the thread was back by then, or may not be looked at */
+	uint64_t
+	    refused; /* not copied at the first look: more than LOOKOUT_PER_S, or than can be told */
 };
 
 struct lookout;
@@ -56,8 +55,11 @@ void lookout_tick(struct lookout *lookout, uint64_t now_ns);
 /* Look again at the threads of slow requests: how long their waits are by now. */
 void lookout_again(struct lookout *lookout, uint64_t now_ns);
 
-/* Look at the threads of all open requests, however old they are, and wait a little until their stacks are told. */
+/* Look at the threads of all open requests, however old they are. */
 void lookout_all(struct lookout *lookout, uint64_t now_ns);
+
+/* Wait until the stacks that were copied are told, and tell the pipeline; false if that takes longer. */
+bool lookout_await(struct lookout *lookout, uint64_t timeout_ns);
 
 /* A lock was given back to a thread that was looked at. */
 void lookout_wake(struct lookout *lookout, const struct zsp_wake *wake);

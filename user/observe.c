@@ -39,6 +39,9 @@
 /* Longest sleep while traces wait for completion, and while nothing does. */
 #define TICK_BUSY_MS 50
 #define TICK_IDLE_MS 500
+/* How long stacks that people ask for are waited for, and how long the ring is left alone meanwhile. */
+#define PATIENCE_NS       NS_PER_S
+#define PATIENCE_SLICE_NS (5 * NS_PER_MS)
 /*
  * Files are searched for SQLite without symbols when nothing was to read, every 5 ms, and a little at each update:
  * a piece takes 0.2 ms, since a record that waits longer may find its process closing what it tells of. At the end
@@ -323,14 +326,28 @@ static int wait_ms(const struct observation *o, uint64_t now_ns, size_t events)
 	return lookout_wait_ms(o->lookout, now_ns, events, (int)ms);
 }
 
-/* To stderr: what stdout has is for programs. */
-static void tell_open(struct observation *o, uint64_t now_ns)
+/*
+ * Look at what all open requests wait in, and let it be told. The first stack of a program takes time; what happens meanwhile is read.
+ */
+static void look_around(struct observation *o)
 {
+	uint64_t now = clock_monotonic_ns(), end_ns = now + PATIENCE_NS;
+
+	lookout_all(o->lookout, now);
+	while (!lookout_await(o->lookout, PATIENCE_SLICE_NS) && clock_monotonic_ns() < end_ns)
+		reader_drain(o->reader);
+}
+
+/* To stderr: what stdout has is for programs. */
+static void tell_open(struct observation *o)
+{
+	uint64_t now_ns;
 	struct buf text;
 
 	o->asked = false;
 	buf_init(&text);
-	lookout_all(o->lookout, now_ns);
+	look_around(o);
+	now_ns = clock_monotonic_ns();
 	open_requests_append(&text, o->pipeline, now_ns);
 	if (!text.failed)
 		fprintf(stderr, "zerospan: %s", text.data);
@@ -348,7 +365,7 @@ static void loop(struct observation *o)
 		now = clock_monotonic_ns();
 		lookout_tick(o->lookout, now);
 		if (o->asked)
-			tell_open(o, now);
+			tell_open(o);
 		watch_settle(o->watch);
 		if (events == 0)
 			o->searching = sqlite_probes_search(o->sqlite, SEARCH_BYTES);
@@ -402,7 +419,7 @@ static int finish(struct observation *o)
 	uint64_t end_ns;
 	int err;
 
-	lookout_all(o->lookout, clock_monotonic_ns());
+	look_around(o);
 	probes_silence(o->probes);
 	end_ns = clock_monotonic_ns();
 	while (reader_drain(o->reader) > 0)

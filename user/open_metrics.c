@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "span/frames.h"
 #include "span/semconv.h"
 
@@ -77,6 +78,7 @@ static void copy(char to[TEXT_MAX], struct sv text)
 {
 	size_t len = text.len < TEXT_MAX ? text.len : TEXT_MAX - 1;
 
+	len = utf8_valid_prefix(sv_from(text.p, len)); /* not in the middle of a character */
 	memcpy(to, text.p, len);
 	to[len] = '\0';
 }
@@ -159,10 +161,15 @@ static void record(const struct open_metrics *open, const struct row *row, bool 
 void open_metrics_update(
     struct open_metrics *open, struct pipeline *pipeline, uint64_t now_ns, uint64_t over_ns)
 {
-	for (size_t i = 0; i < open->n; i++)
-		record(open, &open->rows[i], true);
+	for (size_t i = 0; i < open->n; i++) {
+		const struct row *row = &open->rows[i];
+
+		/* Of a service that has ended all is forgotten: nothing is to come back. */
+		if (pipeline_service(pipeline, (uint32_t)row->service->pid) == row->service)
+			record(open, row, true);
+	}
 	forget_rows(open);
-	pipeline_each_open(pipeline, now_ns, now_ns - over_ns, add, open);
+	pipeline_each_open(pipeline, now_ns, now_ns > over_ns ? now_ns - over_ns : 0, add, open);
 	for (size_t i = 0; i < open->n; i++)
 		record(open, &open->rows[i], false);
 }

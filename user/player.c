@@ -199,11 +199,12 @@ static int take_place(struct player *p, struct pipeline *pipeline, struct sv bod
 {
 	const struct journal_place *entry = (const void *)body.p;
 	struct sv texts = sv_skip(body, sizeof(*entry));
-	struct thread_place place = {
-	    .tid = entry->tid, .since_ns = entry->since_ns, .of_culprit = entry->of_culprit != 0};
+	struct thread_place place = {.tid = entry->tid,
+	    .since_ns = entry->since_ns,
+	    .culprit = (enum wait_evidence)entry->culprit};
 
 	(void)p;
-	if (entry->user_bytes > texts.len)
+	if (entry->user_bytes > texts.len || entry->culprit > WAIT_EVIDENCE_OWNER)
 		return -EBADMSG;
 	place.user = sv_from(texts.p, entry->user_bytes);
 	place.kernel = sv_skip(texts, entry->user_bytes);

@@ -110,6 +110,11 @@ def test_sleeping_deduct(t):
     for span in spans:
         if span is not deduct and span.seconds > 0.9:
             wait_names(span, "downstream", "inventory_client_post (inventory_client.c:", 0.3)
+    checkout, = [s for s in spans if is_server(s, "/checkout")]
+    equal([checkout.get(f"zerospan.culprit.{key}") for key in ("kind", "evidence", "process.pid")],
+          ["downstream", "peer_span", shop.pid], "who held the checkout up")
+    equal([(link["traceId"], link["spanId"]) for link in checkout.links], [(deduct.trace_id, deduct.span_id)],
+          "link of the checkout")
     t.note(deduct.get("zerospan.stack.user").split("\n")[1])
 
 

@@ -187,7 +187,7 @@ static void everything(void **state)
 	*culprit = (struct wait_culprit){
 	    .evidence = WAIT_EVIDENCE_OWNER, .pid = INT32_MAX, .tid = INT32_MAX};
 	memset(culprit->name, '\x01', sizeof(culprit->name) - 1);
-	wait_place_tell_culprit(trace->spans[0]->wait.place, sv_cstr(text));
+	wait_place_tell_culprit(trace->spans[0]->wait.place, WAIT_EVIDENCE_OWNER, sv_cstr(text));
 	assert_int_equal(span_time_attrs(trace->spans[0], attrs), SPAN_TIME_ATTRS_MAX);
 	buf_init(&out);
 	assert_int_equal(encode_otlp_protobuf(&out, &trace, 1, &base), 1);

@@ -8,6 +8,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "discover/proc.h"
+
 /* nptl/sysdeps' struct_mutex.h. */
 struct mutex {
 	uint32_t lock; /* 2: taken and waited for; robust or inheriting ones: owner and flags */
@@ -37,6 +39,19 @@ uint32_t lock_owner_parse(const void *bytes)
 	return mutex.owner;
 }
 
+/* Who reads memory that is not there waits until it is, perhaps at the program's mercy. */
+static bool is_present(pid_t pid, uint64_t address)
+{
+	struct proc_pages pages;
+
+	if (proc_read_pages(pid, address, LOCK_OWNER_BYTES, &pages) || pages.n == 0)
+		return false;
+	for (size_t i = 0; i < pages.n; i++)
+		if (!(pages.entries[i] & PROC_PAGE_PRESENT))
+			return false;
+	return true;
+}
+
 pid_t lock_owner(pid_t pid, uint64_t address)
 {
 	unsigned char bytes[LOCK_OWNER_BYTES];
@@ -45,7 +60,8 @@ pid_t lock_owner(pid_t pid, uint64_t address)
 	char path[64];
 	uint32_t owner;
 
-	if (process_vm_readv(pid, &to, 1, &from, 1, 0) != (ssize_t)sizeof(bytes))
+	if (!is_present(pid, address) ||
+	    process_vm_readv(pid, &to, 1, &from, 1, 0) != (ssize_t)sizeof(bytes))
 		return 0;
 	owner = lock_owner_parse(bytes);
 	snprintf(path, sizeof(path), "/proc/%d/task/%u", pid, owner);

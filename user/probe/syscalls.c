@@ -67,7 +67,7 @@ static const struct {
 	int number;
 	enum zsp_syscall class;
 } waits[] = {
-    {SYS_futex, ZSP_SYSCALL_LOCK},
+    {SYS_futex, ZSP_SYSCALL_FUTEX},
 #ifdef SYS_futex_waitv
     {SYS_futex_waitv, ZSP_SYSCALL_LOCK},
 #endif

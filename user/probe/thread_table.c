@@ -90,6 +90,7 @@ static bool read_away(const volatile struct zsp_thread_head *entry, struct threa
 	ret->what = ledger->what;
 	ret->stand = ledger->stand;
 	ret->waits = ledger->waits;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE); /* what follows is read after it */
 	return ret->since_ns && ledger->on_ns < ret->since_ns && ledger->off_ns == ret->since_ns &&
 	    ret->wait != ZSP_WAIT_RUNQUEUE && ret->wait < ZSP_WAIT_MAX && entry->tid == ret->tid &&
 	    ret->tid && ret->tid != ZSP_THREAD_DEAD;

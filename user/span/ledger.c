@@ -31,6 +31,16 @@ const char *ledger_attr_key(enum ledger_state state)
 	return states[state].key;
 }
 
+enum ledger_state ledger_longest(const struct ledger *ledger)
+{
+	enum ledger_state longest = LEDGER_CPU;
+
+	for (int i = 0; i < LEDGER_STATES; i++)
+		if (ledger->ns[i] > ledger->ns[longest])
+			longest = i;
+	return longest;
+}
+
 uint64_t ledger_sum(const struct ledger *ledger)
 {
 	uint64_t sum = 0;

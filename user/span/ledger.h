@@ -43,6 +43,9 @@ const char *ledger_state_name(enum ledger_state state);
 /* The attribute that has the state's time, in milliseconds: "zerospan.time.cpu_ms" ... */
 const char *ledger_attr_key(enum ledger_state state);
 
+/* The state that took the most. */
+enum ledger_state ledger_longest(const struct ledger *ledger);
+
 uint64_t ledger_sum(const struct ledger *ledger);
 
 /* What such a wait of a thread is to its request; calling: a call of the request's was under way. */

@@ -41,6 +41,7 @@ struct route_table {
 	const struct http_naming *naming;
 	struct hmap routes, counts;
 	struct buf scratch;
+	bool keep;                          /* see route_table_keep() */
 	struct recent recent[RECENT_SLOTS]; /* by hash of service and path; the last one wins */
 };
 
@@ -124,6 +125,18 @@ static struct route_count *count_get(struct route_table *table, const struct ser
 	return count;
 }
 
+static bool is_full(const struct route_table *table, const struct service *service)
+{
+	const struct hnode *node = hmap_first(&table->counts, service_hash(service));
+
+	return node && container_of(node, struct route_count, node)->routes >= ROUTE_TABLE_MAX;
+}
+
+void route_table_keep(struct route_table *table, bool keep)
+{
+	table->keep = keep;
+}
+
 static struct sv inferred_route(
     struct route_table *table, const struct service *service, struct sv path)
 {
@@ -141,6 +154,8 @@ static struct sv inferred_route(
 		    sv_eq(sv_from(route->text, route->len), buf_sv(&table->scratch)))
 			return sv_from(route->text, route->len);
 	}
+	if (table->keep)
+		return is_full(table, service) ? SV("/*") : buf_sv(&table->scratch);
 	count = count_get(table, service);
 	if (!count || count->routes >= ROUTE_TABLE_MAX)
 		return SV("/*");
@@ -180,6 +195,8 @@ struct sv route_table_route(
 		return route_of(table, service, path);
 	if (recent->service == service && sv_eq(sv_from(recent->path, recent->path_len), path))
 		return recent->route;
+	if (table->keep)
+		return route_of(table, service, path);
 	recent->route = route_of(table, service, path);
 	recent->service = service;
 	recent->path_len = path.len;

@@ -8,6 +8,8 @@
 #ifndef ZS_SPAN_ROUTE_TABLE_H
 #define ZS_SPAN_ROUTE_TABLE_H
 
+#include <stdbool.h>
+
 #include "base/sv.h"
 #include "proto/http_naming.h"
 #include "span/span.h"
@@ -24,6 +26,9 @@ void route_table_free(struct route_table *table); /* NULL is fine */
 /* The route of path, empty: none. Borrowed until the service is forgotten. */
 struct sv route_table_route(
     struct route_table *table, const struct service *service, struct sv path);
+
+/* keep: until told otherwise the table stays as it is, and a route that is not in it yet is borrowed until the next question only. */
+void route_table_keep(struct route_table *table, bool keep);
 
 /* Forget the routes of a service whose process ended. */
 void route_table_forget(struct route_table *table, const struct service *service);

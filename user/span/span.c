@@ -3,6 +3,7 @@
 #include "span/span.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "span/semconv.h"
 
@@ -76,7 +77,7 @@ static size_t culprit_attrs(const struct span *span, struct attr *to)
 	size_t n = 0;
 
 	if (!culprit || !culprit->evidence || span->wait.state != LEDGER_LOCK ||
-	    span_attr(span, semconv_zerospan_culprit_kind))
+	    span->behind_call || span_attr(span, semconv_zerospan_culprit_kind))
 		return 0;
 	to[n++] = text(semconv_zerospan_culprit_kind, SV("lock"));
 	to[n++] =
@@ -90,6 +91,23 @@ static size_t culprit_attrs(const struct span *span, struct attr *to)
 	return n;
 }
 
+/* The call that its request waited for the most. */
+static size_t call_attrs(const struct span *span, struct attr *to)
+{
+	size_t n = 0;
+
+	if (!span->behind_call)
+		return 0;
+	to[n++] = text(semconv_zerospan_culprit_kind, SV("downstream"));
+	to[n++] =
+	    text(semconv_zerospan_culprit_evidence, span->peer ? SV("peer_span") : SV("call_span"));
+	if (!span->peer)
+		return n;
+	to[n++] = integer(semconv_zerospan_culprit_process_pid, span->peer->pid);
+	to[n++] = text(semconv_zerospan_culprit_service_name, sv_cstr(span->peer->name));
+	return n;
+}
+
 size_t span_time_attrs(const struct span *span, struct attr ret_attrs[SPAN_TIME_ATTRS_MAX])
 {
 	size_t n = 0;
@@ -99,6 +117,7 @@ size_t span_time_attrs(const struct span *span, struct attr ret_attrs[SPAN_TIME_
 			ret_attrs[n++] = milliseconds(ledger_attr_key(i), span->ledger.ns[i]);
 	}
 	n += wait_attrs(&span->wait, ret_attrs + n);
+	n += call_attrs(span, ret_attrs + n);
 	return n + culprit_attrs(span, ret_attrs + n);
 }
 
@@ -108,6 +127,7 @@ size_t span_time_text_max(const struct span *span)
 
 	/* Names are shorter than keys. */
 	return 2 * SPAN_TIME_ATTRS_MAX * LEDGER_KEY_MAX +
+	    (span->peer ? strlen(span->peer->name) : 0) +
 	    (place ? place->user.len + place->kernel.len + place->culprit.user.len : 0);
 }
 
@@ -130,6 +150,7 @@ void span_free(struct span *span)
 	if (!span)
 		return;
 	service_unref(span->service);
+	service_unref(span->peer);
 	wait_place_unref(span->wait.place);
 	free(span);
 }

@@ -114,6 +114,9 @@ struct span {
 	struct ledger ledger;     /* adds up to end_ns - start_ns, unless untimed */
 	struct span_wait wait;    /* the longest that was looked at; part of the ledger */
 	struct span_link culprit; /* the span that held this one up */
+	bool
+	    behind_call; /* it did by being waited for: the slowest call of the request, or who answered it */
+	struct service *peer; /* who that is, if observed; a reference */
 	bool cut;     /* had not ended when the observation did: its end and error are of that */
 	bool untimed; /* only its beginning was seen: end_ns is start_ns, in no duration metric */
 };

@@ -52,12 +52,25 @@ void wait_place_tell(struct wait_place *place, struct sv user, struct sv kernel)
 	place->kernel = copy_text(kernel);
 }
 
-void wait_place_tell_culprit(struct wait_place *place, struct sv user)
+bool wait_place_begin_culprit(struct wait_place *place, enum wait_evidence evidence)
 {
-	if (place->culprit.told || place->final)
+	struct wait_culprit *culprit = &place->culprit;
+
+	if (place->final || culprit->evidence == WAIT_EVIDENCE_WOKEN)
+		return false;
+	free_text(culprit->user);
+	*culprit = (struct wait_culprit){.evidence = evidence};
+	return true;
+}
+
+void wait_place_tell_culprit(struct wait_place *place, enum wait_evidence evidence, struct sv user)
+{
+	struct wait_culprit *culprit = &place->culprit;
+
+	if (culprit->told || culprit->evidence != evidence || place->final)
 		return;
-	place->culprit.told = true;
-	place->culprit.user = copy_text(user);
+	culprit->told = true;
+	culprit->user = copy_text(user);
 }
 
 bool wait_place_is_awaited(const struct wait_place *place)

@@ -51,8 +51,14 @@ void wait_place_unref(struct wait_place *place);             /* likewise */
 /* Tell it, once and before it is final; the texts are copied. Without memory it cannot be told. */
 void wait_place_tell(struct wait_place *place, struct sv user, struct sv kernel);
 
-/* Likewise of its culprit. */
-void wait_place_tell_culprit(struct wait_place *place, struct sv user);
+/*
+ * Somebody is known to be in the way. False if it is final, or if what is known of its culprit is surer; else the culprit is empty but for the
+ * evidence.
+ */
+bool wait_place_begin_culprit(struct wait_place *place, enum wait_evidence evidence);
+
+/* Tell its culprit's stack, likewise; if meanwhile there is other evidence, it is not that one's. */
+void wait_place_tell_culprit(struct wait_place *place, enum wait_evidence evidence, struct sv user);
 
 /* Is there something yet to be told of it? */
 bool wait_place_is_awaited(const struct wait_place *place);

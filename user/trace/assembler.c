@@ -191,6 +191,24 @@ static void take_time(struct assembler *a, struct node *node)
 		time_call_end(node, a->now, &span->ledger, &span->wait);
 }
 
+/* Its caller has waited for nothing as long as for this call. */
+static void note_slowest(struct assembler *a, const struct node *call)
+{
+	const struct node *answer = call->other_end;
+	struct node *request = call->caller;
+	uint64_t ns = call->span->ledger.ns[LEDGER_DOWNSTREAM];
+	struct service *peer = NULL;
+
+	if (!request || ns <= request->slowest_ns)
+		return;
+	if (answer && answer->group == call->group)
+		peer = service_table_get(a->options.services, answer->pid);
+	request->slowest_ns = ns;
+	request->slowest_id = peer ? answer->span_id : call->span_id;
+	service_unref(request->peer);
+	request->peer = peer ? service_ref(peer) : NULL;
+}
+
 static void on_ended(void *ctx, struct exchange *exchange)
 {
 	struct assembler *a = ctx;
@@ -205,6 +223,8 @@ static void on_ended(void *ctx, struct exchange *exchange)
 		    &a->builder, a->routes, a->options.naming->methods, exchange, service);
 	if (node->span)
 		take_time(a, node);
+	if (node->span && node->kind == SPAN_KIND_CLIENT)
+		note_slowest(a, node);
 	if (exchange->has_head)
 		node_ended(a, node);
 	node->exchange = NULL;
@@ -288,8 +308,10 @@ void assembler_statement(struct assembler *a, const struct zsp_statement *statem
 
 void assembler_wait(struct assembler *a, const struct thread_wait *wait)
 {
-	struct thread_work *work = thread_work_get(&a->threads, wait->tid);
+	struct thread_work *work = wait->asked ? thread_work_get(&a->threads, wait->tid)
+					       : thread_work_find(&a->threads, wait->tid);
 
+	a->now = NULL; /* it may be forgotten for this one */
 	if (work)
 		known_waits_look(&work->known, wait);
 }
@@ -306,8 +328,8 @@ void assembler_place(struct assembler *a, const struct thread_place *place)
 {
 	struct wait_place *known = place_of(a, place->tid, place->since_ns);
 
-	if (known && place->of_culprit)
-		wait_place_tell_culprit(known, place->user);
+	if (known && place->culprit)
+		wait_place_tell_culprit(known, place->culprit, place->user);
 	else if (known)
 		wait_place_tell(known, place->user, place->kernel);
 }
@@ -327,13 +349,12 @@ void assembler_culprit(struct assembler *a, const struct thread_culprit *culprit
 	const struct node *request = request_of(a, culprit->culprit_tid, culprit->time_ns);
 	struct wait_culprit *known;
 
-	if (!place || place->final || place->culprit.evidence == WAIT_EVIDENCE_WOKEN)
+	if (!place || !wait_place_begin_culprit(place, culprit->evidence))
 		return;
 	known = &place->culprit;
-	known->evidence = culprit->evidence;
 	known->pid = culprit->culprit_pid;
 	known->tid = culprit->culprit_tid;
-	known->asked = known->asked || culprit->asked;
+	known->asked = culprit->asked;
 	snprintf(known->name, sizeof(known->name), "%.*s", SV_ARG(culprit->name));
 	if (!request)
 		return;
@@ -351,13 +372,15 @@ size_t assembler_open(
 	list_for_each (at, &a->graph.open) {
 		const struct node *node = container_of(at, struct node, open);
 
-		if (node->exchange->start_ns >= before_ns || ++looked_at > ASSEMBLER_OPEN_MAX)
+		if (n == max || node->exchange->start_ns >= before_ns ||
+		    ++looked_at > ASSEMBLER_OPEN_MAX)
 			break;
-		for (i = 0; i < n && ret_processes[i].pid != node->pid; i++)
+		for (i = 0; i < n && ret_processes[i].pid != node->exchange->pid; i++)
 			;
-		if (i == n && n < max)
-			ret_processes[n++] = (struct open_process){
-			    .pid = node->pid, .since_ns = node->exchange->start_ns};
+		if (i < n)
+			continue;
+		ret_processes[n++] = (struct open_process){
+		    .pid = node->exchange->pid, .since_ns = node->exchange->start_ns};
 	}
 	return n;
 }
@@ -367,6 +390,7 @@ void assembler_each_open(struct assembler *a, uint64_t now_ns, uint64_t before_n
 {
 	size_t looked_at = 0;
 
+	route_table_keep(a->routes, true); /* who only asks changes nothing */
 	list_for_each (at, &a->graph.open) {
 		const struct node *node = container_of(at, struct node, open);
 		struct exchange exchange = *node->exchange;
@@ -390,6 +414,7 @@ void assembler_each_open(struct assembler *a, uint64_t now_ns, uint64_t before_n
 		take(ctx, span);
 		span_free(span);
 	}
+	route_table_keep(a->routes, false);
 }
 
 void assembler_end(struct assembler *a)

@@ -71,7 +71,8 @@ struct thread_wait {
 struct thread_place {
 	uint32_t tid;
 	uint64_t since_ns;
-	bool of_culprit; /* the stack is that of its culprit */
+	enum wait_evidence
+	    culprit; /* the stack is that of the culprit on this evidence; NONE: its own */
 	struct sv user, kernel;
 };
 

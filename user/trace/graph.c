@@ -130,6 +130,7 @@ static void node_free(struct graph *g, struct node *node)
 	list_remove(&node->open);
 	span_free(node->span);
 	wait_place_unref(node->time.wait.place);
+	service_unref(node->peer);
 	write_hold_unref(node->taken);
 	write_hold_unref(node->waited_for);
 	pool_give(&g->node_pool, node);
@@ -154,6 +155,15 @@ static void span_settle_wait(struct span *span)
 		    SPAN_FLAG_SAMPLED | SPAN_FLAG_REMOTE_KNOWN};
 }
 
+static void name_slowest_call(struct node *request, struct span *span)
+{
+	span->behind_call = true;
+	span->culprit = (struct span_link){request->group->trace_id, request->slowest_id,
+	    request->group->flags | SPAN_FLAG_REMOTE_KNOWN};
+	span->peer = request->peer;
+	request->peer = NULL;
+}
+
 /* The span of an ended node with the ids of its group; the node keeps none. */
 static struct span *node_take_span(struct graph *g, struct node *node)
 {
@@ -170,6 +180,8 @@ static struct span *node_take_span(struct graph *g, struct node *node)
 	if (node->parent_remote)
 		span->flags |= SPAN_FLAG_PARENT_IS_REMOTE;
 	span_settle_wait(span);
+	if (node->slowest_ns && ledger_longest(&span->ledger) == LEDGER_DOWNSTREAM)
+		name_slowest_call(node, span);
 	if (node->taken) /* final from now on */
 		node->taken->facts.span.trace_id = group->trace_id;
 	if (node->waited_for)

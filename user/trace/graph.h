@@ -70,6 +70,10 @@ struct node {
 	struct node *caller;      /* calls: the request this was made for, until either ends */
 	uint32_t calls;           /* requests: calls in flight */
 	uint32_t call_slice;      /* requests: slice of the thread at the last call */
+	/* Requests: the call that was waited for the longest, or who answered it. */
+	uint64_t slowest_ns; /* 0: none */
+	struct span_id slowest_id;
+	struct service *peer; /* a reference; NULL: not observed */
 
 	struct time_share time;
 

@@ -339,7 +339,8 @@ static void give_looked(const struct node *request, struct node *to)
 		give_work(work, to, work->last_ns, known->looked_ns, waits, true);
 	else if (is_only(work) && (is_calling(request) || !idle_ns(waits)))
 		give(work, to, work->last_ns, known->looked_ns, waits);
-	else if (is_only(work)) /* others may be at work for it; but this is where its thread is */
+	else if (is_only(work) && known->n && known->all[0].kind != ZSP_WAIT_TIMER)
+		/* Others may be at work for it; but this is where its thread is, and it does not wait for just anything. */
 		known_waits_take(
 		    known, work->last_ns, known->looked_ns, waits, false, &to->time.wait);
 }

@@ -234,7 +234,7 @@ static void append_evidence(struct buf *out, struct sv evidence)
 	} else if (sv_eq(evidence, SV("process"))) {
 		buf_append_cstr(out, "no other connection of the process had a write lock then");
 	} else if (sv_eq(evidence, SV("woken_by"))) {
-		buf_append_cstr(out, "its call for the same lock ended the wait");
+		buf_append_cstr(out, "its call for the same futex ended the wait");
 	} else if (sv_eq(evidence, SV("mutex_owner"))) {
 		buf_append_cstr(out, "the mutex named it as its owner during the wait");
 	} else {
@@ -258,7 +258,7 @@ static void append_blame(
 	if (sv_eq(kind, SV("sqlite_write_lock")))
 		buf_append_cstr(out, " The write lock was held by ");
 	else if (sv_eq(evidence, SV("woken_by")))
-		buf_append_cstr(out, " The lock was given back by ");
+		buf_append_cstr(out, " They were woken by ");
 	else
 		buf_append_cstr(out, " The lock was held by ");
 	why_append_culprit(out, report, culprit);
