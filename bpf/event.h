@@ -374,6 +374,14 @@ _Static_assert(sizeof(struct zsp_wake) == 104, "wake layout");
  */
 #define ZSP_THREAD_BUCKET_MAX 4
 
+/* CPUs whose running threads are kept apart; a power of two. */
+#define ZSP_CPUS_MAX 1024
+
+/* Who runs on a CPU, and who ran before: numbers of threads, 0: none. */
+struct zsp_running {
+	__u32 now, before;
+};
+
 /* What user space asks zsp_thread_command to do with a thread: the program's arguments are the thread's number and this. */
 enum zsp_thread_command {
 	ZSP_THREAD_OBSERVE =

@@ -27,6 +27,8 @@
 #include "thread.bpf.h"
 #include "transfer.bpf.h"
 
+volatile struct zsp_running zsp_running[ZSP_CPUS_MAX];
+
 #define ZSP_TASK_UNINTERRUPTIBLE 0x2 /* include/linux/sched.h */
 
 /* As zsp_is_socket(), for which the linker has no second place: see ZSP_READ. */
@@ -147,6 +149,13 @@ int BPF_PROG(zsp_sched_switch, bool preempt, struct task_struct *prev, struct ta
 {
 	struct zsp_thread *thread = zsp_thread_of(prev->pid);
 
+	volatile struct zsp_running *running;
+
+	if (!ZSP_EMPTY) {
+		running = &zsp_running[bpf_get_smp_processor_id() & (ZSP_CPUS_MAX - 1)];
+		running->now = next->pid;
+		running->before = prev->pid;
+	}
 	if (thread)
 		leaves_cpu(thread, prev, preempt);
 	thread = zsp_thread_of(next->pid);

@@ -252,6 +252,9 @@ struct {
 /* Plain memory for the reason that zsp_counters gives. What is large is not weak: the linker makes room for every weak copy. */
 extern volatile struct zsp_sqlite_process zsp_sqlite_processes[ZSP_SQLITE_PROCESSES];
 
+/* By the CPU's number modulo ZSP_CPUS_MAX. */
+extern volatile struct zsp_running zsp_running[ZSP_CPUS_MAX];
+
 /* See ZSP_THREAD_MARKS. */
 extern volatile __u32 zsp_thread_marks[ZSP_THREAD_MARKS];
 

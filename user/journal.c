@@ -205,6 +205,19 @@ void journal_culprit(struct journal *j, const struct thread_culprit *culprit)
 		recorder_put(j->recorder, JOURNAL_CULPRIT, parts, 2);
 }
 
+void journal_contender(struct journal *j, const struct thread_contender *contender)
+{
+	const struct journal_contender entry = {
+	    .time_ns = contender->time_ns,
+	    .tid = contender->tid,
+	    .contender_tid = contender->contender_tid,
+	};
+	const struct sv parts[] = {sv_from(&entry, sizeof(entry)), contender->name};
+
+	if (j)
+		recorder_put(j->recorder, JOURNAL_CONTENDER, parts, 2);
+}
+
 void journal_place(struct journal *j, const struct thread_place *place)
 {
 	const struct journal_place entry = {

@@ -37,6 +37,7 @@ enum journal_type {
 	JOURNAL_WAIT = 9,     /* struct journal_wait: pipeline_wait() */
 	JOURNAL_PLACE = 10,   /* struct journal_place, user and kernel frames: pipeline_place() */
 	JOURNAL_CULPRIT = 11, /* struct journal_culprit and the name: pipeline_culprit() */
+	JOURNAL_CONTENDER = 12, /* struct journal_contender and the name: pipeline_contender() */
 };
 
 #define JOURNAL_KINDS 32
@@ -104,6 +105,12 @@ struct journal_culprit {
 	uint32_t reserved; /* 0 */
 };
 
+/* The name follows, to the end of the body. */
+struct journal_contender {
+	uint64_t time_ns;
+	uint32_t tid, contender_tid;
+};
+
 /* Counted since the start by what a replay does not have. */
 struct journal_counts {
 	uint64_t processes; /* observed ever */
@@ -118,6 +125,7 @@ _Static_assert(sizeof(struct journal_database) == 16, "database layout");
 _Static_assert(sizeof(struct journal_wait) == 128, "wait layout");
 _Static_assert(sizeof(struct journal_place) == 24, "place layout");
 _Static_assert(sizeof(struct journal_culprit) == 40, "culprit layout");
+_Static_assert(sizeof(struct journal_contender) == 16, "contender layout");
 
 /* --- writing: one function per entry; a NULL journal takes everything and keeps nothing ----------- */
 
@@ -140,6 +148,7 @@ void journal_database(
     struct journal *journal, const struct database_handle *handle, const char *path);
 void journal_wait(struct journal *journal, const struct thread_wait *wait);
 void journal_culprit(struct journal *journal, const struct thread_culprit *culprit);
+void journal_contender(struct journal *journal, const struct thread_contender *contender);
 void journal_place(struct journal *journal, const struct thread_place *place);
 void journal_counts(struct journal *journal, const struct journal_counts *counts);
 void journal_end(struct journal *journal, uint64_t time_ns);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/utf8.h"
@@ -14,8 +15,9 @@
 #include "stack/blocked.h"
 #include "stack/teller.h"
 
-/* Processes with open requests that one look cares for. */
+/* Processes with open requests, and threads that serve them, that one look cares for. */
 #define PROCESSES_MAX 64
+#define SERVING_MAX   64
 /* Waits that are known to have been looked at. */
 #define SEEN_MAX 4096
 /* While looks find nothing new, they come more and more rarely, up to so many periods apart. */
@@ -142,14 +144,19 @@ static int ask(struct lookout *l, const struct thread_away *thread, struct stack
 	return stack_teller_ask(l->teller, &question) ? 0 : -EBUSY;
 }
 
-/* comm: the thread's name as the kernel has it. */
+/* A thread's name as the kernel has it, made valid UTF-8; *name is to be released. */
+static struct sv name_of(struct buf *name, const char *comm)
+{
+	buf_init(name);
+	utf8_append_repaired(name, sv_cstr(comm));
+	return buf_sv(name);
+}
+
 static void tell_culprit(struct lookout *l, struct thread_culprit culprit, const char *comm)
 {
 	struct buf name;
 
-	buf_init(&name);
-	utf8_append_repaired(&name, sv_cstr(comm));
-	culprit.name = buf_sv(&name);
+	culprit.name = name_of(&name, comm);
 	pipeline_culprit(l->options.pipeline, &culprit);
 	buf_release(&name);
 }
@@ -249,6 +256,39 @@ void lookout_wake(struct lookout *l, const struct zsp_wake *wake)
 	tell_culprit(l, culprit, (const char *)wake->comm);
 }
 
+/* --- CPUs ---------------------------------------------------------------------------------------------- */
+
+/* If the thread could run and does not: who runs instead. */
+static void look_at_cpu(struct lookout *l, uint32_t tid)
+{
+	struct thread_contender contender = {.tid = tid, .time_ns = l->now_ns};
+	struct zsp_running running;
+	struct proc_stat stat;
+	struct buf name;
+
+	if (proc_read_stat((pid_t)tid, &stat) || stat.state != 'R' || stat.processor < 0)
+		return;
+	running = probes_running(l->options.probes, (uint32_t)stat.processor);
+	/* Where we run ourselves, it is who would if we did not look. */
+	contender.contender_tid = running.now == (uint32_t)gettid() ? running.before : running.now;
+	if (!contender.contender_tid || contender.contender_tid == tid ||
+	    proc_read_stat((pid_t)contender.contender_tid, &stat))
+		return;
+	l->slow_until_ns = l->now_ns + SLOW_NS;
+	contender.name = name_of(&name, stat.comm);
+	pipeline_contender(l->options.pipeline, &contender);
+	buf_release(&name);
+}
+
+static void look_at_cpus(struct lookout *l, uint64_t before_ns)
+{
+	uint32_t tids[SERVING_MAX];
+	size_t n = pipeline_serving(l->options.pipeline, before_ns, tids, SERVING_MAX);
+
+	for (size_t i = 0; i < n; i++)
+		look_at_cpu(l, tids[i]);
+}
+
 /* --- looks -------------------------------------------------------------------------------------------- */
 
 static void on_answer(void *ctx, const struct stack_answer *answer)
@@ -287,6 +327,8 @@ static void look(struct lookout *l, uint64_t now_ns, uint64_t least_open_ns, uin
 	    l->options.pipeline, before(now_ns, least_open_ns), l->processes, PROCESSES_MAX);
 	if (l->n_processes)
 		probes_each_away(l->options.probes, before(now_ns, least_ns), on_away, l);
+	if (!l->all)
+		look_at_cpus(l, before(now_ns, least_open_ns));
 	if (l->found)
 		l->slow_until_ns = now_ns + SLOW_NS;
 }

@@ -304,6 +304,18 @@ void pipeline_culprit(struct pipeline *p, const struct thread_culprit *culprit)
 	assembler_culprit(p->assembler, culprit);
 }
 
+void pipeline_contender(struct pipeline *p, const struct thread_contender *contender)
+{
+	journal_contender(p->options.journal, contender);
+	assembler_contender(p->assembler, contender);
+}
+
+size_t pipeline_serving(
+    const struct pipeline *p, uint64_t before_ns, uint32_t *ret_tids, size_t max)
+{
+	return assembler_serving(p->assembler, before_ns, ret_tids, max);
+}
+
 void pipeline_place(struct pipeline *p, const struct thread_place *place)
 {
 	journal_place(p->options.journal, place);

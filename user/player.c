@@ -195,6 +195,23 @@ static int take_culprit(struct player *p, struct pipeline *pipeline, struct sv b
 	return 0;
 }
 
+static int take_contender(struct player *p, struct pipeline *pipeline, struct sv body)
+{
+	const struct journal_contender *entry = (const void *)body.p;
+	const struct thread_contender contender = {
+	    .tid = entry->tid,
+	    .time_ns = entry->time_ns,
+	    .contender_tid = entry->contender_tid,
+	    .name = sv_skip(body, sizeof(*entry)),
+	};
+
+	(void)p;
+	if (!utf8_valid(contender.name))
+		return -EBADMSG;
+	pipeline_contender(pipeline, &contender);
+	return 0;
+}
+
 static int take_place(struct player *p, struct pipeline *pipeline, struct sv body)
 {
 	const struct journal_place *entry = (const void *)body.p;
@@ -243,6 +260,7 @@ static const struct {
     [JOURNAL_DATABASE] = {sizeof(struct journal_database), take_database},
     [JOURNAL_COUNTS] = {offsetof(struct journal_counts, kernel), take_counts},
     [JOURNAL_WAIT] = {sizeof(struct journal_wait), take_wait},
+    [JOURNAL_CONTENDER] = {sizeof(struct journal_contender), take_contender},
     [JOURNAL_CULPRIT] = {sizeof(struct journal_culprit), take_culprit},
     [JOURNAL_PLACE] = {sizeof(struct journal_place), take_place},
     [JOURNAL_END] = {sizeof(struct journal_time), take_end},

@@ -58,8 +58,8 @@ while True:
 class Server:
     """A Python program that writes its port first."""
 
-    def __init__(self, t, text):
-        self.process = t.start(lib.PYTHON, t.write("server.py", text))
+    def __init__(self, t, text, *by):
+        self.process = t.start(*by, lib.PYTHON, t.write("server.py", text))
         self.port = int(wait_for(lambda: self.process.out.partition("\n")[0], "the server to listen"))
         self.pid = self.process.pid
 
@@ -283,3 +283,49 @@ def test_mutex_that_is_kept(t):
     equal(span.get("zerospan.culprit.evidence"), "mutex_owner", f"{span.attrs}")
     check("hold (partner.c:" in span.get("zerospan.culprit.stack.user"), f"{span.attrs}")
     client.close()
+
+
+# /burn needs 60 ms of CPU time.
+BURNER = """
+import http.server, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        end = time.thread_time() + 0.06
+        while time.thread_time() < end:
+            pass
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+    def log_message(self, *args):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+@lib.deadline(60)
+def test_cpu_that_others_have(t):
+    """Requests that wait for a CPU more than they have it name who runs there instead."""
+    taskset = lib.tool("taskset", "util-linux")
+    last = str(max(os.sched_getaffinity(0)))
+    hogs = {t.start(taskset, "-c", last, lib.PYTHON, t.write("hog.py", "while True: pass")).pid for _ in range(3)}
+    server = Server(t, BURNER, taskset, "-c", last)
+    zerospan = observe(t, server)
+    client = Client(server.port)
+    for _ in range(8):
+        equal(client.get("/burn").status, 200, "status")
+    equal(zerospan.stop(), 0, "exit status")
+    spans = [s for s in zerospan.spans() if s.get("url.path") == "/burn"]
+    named = [s for s in spans if s.get("zerospan.culprit.kind") == "runqueue"]
+    equal(len(spans), 8, "requests")
+    check(len(named) >= 6, f"{[s.attrs for s in spans]}")
+    for span in named:
+        equal(span.get("zerospan.culprit.evidence"), "seen_running", f"{span}")
+        check(0 < span.get("zerospan.culprit.share") <= 1, f"{span.attrs}")
+    # Others may run there as well, on a busy machine.
+    names = [s.get("zerospan.culprit.process.name") for s in named if s.get("zerospan.culprit.thread.id") in hogs]
+    t.note(f"{len(names)} of {len(named)} name one of three hogs")
+    check(names and set(names) == {"python3"}, f"{[s.attrs for s in named]}")

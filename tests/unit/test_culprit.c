@@ -256,6 +256,68 @@ static void the_slower_call(void **state)
 	expect_no_link(span);
 }
 
+/* --- the CPU ---------------------------------------------------------------------------------------------- */
+
+static void is_seen_on_its_cpu(struct thread *t, uint32_t tid, const char *name)
+{
+	const struct thread_contender contender = {
+	    .tid = t->actor.tid,
+	    .time_ns = t->stage->feed.now_ns,
+	    .contender_tid = tid,
+	    .name = sv_cstr(name),
+	};
+
+	assembler_contender(t->stage->assembler, &contender);
+}
+
+/* Of those that had the CPU, the one that was seen most often; of a request that did not wait for it most, nobody. */
+static void who_had_the_cpu(void **state)
+{
+	struct story *s = *state;
+	const struct span *span;
+
+	is_seen_on_its_cpu(&s->t, 900, "before");
+	reads(&s->t, &s->first, GET("/"));
+	is_seen_on_its_cpu(&s->t, 901, "now and then");
+	is_seen_on_its_cpu(&s->t, 902, "hog");
+	is_seen_on_its_cpu(&s->t, 903, "now and then");
+	is_seen_on_its_cpu(&s->t, 902, "hog");
+	waits(&s->t, ZSP_WAIT_RUNQUEUE, 40);
+	pass(s->stage, 30);
+	writes(&s->t, &s->first, OK2);
+	reads(&s->t, &s->second, GET("/works"));
+	is_seen_on_its_cpu(&s->t, 902, "hog");
+	waits(&s->t, ZSP_WAIT_RUNQUEUE, 30);
+	pass(s->stage, 40);
+	writes(&s->t, &s->second, OK2);
+	stage_settle(s->stage);
+	span = stage_find(s->stage, SERVER, "GET /");
+	expect_culprit(span, "runqueue", "seen_running");
+	assert_string_equal(time_attr(span, semconv_zerospan_culprit_thread_id), "902");
+	assert_string_equal(time_attr(span, semconv_zerospan_culprit_process_name), "hog");
+	assert_int_equal(span->contention->looks, 4);
+	expect_no_link(span);
+	expect_culprit(stage_find(s->stage, SERVER, "GET /works"), "", "");
+}
+
+/* More than are kept apart: the first ones stay. */
+static void many_had_the_cpu(void **state)
+{
+	struct story *s = *state;
+	const struct span *span;
+
+	reads(&s->t, &s->first, GET("/"));
+	for (uint32_t tid = 1; tid <= 2 * CONTENTION_MAX; tid++)
+		is_seen_on_its_cpu(&s->t, tid, "one");
+	is_seen_on_its_cpu(&s->t, CONTENTION_MAX, "one");
+	waits(&s->t, ZSP_WAIT_RUNQUEUE, 40);
+	writes(&s->t, &s->first, OK2);
+	stage_settle(s->stage);
+	span = stage_find(s->stage, SERVER, "GET /");
+	assert_int_equal(contention_top(span->contention)->tid, CONTENTION_MAX);
+	assert_int_equal(span->contention->looks, 2 * CONTENTION_MAX + 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +328,8 @@ int main(void)
 	    STORY(told_late),
 	    STORY(an_observed_peer),
 	    STORY(the_slower_call),
+	    STORY(who_had_the_cpu),
+	    STORY(many_had_the_cpu),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,6 +26,7 @@ struct proc_stat {
 	char comm[PROC_COMM_SIZE];
 	char state; /* 'R', 'S', 'Z', ... as proc(5) lists them */
 	bool kernel_thread;
+	int processor; /* it runs on, or ran last; -1: not told */
 	/* In units of sysconf(_SC_CLK_TCK): */
 	uint64_t start_ticks;        /* after boot */
 	uint64_t cpu_ticks;          /* CPU time, user and system, of all threads there ever were */

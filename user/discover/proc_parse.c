@@ -119,6 +119,9 @@ int proc_parse_stat(struct sv text, struct proc_stat *ret_stat)
 		else
 			stat.start_ticks = value;
 	}
+	for (int number = 23; number <= 39; number++)
+		field = take_field(&text);
+	stat.processor = whole_number(field, 10, &value) && value <= INT32_MAX ? (int)value : -1;
 	*ret_stat = stat;
 	return 0;
 }

@@ -308,6 +308,11 @@ void probes_each_away(struct probes *p, uint64_t before_ns,
 	thread_view_each_away(&p->threads, before_ns, away, ctx);
 }
 
+struct zsp_running probes_running(const struct probes *p, uint32_t cpu)
+{
+	return p->skel->bss->zsp_running[cpu % ZSP_CPUS_MAX];
+}
+
 bool probes_thread_away(const struct probes *p, uint32_t tid, struct thread_away *ret_thread)
 {
 	return thread_view_away(&p->threads, tid, ret_thread);

@@ -72,6 +72,9 @@ struct thread_away;
 void probes_each_away(struct probes *probes, uint64_t before_ns,
     void (*away)(void *ctx, const struct thread_away *thread), void *ctx);
 
+/* Who runs on a CPU now. */
+struct zsp_running probes_running(const struct probes *probes, uint32_t cpu);
+
 bool probes_thread_away(const struct probes *probes, uint32_t tid, struct thread_away *ret_thread);
 
 /*

@@ -35,6 +35,7 @@ const char semconv_zerospan_culprit_process_name[] = "zerospan.culprit.process.n
 const char semconv_zerospan_culprit_process_pid[] = "zerospan.culprit.process.pid";
 const char semconv_zerospan_culprit_query_summary[] = "zerospan.culprit.db.query.summary";
 const char semconv_zerospan_culprit_service_name[] = "zerospan.culprit.service.name";
+const char semconv_zerospan_culprit_share[] = "zerospan.culprit.share";
 const char semconv_zerospan_culprit_sqlite_connection[] = "zerospan.culprit.sqlite.connection";
 const char semconv_zerospan_culprit_sqlite_transaction_id[] =
     "zerospan.culprit.sqlite.transaction.id";

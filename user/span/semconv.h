@@ -41,6 +41,7 @@ extern const char semconv_zerospan_culprit_process_name[];
 extern const char semconv_zerospan_culprit_process_pid[];
 extern const char semconv_zerospan_culprit_query_summary[];
 extern const char semconv_zerospan_culprit_service_name[];
+extern const char semconv_zerospan_culprit_share[];
 extern const char semconv_zerospan_culprit_sqlite_connection[];
 extern const char semconv_zerospan_culprit_sqlite_transaction_id[];
 extern const char semconv_zerospan_culprit_stack_user[];

@@ -77,7 +77,7 @@ static size_t culprit_attrs(const struct span *span, struct attr *to)
 	size_t n = 0;
 
 	if (!culprit || !culprit->evidence || span->wait.state != LEDGER_LOCK ||
-	    span->behind_call || span_attr(span, semconv_zerospan_culprit_kind))
+	    span->behind_call || span->contention || span_attr(span, semconv_zerospan_culprit_kind))
 		return 0;
 	to[n++] = text(semconv_zerospan_culprit_kind, SV("lock"));
 	to[n++] =
@@ -108,6 +108,25 @@ static size_t call_attrs(const struct span *span, struct attr *to)
 	return n;
 }
 
+/* Who had its CPU. */
+static size_t contention_attrs(const struct span *span, struct attr *to)
+{
+	const struct contender *top;
+	size_t n = 0;
+
+	if (!span->contention)
+		return 0;
+	top = contention_top(span->contention);
+	to[n++] = text(semconv_zerospan_culprit_kind, SV("runqueue"));
+	to[n++] = text(semconv_zerospan_culprit_evidence, SV("seen_running"));
+	to[n++] = integer(semconv_zerospan_culprit_thread_id, top->tid);
+	to[n++] = text(semconv_zerospan_culprit_process_name, sv_cstr(top->name));
+	to[n++] = (struct attr){.key = semconv_zerospan_culprit_share,
+	    .type = ATTR_DOUBLE,
+	    .real = (double)top->seen / (double)span->contention->looks};
+	return n;
+}
+
 size_t span_time_attrs(const struct span *span, struct attr ret_attrs[SPAN_TIME_ATTRS_MAX])
 {
 	size_t n = 0;
@@ -118,6 +137,7 @@ size_t span_time_attrs(const struct span *span, struct attr ret_attrs[SPAN_TIME_
 	}
 	n += wait_attrs(&span->wait, ret_attrs + n);
 	n += call_attrs(span, ret_attrs + n);
+	n += contention_attrs(span, ret_attrs + n);
 	return n + culprit_attrs(span, ret_attrs + n);
 }
 
@@ -151,6 +171,7 @@ void span_free(struct span *span)
 		return;
 	service_unref(span->service);
 	service_unref(span->peer);
+	free(span->contention);
 	wait_place_unref(span->wait.place);
 	free(span);
 }

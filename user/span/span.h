@@ -15,6 +15,7 @@
 
 #include "base/sv.h"
 #include "proto/trace_context.h"
+#include "span/contention.h"
 #include "span/ledger.h"
 #include "span/wait_place.h"
 
@@ -117,7 +118,9 @@ struct span {
 	bool
 	    behind_call; /* it did by being waited for: the slowest call of the request, or who answered it */
 	struct service *peer; /* who that is, if observed; a reference */
-	bool cut;     /* had not ended when the observation did: its end and error are of that */
+	struct contention
+	    *contention; /* who ran while it waited for a CPU; owned, NULL: not known */
+	bool cut;        /* had not ended when the observation did: its end and error are of that */
 	bool untimed; /* only its beginning was seen: end_ns is start_ns, in no duration metric */
 };
 

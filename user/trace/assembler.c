@@ -362,6 +362,23 @@ void assembler_culprit(struct assembler *a, const struct thread_culprit *culprit
 	known->span_id = request->span_id;
 }
 
+/* The request of a thread that is not at work now: its only one, else the one it was at last. */
+static struct node *request_at_hand(const struct thread_work *work)
+{
+	if (list_empty(&work->requests) || work->requests.next->next != &work->requests)
+		return work->current;
+	return container_of(work->requests.next, struct node, serving);
+}
+
+void assembler_contender(struct assembler *a, const struct thread_contender *contender)
+{
+	const struct thread_work *work = thread_work_find(&a->threads, contender->tid);
+	struct node *request = work ? request_at_hand(work) : NULL;
+
+	if (request)
+		contention_add(&request->contention, contender->contender_tid, contender->name);
+}
+
 /* --- what is open -------------------------------------------------------------------------------- */
 
 size_t assembler_open(
@@ -381,6 +398,27 @@ size_t assembler_open(
 			continue;
 		ret_processes[n++] = (struct open_process){
 		    .pid = node->exchange->pid, .since_ns = node->exchange->start_ns};
+	}
+	return n;
+}
+
+size_t assembler_serving(
+    const struct assembler *a, uint64_t before_ns, uint32_t *ret_tids, size_t max)
+{
+	size_t n = 0, looked_at = 0, i;
+
+	list_for_each (at, &a->graph.open) {
+		const struct node *node = container_of(at, struct node, open);
+
+		if (n == max || node->exchange->start_ns >= before_ns ||
+		    ++looked_at > ASSEMBLER_OPEN_MAX)
+			break;
+		if (!node->work)
+			continue;
+		for (i = 0; i < n && ret_tids[i] != node->work->tid; i++)
+			;
+		if (i == n)
+			ret_tids[n++] = node->work->tid;
 	}
 	return n;
 }

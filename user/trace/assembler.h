@@ -87,6 +87,14 @@ struct thread_culprit {
 	bool asked;     /* its place follows */
 };
 
+/* A thread that could run and did not, when it was looked at. */
+struct thread_contender {
+	uint32_t tid;
+	uint64_t time_ns;
+	uint32_t contender_tid; /* who ran on its CPU then */
+	struct sv name;         /* that thread's */
+};
+
 /* Requests that are open, of one process. */
 struct open_process {
 	uint32_t pid;
@@ -119,6 +127,13 @@ void assembler_forget(struct assembler *assembler, const struct service *service
 void assembler_wait(struct assembler *assembler, const struct thread_wait *wait);
 void assembler_culprit(struct assembler *assembler, const struct thread_culprit *culprit);
 void assembler_place(struct assembler *assembler, const struct thread_place *place);
+
+/* It could have served a request: the one it serves, if that is for sure. */
+void assembler_contender(struct assembler *assembler, const struct thread_contender *contender);
+
+/* Threads that serve requests which are open since before that time, up to max of them, each once; their number. */
+size_t assembler_serving(
+    const struct assembler *assembler, uint64_t before_ns, uint32_t *ret_tids, size_t max);
 
 /* Processes that have requests or calls open since before that time, up to max of them; their number. */
 size_t assembler_open(const struct assembler *assembler, uint64_t before_ns,

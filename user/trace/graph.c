@@ -131,6 +131,7 @@ static void node_free(struct graph *g, struct node *node)
 	span_free(node->span);
 	wait_place_unref(node->time.wait.place);
 	service_unref(node->peer);
+	free(node->contention);
 	write_hold_unref(node->taken);
 	write_hold_unref(node->waited_for);
 	pool_give(&g->node_pool, node);
@@ -182,6 +183,10 @@ static struct span *node_take_span(struct graph *g, struct node *node)
 	span_settle_wait(span);
 	if (node->slowest_ns && ledger_longest(&span->ledger) == LEDGER_DOWNSTREAM)
 		name_slowest_call(node, span);
+	if (ledger_longest(&span->ledger) == LEDGER_RUNQUEUE) {
+		span->contention = node->contention;
+		node->contention = NULL;
+	}
 	if (node->taken) /* final from now on */
 		node->taken->facts.span.trace_id = group->trace_id;
 	if (node->waited_for)

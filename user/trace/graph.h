@@ -73,7 +73,8 @@ struct node {
 	/* Requests: the call that was waited for the longest, or who answered it. */
 	uint64_t slowest_ns; /* 0: none */
 	struct span_id slowest_id;
-	struct service *peer; /* a reference; NULL: not observed */
+	struct service *peer;          /* a reference; NULL: not observed */
+	struct contention *contention; /* requests: for the CPU; owned, NULL: none was seen */
 
 	struct time_share time;
 

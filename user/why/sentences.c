@@ -172,7 +172,7 @@ static void append_whose(
 }
 
 /* Threads of one name: "worker", thread 17 of the same process, at release (pool.c:41). */
-static void append_lock_culprit(
+static void append_thread_culprit(
     struct buf *out, const struct why_report *report, const struct why_culprit *culprit)
 {
 	struct sv name = why_name_part(report->names, culprit->name, WHY_CULPRIT_PROCESS);
@@ -192,9 +192,11 @@ static void append_lock_culprit(
 	tree_append_text(out, frame, WHY_TEXT_MAX);
 }
 
-static bool is_lock(const struct why_report *report, const struct why_culprit *culprit)
+static bool is_of_threads(const struct why_report *report, const struct why_culprit *culprit)
 {
-	return sv_eq(why_name_part(report->names, culprit->name, WHY_CULPRIT_KIND), SV("lock"));
+	struct sv kind = why_name_part(report->names, culprit->name, WHY_CULPRIT_KIND);
+
+	return sv_eq(kind, SV("lock")) || sv_eq(kind, SV("runqueue"));
 }
 
 void why_append_culprit(
@@ -204,8 +206,8 @@ void why_append_culprit(
 	struct sv sql = why_name_part(report->names, culprit->name, WHY_CULPRIT_STATEMENT);
 	bool transaction = culprit->n_examples > 0 && culprit->examples[0].transaction;
 
-	if (is_lock(report, culprit)) {
-		append_lock_culprit(out, report, culprit);
+	if (is_of_threads(report, culprit)) {
+		append_thread_culprit(out, report, culprit);
 		return;
 	}
 	if (transaction) {
@@ -237,6 +239,8 @@ static void append_evidence(struct buf *out, struct sv evidence)
 		buf_append_cstr(out, "its call for the same futex ended the wait");
 	} else if (sv_eq(evidence, SV("mutex_owner"))) {
 		buf_append_cstr(out, "the mutex named it as its owner during the wait");
+	} else if (sv_eq(evidence, SV("seen_running"))) {
+		buf_append_cstr(out, "it was seen on the CPU most often when they could have run");
 	} else {
 		tree_append_text(out, evidence, WHY_WORDS_NAME_MAX);
 	}
@@ -259,6 +263,8 @@ static void append_blame(
 		buf_append_cstr(out, " The write lock was held by ");
 	else if (sv_eq(evidence, SV("woken_by")))
 		buf_append_cstr(out, " They were woken by ");
+	else if (sv_eq(kind, SV("runqueue")))
+		buf_append_cstr(out, " The CPU had ");
 	else
 		buf_append_cstr(out, " The lock was held by ");
 	why_append_culprit(out, report, culprit);

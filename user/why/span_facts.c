@@ -235,6 +235,23 @@ static void note_lock_culprit(struct span_facts *f, const struct span *span)
 	fact->thread = culprit->tid;
 }
 
+/* Who had its CPU. */
+static void note_contender(struct span_facts *f, const struct span *span)
+{
+	const struct contender *top = span->contention ? contention_top(span->contention) : NULL;
+	struct why_fact *fact;
+
+	if (!top)
+		return;
+	fact = fact_at(f, WHY_FACT_CULPRIT, LEDGER_RUNQUEUE,
+	    NAME(f, WHY_NAME_CULPRIT, SV("runqueue"), SV("seen_running"), SV(""),
+		sv_cstr(top->name), SV(""), SV("")));
+	if (!fact)
+		return;
+	fact->count++;
+	fact->thread = top->tid;
+}
+
 static void note_stack(struct span_facts *f, const struct span *span)
 {
 	const struct span_wait *wait = &span->wait;
@@ -277,6 +294,7 @@ void span_facts_begin(struct span_facts *f, const struct span *span)
 	note_culprit(f, span);
 	note_stack(f, span);
 	note_lock_culprit(f, span);
+	note_contender(f, span);
 }
 
 static void take_statement(struct span_facts *f, const struct span *span, uint32_t place)
@@ -300,6 +318,7 @@ void span_facts_statement(struct span_facts *f, const struct span *span)
 	note_culprit(f, span);
 	note_stack(f, span);
 	note_lock_culprit(f, span);
+	note_contender(f, span);
 	if (span->status != SPAN_STATUS_ERROR)
 		return;
 	code = attr_string(span, semconv_db_response_status_code);
@@ -328,6 +347,7 @@ void span_facts_call(struct span_facts *f, const struct span *span, const struct
 	note_culprit(f, span);
 	note_stack(f, span);
 	note_lock_culprit(f, span);
+	note_contender(f, span);
 	if (answered_by)
 		share_call(f, span, answered_by);
 	else

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Counting who was seen; see contention.h. */
+#include "span/contention.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+void contention_add(struct contention **contention, uint32_t tid, struct sv name)
+{
+	struct contention *c = *contention;
+	uint32_t i = 0;
+
+	if (!c)
+		c = *contention = calloc(1, sizeof(*c));
+	if (!c)
+		return;
+	c->looks++;
+	while (i < c->n && c->all[i].tid != tid)
+		i++;
+	if (i == CONTENTION_MAX)
+		return;
+	if (i == c->n) {
+		c->all[c->n++].tid = tid;
+		snprintf(c->all[i].name, sizeof(c->all[i].name), "%.*s", SV_ARG(name));
+	}
+	c->all[i].seen++;
+}
+
+const struct contender *contention_top(const struct contention *c)
+{
+	const struct contender *top = &c->all[0];
+
+	for (uint32_t i = 1; i < c->n; i++)
+		if (c->all[i].seen > top->seen)
+			top = &c->all[i];
+	return top;
+}
