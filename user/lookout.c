@@ -31,6 +31,8 @@
 
 /* Who gives locks back is watched for so long after a thread of a slow request was seen to wait for one. */
 #define WATCH_NS (10 * NS_PER_S)
+/* The table of threads is looked at again and again while there are slow requests. */
+#define VIEW_NS NS_PER_S
 
 struct seen {
 	uint64_t since_ns;
@@ -42,8 +44,9 @@ struct lookout {
 	struct lookout_options options;
 	struct stack_teller *teller;
 	struct lookout_stats stats;
-	uint64_t next_ns;      /* look again then */
-	uint64_t rest_periods; /* so many of them between looks */
+	uint64_t next_ns;       /* look again then */
+	uint64_t rest_periods;  /* so many of them between looks */
+	uint64_t view_until_ns; /* the table of threads is needed until then */
 	uint64_t watch_until_ns;
 	uint64_t slow_until_ns; /* slow requests are to be expected until then */
 	uint64_t tokens_ns;     /* unused time: each stack takes some of it */
@@ -325,8 +328,10 @@ static void look(struct lookout *l, uint64_t now_ns, uint64_t least_open_ns, uin
 	l->found = false;
 	l->n_processes = pipeline_open(
 	    l->options.pipeline, before(now_ns, least_open_ns), l->processes, PROCESSES_MAX);
-	if (l->n_processes)
+	if (l->n_processes) {
+		l->view_until_ns = now_ns + VIEW_NS;
 		probes_each_away(l->options.probes, before(now_ns, least_ns), on_away, l);
+	}
 	if (!l->all)
 		look_at_cpus(l, before(now_ns, least_open_ns));
 	if (l->found)
@@ -340,6 +345,8 @@ void lookout_tick(struct lookout *l, uint64_t now_ns)
 	stack_teller_take(l->teller, on_answer, l);
 	if (now_ns >= l->watch_until_ns)
 		probes_watch_none(l->options.probes);
+	if (now_ns >= l->view_until_ns)
+		probes_look_no_more(l->options.probes);
 	if (now_ns < l->next_ns)
 		return;
 	look(l, now_ns, period_ns, period_ns / 2 > SETTLED_NS ? period_ns / 2 : SETTLED_NS);

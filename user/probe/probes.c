@@ -299,13 +299,17 @@ static int each_thread(uint32_t pid, int (*visit)(struct probes *p, uint32_t tid
 	return err;
 }
 
-/* Mapped when it is looked at first: until then it is not among the pages that count as ours. */
 void probes_each_away(struct probes *p, uint64_t before_ns,
     void (*away)(void *ctx, const struct thread_away *thread), void *ctx)
 {
 	if (!p->threads.entries && thread_view_open(&p->threads, p->skel))
 		return;
 	thread_view_each_away(&p->threads, before_ns, away, ctx);
+}
+
+void probes_look_no_more(struct probes *p)
+{
+	thread_view_close(&p->threads);
 }
 
 struct zsp_running probes_running(const struct probes *p, uint32_t cpu)

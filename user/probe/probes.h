@@ -72,6 +72,11 @@ struct thread_away;
 void probes_each_away(struct probes *probes, uint64_t before_ns,
     void (*away)(void *ctx, const struct thread_away *thread), void *ctx);
 
+/*
+ * Nobody looks for now. While somebody does, the table is mapped, and its pages count as ours; the next look maps it again.
+ */
+void probes_look_no_more(struct probes *probes);
+
 /* Who runs on a CPU now. */
 struct zsp_running probes_running(const struct probes *probes, uint32_t cpu);
 
