@@ -76,6 +76,8 @@ struct reader *reader_new(const struct reader_options *options)
 		return NULL;
 	reader->options = *options;
 	reader->epoll_fd = -1;
+	reader->drained_ns =
+	    clock_monotonic_ns(); /* nothing has come yet: the first record is to wake us */
 	err = ring_map(&reader->ring, options->ring_fd);
 	if (!err)
 		err = watch_fds(reader);
