@@ -256,11 +256,10 @@ def test_lock_that_is_given_back(t):
     holds = {s.span_id: s for s in zerospan.spans() if s.get("url.path") == "/hold"}
     waits = [s for s in zerospan.spans() if s.get("url.path") == "/wait"]
     equal((len(holds), len(waits)), (3, 3), "requests")
-    # Where a CPU is what they waited for the most, that is told instead.
-    waits = [s for s in waits if s.get("zerospan.culprit.kind") != "runqueue"]
-    check(waits, "all waited for a CPU")
-    for span in waits:
-        equal(span.get("zerospan.culprit.kind"), "lock", f"{span}")
+    # A slow machine may be too late for the first one, and where it waited for a CPU the most, that is told instead.
+    named = [s for s in waits if s.get("zerospan.culprit.kind") == "lock"]
+    check(len(named) == 3 or (named and lib.SLOWNESS > 1), f"{[s.attrs for s in waits]}")
+    for span in named:
         equal(span.get("zerospan.culprit.evidence"), "woken_by", f"{span}")
         equal(span.get("zerospan.culprit.process.pid"), server.pid, f"{span}")
         check("sem_post" in span.get("zerospan.culprit.stack.user"), f"{span.attrs}")
@@ -268,7 +267,7 @@ def test_lock_that_is_given_back(t):
         hold = holds[link["spanId"]]
         equal(link["traceId"], hold.trace_id, "trace of the culprit")
         check(hold.start < span.end and span.start < hold.end, f"{span} and {hold} were not open together")
-    equal(len({s.links[0]["spanId"] for s in waits}), len(waits), "different culprits")
+    equal(len({s.links[0]["spanId"] for s in named}), len(named), "different culprits")
 
 
 @lib.deadline(60)
