@@ -170,8 +170,9 @@ def test_server_that_hangs(t):
     cut = [s for s in zerospan.spans() if s.get("url.path") == "/hang"]
     equal(len(cut), 2, "spans of the requests")
     for span in cut:
-        wait_names(span, "lock", "PyThread_acquire_lock_timed", 0.8)
-        check(span.get("zerospan.time.lock_ms") >= 800 * span.seconds, f"{span}: {span.attrs}")
+        share = 0.8 if lib.SLOWNESS == 1 else 0.5  # on a slow machine a request takes its time to get there
+        wait_names(span, "lock", "PyThread_acquire_lock_timed", share)
+        check(span.get("zerospan.time.lock_ms") >= share * 1000 * span.seconds, f"{span}: {span.attrs}")
     for client in clients:
         client.close()
 
