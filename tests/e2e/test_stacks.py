@@ -15,18 +15,14 @@ from lib import check, equal, wait_for
 from shop import MODELS, Shop, is_server, order
 from test_record import expect_identical, record
 
-# A server with a thread per connection: /sleep/MS sleeps so long, /hang waits for a lock that nobody gives back.
-SERVER = """
+# A server with a thread per connection, whose answers do as BODY says first.
+THREADS = """
 import http.server, threading, time
 lock = threading.Lock()
-lock.acquire()
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
-        if self.path.startswith("/sleep/"):
-            time.sleep(int(self.path[7:]) / 1000)
-        elif self.path == "/hang":
-            lock.acquire()
+        BODY
         self.send_response(200)
         self.send_header("Content-Length", "2")
         self.end_headers()
@@ -37,6 +33,19 @@ server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 print(server.server_port, flush=True)
 server.serve_forever()
 """
+
+
+def threads(*body):
+    return THREADS.replace("BODY", "\n        ".join(body))
+
+
+# /sleep/MS sleeps so long; /hang waits for a lock that nobody gives back, least of all the first one.
+SERVER = threads('if self.path.startswith("/sleep/"): time.sleep(int(self.path[7:]) / 1000)',
+                 'if self.path == "/hang": [lock.acquire() for _ in "12"]')
+# Each /hold has the lock for 300 ms.
+HOLDER = threads('with lock: time.sleep(0.3 if self.path == "/hold" else 0)')
+# /burn needs 60 ms of CPU time.
+BURNER = threads('end = time.thread_time() + 0.06', 'while time.thread_time() < end: pass')
 
 # One thread, many connections, and a pool of database connections that has run dry: /work waits for one, with the loop.
 LOOP = """
@@ -221,27 +230,6 @@ def test_metrics(t):
     equal(zerospan.stop(), 0, "exit status")
 
 
-# Each /hold has the lock for 300 ms.
-HOLDER = """
-import http.server, threading, time
-lock = threading.Lock()
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def do_GET(self):
-        with lock:
-            time.sleep(0.3 if self.path == "/hold" else 0)
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"ok")
-    def log_message(self, *args):
-        pass
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-print(server.server_port, flush=True)
-server.serve_forever()
-"""
-
-
 @lib.deadline(60)
 def test_lock_that_is_given_back(t):
     """Who waits for a lock names the thread that gave it back, where it did, and the request that it served."""
@@ -286,27 +274,6 @@ def test_mutex_that_is_kept(t):
     equal(span.get("zerospan.culprit.evidence"), "mutex_owner", f"{span.attrs}")
     check("hold (partner.c:" in span.get("zerospan.culprit.stack.user"), f"{span.attrs}")
     client.close()
-
-
-# /burn needs 60 ms of CPU time.
-BURNER = """
-import http.server, time
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def do_GET(self):
-        end = time.thread_time() + 0.06
-        while time.thread_time() < end:
-            pass
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"ok")
-    def log_message(self, *args):
-        pass
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-print(server.server_port, flush=True)
-server.serve_forever()
-"""
 
 
 @lib.deadline(60)

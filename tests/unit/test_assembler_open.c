@@ -7,6 +7,16 @@
 #define SERVER SPAN_KIND_SERVER
 #define CLIENT SPAN_KIND_CLIENT
 
+/* Its thread waits for 40 ms by now, and that was seen and told. */
+static void is_seen_in(struct story *s, enum zsp_wait wait, const char *user)
+{
+	uint64_t since_ns = s->stage->feed.now_ns;
+
+	pass(s->stage, 40);
+	look(&s->t, wait, since_ns, true);
+	is_told(&s->t, since_ns, user);
+}
+
 /* --- processes ------------------------------------------------------------------------------------------- */
 
 enum {
@@ -189,15 +199,11 @@ static void waiting(void **state)
 {
 	struct story *s = *state;
 	struct told told;
-	uint64_t since_ns;
 
 	reads(&s->t, &s->first, GET("/a"));
 	reads(&s->worker, &s->second, GET("/b"));
 	executes(&s->t, "UPDATE stock SET n = 1", 6);
-	since_ns = s->stage->feed.now_ns;
-	pass(s->stage, 40);
-	look(&s->t, ZSP_WAIT_LOCK, since_ns, true);
-	is_told(&s->t, since_ns, "lock");
+	is_seen_in(s, ZSP_WAIT_LOCK, "lock");
 	pass(s->stage, 3); /* of which nothing is known */
 	told = each_open(s);
 	assert_int_equal(told.n, 2);
@@ -217,15 +223,11 @@ static void calling(void **state)
 {
 	struct story *s = *state;
 	struct told told;
-	uint64_t since_ns;
 
 	reads(&s->t, &s->first, GET("/a"));
 	pass(s->stage, 2);
 	writes(&s->t, &s->inner.client, GET("/down"));
-	since_ns = s->stage->feed.now_ns;
-	pass(s->stage, 40);
-	look(&s->t, ZSP_WAIT_PEER, since_ns, true);
-	is_told(&s->t, since_ns, "recv");
+	is_seen_in(s, ZSP_WAIT_PEER, "recv");
 	told = each_open(s);
 	assert_int_equal(told.n, 2);
 	assert_string_equal(told.spans[0].name, "GET /a");
@@ -244,13 +246,9 @@ static void handed_over(void **state)
 {
 	struct story *s = *state;
 	struct told told;
-	uint64_t since_ns;
 
 	reads(&s->t, &s->first, GET("/a"));
-	since_ns = s->stage->feed.now_ns;
-	pass(s->stage, 40);
-	look(&s->t, ZSP_WAIT_PEER, since_ns, true);
-	is_told(&s->t, since_ns, "poll");
+	is_seen_in(s, ZSP_WAIT_PEER, "poll");
 	told = each_open(s);
 	assert_int_equal(told.n, 1);
 	assert_int_equal(told.spans[0].ms[LEDGER_UNATTRIBUTED], 40);
@@ -262,14 +260,10 @@ static void a_loop(void **state)
 {
 	struct story *s = *state;
 	struct told told;
-	uint64_t since_ns;
 
 	reads(&s->t, &s->first, GET("/a"));
 	reads(&s->t, &s->second, GET("/b"));
-	since_ns = s->stage->feed.now_ns;
-	pass(s->stage, 40);
-	look(&s->t, ZSP_WAIT_LOCK, since_ns, true);
-	is_told(&s->t, since_ns, "lock");
+	is_seen_in(s, ZSP_WAIT_LOCK, "lock");
 	told = each_open(s);
 	assert_int_equal(told.n, 2);
 	assert_int_equal(told.spans[0].ms[LEDGER_LOCK], 0);
@@ -285,14 +279,10 @@ static void an_idle_loop(void **state)
 {
 	struct story *s = *state;
 	struct told told;
-	uint64_t since_ns;
 
 	reads(&s->t, &s->first, GET("/a"));
 	reads(&s->t, &s->second, GET("/b"));
-	since_ns = s->stage->feed.now_ns;
-	pass(s->stage, 40);
-	look(&s->t, ZSP_WAIT_PEER, since_ns, true);
-	is_told(&s->t, since_ns, "poll");
+	is_seen_in(s, ZSP_WAIT_PEER, "poll");
 	told = each_open(s);
 	assert_int_equal(told.n, 2);
 	assert_string_equal(told.spans[0].user, "");
@@ -321,7 +311,6 @@ static struct ledger ends(struct story *s, bool asked, struct span_id *ret_id)
 {
 	struct ledger ledger;
 	struct told told;
-	uint64_t since_ns;
 
 	reads(&s->t, &s->first, GET("/a"));
 	waits_in(&s->t, ZSP_WAIT_DISK, 7, "file");
@@ -331,10 +320,7 @@ static struct ledger ends(struct story *s, bool asked, struct span_id *ret_id)
 		each_open(s);
 	waits(&s->t, ZSP_WAIT_PEER, 20);
 	reads(&s->t, &s->inner.client, OK2);
-	since_ns = s->stage->feed.now_ns;
-	pass(s->stage, 40);
-	look(&s->t, ZSP_WAIT_LOCK, since_ns, true);
-	is_told(&s->t, since_ns, "lock");
+	is_seen_in(s, ZSP_WAIT_LOCK, "lock");
 	for (int i = 0; asked && i < 3; i++) {
 		told = each_open(s);
 		*ret_id = told.spans[0].id;
@@ -383,14 +369,10 @@ static void end(struct story *s)
 static void cut_off(void **state)
 {
 	struct story *s = *state;
-	uint64_t since_ns;
 
 	reads(&s->t, &s->first, GET("/a"));
 	pass(s->stage, 5);
-	since_ns = s->stage->feed.now_ns;
-	pass(s->stage, 40);
-	look(&s->t, ZSP_WAIT_LOCK, since_ns, true);
-	is_told(&s->t, since_ns, "lock");
+	is_seen_in(s, ZSP_WAIT_LOCK, "lock");
 	pass(s->stage, 2);
 	end(s);
 	expect(s->stage, SERVER, "GET /a", (struct want){.cpu = 5, .lock = 40, .unattributed = 2});
@@ -418,14 +400,10 @@ static void cut_off_in_a_call(void **state)
 static void cut_off_in_a_loop(void **state)
 {
 	struct story *s = *state;
-	uint64_t since_ns;
 
 	reads(&s->t, &s->first, GET("/a"));
 	reads(&s->t, &s->second, GET("/b"));
-	since_ns = s->stage->feed.now_ns;
-	pass(s->stage, 40);
-	look(&s->t, ZSP_WAIT_LOCK, since_ns, true);
-	is_told(&s->t, since_ns, "lock");
+	is_seen_in(s, ZSP_WAIT_LOCK, "lock");
 	end(s);
 	expect_wait(s->stage, SERVER, "GET /b", LEDGER_LOCK, 40, "lock");
 	expect(s->stage, SERVER, "GET /b", (struct want){.lock = 40});

@@ -75,7 +75,7 @@ static void slow_request(struct world *w, uint64_t id)
 	sock_close(&sock);
 }
 
-/* A request that is cut off by the end; of what it waited for, and waits for now, only the totals are known. */
+/* A request that is cut off by the end; of what it waited for, and still does, only the totals are known. */
 static void endless_request(struct world *w, uint64_t id)
 {
 	struct thread_wait wait = {.pid = 10, .tid = 102, .kind = ZSP_WAIT_DISK};

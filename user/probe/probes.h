@@ -73,7 +73,7 @@ void probes_each_away(struct probes *probes, uint64_t before_ns,
     void (*away)(void *ctx, const struct thread_away *thread), void *ctx);
 
 /*
- * Nobody looks for now. While somebody does, the table is mapped, and its pages count as ours; the next look maps it again.
+ * Nobody looks any more. While somebody does, the table is mapped, and its pages count as ours; the next look maps it again.
  */
 void probes_look_no_more(struct probes *probes);
 

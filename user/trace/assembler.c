@@ -313,7 +313,7 @@ void assembler_wait(struct assembler *a, const struct thread_wait *wait)
 
 	a->now = NULL; /* it may be forgotten for this one */
 	if (work)
-		known_waits_look(&work->known, wait);
+		thread_work_look(work, wait);
 }
 
 /* The place of a wait that was looked at; NULL when it is not remembered. */
@@ -321,7 +321,7 @@ static struct wait_place *place_of(const struct assembler *a, uint32_t tid, uint
 {
 	const struct thread_work *work = thread_work_find(&a->threads, tid);
 
-	return work ? known_waits_place(&work->known, since_ns) : NULL;
+	return work ? known_waits_place(work->known, since_ns) : NULL;
 }
 
 void assembler_place(struct assembler *a, const struct thread_place *place)

@@ -48,13 +48,14 @@ void known_waits_look(struct known_waits *known, const struct thread_wait *wait)
 
 void known_waits_over(struct known_waits *known, uint64_t time_ns)
 {
-	if (known->n && known->all[0].since_ns < time_ns && time_ns < known->all[0].until_ns)
+	if (known && known->n && known->all[0].since_ns < time_ns &&
+	    time_ns < known->all[0].until_ns)
 		known->all[0].until_ns = time_ns;
 }
 
 struct wait_place *known_waits_place(const struct known_waits *known, uint64_t since_ns)
 {
-	for (size_t i = 0; i < known->n; i++)
+	for (size_t i = 0; known && i < known->n; i++)
 		if (known->all[i].since_ns == since_ns)
 			return known->all[i].place;
 	return NULL;
@@ -71,7 +72,7 @@ static enum zsp_wait kind_at_end(enum zsp_wait kind, const __u64 waits[ZSP_WAIT_
 void known_waits_take(const struct known_waits *known, uint64_t from_ns, uint64_t to_ns,
     const __u64 waits[ZSP_WAIT_MAX], bool calling, struct span_wait *longest)
 {
-	for (size_t i = 0; i < known->n; i++) {
+	for (size_t i = 0; known && i < known->n; i++) {
 		const struct known_wait *wait = &known->all[i];
 		enum zsp_wait kind = kind_at_end(wait->kind, waits);
 		uint64_t end_ns = wait->until_ns < to_ns ? wait->until_ns : to_ns, ns;

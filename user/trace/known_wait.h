@@ -27,6 +27,8 @@ struct known_waits {
 	struct zsp_waits totals;
 };
 
+/* Most threads are never looked at: for those, NULL stands for no waits in what follows, but for look and release. */
+
 /* The thread was looked at. */
 void known_waits_look(struct known_waits *known, const struct thread_wait *wait);
 

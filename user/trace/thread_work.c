@@ -13,7 +13,9 @@ void thread_works_init(struct thread_works *works)
 
 static void thread_work_free(struct thread_work *work)
 {
-	known_waits_release(&work->known);
+	if (work->known)
+		known_waits_release(work->known);
+	free(work->known);
 	free(work);
 }
 
@@ -80,6 +82,14 @@ struct thread_work *thread_work_get(struct thread_works *works, uint32_t tid)
 	}
 	work_enter_idle(works, work);
 	return work;
+}
+
+void thread_work_look(struct thread_work *work, const struct thread_wait *wait)
+{
+	if (!work->known)
+		work->known = calloc(1, sizeof(*work->known));
+	if (work->known)
+		known_waits_look(work->known, wait);
 }
 
 void thread_work_begin(struct thread_works *works, struct thread_work *work, struct node *request)

@@ -27,8 +27,8 @@ struct thread_work {
 	uint64_t last_ns;    /* 0: none yet */
 	uint64_t arrived_ns; /* when the kernel had what it read; else last_ns */
 	uint64_t sent_ns;    /* of the write that it was: waited for room in the socket's buffer */
-	struct zsp_waits waits; /* as told with it */
-	struct known_waits known;
+	struct zsp_waits waits;    /* as told with it */
+	struct known_waits *known; /* NULL: it was never looked at */
 	struct node *current; /* the request that it belonged to, while that is open; NULL: none */
 };
 
@@ -46,6 +46,9 @@ struct thread_work *thread_work_get(struct thread_works *works, uint32_t tid);
 
 /* Its entry if there is one, else NULL. */
 struct thread_work *thread_work_find(const struct thread_works *works, uint32_t tid);
+
+/* The thread was looked at while it waited. Without memory that is not remembered. */
+void thread_work_look(struct thread_work *work, const struct thread_wait *wait);
 
 /* The thread serves this request from now on. NULL, without memory: it simply is no candidate. */
 void thread_work_begin(struct thread_works *works, struct thread_work *work, struct node *request);

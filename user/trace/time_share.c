@@ -58,7 +58,7 @@ static void give(const struct thread_work *work, struct node *request, uint64_t 
 	if (to_ns <= from_ns)
 		return;
 	ledger_add(&time->ledger, to_ns - from_ns, waits, calling);
-	known_waits_take(&work->known, from_ns, to_ns, waits, calling, &time->wait);
+	known_waits_take(work->known, from_ns, to_ns, waits, calling, &time->wait);
 	if (calling)
 		time->worked_ns += to_ns - from_ns;
 	time->until_ns = to_ns;
@@ -196,7 +196,7 @@ void time_event(struct thread_work *work, const struct piece *piece, struct node
 	uint32_t switches = piece->waits->switches - work->waits.switches;
 	bool out = piece->direction == ZSP_OUT;
 
-	known_waits_over(&work->known, piece->end_ns);
+	known_waits_over(work->known, piece->end_ns);
 	if (work->last_ns && switches <= INT32_MAX && piece->end_ns >= work->last_ns) {
 		share_segment(work, piece, request);
 		work->sent_ns = out && switches ? sent_ns(work, piece) : 0;
@@ -220,8 +220,8 @@ void time_statement(
 	__u64 waits[ZSP_WAIT_MAX];
 	struct node *owner;
 
-	known_waits_over(&work->known, statement->start_ns);
-	known_waits_over(&work->known, statement->end_ns);
+	known_waits_over(work->known, statement->start_ns);
+	known_waits_over(work->known, statement->end_ns);
 	if (list_empty(&work->requests) || is_only(work) || statement->start_ns < work->last_ns ||
 	    !statement->stmt)
 		return;
@@ -248,7 +248,7 @@ static void sleep_if_no_lock(struct span_wait *wait, const struct ledger *ledger
 void time_statement_wait(
     const struct thread_work *work, const struct zsp_statement *statement, struct span *span)
 {
-	known_waits_take(&work->known, statement->start_ns, statement->end_ns, statement->waits,
+	known_waits_take(work->known, statement->start_ns, statement->end_ns, statement->waits,
 	    false, &span->wait);
 	sleep_if_no_lock(&span->wait, &span->ledger);
 }
@@ -328,10 +328,10 @@ void time_request_end(struct node *request, struct ledger *ret_ledger, struct sp
 static void give_looked(const struct node *request, struct node *to)
 {
 	const struct thread_work *work = request->work;
-	const struct known_waits *known = work ? &work->known : NULL;
+	const struct known_waits *known = work ? work->known : NULL;
 	__u64 waits[ZSP_WAIT_MAX];
 
-	if (!work || known->looked_ns <= work->last_ns ||
+	if (!known || known->looked_ns <= work->last_ns ||
 	    known->totals.switches - work->waits.switches > INT32_MAX)
 		return;
 	waits_between(work->waits.ns, known->totals.ns, waits);
@@ -411,7 +411,7 @@ void time_call_end(struct node *call, const struct thread_work *work, struct led
 	if (seen && is_own(call, work)) {
 		waits_between(call->time.waits, work->waits.ns, waits);
 		ledger_add(ret_ledger, duration, waits, true);
-		known_waits_take(&work->known, exchange->start_ns, exchange->end_ns, waits, true,
+		known_waits_take(work->known, exchange->start_ns, exchange->end_ns, waits, true,
 		    &call->time.wait);
 	} else {
 		ret_ledger->ns[LEDGER_DOWNSTREAM] = answer_ns - exchange->start_ns;
