@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "export/exporters.h"
 #include "export/otlp_retry.h"
-#include "otlp_trace.pb-c.h"
+#include "otlp_common.pb-c.h"
 
 enum {
 	MAX_REQUEST_BYTES = 64 << 20, /* OTLP: a larger request must not be sent */
@@ -80,24 +80,23 @@ static void clean_text(char *text)
 /* Spans that the server says it did not take. */
 static size_t read_partial_success(struct otlp *otlp, size_t n_spans)
 {
-	Opentelemetry__Proto__ExportTraceServiceResponse *response =
-	    opentelemetry__proto__export_trace_service_response__unpack(
+	Opentelemetry__Proto__ExportResponse *response =
+	    opentelemetry__proto__export_response__unpack(
 		NULL, otlp->response.len, (const uint8_t *)otlp->response.data);
-	Opentelemetry__Proto__ExportTracePartialSuccess *partial =
+	Opentelemetry__Proto__ExportPartialSuccess *partial =
 	    response ? response->partial_success : NULL;
 	size_t rejected = 0;
 
-	if (partial && partial->rejected_spans > 0)
-		rejected = (uint64_t)partial->rejected_spans < n_spans
-		    ? (size_t)partial->rejected_spans
-		    : n_spans;
+	if (partial && partial->rejected > 0)
+		rejected =
+		    (uint64_t)partial->rejected < n_spans ? (size_t)partial->rejected : n_spans;
 	if (partial && (rejected || *partial->error_message)) {
 		clean_text(partial->error_message);
 		log_failure(otlp, rejected ? "the server rejected some" : "the server warns",
 		    partial->error_message, rejected ? rejected : n_spans);
 	}
 	if (response)
-		opentelemetry__proto__export_trace_service_response__free_unpacked(response, NULL);
+		opentelemetry__proto__export_response__free_unpacked(response, NULL);
 	return rejected;
 }
 

@@ -4,73 +4,13 @@
  * lowerCamelCase names, ids as hex, enums as integers, 64-bit integers as strings. Pure; every
  * record reserves its worst case once and is then written without checks.
  */
-#include <math.h>
-
 #include "export/exporters.h"
+#include "export/otlp_attrs.h"
 #include "export/otlp_batch.h"
 #include "export/put.h"
 
-/* Upper bounds of the fixed text around one attribute and one span (the longest forms below). */
-#define ATTR_FIXED_MAX (64 + PUT_DOUBLE_MAX)
+/* Upper bound of the fixed text around one span (the longest forms below). */
 #define SPAN_FIXED_MAX 512
-
-static size_t attrs_bound(const struct attr *attrs, size_t n)
-{
-	size_t bound = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		bound += ATTR_FIXED_MAX + PUT_JSON_FACTOR * strlen(attrs[i].key);
-		if (attrs[i].type == ATTR_STRING)
-			bound += PUT_JSON_FACTOR * attrs[i].string.len;
-	}
-	return bound;
-}
-
-static char *put_json_double(char *p, double value)
-{
-	if (isnan(value))
-		return PUT_LIT(p, "\"NaN\"");
-	if (isinf(value))
-		return value > 0 ? PUT_LIT(p, "\"Infinity\"") : PUT_LIT(p, "\"-Infinity\"");
-	return put_double(p, value);
-}
-
-static char *put_attr(char *p, const struct attr *attr)
-{
-	p = PUT_LIT(p, "{\"key\":\"");
-	p = put_json_escaped(p, sv_cstr(attr->key));
-	switch (attr->type) {
-	case ATTR_STRING:
-		p = PUT_LIT(p, "\",\"value\":{\"stringValue\":\"");
-		p = put_json_escaped(p, attr->string);
-		return PUT_LIT(p, "\"}}");
-	case ATTR_INT:
-		p = PUT_LIT(p, "\",\"value\":{\"intValue\":\"");
-		p = put_i64(p, attr->integer);
-		return PUT_LIT(p, "\"}}");
-	case ATTR_DOUBLE:
-		p = PUT_LIT(p, "\",\"value\":{\"doubleValue\":");
-		p = put_json_double(p, attr->real);
-		return PUT_LIT(p, "}}");
-	case ATTR_BOOL:
-		p = PUT_LIT(p, "\",\"value\":{\"boolValue\":");
-		p = attr->boolean ? PUT_LIT(p, "true") : PUT_LIT(p, "false");
-		return PUT_LIT(p, "}}");
-	case ATTR_INVALID:
-		break;
-	}
-	return PUT_LIT(p, "\",\"value\":{}}");
-}
-
-static char *put_attrs(char *p, const struct attr *attrs, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (i)
-			*p++ = ',';
-		p = put_attr(p, &attrs[i]);
-	}
-	return p;
-}
 
 static char *put_ids(char *p, const struct span *span)
 {
@@ -105,10 +45,10 @@ static char *put_span_attrs(char *p, const struct span *span)
 	struct attr time[SPAN_TIME_ATTRS_MAX];
 	size_t n = span_time_attrs(span, time);
 
-	p = put_attrs(p, span->attrs, span->n_attrs);
+	p = otlp_put_json_attrs(p, span->attrs, span->n_attrs);
 	if (span->n_attrs && n)
 		*p++ = ',';
-	return put_attrs(p, time, n);
+	return otlp_put_json_attrs(p, time, n);
 }
 
 static char *put_span(char *p, const struct span *span, const struct clock_base *clock)
@@ -144,7 +84,8 @@ static char *put_span(char *p, const struct span *span, const struct clock_base 
 static void append_span(struct buf *out, const struct span *span, const struct clock_base *clock)
 {
 	size_t bound = SPAN_FIXED_MAX + PUT_JSON_FACTOR * (span->name.len + span->trace_state.len) +
-	    attrs_bound(span->attrs, span->n_attrs) + SPAN_TIME_ATTRS_MAX * ATTR_FIXED_MAX +
+	    otlp_json_attrs_bound(span->attrs, span->n_attrs) +
+	    SPAN_TIME_ATTRS_MAX * OTLP_JSON_ATTR_FIXED_MAX +
 	    PUT_JSON_FACTOR * span_time_text_max(span);
 
 	if (buf_reserve(out, bound))
@@ -156,18 +97,18 @@ static void append_span(struct buf *out, const struct span *span, const struct c
 static void append_resource(struct buf *out, const struct service *service)
 {
 	size_t n = service ? service->n_attrs : 0;
-	size_t bound = SPAN_FIXED_MAX + attrs_bound(otlp_sdk_attrs, OTLP_N_SDK_ATTRS) +
-	    (n ? attrs_bound(service->attrs, n) : 0);
+	size_t bound = SPAN_FIXED_MAX + otlp_json_attrs_bound(otlp_sdk_attrs, OTLP_N_SDK_ATTRS) +
+	    (n ? otlp_json_attrs_bound(service->attrs, n) : 0);
 	char *p;
 
 	if (buf_reserve(out, bound))
 		return;
 	p = PUT_LIT(out->data + out->len, "{\"resource\":{\"attributes\":[");
 	if (n) {
-		p = put_attrs(p, service->attrs, n);
+		p = otlp_put_json_attrs(p, service->attrs, n);
 		*p++ = ',';
 	}
-	p = put_attrs(p, otlp_sdk_attrs, OTLP_N_SDK_ATTRS);
+	p = otlp_put_json_attrs(p, otlp_sdk_attrs, OTLP_N_SDK_ATTRS);
 	p = PUT_LIT(p,
 	    "]},\"scopeSpans\":[{\"scope\":{\"name\":\"" OTLP_SCOPE_NAME
 	    "\",\"version\":\"" ZEROSPAN_VERSION "\"},\"spans\":[");

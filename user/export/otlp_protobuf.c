@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "export/exporters.h"
+#include "export/otlp_attrs.h"
 #include "export/otlp_batch.h"
 #include "otlp_trace.pb-c.h"
 
@@ -25,13 +26,10 @@ typedef Opentelemetry__Proto__ExportTraceServiceRequest pb_request;
 typedef ProtobufCBinaryData pb_bytes;
 
 enum {
-	/* Upper bounds of tags, lengths and numbers: an attribute has at most five lengths and tags
-	 * and one ten-byte varint; the fields of a span with a link come to 170 bytes; a ResourceSpans with its
-	 * scope and URLs to less than 300. */
-	ATTR_FIXED_MAX = 40,
+	/* Upper bounds of tags, lengths and numbers: the fields of a span with a link come to 170 bytes; a
+	 * ResourceSpans with its scope and URLs to less than 300. */
 	SPAN_FIXED_MAX = 192,
 	GROUP_FIXED_MAX = 512,
-	VARINT_MAX = 10,
 };
 
 /* What all groups share, borrowed by the messages. */
@@ -62,92 +60,10 @@ struct arena {
 	size_t bound;   /* of the packed request */
 };
 
-/* --- attributes: KeyValue{key=1, value=2}, AnyValue{string=1, bool=2, int=3, double=4} ------- */
-
-static size_t attrs_bound(const struct attr *attrs, size_t n)
-{
-	size_t bound = n * ATTR_FIXED_MAX;
-
-	for (size_t i = 0; i < n; i++) {
-		bound += strlen(attrs[i].key);
-		if (attrs[i].type == ATTR_STRING)
-			bound += attrs[i].string.len;
-	}
-	return bound;
-}
-
-static uint8_t *put_varint(uint8_t *p, uint64_t value)
-{
-	while (value >= 0x80) {
-		*p++ = (uint8_t)(value | 0x80);
-		value >>= 7;
-	}
-	*p++ = (uint8_t)value;
-	return p;
-}
-
-static size_t varint_len(uint64_t value)
-{
-	size_t len = 1;
-
-	while (value >>= 7)
-		len++;
-	return len;
-}
-
-/* A length-delimited field: tag, length, bytes. Field numbers here are below 16. */
-static uint8_t *put_field(uint8_t *p, unsigned field, const void *bytes, size_t len)
-{
-	*p++ = (uint8_t)(field << 3 | 2);
-	p = put_varint(p, len);
-	if (len)
-		memcpy(p, bytes, len);
-	return p + len;
-}
-
-static uint8_t *put_any_value(uint8_t *p, const struct attr *attr)
-{
-	uint8_t number[1 + VARINT_MAX], *end = number;
-	uint64_t bits;
-
-	switch (attr->type) {
-	case ATTR_STRING:
-		*p++ = 2 << 3 | 2;
-		p = put_varint(p, 1 + varint_len(attr->string.len) + attr->string.len);
-		return put_field(p, 1, attr->string.p, attr->string.len);
-	case ATTR_BOOL:
-		*end++ = 2 << 3 | 0;
-		*end++ = attr->boolean;
-		break;
-	case ATTR_INT:
-		*end++ = 3 << 3 | 0;
-		end = put_varint(end, (uint64_t)attr->integer);
-		break;
-	case ATTR_DOUBLE:
-		*end++ = 4 << 3 | 1;
-		memcpy(&bits, &attr->real, sizeof(bits));
-		for (unsigned shift = 0; shift < 64; shift += 8)
-			*end++ = (uint8_t)(bits >> shift); /* little-endian */
-		break;
-	case ATTR_INVALID:
-		break;
-	}
-	return put_field(p, 2, number, (size_t)(end - number));
-}
-
-/* Pack n attributes and add them to the list that the caller has begun at arena->attrs. */
 static void add_attrs(struct arena *arena, const struct attr *attrs, size_t n)
 {
-	uint8_t *p = arena->bytes;
-
-	for (size_t i = 0; i < n; i++) {
-		uint8_t *begin = p;
-
-		p = put_field(p, 1, attrs[i].key, strlen(attrs[i].key));
-		p = put_any_value(p, &attrs[i]);
-		*arena->attrs++ = (pb_bytes){.len = (size_t)(p - begin), .data = begin};
-	}
-	arena->bytes = p;
+	arena->bytes = otlp_pack_attrs(arena->bytes, attrs, n, arena->attrs);
+	arena->attrs += n;
 }
 
 /* --- messages -------------------------------------------------------------------------------- */
@@ -160,7 +76,7 @@ static bool has_link(const struct span *span)
 static int arena_init(struct arena *arena, const struct otlp_batch *batch)
 {
 	size_t groups = batch->n_groups, spans = batch->n_spans, attrs = batch->n_attrs;
-	size_t bytes = spans * SPAN_TIME_ATTRS_MAX * ATTR_FIXED_MAX, names = 0;
+	size_t bytes = spans * SPAN_TIME_ATTRS_MAX * OTLP_ATTR_FIXED_MAX, names = 0;
 	size_t links = 0;
 
 	attrs += spans * SPAN_TIME_ATTRS_MAX;
@@ -168,11 +84,11 @@ static int arena_init(struct arena *arena, const struct otlp_batch *batch)
 		const struct service *service = batch->groups[g].service;
 
 		attrs += OTLP_N_SDK_ATTRS + (service ? service->n_attrs : 0);
-		bytes += attrs_bound(otlp_sdk_attrs, OTLP_N_SDK_ATTRS);
-		bytes += service ? attrs_bound(service->attrs, service->n_attrs) : 0;
+		bytes += otlp_attrs_bound(otlp_sdk_attrs, OTLP_N_SDK_ATTRS);
+		bytes += service ? otlp_attrs_bound(service->attrs, service->n_attrs) : 0;
 	}
 	for (size_t i = 0; i < spans; i++) {
-		bytes += attrs_bound(batch->spans[i]->attrs, batch->spans[i]->n_attrs);
+		bytes += otlp_attrs_bound(batch->spans[i]->attrs, batch->spans[i]->n_attrs);
 		bytes += span_time_text_max(batch->spans[i]);
 		names += batch->spans[i]->name.len + batch->spans[i]->trace_state.len;
 		links += has_link(batch->spans[i]);
