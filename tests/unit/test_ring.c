@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The reading side of a BPF ring buffer, on memory that a test fills as the kernel does. */
+/* The reading side of a BPF ring buffer, on a file that a test fills as the kernel does. */
 #include <linux/bpf.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "ingest/ring.h"
 #include "support.h"
 
 enum {
-	SIZE = 256
+	PAGE = 4096,
+	SIZE = 2 * RING_WINDOW_BYTES,
+	LONG = RING_MAX_RECORD - 8, /* the longest that is always delivered */
 };
 
 struct fixture {
 	struct ring ring;
-	unsigned long consumer, producer;
-	_Alignas(8) unsigned char data[SIZE];
+	unsigned char *file; /* two pages of positions, the data twice */
+	unsigned long *consumer, *producer;
+	int fd;
 	/* what was delivered */
-	unsigned char got[SIZE];
+	unsigned char got[LONG];
 	size_t got_size, records, missing;
 };
 
@@ -35,23 +39,45 @@ static void on_record(void *ctx, const void *record, size_t size)
 static void start(struct fixture *f, unsigned long at)
 {
 	memset(f, 0, sizeof(*f));
-	f->consumer = f->producer = at;
-	f->ring = (struct ring){.consumer = &f->consumer,
-	    .producer = &f->producer,
-	    .data = f->data,
-	    .size = SIZE,
-	    .scratch = malloc(RING_MAX_RECORD)};
-	assert_non_null(f->ring.scratch);
+	f->fd = memfd_create("ring", 0);
+	assert_true(f->fd >= 0);
+	assert_int_equal(ftruncate(f->fd, 2 * PAGE + 2 * SIZE), 0);
+	f->file = mmap(NULL, 2 * PAGE + 2 * SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, f->fd, 0);
+	assert_true(f->file != MAP_FAILED);
+	f->consumer = (unsigned long *)f->file;
+	f->producer = (unsigned long *)(f->file + PAGE);
+	*f->consumer = *f->producer = at;
+	assert_int_equal(ring_map_sized(&f->ring, f->fd, SIZE), 0);
+}
+
+static void end(struct fixture *f)
+{
+	ring_unmap(&f->ring);
+	munmap(f->file, 2 * PAGE + 2 * SIZE);
+	close(f->fd);
+}
+
+/* The kernel has the same pages at both places. */
+static void put_bytes(struct fixture *f, unsigned long at, const void *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned char *data = f->file + 2 * PAGE, byte = ((const unsigned char *)bytes)[i];
+
+		data[(at + i) % SIZE] = data[(at + i) % SIZE + SIZE] = byte;
+	}
 }
 
 static void put(struct fixture *f, size_t size, uint32_t flags, unsigned char fill)
 {
 	uint32_t word = (uint32_t)size | flags;
 
-	memcpy(f->data + f->producer % SIZE, &word, sizeof(word));
-	for (size_t i = 0; i < size; i++)
-		f->data[(f->producer + 8 + i) % SIZE] = (unsigned char)(fill + i);
-	f->producer += (8 + size + 7) / 8 * 8;
+	put_bytes(f, *f->producer, &word, sizeof(word));
+	for (size_t i = 0; i < size; i++) {
+		unsigned char byte = (unsigned char)(fill + i);
+
+		put_bytes(f, *f->producer + 8 + i, &byte, 1);
+	}
+	*f->producer += (8 + size + 7) / 8 * 8;
 }
 
 static void expect(const struct fixture *f, size_t size, unsigned char fill)
@@ -72,8 +98,8 @@ static void delivers_and_gives_room_back(void **state)
 	put(&f, 16, 0, 9);
 	assert_int_equal(ring_consume(&f.ring, on_record, &f), 2);
 	expect(&f, 16, 9);
-	assert_int_equal(f.consumer, f.producer);
-	free(f.ring.scratch);
+	assert_int_equal(*f.consumer, *f.producer);
+	end(&f);
 }
 
 static void passes_over_what_was_discarded(void **state)
@@ -86,8 +112,8 @@ static void passes_over_what_was_discarded(void **state)
 	put(&f, 8, 0, 5);
 	assert_int_equal(ring_consume(&f.ring, on_record, &f), 1);
 	expect(&f, 8, 5);
-	assert_int_equal(f.consumer, f.producer);
-	free(f.ring.scratch);
+	assert_int_equal(*f.consumer, *f.producer);
+	end(&f);
 }
 
 static void stops_at_what_is_being_filled(void **state)
@@ -99,47 +125,74 @@ static void stops_at_what_is_being_filled(void **state)
 	(void)state;
 	start(&f, 0);
 	put(&f, 8, 0, 1);
-	busy = f.producer;
+	busy = *f.producer;
 	put(&f, 8, BPF_RINGBUF_BUSY_BIT, 2);
 	put(&f, 8, 0, 3);
 	assert_int_equal(ring_consume(&f.ring, on_record, &f), 1);
-	assert_int_equal(f.consumer, busy);
-	memcpy(f.data + busy, &word, sizeof(word));
+	assert_int_equal(*f.consumer, busy);
+	put_bytes(&f, busy, &word, sizeof(word));
 	assert_int_equal(ring_consume(&f.ring, on_record, &f), 2);
 	expect(&f, 8, 3);
-	free(f.ring.scratch);
+	end(&f);
 }
 
-static void puts_together_what_wraps(void **state)
+static void finds_what_lies_across_windows(void **state)
 {
+	static const unsigned long ends[] = {RING_WINDOW_BYTES, SIZE};
 	struct fixture f;
 
 	(void)state;
-	/* every place at which a record of 40 bytes can lie, far beyond the first round too */
-	for (unsigned long at = 0; at < SIZE; at += 8) {
-		start(&f, 1000 * SIZE + at);
-		put(&f, 40, 0, (unsigned char)at);
+	/* every place around the end of a window and of the ring, far beyond the first round too */
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		for (unsigned long before = 0; before <= 64; before += 8) {
+			start(&f, 1000UL * SIZE + ends[i] - before);
+			put(&f, 40, 0, (unsigned char)before);
+			put(&f, 16, 0, 77);
+			assert_int_equal(ring_consume(&f.ring, on_record, &f), 2);
+			expect(&f, 16, 77);
+			assert_int_equal(f.missing, 0);
+			end(&f);
+		}
+		start(&f, ends[i] - 8);
+		put(&f, LONG, 0, 1);
 		assert_int_equal(ring_consume(&f.ring, on_record, &f), 1);
-		expect(&f, 40, (unsigned char)at);
-		assert_int_equal(f.missing, 0);
-		free(f.ring.scratch);
+		expect(&f, LONG, 1);
+		end(&f);
 	}
 }
 
-static void tells_of_what_is_too_long_to_put_together(void **state)
+static void delivers_rounds_of_records(void **state)
 {
-	static unsigned char data[4 * RING_MAX_RECORD];
-	unsigned long consumer = sizeof(data) - 16, producer = consumer + 8 + RING_MAX_RECORD + 8;
-	struct ring ring = {
-	    .consumer = &consumer, .producer = &producer, .data = data, .size = sizeof(data)};
-	uint32_t word = RING_MAX_RECORD + 8;
-	struct fixture f = {0};
+	struct fixture f;
+	size_t n = 0;
 
 	(void)state;
-	memcpy(data + consumer, &word, sizeof(word));
-	assert_int_equal(ring_consume(&ring, on_record, &f), 1);
+	start(&f, 0);
+	for (size_t size = 0; *f.producer < 5UL * SIZE; size = (size + 4093) % LONG) {
+		put(&f, size, 0, (unsigned char)size);
+		assert_int_equal(ring_consume(&f.ring, on_record, &f), 1);
+		expect(&f, size, (unsigned char)size);
+		n++;
+	}
+	assert_int_equal(f.records, n);
+	assert_int_equal(f.missing, 0);
+	assert_true(ring_is_empty(&f.ring));
+	end(&f);
+}
+
+static void tells_of_what_is_longer_than_the_window(void **state)
+{
+	uint32_t word = RING_MAX_RECORD + 8;
+	struct fixture f;
+
+	(void)state;
+	start(&f, RING_WINDOW_BYTES - 8);
+	put_bytes(&f, *f.producer, &word, sizeof(word));
+	*f.producer += 8 + RING_MAX_RECORD + 8;
+	assert_int_equal(ring_consume(&f.ring, on_record, &f), 1);
 	assert_int_equal(f.missing, 1);
-	assert_int_equal(consumer, producer);
+	assert_true(ring_is_empty(&f.ring));
+	end(&f);
 }
 
 static void cannot_map_what_is_no_ring(void **state)
@@ -157,8 +210,9 @@ int main(void)
 	    cmocka_unit_test(delivers_and_gives_room_back),
 	    cmocka_unit_test(passes_over_what_was_discarded),
 	    cmocka_unit_test(stops_at_what_is_being_filled),
-	    cmocka_unit_test(puts_together_what_wraps),
-	    cmocka_unit_test(tells_of_what_is_too_long_to_put_together),
+	    cmocka_unit_test(finds_what_lies_across_windows),
+	    cmocka_unit_test(delivers_rounds_of_records),
+	    cmocka_unit_test(tells_of_what_is_longer_than_the_window),
 	    cmocka_unit_test(cannot_map_what_is_no_ring),
 	};
 

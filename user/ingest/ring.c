@@ -4,8 +4,6 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -13,62 +11,92 @@ enum {
 	HEADER_BYTES = 8
 };
 
+static size_t page_bytes(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static size_t min_size(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
 int ring_map(struct ring *ring, int map_fd)
 {
-	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	struct bpf_map_info info = {0};
 	__u32 len = sizeof(info);
-	void *consumer, *producer;
-	int err;
 
 	*ring = (struct ring){0};
 	if (bpf_obj_get_info_by_fd(map_fd, &info, &len))
 		return -errno;
-	consumer = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
+	return ring_map_sized(ring, map_fd, info.max_entries);
+}
+
+int ring_map_sized(struct ring *ring, int fd, size_t size)
+{
+	const size_t page = page_bytes();
+	void *consumer, *producer;
+
+	*ring = (struct ring){0};
+	consumer = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (consumer == MAP_FAILED)
 		return -errno;
-	producer = mmap(NULL, page + info.max_entries, PROT_READ, MAP_SHARED, map_fd, (off_t)page);
-	ring->scratch = malloc(RING_MAX_RECORD);
-	if (producer == MAP_FAILED || !ring->scratch) {
-		err = producer == MAP_FAILED ? -errno : -ENOMEM;
-		if (producer != MAP_FAILED)
-			munmap(producer, page + info.max_entries);
+	producer = mmap(NULL, page, PROT_READ, MAP_SHARED, fd, (off_t)page);
+	if (producer == MAP_FAILED) {
+		int err = -errno;
+
 		munmap(consumer, page);
-		free(ring->scratch);
-		ring->scratch = NULL;
 		return err;
 	}
-	ring->consumer = consumer;
-	ring->producer = producer;
-	ring->data = (unsigned char *)producer + page;
-	ring->size = info.max_entries;
+	*ring = (struct ring){.consumer = consumer, .producer = producer, .size = size, .fd = fd};
 	return 0;
+}
+
+/* --- the window --- */
+
+static size_t window_step(const struct ring *ring)
+{
+	return min_size(RING_WINDOW_BYTES, ring->size);
+}
+
+static size_t window_bytes(const struct ring *ring)
+{
+	return window_step(ring) + min_size(RING_MAX_RECORD, ring->size);
+}
+
+static void window_close(struct ring *ring)
+{
+	if (ring->window)
+		munmap((void *)(uintptr_t)ring->window, window_bytes(ring));
+	ring->window = NULL;
+}
+
+/* Have the window over what begins at this place of the data. False without memory for it. */
+static bool window_move(struct ring *ring, size_t at)
+{
+	size_t begin = at & ~(window_step(ring) - 1);
+	void *window;
+
+	if (ring->window && ring->window_at == begin)
+		return true;
+	window_close(ring);
+	window = mmap(NULL, window_bytes(ring), PROT_READ, MAP_SHARED, ring->fd,
+	    (off_t)(2 * page_bytes() + begin));
+	if (window == MAP_FAILED)
+		return false;
+	ring->window = window;
+	ring->window_at = begin;
+	return true;
 }
 
 void ring_unmap(struct ring *ring)
 {
-	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
 	if (!ring->consumer)
 		return;
-	munmap(ring->consumer, page);
-	munmap((void *)(uintptr_t)ring->producer, page + ring->size);
-	free(ring->scratch);
+	window_close(ring);
+	munmap(ring->consumer, page_bytes());
+	munmap((void *)(uintptr_t)ring->producer, page_bytes());
 	*ring = (struct ring){0};
-}
-
-/* The payload at this position in one piece; NULL when it wraps and is too long for that. */
-static const void *ring_payload(const struct ring *ring, unsigned long position, size_t n)
-{
-	size_t at = position & (ring->size - 1), left = ring->size - at;
-
-	if (n <= left)
-		return ring->data + at;
-	if (n > RING_MAX_RECORD)
-		return NULL;
-	memcpy(ring->scratch, ring->data + at, left);
-	memcpy(ring->scratch + left, ring->data, n - left);
-	return ring->scratch;
 }
 
 size_t ring_consume(struct ring *ring, ring_record_fn record, void *ctx)
@@ -77,8 +105,9 @@ size_t ring_consume(struct ring *ring, ring_record_fn record, void *ctx)
 	const unsigned long end = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
 	size_t n = 0;
 
-	while (at < end) {
-		const __u32 *header = (const void *)(ring->data + (at & (ring->size - 1)));
+	while (at < end && window_move(ring, at & (ring->size - 1))) {
+		size_t offset = (at & (ring->size - 1)) - ring->window_at;
+		const __u32 *header = (const void *)(ring->window + offset);
 		__u32 word = __atomic_load_n(header, __ATOMIC_ACQUIRE);
 		size_t size = word & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
 
@@ -86,7 +115,9 @@ size_t ring_consume(struct ring *ring, ring_record_fn record, void *ctx)
 		    BPF_RINGBUF_BUSY_BIT) /* still being filled; what follows waits behind it */
 			break;
 		if (!(word & BPF_RINGBUF_DISCARD_BIT)) {
-			record(ctx, ring_payload(ring, at + HEADER_BYTES, size), size);
+			bool whole = HEADER_BYTES + size <= window_bytes(ring) - offset;
+
+			record(ctx, whole ? (const char *)header + HEADER_BYTES : NULL, size);
 			n++;
 		}
 		at += (HEADER_BYTES + size + 7) & ~(size_t)7;
