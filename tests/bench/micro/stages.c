@@ -368,8 +368,12 @@ static struct stage_run *open_prometheus(const char *recording)
 	enum {
 		LINES = sizeof(bounds) / sizeof(bounds[0]) + 3, /* +Inf, sum, count */
 	};
-	static const struct metric_desc desc = {"http.server.request.duration", "s", "Duration.",
-	    METRIC_HISTOGRAM, bounds, sizeof(bounds) / sizeof(bounds[0])};
+	static const struct metric_desc desc = {.name = "http.server.request.duration",
+	    .unit = "s",
+	    .description = "Duration.",
+	    .type = METRIC_HISTOGRAM,
+	    .bounds = bounds,
+	    .n_bounds = sizeof(bounds) / sizeof(bounds[0])};
 	struct stage_run *run = run_new(recording);
 	struct instrument *instrument = metrics_add(run->metrics, &desc);
 	struct service_facts facts = {.pid = 1, .name = "shop"};
