@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the time went, compared with a server that knows: each kind of waiting alone and mixed with others, one request at a
 time and eight at once; calls to another server and SQLite statements, too."""
+import tempfile
+
 import lib
 import observer
 import truth
@@ -26,8 +28,9 @@ class Stage:
     """A server, and another one behind it, observed while they are asked."""
 
     def __init__(self, t):
-        self.behind = truth.Server(t, "phases", t.dir)
-        self.server = truth.Server(t, "phases", t.dir, self.behind.port)
+        place = tempfile.mkdtemp(dir=t.dir)  # of its own: each measurement begins without databases
+        self.behind = truth.Server(t, "phases", place)
+        self.server = truth.Server(t, "phases", place, self.behind.port)
         self.zerospan = observer.observe(t, "--pid", self.server.pid, "--pid", self.behind.pid)
         self.answers = {}  # path: Response
 
