@@ -217,8 +217,8 @@ static void announce(struct observation *o)
 {
 	watch_describe(o->watch, &o->who);
 	log_info("observing %s%s%s", o->who.data ? o->who.data : "",
-	    o->outputs.otlp_url ? ", traces to " : "",
-	    o->outputs.otlp_url ? o->outputs.otlp_url : "");
+	    o->outputs.otlp.len ? ", traces to " : "",
+	    o->outputs.otlp.len ? o->outputs.otlp.data : "");
 	if (o->collector && o->options->duration_ns)
 		log_info("the report comes in %.3g s, or with Ctrl-C",
 		    (double)o->options->duration_ns / (double)NS_PER_S);

@@ -58,7 +58,7 @@ static int open_terminal(struct outputs *o, const struct options *options, struc
 {
 	bool colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 
-	switch (terminal_format(options, o->otlp_url != NULL)) {
+	switch (terminal_format(options, o->otlp.len > 0)) {
 	case FORMAT_TREE:
 		return add(o, export_tree_new(STDOUT_FILENO, colour, &o->clock), "stdout", message);
 	case FORMAT_OTLP_JSON:
@@ -68,18 +68,43 @@ static int open_terminal(struct outputs *o, const struct options *options, struc
 	}
 }
 
-static int open_otlp(struct outputs *o, struct buf *message)
+/* An endpoint that cannot be used is no reason to do without the others. */
+static int open_traces(struct outputs *o, const struct otlp_options *otlp, struct buf *message)
 {
-	int err = otlp_options_from_env(&o->otlp, env);
+	struct sink *sink = export_otlp_new(otlp, &o->clock);
+
+	if (!sink && errno != ENOMEM) {
+		log_error("no traces go to %s: reading its certificates or key failed: %s",
+		    otlp->url, strerror(errno));
+		return 0;
+	}
+	buf_printf(&o->otlp, "%s%s", o->otlp.len ? ", " : "", otlp->url);
+	return add(o, sink, otlp->url, message);
+}
+
+/* One destination: endpoint is a flag's, or NULL for what the environment says. */
+static int open_destination(struct outputs *o, const char *endpoint, struct buf *message)
+{
+	struct otlp_settings settings;
+	int err = otlp_settings_from_env(&settings, env, endpoint);
 
 	if (err) {
 		buf_append_cstr(message, "the OTEL_* environment cannot be used as it is");
 		return err;
 	}
-	if (!o->otlp.traces_url)
-		return 0;
-	o->otlp_url = o->otlp.traces_url;
-	return add(o, export_otlp_new(&o->otlp, &o->clock), o->otlp_url, message);
+	if (settings.signals[OTLP_TRACES].url)
+		err = open_traces(o, &settings.signals[OTLP_TRACES], message);
+	otlp_settings_release(&settings);
+	return err;
+}
+
+static int open_otlp(struct outputs *o, const struct options *options, struct buf *message)
+{
+	int err = options->n_otlp ? 0 : open_destination(o, NULL, message);
+
+	for (size_t i = 0; i < options->n_otlp && !err; i++)
+		err = open_destination(o, options->otlp[i], message);
+	return err;
 }
 
 static int open_listener(
@@ -105,7 +130,7 @@ int outputs_open(
 	int err = 0;
 
 	if (options->command == COMMAND_RUN)
-		err = open_otlp(o, message);
+		err = open_otlp(o, options, message);
 	if (!err && options->command == COMMAND_RUN)
 		err = open_listener(o, options, metrics, message);
 	if (!err && options->output)
@@ -142,6 +167,5 @@ void outputs_close(struct outputs *o)
 	o->listener = NULL;
 	while (o->n_sinks > 0)
 		o->undelivered += close_sink(o->sinks[--o->n_sinks]);
-	otlp_options_release(&o->otlp);
-	o->otlp_url = NULL;
+	buf_release(&o->otlp);
 }

@@ -8,7 +8,7 @@
 #include "export/exporters.h"
 #include "why/collect.h"
 
-#define OUTPUTS_MAX 4
+#define OUTPUTS_MAX 8 /* file, terminal, report, one for each destination of OTLP */
 
 struct outputs {
 	struct clock_base clock; /* set before opening */
@@ -19,8 +19,7 @@ struct outputs {
 	size_t n_sinks;
 	uint64_t undelivered; /* spans that did not arrive where they should, once closed */
 	struct http_listener *listener; /* NULL: none */
-	const char *otlp_url;           /* NULL: none; owned by otlp */
-	struct otlp_options otlp;
+	struct buf otlp;                /* where OTLP goes, for people; empty: nowhere */
 };
 
 /*

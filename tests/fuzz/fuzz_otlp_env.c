@@ -5,13 +5,14 @@
  */
 #include <errno.h>
 
-#include "export/exporters.h"
+#include "export/otlp_options.h"
 #include "fuzz.h"
 
 static const char *const names[] = {"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_COMPRESSION",
     "OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    "OTEL_TRACES_EXPORTER", "OTEL_SDK_DISABLED"};
+    "OTEL_TRACES_EXPORTER", "OTEL_SDK_DISABLED", "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
+    "OTEL_EXPORTER_OTLP_INSECURE", "OTEL_BSP_MAX_QUEUE_SIZE"};
 
 #define N_NAMES (sizeof(names) / sizeof(names[0]))
 
@@ -27,7 +28,7 @@ static const char *get(const char *name)
 
 static void check_accepted(const struct otlp_options *options)
 {
-	const char *url = options->traces_url;
+	const char *url = options->url;
 
 	REQUIRE(!url || strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0);
 	for (size_t i = 0; i < options->n_headers; i++) {
@@ -43,7 +44,7 @@ static void check_accepted(const struct otlp_options *options)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_choices c = {data, size};
-	struct otlp_options options = {0};
+	struct otlp_settings settings = {0};
 	int err;
 
 	for (size_t i = 0; i < N_NAMES; i++) {
@@ -52,13 +53,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		value.len = sv_find(value, '\0');
 		values[i] = value.len ? fuzz_string(value.p, value.len) : NULL;
 	}
-	err = otlp_options_from_env(&options, get);
+	err = otlp_settings_from_env(&settings, get, NULL);
 	REQUIRE(err == 0 || err == -EINVAL);
-	if (err == 0)
-		check_accepted(&options);
-	else
-		REQUIRE(!options.traces_url && !options.headers);
-	otlp_options_release(&options);
+	for (int i = 0; i < OTLP_SIGNALS; i++) {
+		if (err == 0)
+			check_accepted(&settings.signals[i]);
+		else
+			REQUIRE(!settings.signals[i].url && !settings.signals[i].headers);
+	}
+	otlp_settings_release(&settings);
 	for (size_t i = 0; i < N_NAMES; i++)
 		free(values[i]);
 	return 0;

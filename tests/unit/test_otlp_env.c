@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "export/exporters.h"
+#include "export/otlp_options.h"
 #include "export/otlp_retry.h"
 #include "support.h"
 
@@ -21,10 +21,20 @@ static const char *fake_getenv(const char *name)
 	return NULL;
 }
 
+/* The options of traces; those of the other signals are forgotten. */
 static int read_env(const char *const *env, struct otlp_options *ret_options)
 {
+	struct otlp_settings settings;
+	int err;
+
 	environment = env;
-	return otlp_options_from_env(ret_options, fake_getenv);
+	err = otlp_settings_from_env(&settings, fake_getenv, NULL);
+	if (err)
+		return err;
+	*ret_options = settings.signals[OTLP_TRACES];
+	settings.signals[OTLP_TRACES] = (struct otlp_options){0};
+	otlp_settings_release(&settings);
+	return 0;
 }
 
 #define ENV(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -35,9 +45,9 @@ static void expect_url(const char *const *env, const char *want)
 
 	assert_int_equal(read_env(env, &options), 0);
 	if (want)
-		assert_string_equal(options.traces_url, want);
+		assert_string_equal(options.url, want);
 	else
-		assert_null(options.traces_url);
+		assert_null(options.url);
 	otlp_options_release(&options);
 }
 
@@ -71,8 +81,6 @@ static void expect_ca_file(const char *const *env, const char *want)
 
 static void test_certificate(void **state)
 {
-	struct otlp_options options;
-
 	(void)state;
 	expect_ca_file(ENV(E "ENDPOINT", "https://a"), NULL);
 	expect_ca_file(ENV(E "CERTIFICATE", "/dev/null"), "/dev/null");
@@ -81,9 +89,9 @@ static void test_certificate(void **state)
 	    ENV(E "CERTIFICATE", "/dev/null", E "TRACES_CERTIFICATE", "/dev/zero"), "/dev/zero");
 	expect_ca_file(
 	    ENV(E "CERTIFICATE", "/dev/zero", "SSL_CERT_FILE", "/dev/null"), "/dev/zero");
-	/* A general hint that leads nowhere is passed over, a wrong setting is not. */
+	/* A general hint that leads nowhere is passed over; a wrong setting is told when it is used. */
 	expect_ca_file(ENV("SSL_CERT_FILE", "/no/such/file"), NULL);
-	assert_int_equal(read_env(ENV(E "TRACES_CERTIFICATE", "/no/such/file"), &options), -EINVAL);
+	expect_ca_file(ENV(E "TRACES_CERTIFICATE", "/no/such/file"), "/no/such/file");
 }
 
 static void test_switches(void **state)
@@ -99,6 +107,92 @@ static void test_switches(void **state)
 	    "http://a/v1/traces");
 }
 
+static void expect_urls(const char *const *env, const char *endpoint, const char *const want[3])
+{
+	struct otlp_settings settings;
+
+	environment = env;
+	assert_int_equal(otlp_settings_from_env(&settings, fake_getenv, endpoint), 0);
+	for (int i = 0; i < OTLP_SIGNALS; i++) {
+		if (want[i])
+			assert_string_equal(settings.signals[i].url, want[i]);
+		else
+			assert_null(settings.signals[i].url);
+	}
+	assert_int_equal(otlp_settings_any(&settings), want[0] || want[1] || want[2]);
+	otlp_settings_release(&settings);
+}
+
+#define URLS(...) ((const char *const[]){__VA_ARGS__})
+
+static void test_signals(void **state)
+{
+	(void)state;
+	expect_urls(ENV(E "ENDPOINT", "http://c:4318"), NULL,
+	    URLS("http://c:4318/v1/traces", "http://c:4318/v1/metrics", "http://c:4318/v1/logs"));
+	expect_urls(ENV(E "ENDPOINT", "http://c", "OTEL_LOGS_EXPORTER", "none",
+			E "METRICS_ENDPOINT", "https://x/v1/metrics/"),
+	    NULL, URLS("http://c/v1/traces", "https://x/v1/metrics/", NULL));
+	expect_urls(ENV(E "LOGS_ENDPOINT", "http://l/"), NULL, URLS(NULL, NULL, "http://l/"));
+	expect_urls(ENV("OTEL_METRICS_EXPORTER", "prometheus, otlp", "OTEL_LOGS_EXPORTER",
+			"console", E "ENDPOINT", "http://c", E "PROTOCOL", "grpc"),
+	    NULL, URLS("http://c/", "http://c/", NULL));
+	expect_urls(ENV("OTEL_TRACES_EXPORTER", "otlp", E "TRACES_PROTOCOL", "grpc"), NULL,
+	    URLS("http://localhost:4317/", NULL, NULL));
+	/* a flag beats all of them, but what is not wanted stays at home */
+	expect_urls(ENV(E "ENDPOINT", "http://c", E "TRACES_ENDPOINT", "http://t/",
+			"OTEL_METRICS_EXPORTER", "none"),
+	    "http://f:1/x", URLS("http://f:1/x/v1/traces", NULL, "http://f:1/x/v1/logs"));
+	expect_urls(ENV("OTEL_SDK_DISABLED", "true"), "http://f", URLS(NULL, NULL, NULL));
+}
+
+static void test_protocols(void **state)
+{
+	struct otlp_options options;
+
+	(void)state;
+	assert_int_equal(read_env(ENV(E "ENDPOINT", "http://a"), &options), 0);
+	assert_int_equal(options.protocol, OTLP_HTTP_PROTOBUF);
+	assert_false(options.gzip);
+	otlp_options_release(&options);
+	assert_int_equal(read_env(ENV(E "ENDPOINT", "a.example:4317", E "PROTOCOL", "grpc",
+				      E "TRACES_PROTOCOL", "GRPC", E "COMPRESSION", "gzip"),
+			     &options),
+	    0);
+	assert_int_equal(options.protocol, OTLP_GRPC);
+	assert_string_equal(options.url, "https://a.example:4317/");
+	assert_true(options.gzip);
+	otlp_options_release(&options);
+	assert_int_equal(read_env(ENV(E "ENDPOINT", "a:4317", E "PROTOCOL", "grpc", E "INSECURE",
+				      "true", E "COMPRESSION", "brotli", E "CLIENT_KEY", "k",
+				      E "TRACES_CLIENT_CERTIFICATE", "c"),
+			     &options),
+	    0);
+	assert_string_equal(options.url, "http://a:4317/");
+	assert_false(options.gzip);
+	assert_string_equal(options.client_key_file, "k");
+	assert_string_equal(options.client_certificate_file, "c");
+	otlp_options_release(&options);
+}
+
+static void test_queues(void **state)
+{
+	struct otlp_settings settings;
+
+	(void)state;
+	environment = ENV(E "ENDPOINT", "http://a", "OTEL_BSP_MAX_QUEUE_SIZE", "100",
+	    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "200", "OTEL_BSP_SCHEDULE_DELAY", "250",
+	    "OTEL_BSP_EXPORT_TIMEOUT", "0", "OTEL_BLRP_MAX_QUEUE_SIZE", "7");
+	assert_int_equal(otlp_settings_from_env(&settings, fake_getenv, NULL), 0);
+	assert_int_equal(settings.signals[OTLP_TRACES].queue.max_queue_spans, 100);
+	assert_int_equal(settings.signals[OTLP_TRACES].queue.max_batch_spans, 100);
+	assert_int_equal(settings.signals[OTLP_TRACES].queue.linger_ns, 250 * NS_PER_MS);
+	assert_int_equal(settings.signals[OTLP_TRACES].retry_elapsed_ms, 0); /* its default */
+	assert_int_equal(settings.signals[OTLP_METRICS].queue.max_queue_spans, 0);
+	assert_int_equal(settings.signals[OTLP_LOGS].queue.max_queue_spans, 7);
+	otlp_settings_release(&settings);
+}
+
 static void test_errors(void **state)
 {
 	const char *const *bad[] = {
@@ -106,7 +200,8 @@ static void test_errors(void **state)
 	    ENV(E "ENDPOINT", "ftp://a"),
 	    ENV(E "ENDPOINT", "http://"),
 	    ENV(E "TRACES_ENDPOINT", "http://a b/"),
-	    ENV(E "PROTOCOL", "grpc"),
+	    ENV(E "PROTOCOL", "carrier-pigeon"),
+	    ENV(E "PROTOCOL", "grpc", E "ENDPOINT", "ftp://a"),
 	    ENV(E "PROTOCOL", "http/protobuf", E "TRACES_PROTOCOL", "http/json"),
 	    ENV(E "HEADERS", "novalue"),
 	    ENV(E "HEADERS", "a=1,=2"),
@@ -210,6 +305,8 @@ static void test_backoff(void **state)
 	assert_int_equal(distinct, 7);
 	assert_true(otlp_retry_next(&retry, &rng, 1000, 1234, &wait_ns));
 	assert_int_equal(wait_ns, 1234 * NS_PER_MS);
+	/* a wish beyond the interval is what the next one grows from */
+	assert_true(otlp_retry_next(&retry, &rng, 1000, 20000, &wait_ns));
 	assert_false(otlp_retry_next(&retry, &rng, 1000 + 300001 * NS_PER_MS, 0, &wait_ns));
 	assert_false(otlp_retry_next(&retry, &rng, 1000 + 299000 * NS_PER_MS, 2000, &wait_ns));
 }
@@ -228,6 +325,9 @@ int main(void)
 	    cmocka_unit_test(test_endpoint),
 	    cmocka_unit_test(test_certificate),
 	    cmocka_unit_test(test_switches),
+	    cmocka_unit_test(test_signals),
+	    cmocka_unit_test(test_protocols),
+	    cmocka_unit_test(test_queues),
 	    cmocka_unit_test(test_errors),
 	    cmocka_unit_test(test_headers_and_timeout),
 	    cmocka_unit_test(test_retry_after),

@@ -140,7 +140,8 @@ static struct sink *start_sink(int port, uint64_t flush_ms)
 	static char header[] = "api-key: s3cret", empty[] = "x-empty: ";
 	char *headers[] = {header, empty};
 	const struct clock_base clock = {.offset_ns = 1};
-	struct otlp_options options = {.headers = headers,
+	struct otlp_options options = {.protocol = OTLP_HTTP_PROTOBUF,
+	    .headers = headers,
 	    .n_headers = 2,
 	    .timeout_ms = 10000,
 	    .queue = {.max_queue_spans = 1000,
@@ -154,7 +155,7 @@ static struct sink *start_sink(int port, uint64_t flush_ms)
 	struct sink *sink;
 
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d/v1/traces", port);
-	options.traces_url = url;
+	options.url = url;
 	sink = export_otlp_new(&options, &clock);
 	assert_non_null(sink);
 	return sink;

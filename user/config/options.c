@@ -124,6 +124,16 @@ static int add_route(struct options *o, const char *value)
 	return 0;
 }
 
+static int add_otlp(struct options *o, const char *value)
+{
+	if (!*value)
+		return -EINVAL;
+	if (o->n_otlp == OPTIONS_MAX_OTLP)
+		return -E2BIG;
+	o->otlp[o->n_otlp++] = value;
+	return 0;
+}
+
 static int set_budget(struct options *o, const char *value)
 {
 	return option_percent(value, &o->budget_pct);
@@ -216,6 +226,8 @@ static const struct option_row {
 	"in why's report, only such routes and what they wait for ('/checkout', 'POST /*'); repeatable"},
     {NULL, 0, "output", "FILE", TRACES, set_output,
 	"write OTLP/JSON lines to FILE (with --format otlp-json: instead of stdout)"},
+    {NULL, 0, "otlp-endpoint", "URL", COMMAND_RUN, add_otlp,
+	"send OTLP there instead of where OTEL_EXPORTER_OTLP_ENDPOINT says; repeatable, each with its own queue"},
     {NULL, 0, "record", "FILE", OBSERVE, set_record,
 	"record everything for zerospan replay, secrets in messages and SQL too (mode 0600)"},
     {NULL, 0, "listen", "ADDR:PORT", COMMAND_RUN, set_listen,
@@ -536,7 +548,8 @@ void options_help(struct buf *out, enum command command)
 	if (!command || (command & OBSERVE))
 		buf_append_cstr(out,
 		    "\nWith -- COMMAND the command is started and observed from its first instruction, and its exit\n"
-		    "status becomes zerospan's. OTLP goes to OTEL_EXPORTER_OTLP_ENDPOINT (HTTP/protobuf) when that is set.\n");
+		    "status becomes zerospan's. OTLP goes to OTEL_EXPORTER_OTLP_ENDPOINT when that is set,\n"
+		    "as OTEL_EXPORTER_OTLP_PROTOCOL says: http/protobuf (the default) or grpc.\n");
 	if (!command || (command & OBSERVE))
 		buf_append_cstr(out,
 		    "\nWhere SQLite's probes take more than --budget of a process' CPU time for five seconds of it, less is told: no\n"

@@ -43,6 +43,7 @@ enum output_format {
 #define OPTIONS_MAX_TARGETS 64
 #define OPTIONS_MAX_FILES   256
 #define OPTIONS_MAX_ROUTES  64
+#define OPTIONS_MAX_OTLP    4
 
 /* Unless --duration says otherwise, or a command to run whose end is awaited. */
 #define OPTIONS_WHY_SECONDS 10
@@ -66,7 +67,9 @@ struct options {
 	char **program;          /* after "--": NULL-terminated, points into argv; NULL none */
 	const char *format_name; /* as given, from argv; NULL none */
 	enum output_format format;
-	const char *output;                     /* file for OTLP/JSON lines, NULL none */
+	const char *output;                 /* file for OTLP/JSON lines, NULL none */
+	const char *otlp[OPTIONS_MAX_OTLP]; /* endpoints instead of the environment's, from argv */
+	size_t n_otlp;
 	const char *record;                     /* file to record to, NULL none */
 	uint64_t duration_ns;                   /* 0: until interrupted */
 	uint64_t slower_than_ns;                /* why: what counts as slow; 0: it decides */

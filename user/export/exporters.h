@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "export/otlp_options.h"
 #include "export/sink.h"
 #include "metric/metric.h"
 
@@ -27,42 +28,8 @@ struct sink *export_tree_new(int fd, bool colour, const struct clock_base *clock
  * sink closes if owns_fd, also on failure. */
 struct sink *export_json_new(int fd, bool owns_fd, const struct clock_base *clock);
 
-struct otlp_options {
-	char *traces_url; /* complete URL; NULL: no endpoint configured */
-	char **headers;   /* n "Name: value" lines, percent-decoded */
-	size_t n_headers;
-	uint64_t timeout_ms; /* per request; 0: none */
-	char *ca_file; /* PEM file of the authorities to trust, and no others; NULL: the host's */
-
-	/* Queue, batches, the time to drain at the end; a field that is 0 takes its default (16384
-	 * and 512 spans, 1 s, 5 s). */
-	struct sink_options queue;
-	/* Back-off between attempts: first interval, its upper limit, and the age at which a batch
-	 * is given up; 0: default (5 s, 30 s, 5 min). */
-	uint64_t retry_initial_ms, retry_max_ms, retry_elapsed_ms;
-};
-
-/*
- * Read the OTEL_* variables that concern traces (getenv_fn like getenv, so that tests need no
- * environment): OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER, and OTEL_EXPORTER_OTLP_{ENDPOINT, HEADERS,
- * TIMEOUT, PROTOCOL, COMPRESSION, CERTIFICATE} with their _TRACES_ forms (opentelemetry-
- * specification v1.60.0, protocol/exporter.md), and after the last SSL_CERT_FILE, as OpenSSL has
- * it. The endpoint is configured by one of the endpoint variables or by OTEL_TRACES_EXPORTER=otlp,
- * which then means http://localhost:4318. Returns 0 (caller releases), or -EINVAL after logging
- * what is wrong with which variable.
- */
-int otlp_options_from_env(
-    struct otlp_options *ret_options, const char *(*getenv_fn)(const char *name));
-void otlp_options_release(struct otlp_options *options);
-
-/*
- * Set the URL as OTEL_EXPORTER_OTLP_ENDPOINT does, for a command-line flag: base is http:// or
- * https://, v1/traces is appended. Returns 0, -EINVAL for a base that is no such URL, or -ENOMEM.
- */
-int otlp_options_set_endpoint(struct otlp_options *options, const char *base);
-
-/* OTLP over HTTP/protobuf with retry, back-off with jitter and partial success; options are copied.
- * NULL and errno on failure. */
+/* Traces over OTLP, by HTTP or gRPC, with retry, back-off with jitter and partial success; options are copied.
+ * NULL and errno on failure; a certificate or key that cannot be read is one. */
 struct sink *export_otlp_new(const struct otlp_options *options, const struct clock_base *clock);
 
 /* --- encoders, pure, for tests and for the sinks; out->failed tells of a lack of memory ------ */

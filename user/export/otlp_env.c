@@ -2,11 +2,10 @@
 /*
  * OTLP settings from the environment, by the rules of the OpenTelemetry specification v1.60.0
  * (protocol/exporter.md, configuration/sdk-environment-variables.md): an empty value is unset, a
- * variable for traces beats the general one, a bad number is ignored with a warning. Stricter than
- * the specification where a typo would silently send data elsewhere or not at all: a bad endpoint,
- * protocol or header is an error. Values of headers are secrets and never logged.
+ * variable for one signal beats the general one, what is no number or none of the choices is ignored with a
+ * warning. Stricter than the specification where a typo would silently send data elsewhere or not at
+ * all: a bad endpoint, protocol or header is an error.
  */
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,21 +13,40 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/log.h"
-#include "export/exporters.h"
-#include "proto/http1.h"
+#include "base/sv.h"
+#include "export/otlp_options.h"
 
-#define DEFAULT_BASE       "http://localhost:4318"
-#define DEFAULT_TIMEOUT_MS 10000
-
-/* A variable with its value: the one for traces, else the general one, else unset (NULL). */
-struct setting {
-	char name[64];
-	const char *value;
+enum {
+	DEFAULT_TIMEOUT_MS = 10000,
+	QUEUE_MAX_ITEMS = 1 << 24, /* more would not be a queue */
 };
 
 typedef const char *getenv_like(const char *name);
+
+/* What is being read. */
+struct reading {
+	getenv_like *getenv_fn;
+	enum otlp_signal signal;
+	const char *endpoint; /* from a flag, or NULL */
+	struct otlp_options *options;
+};
+
+/* A variable with its value: the one for the signal, else the general one, else unset (NULL). */
+struct setting {
+	char name[64];
+	const char *value;
+	bool own; /* it is for the signal alone */
+};
+
+static const char *const upper_names[OTLP_SIGNALS] = {"TRACES", "METRICS", "LOGS"};
+
+const char *otlp_signal_name(enum otlp_signal signal)
+{
+	static const char *const names[OTLP_SIGNALS] = {"traces", "metrics", "logs"};
+
+	return names[signal];
+}
 
 static const char *get_nonempty(getenv_like *getenv_fn, const char *name)
 {
@@ -37,285 +55,272 @@ static const char *get_nonempty(getenv_like *getenv_fn, const char *name)
 	return value && *value ? value : NULL;
 }
 
-static struct setting get_setting(getenv_like *getenv_fn, const char *suffix)
+static struct setting get_setting(const struct reading *r, const char *suffix)
 {
-	struct setting setting;
+	struct setting setting = {.own = true};
 
-	snprintf(setting.name, sizeof(setting.name), "OTEL_EXPORTER_OTLP_TRACES_%s", suffix);
-	setting.value = get_nonempty(getenv_fn, setting.name);
+	snprintf(setting.name, sizeof(setting.name), "OTEL_EXPORTER_OTLP_%s_%s",
+	    upper_names[r->signal], suffix);
+	setting.value = get_nonempty(r->getenv_fn, setting.name);
 	if (setting.value)
 		return setting;
 	snprintf(setting.name, sizeof(setting.name), "OTEL_EXPORTER_OTLP_%s", suffix);
-	setting.value = get_nonempty(getenv_fn, setting.name);
+	setting.value = get_nonempty(r->getenv_fn, setting.name);
+	setting.own = false;
 	return setting;
 }
 
-/* --- endpoint -------------------------------------------------------------------------------- */
+/* --- numbers and switches --- */
 
-static bool scheme_is_http(CURLU *url)
+/* A whole number from min to max; fallback with a warning for anything else. */
+static uint64_t to_number(
+    const char *name, const char *text, uint64_t min, uint64_t max, uint64_t fallback)
 {
-	char *scheme = NULL;
-	bool ok = curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-	    (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);
+	long long value;
+	char *end;
 
-	curl_free(scheme);
-	return ok;
+	if (!text)
+		return fallback;
+	errno = 0;
+	value = strtoll(text, &end, 10);
+	if (end != text && !*end && !errno && value >= 0 && (uint64_t)value >= min &&
+	    (uint64_t)value <= max)
+		return (uint64_t)value;
+	log_warn("%s: \"%s\" is no number from %llu to %llu, using %llu", name, text,
+	    (unsigned long long)min, (unsigned long long)max, (unsigned long long)fallback);
+	return fallback;
 }
 
-/* base path + v1/traces with one slash between. */
-static int append_signal_path(CURLU *url)
+/* True only for "true"; what is neither that nor "false" is warned of. */
+static bool to_bool(const char *name, const char *text)
 {
-	char *path = NULL;
-	struct buf full;
-	int err = -ENOMEM;
+	if (!text || strcasecmp(text, "false") == 0)
+		return false;
+	if (strcasecmp(text, "true") == 0)
+		return true;
+	log_warn("%s: \"%s\" is neither true nor false, taken as false", name, text);
+	return false;
+}
 
-	buf_init(&full);
-	if (curl_url_get(url, CURLUPART_PATH, &path, 0) == CURLUE_OK) {
-		buf_append_cstr(&full, path);
-		while (full.len && full.data[full.len - 1] == '/')
-			full.data[--full.len] = '\0';
-		buf_append_cstr(&full, "/v1/traces");
-		if (!full.failed && curl_url_set(url, CURLUPART_PATH, full.data, 0) == CURLUE_OK)
-			err = 0;
+/* --- transport --- */
+
+static int read_protocol(const struct reading *r)
+{
+	struct setting setting = get_setting(r, "PROTOCOL");
+
+	r->options->protocol = OTLP_HTTP_PROTOBUF;
+	if (!setting.value || strcasecmp(setting.value, "http/protobuf") == 0)
+		return 0;
+	if (strcasecmp(setting.value, "grpc") == 0) {
+		r->options->protocol = OTLP_GRPC;
+		return 0;
 	}
-	buf_release(&full);
-	curl_free(path);
-	return err;
+	log_error("%s: \"%s\" is not supported, use \"grpc\" or \"http/protobuf\"", setting.name,
+	    setting.value);
+	return -EINVAL;
 }
 
-/* Returns 0, -EINVAL or -ENOMEM. A URL without a path gets "/". */
-static int set_url(struct otlp_options *options, const char *text, bool append)
+static void read_compression(const struct reading *r)
 {
-	CURLU *url = curl_url();
-	char *normal = NULL;
-	int err = url ? -EINVAL : -ENOMEM;
+	struct setting setting = get_setting(r, "COMPRESSION");
 
-	if (!url || curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK || !scheme_is_http(url))
-		goto out;
-	err = append ? append_signal_path(url) : 0;
-	if (err)
-		goto out;
-	err = -ENOMEM;
-	if (curl_url_get(url, CURLUPART_URL, &normal, 0) != CURLUE_OK)
-		goto out;
-	free(options->traces_url);
-	options->traces_url = strdup(normal);
-	err = options->traces_url ? 0 : -ENOMEM;
-out:
-	curl_free(normal);
-	curl_url_cleanup(url);
-	return err;
+	r->options->gzip = setting.value && strcasecmp(setting.value, "gzip") == 0;
+	if (setting.value && !r->options->gzip && strcasecmp(setting.value, "none") != 0)
+		log_warn("%s: \"%s\" is not supported, sending uncompressed", setting.name,
+		    setting.value);
 }
 
-int otlp_options_set_endpoint(struct otlp_options *options, const char *base)
+/* An endpoint of gRPC may come without a scheme; whether it is to be secure, a variable says. */
+static int set_schemeless(const struct reading *r, const char *text)
 {
-	return set_url(options, base, true);
+	struct setting insecure = get_setting(r, "INSECURE");
+	char url[512];
+	int n = snprintf(url, sizeof(url), "%s://%s",
+	    to_bool(insecure.name, insecure.value) ? "http" : "https", text);
+
+	return n < (int)sizeof(url) ? otlp_endpoint_set(r->options, url, NULL) : -EINVAL;
 }
 
-static int read_endpoint(struct otlp_options *options, getenv_like *getenv_fn, bool wanted)
+static int read_endpoint(const struct reading *r, bool wanted)
 {
-	static const char traces_name[] = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
-	struct setting setting = get_setting(getenv_fn, "ENDPOINT");
-	bool append = strcmp(setting.name, traces_name) != 0;
+	bool grpc = r->options->protocol == OTLP_GRPC;
+	const char *fallback = grpc ? "http://localhost:4317" : "http://localhost:4318";
+	struct setting setting = get_setting(r, "ENDPOINT");
+	const char *text = r->endpoint ? r->endpoint : setting.value;
+	bool whole = grpc || (!r->endpoint && setting.own);
 	int err;
 
-	if (!setting.value && !wanted)
+	if (!text && !wanted)
 		return 0;
-	err = set_url(options, setting.value ? setting.value : DEFAULT_BASE, append);
+	if (!text)
+		text = fallback;
+	err = grpc && !strstr(text, "://")
+	    ? set_schemeless(r, text)
+	    : otlp_endpoint_set(r->options, text, whole ? NULL : otlp_signal_name(r->signal));
 	if (err == -EINVAL)
-		log_error("%s: no URL that starts with http:// or https://, for example "
-			  "\"" DEFAULT_BASE "\"",
-		    setting.name);
+		log_error("%s: no URL that starts with http:// or https://, for example \"%s\"",
+		    r->endpoint ? "--otlp-endpoint" : setting.name, fallback);
 	return err;
 }
 
-/* --- headers: k=v,k2=v2, values percent-encoded (W3C Baggage without properties) ------------- */
-
-static int hex_digit(char c)
+static int read_headers(const struct reading *r)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	struct setting setting = get_setting(r, "HEADERS");
+
+	return setting.value ? otlp_headers_add(r->options, setting.name, setting.value) : 0;
 }
 
-/* Append the decoded value. False for a bad escape or a control character, which could end the
- * header line. */
-static bool append_decoded(struct buf *out, struct sv value)
+static void read_timeout(const struct reading *r)
 {
-	for (size_t i = 0; i < value.len; i++) {
-		char c = value.p[i];
+	struct setting setting = get_setting(r, "TIMEOUT");
 
-		if (c == '%') {
-			int high = value.len - i > 2 ? hex_digit(value.p[i + 1]) : -1;
-			int low = high >= 0 ? hex_digit(value.p[i + 2]) : -1;
-
-			if (low < 0)
-				return false;
-			c = (char)(high << 4 | low);
-			i += 2;
-		}
-		if (((unsigned char)c < 0x20 && c != '\t') || c == 0x7f)
-			return false;
-		buf_append_char(out, c);
-	}
-	return true;
+	r->options->timeout_ms =
+	    to_number(setting.name, setting.value, 0, INT32_MAX, DEFAULT_TIMEOUT_MS);
 }
 
-static int add_header(struct otlp_options *options, const char *variable, struct sv member)
-{
-	size_t eq = sv_find(member, '=');
-	struct sv key = sv_trim_ows(sv_from(member.p, eq));
-	struct sv value = sv_trim_ows(sv_skip(member, eq + 1));
-	char **grown;
-	struct buf line;
+/* --- files --- */
 
-	if (eq == member.len || !http1_is_token(key)) {
-		log_error("%s: entry %zu is not name=value with a header name before the \"=\"",
-		    variable, options->n_headers + 1);
-		return -EINVAL;
-	}
-	buf_init(&line);
-	buf_append_sv(&line, key);
-	buf_append_cstr(&line, ": ");
-	if (!append_decoded(&line, value)) {
-		log_error("%s: the value of \"%.*s\" has a bad %%-escape or a control character",
-		    variable, SV_ARG(key));
-		buf_release(&line);
-		return -EINVAL;
-	}
-	grown = realloc(options->headers, (options->n_headers + 1) * sizeof(*grown));
-	if (grown)
-		options->headers = grown;
-	if (!grown || line.failed) {
-		buf_release(&line);
-		return -ENOMEM;
-	}
-	options->headers[options->n_headers++] = line.data;
-	return 0;
+static int read_path(const struct reading *r, const char *suffix, char **ret_path)
+{
+	struct setting setting = get_setting(r, suffix);
+
+	if (!setting.value)
+		return 0;
+	*ret_path = strdup(setting.value);
+	return *ret_path ? 0 : -ENOMEM;
 }
 
-static int read_headers(struct otlp_options *options, getenv_like *getenv_fn)
+/* SSL_CERT_FILE is for everybody, and so is ignored where it cannot be read. */
+static int read_files(const struct reading *r)
 {
-	struct setting setting = get_setting(getenv_fn, "HEADERS");
-	struct sv rest = sv_cstr(setting.value);
-	int err = 0;
+	struct otlp_options *options = r->options;
+	const char *common = get_nonempty(r->getenv_fn, "SSL_CERT_FILE");
+	int err = read_path(r, "CERTIFICATE", &options->ca_file);
 
-	while (rest.len && !err) {
+	if (!err)
+		err = read_path(r, "CLIENT_CERTIFICATE", &options->client_certificate_file);
+	if (!err)
+		err = read_path(r, "CLIENT_KEY", &options->client_key_file);
+	if (!err && !options->ca_file && common && access(common, R_OK) == 0) {
+		options->ca_file = strdup(common);
+		err = options->ca_file ? 0 : -ENOMEM;
+	}
+	return err;
+}
+
+/* --- queues --- */
+
+static uint64_t read_queue_number(const struct reading *r, const char *suffix, uint64_t max)
+{
+	char name[48];
+
+	snprintf(name, sizeof(name), "OTEL_%s_%s", r->signal == OTLP_LOGS ? "BLRP" : "BSP", suffix);
+	return to_number(name, get_nonempty(r->getenv_fn, name), 1, max, 0);
+}
+
+static void read_queue(const struct reading *r)
+{
+	struct sink_options *queue = &r->options->queue;
+
+	queue->max_queue_spans = read_queue_number(r, "MAX_QUEUE_SIZE", QUEUE_MAX_ITEMS);
+	queue->max_batch_spans = read_queue_number(r, "MAX_EXPORT_BATCH_SIZE", QUEUE_MAX_ITEMS);
+	queue->linger_ns = read_queue_number(r, "SCHEDULE_DELAY", INT32_MAX) * NS_PER_MS;
+	r->options->retry_elapsed_ms = read_queue_number(r, "EXPORT_TIMEOUT", INT32_MAX);
+	if (queue->max_queue_spans && queue->max_batch_spans > queue->max_queue_spans) {
+		log_warn("batches of %zu do not fit into a queue of %zu, they are as long as it",
+		    queue->max_batch_spans, queue->max_queue_spans);
+		queue->max_batch_spans = queue->max_queue_spans;
+	}
+}
+
+/* --- which exporters --- */
+
+struct exporters {
+	bool none, otlp, console; /* named */
+};
+
+/* OTEL_<SIGNAL>_EXPORTER is a list; without it, OTLP goes out if it has an endpoint. */
+static struct exporters read_exporters(const struct reading *r)
+{
+	struct exporters exporters = {0};
+	char name[32];
+	struct sv rest;
+
+	snprintf(name, sizeof(name), "OTEL_%s_EXPORTER", upper_names[r->signal]);
+	rest = sv_cstr(get_nonempty(r->getenv_fn, name));
+	while (rest.len) {
 		size_t comma = sv_find(rest, ',');
-		struct sv member = sv_trim_ows(sv_from(rest.p, comma));
+		struct sv word = sv_trim_ows(sv_from(rest.p, comma));
 
 		rest = sv_skip(rest, comma + 1);
-		if (member.len)
-			err = add_header(options, setting.name, member);
+		if (sv_eq_nocase(word, SV("otlp")))
+			exporters.otlp = true;
+		else if (sv_eq_nocase(word, SV("console")))
+			exporters.console = true;
+		else if (sv_eq_nocase(word, SV("none")) ||
+		    (r->signal == OTLP_METRICS && sv_eq_nocase(word, SV("prometheus"))))
+			exporters.none = true; /* /metrics is there in any case */
+		else
+			log_warn("%s: \"%.*s\" is not supported, use otlp, console or none", name,
+			    SV_ARG(word));
 	}
-	return err;
+	return exporters;
 }
 
-/* --- the rest -------------------------------------------------------------------------------- */
-
-static void read_timeout(struct otlp_options *options, getenv_like *getenv_fn)
+static int read_signal(const struct reading *r, bool *ret_console)
 {
-	struct setting setting = get_setting(getenv_fn, "TIMEOUT");
-	char *end;
-	long value;
+	struct exporters exporters = read_exporters(r);
+	int err;
 
-	options->timeout_ms = DEFAULT_TIMEOUT_MS;
-	if (!setting.value)
-		return;
-	errno = 0;
-	value = strtol(setting.value, &end, 10);
-	if (end == setting.value || *end || errno || value < 0)
-		log_warn("%s: \"%s\" is no number of milliseconds, using %d", setting.name,
-		    setting.value, DEFAULT_TIMEOUT_MS);
-	else
-		options->timeout_ms = (uint64_t)value;
-}
-
-static int check_transport(getenv_like *getenv_fn)
-{
-	struct setting protocol = get_setting(getenv_fn, "PROTOCOL");
-	struct setting compression = get_setting(getenv_fn, "COMPRESSION");
-
-	if (protocol.value && strcasecmp(protocol.value, "http/protobuf") != 0) {
-		log_error("%s: \"%s\" is not supported by this build, use \"http/protobuf\"",
-		    protocol.name, protocol.value);
-		return -EINVAL;
-	}
-	if (compression.value && strcasecmp(compression.value, "none") != 0)
-		log_warn("%s: \"%s\" is not supported by this build, sending uncompressed",
-		    compression.name, compression.value);
+	*ret_console = exporters.console;
+	if ((exporters.none || exporters.console) && !exporters.otlp)
+		return 0;
+	err = read_protocol(r);
+	if (!err)
+		err = read_endpoint(r, exporters.otlp);
+	if (!err)
+		err = read_headers(r);
+	if (!err)
+		err = read_files(r);
+	if (err)
+		return err;
+	read_compression(r);
+	read_timeout(r);
+	if (r->signal != OTLP_METRICS) /* a reader of metrics has no queue */
+		read_queue(r);
 	return 0;
 }
 
-/* Whether traces go out at all. *ret_wanted: OTLP is asked for by name. */
-static bool traces_enabled(getenv_like *getenv_fn, bool *ret_wanted)
+int otlp_settings_from_env(struct otlp_settings *ret_settings,
+    const char *(*getenv_fn)(const char *name), const char *endpoint)
 {
-	const char *disabled = get_nonempty(getenv_fn, "OTEL_SDK_DISABLED");
-	const char *exporter = get_nonempty(getenv_fn, "OTEL_TRACES_EXPORTER");
-
-	if (disabled && strcasecmp(disabled, "true") == 0)
-		return false;
-	if (disabled && strcasecmp(disabled, "false") != 0)
-		log_warn("OTEL_SDK_DISABLED: \"%s\" is neither true nor false, taken as false",
-		    disabled);
-	if (exporter && strcasecmp(exporter, "none") == 0)
-		return false;
-	*ret_wanted = exporter && strcasecmp(exporter, "otlp") == 0;
-	if (exporter && !*ret_wanted)
-		log_warn("OTEL_TRACES_EXPORTER: \"%s\" is not supported, use \"otlp\" or \"none\"",
-		    exporter);
-	return true;
-}
-
-/* --- certificates ---------------------------------------------------------------------------- */
-
-/* What names a file for this purpose only must be right; SSL_CERT_FILE is for everybody. */
-static int read_ca_file(struct otlp_options *options, getenv_like *getenv_fn)
-{
-	struct setting setting = get_setting(getenv_fn, "CERTIFICATE");
-	const char *path = setting.value;
-
-	if (path && access(path, R_OK)) {
-		int err = errno;
-
-		log_error("%s: reading \"%s\" failed: %s", setting.name, path, strerror(err));
-		return -EINVAL;
-	}
-	if (!path) {
-		path = get_nonempty(getenv_fn, "SSL_CERT_FILE");
-		if (!path || access(path, R_OK))
-			return 0;
-	}
-	options->ca_file = strdup(path);
-	return options->ca_file ? 0 : -ENOMEM;
-}
-
-int otlp_options_from_env(
-    struct otlp_options *ret_options, const char *(*getenv_fn)(const char *name))
-{
-	struct otlp_options options = {0};
-	bool wanted = false;
+	struct otlp_settings settings = {0};
 	int err = 0;
 
-	options.timeout_ms = DEFAULT_TIMEOUT_MS;
-	if (traces_enabled(getenv_fn, &wanted)) {
-		err = check_transport(getenv_fn);
-		if (!err)
-			err = read_endpoint(&options, getenv_fn, wanted);
-		if (!err)
-			err = read_headers(&options, getenv_fn);
-		if (!err)
-			err = read_ca_file(&options, getenv_fn);
-		if (!err)
-			read_timeout(&options, getenv_fn);
+	if (!to_bool("OTEL_SDK_DISABLED", get_nonempty(getenv_fn, "OTEL_SDK_DISABLED"))) {
+		for (int i = 0; i < OTLP_SIGNALS && !err; i++) {
+			struct reading reading = {.getenv_fn = getenv_fn,
+			    .signal = (enum otlp_signal)i,
+			    .endpoint = endpoint,
+			    .options = &settings.signals[i]};
+
+			err = read_signal(&reading, &settings.console[i]);
+		}
 	}
 	if (err) {
-		otlp_options_release(&options);
+		otlp_settings_release(&settings);
 		return err;
 	}
-	*ret_options = options;
+	*ret_settings = settings;
 	return 0;
+}
+
+bool otlp_settings_any(const struct otlp_settings *settings)
+{
+	for (int i = 0; i < OTLP_SIGNALS; i++)
+		if (settings->signals[i].url)
+			return true;
+	return false;
 }
 
 void otlp_options_release(struct otlp_options *options)
@@ -325,7 +330,15 @@ void otlp_options_release(struct otlp_options *options)
 	for (size_t i = 0; i < options->n_headers; i++)
 		free(options->headers[i]);
 	free(options->headers);
-	free(options->traces_url);
+	free(options->url);
 	free(options->ca_file);
+	free(options->client_certificate_file);
+	free(options->client_key_file);
 	*options = (struct otlp_options){0};
+}
+
+void otlp_settings_release(struct otlp_settings *settings)
+{
+	for (int i = 0; i < OTLP_SIGNALS; i++)
+		otlp_options_release(&settings->signals[i]);
 }

@@ -27,6 +27,8 @@ bool otlp_retry_next(struct otlp_retry *retry, struct rng *rng, uint64_t now_ns,
 
 	if (retry_after_ms >= 0)
 		wait_ns = (uint64_t)retry_after_ms * NS_PER_MS;
+	if (retry_after_ms > (int64_t)retry->interval_ms)
+		retry->interval_ms = (uint64_t)retry_after_ms;
 	if (now_ns - retry->start_ns + wait_ns > retry->options->elapsed_ms * NS_PER_MS)
 		return false;
 	retry->interval_ms += retry->interval_ms / 2;

@@ -35,8 +35,8 @@ void otlp_retry_init(
 
 /*
  * The time to wait before the next attempt: the server's wish when it has one (retry_after_ms >=
- * 0), else an interval that grows by half each time, give or take up to half at random. False when
- * the batch would then be too old.
+ * 0), else an interval that grows by half each time, from a longer wish if there was one, give or take up to half at
+ * random. False when the batch would then be too old.
  */
 bool otlp_retry_next(struct otlp_retry *retry, struct rng *rng, uint64_t now_ns,
     int64_t retry_after_ms, uint64_t *ret_wait_ns);

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OTLP over gRPC as servers see it that nobody here wrote: gRPC's C core, and HTTP/2 by python3-h2 with rare tricks; several
+destinations at once."""
+import collections
+import json
+import os
+import subprocess
+
+import lib
+import observer
+from lib import check, equal, wait_for
+from otlp import Receiver, decode_request
+from shop import COMPLETE, Shop, expect_shape, order
+
+DEBIAN_PYTHON = "/usr/bin/python3"  # python3-grpcio and python3-h2 are for it, whatever python3 is
+TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+
+
+class GrpcReceiver:
+    """A server of its own process that prints the calls it gets."""
+
+    def __init__(self, t, module, script, *args):
+        here = os.path.dirname(os.path.abspath(__file__))
+        found = subprocess.run([DEBIAN_PYTHON, "-c", f"import {module}"], capture_output=True, check=False)
+        if found.returncode:
+            raise lib.Skip(f"no module {module} of {DEBIAN_PYTHON}: install python3-{module}")
+        self.process = t.start(DEBIAN_PYTHON, os.path.join(here, script), *args)
+        wait_for(lambda: self.process.out.count("\n") >= 1, "the server's port", 20)
+        self.port = int(self.process.out.split("\n", 1)[0])
+
+    def calls(self):
+        return [json.loads(line) for line in self.process.out.split("\n")[1:-1]]
+
+    def environment(self, scheme="http", host="127.0.0.1", **more):
+        return {"OTEL_EXPORTER_OTLP_ENDPOINT": f"{scheme}://{host}:{self.port}", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+                "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none", **more}
+
+
+def metadata(call):
+    return dict(call["metadata"])
+
+
+def counts(zerospan):
+    """Spans by outcome, of the exporter to OTLP."""
+    result = collections.Counter()
+    for labels, value in zerospan.metrics().select("zerospan_exporter_spans_total"):
+        if labels["exporter"].startswith("otlp"):
+            result[labels["outcome"]] += value
+    return result
+
+
+def with_core(t, answers, *tls):
+    return GrpcReceiver(t, "grpc", "grpc_server.py", answers, *tls)
+
+
+def one_span(t, receiver, delivered, failed=0, **environment):
+    """One request to the shop under observation: what becomes of its span."""
+    shop = Shop(t)
+    zerospan = observer.observe_run(t, "--pid", shop.pid, env=receiver.environment(**environment))
+    shop.client().get("/")
+    wait_for(lambda: counts(zerospan)["delivered"] + counts(zerospan)["failed"] == 1, "the span's fate", 20)
+    equal((counts(zerospan)["delivered"], counts(zerospan)["failed"]), (delivered, failed), "delivered, failed")
+    zerospan.stop()
+    return zerospan
+
+
+# --- gRPC's C core
+
+
+def test_grpc_trace_arrives(t):
+    receiver = with_core(t, "ok")
+    shop = Shop(t)
+    zerospan = observer.observe_run(t, "--pid", shop.pid, env=receiver.environment(
+        OTEL_EXPORTER_OTLP_HEADERS="X-Tenant=e2e,authorization=a%20b", OTEL_EXPORTER_OTLP_TIMEOUT="7000"))
+    shop.client().post_json("/checkout", order())
+    wait_for(lambda: counts(zerospan)["delivered"] == 7, "seven spans delivered")
+    equal(zerospan.stop(), 0, "exit status")
+    spans = [span for call in receiver.calls() for span in decode_request(bytes.fromhex(call["body"]))]
+    expect_shape(spans, COMPLETE)
+    call = receiver.calls()[0]
+    equal(call["path"], TRACES, "path")
+    sent = metadata(call)
+    equal((sent["x-tenant"], sent["authorization"]), ("e2e", "a b"), "metadata of the user")
+    check(sent["user-agent"].startswith("zerospan/"), f"user agent {sent['user-agent']}")
+    check(5 < call["deadline"] <= 7, f"the server sees a deadline of {call['deadline']} s")
+
+
+def test_grpc_batch_after_batch(t):
+    receiver = with_core(t, "ok")
+    shop = Shop(t)
+    zerospan = observer.observe_run(t, "--pid", shop.pid, env=receiver.environment())
+    for n in range(1, 4):
+        shop.client().get("/")
+        wait_for(lambda n=n: counts(zerospan)["delivered"] == n, f"span {n} delivered")
+    zerospan.stop()
+    equal(len(receiver.calls()), 3, "calls")
+
+
+def test_grpc_gzip(t):
+    receiver = with_core(t, "ok")
+    one_span(t, receiver, 1, OTEL_EXPORTER_OTLP_COMPRESSION="gzip")
+    equal(len(decode_request(bytes.fromhex(receiver.calls()[0]["body"]))), 1, "spans in the request")
+
+
+def test_grpc_partial_success(t):
+    zerospan = one_span(t, with_core(t, "partial"), 0, 1)
+    check("the server rejected some: no" in zerospan.err, zerospan.err)
+
+
+def test_grpc_retry_info(t):
+    """Twice not now: the second and third attempts come when the server says."""
+    receiver = with_core(t, "unavailable:1,resource_exhausted:1,ok")
+    zerospan = one_span(t, receiver, 1)
+    equal(len(receiver.calls()), 3, "calls")
+    check("UNAVAILABLE (14): not now, \u00e4\u00f6%" in zerospan.err, zerospan.err)
+    equal(len({call["body"] for call in receiver.calls()}), 1, "different bodies of one batch")
+
+
+def test_grpc_final_errors(t):
+    receiver = with_core(t, "invalid_argument")
+    zerospan = one_span(t, receiver, 0, 1)
+    equal(len(receiver.calls()), 1, "calls")
+    check("INVALID_ARGUMENT (3)" in zerospan.err, zerospan.err)
+    receiver = with_core(t, "resource_exhausted")
+    one_span(t, receiver, 0, 1)
+    equal(len(receiver.calls()), 1, "calls without RetryInfo")
+
+
+def certificates(t):
+    """Of an authority, a server at localhost and a client, each with its key: paths by name."""
+    openssl = lib.tool("openssl", "openssl")
+
+    def run(*args):
+        subprocess.run([openssl, *args], check=True, capture_output=True, cwd=t.dir)
+
+    run("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=authority", "-keyout", "ca.key",
+        "-out", "ca.pem")
+    for name in ("localhost", "client"):
+        with open(t.path(name + ".ext"), "w", encoding="ascii") as f:
+            f.write(f"subjectAltName=DNS:{name}\n")
+        run("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", name + ".key", "-out",
+            name + ".csr")
+        run("x509", "-req", "-in", name + ".csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
+            "-extfile", name + ".ext", "-out", name + ".pem")
+    return t.path
+
+
+@lib.deadline(90)
+def test_grpc_tls_both_ways(t):
+    """Both sides show certificates; without the client's, nothing arrives, and the reason is told."""
+    path = certificates(t)
+    receiver = with_core(t, "ok", path("localhost.pem"), path("localhost.key"), path("ca.pem"))
+    known = {"scheme": "https", "host": "localhost", "OTEL_EXPORTER_OTLP_CERTIFICATE": path("ca.pem")}
+    one_span(t, receiver, 1, **known, OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE=path("client.pem"),
+             OTEL_EXPORTER_OTLP_CLIENT_KEY=path("client.key"))
+    equal(len(receiver.calls()), 1, "calls")
+    shop = Shop(t)
+    zerospan = observer.observe_run(t, "--pid", shop.pid, env=receiver.environment(**known))
+    shop.client().get("/")
+    wait_for(lambda: "over OTLP:" in zerospan.err, "a word about the certificate", 20)
+    zerospan.stop()
+    equal(len(receiver.calls()), 1, "calls of somebody unknown")
+
+
+def test_certificate_that_is_not_there(t):
+    """Such a destination cannot be used: said once, and the others are served."""
+    receiver = Receiver(t)
+    shop = Shop(t)
+    zerospan = observer.start(t, "run", "--listen", "127.0.0.1:0", "--pid", shop.pid, env={
+        **receiver.environment, "OTEL_EXPORTER_OTLP_CERTIFICATE": "/no/such/file"})
+    zerospan.wait_ready()
+    shop.client().get("/")
+    wait_for(lambda: "GET /" in zerospan.out, "the tree on the terminal: there is no other destination")
+    equal(zerospan.err.count("No such file"), 1, f"complaints in {zerospan.err}")
+    equal(zerospan.stop(), 0, "exit status")
+    equal(receiver.bodies, [], "requests")
+
+
+# --- what HTTP/2 allows
+
+
+def with_trick(t, trick, delivered, failed=0):
+    receiver = GrpcReceiver(t, "h2", "h2_server.py", trick)
+    zerospan = one_span(t, receiver, delivered, failed)
+    body = bytes.fromhex(receiver.calls()[-1]["body"])
+    equal((body[0], int.from_bytes(body[1:5], "big")), (0, len(body) - 5), "flag and length before the message")
+    equal(len(decode_request(body[5:])), 1, "spans in the request")
+    return zerospan, receiver
+
+
+def test_h2_request(t):
+    """The headers of a call, in the order that gRPC wants."""
+    _, receiver = with_trick(t, "trailers-only", 1)
+    sent = [name for name, _ in receiver.calls()[0]["metadata"]]
+    equal(sorted(sent[:4]), [":authority", ":method", ":path", ":scheme"], "what comes first")
+    equal(sent[4:9], ["grpc-timeout", "te", "content-type", "grpc-accept-encoding", "user-agent"], "headers")
+    check(set(sent[9:]) <= {"content-length"}, f"more headers: {sent[9:]}")
+    equal(metadata(receiver.calls()[0])["te"], "trailers", "te")
+
+
+def test_h2_split_frames(t):
+    zerospan, _ = with_trick(t, "split", 0, 1)
+    check("rejected some" in zerospan.err, zerospan.err)
+
+
+def test_h2_trailers_only_refusal(t):
+    zerospan, _ = with_trick(t, "trailers-only-refusal", 0, 1)
+    check("INVALID_ARGUMENT (3): bad things" in zerospan.err, zerospan.err)
+
+
+def test_h2_no_status(t):
+    zerospan, _ = with_trick(t, "no-status", 0, 1)
+    check("UNKNOWN (2)" in zerospan.err, zerospan.err)
+
+
+def test_h2_informational_head(t):
+    with_trick(t, "informational", 1)
+
+
+def test_h2_compressed_answer(t):
+    zerospan, _ = with_trick(t, "compressed", 0, 1)
+    check("rejected some" in zerospan.err, zerospan.err)
+
+
+@lib.deadline(90)
+def test_h2_small_window(t):
+    """A request that is longer than the first window, the rest of which is let in 200 bytes at a time."""
+    receiver = GrpcReceiver(t, "h2", "h2_server.py", "small-window")
+    shop = Shop(t)
+    zerospan = observer.observe_run(t, "--pid", shop.pid, env=receiver.environment(
+        OTEL_BSP_MAX_EXPORT_BATCH_SIZE="210", OTEL_BSP_SCHEDULE_DELAY="20000"))
+    client = shop.client()
+    for _ in range(60):
+        client.post_json("/checkout", order())
+    wait_for(lambda: counts(zerospan)["delivered"] >= 210, "the spans to be delivered", 40)
+    longest = max(len(call["body"]) // 2 for call in receiver.calls())
+    check(longest > 100_000, f"the longest request has {longest} bytes")
+    zerospan.stop()
+
+
+def test_h2_ping(t):
+    _, receiver = with_trick(t, "ping", 1)
+    check(receiver.calls()[-1]["pinged"], "the PING was not answered before the request was complete")
+
+
+def test_h2_go_away(t):
+    _, receiver = with_trick(t, "go-away", 1)
+    equal(len(receiver.calls()), 2, "calls")
+
+
+def test_h2_refused_stream(t):
+    _, receiver = with_trick(t, "refused-stream", 1)
+    check(len(receiver.calls()) >= 2, "it was not tried again")
+
+
+def test_h2_reset(t):
+    zerospan, receiver = with_trick(t, "internal-error", 0, 1)
+    equal(len(receiver.calls()), 1, "calls")
+    check("INTERNAL (13)" in zerospan.err, zerospan.err)
+
+
+# --- several
+
+
+def test_two_destinations(t):
+    """One hangs, the other gets everything at once; a flag beats the environment."""
+    bad, good, unused = Receiver(t, "hang"), Receiver(t), Receiver(t)
+    shop = Shop(t)
+    zerospan = observer.observe_run(t, "--pid", shop.pid, "--otlp-endpoint", bad.url, "--otlp-endpoint", good.url,
+                                    env=unused.environment)
+    check(bad.url in zerospan.err and good.url in zerospan.err, f"the start names both: {zerospan.err}")
+    shop.client().post_json("/checkout", order())
+    wait_for(lambda: len(good.spans()) >= 7, "seven spans at the good one")
+    expect_shape(good.spans(), COMPLETE)
+    check(bad.requests, "nothing was sent to the other")
+    zerospan.stop()
+    equal(unused.requests, [], "requests where the environment says")

@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Calls of gRPC and their answers, without a network; and gzip, which both transports use. */
+#include <errno.h>
+
+#include "export/gzip.h"
+#include "export/otlp_grpc.h"
+#include "export/otlp_retry.h"
+#include "support.h"
+
+#define TRAILER_MAX 512
+
+static void expect_timeout(uint64_t ms, const char *want)
+{
+	char text[10];
+
+	otlp_grpc_timeout(text, ms);
+	assert_string_equal(text, want);
+}
+
+static void timeouts(void **state)
+{
+	(void)state;
+	expect_timeout(10000, "10000m");
+	expect_timeout(99999999, "99999999m");
+	expect_timeout(100000000, "100000S");
+	expect_timeout(100000000000, "1666666M");
+	expect_timeout(UINT64_MAX / 1000000, "5124095H");
+}
+
+static void expect_url(const char *endpoint, enum otlp_signal signal, const char *want)
+{
+	struct otlp_options options = {.url = (char *)(uintptr_t)endpoint};
+	struct buf url;
+
+	buf_init(&url);
+	assert_int_equal(otlp_grpc_url(&url, &options, signal), 0);
+	assert_string_equal(url.data, want);
+	buf_release(&url);
+}
+
+static void urls(void **state)
+{
+	(void)state;
+	expect_url("http://c:4317/", OTLP_TRACES,
+	    "http://c:4317/opentelemetry.proto.collector.trace.v1.TraceService/Export");
+	expect_url("https://[::1]:1/some/path?q#f", OTLP_METRICS,
+	    "https://[::1]:1/opentelemetry.proto.collector.metrics.v1.MetricsService/Export");
+	expect_url("http://c", OTLP_LOGS,
+	    "http://c/opentelemetry.proto.collector.logs.v1.LogsService/Export");
+}
+
+static void expect_line(const struct curl_slist *lines, size_t n, const char *want)
+{
+	while (n--)
+		lines = lines->next;
+	assert_string_equal(lines->data, want);
+}
+
+static void header_lines(void **state)
+{
+	char user[] = "X-Tenant: e2e";
+	char *headers[] = {user};
+	struct otlp_options options = {
+	    .timeout_ms = 250, .gzip = true, .headers = headers, .n_headers = 1};
+	struct curl_slist *lines = otlp_grpc_lines(&options);
+
+	(void)state;
+	expect_line(lines, 0, "grpc-timeout: 250m");
+	expect_line(lines, 1, "te: trailers");
+	expect_line(lines, 2, "content-type: application/grpc");
+	expect_line(lines, 3, "grpc-encoding: gzip");
+	expect_line(lines, 4, "grpc-accept-encoding: identity,gzip");
+	expect_line(lines, 8, "X-Tenant: e2e");
+	curl_slist_free_all(lines);
+	options = (struct otlp_options){0};
+	lines = otlp_grpc_lines(&options);
+	expect_line(lines, 0, "te: trailers"); /* no limit is no line */
+	expect_line(lines, 2, "grpc-accept-encoding: identity,gzip");
+	curl_slist_free_all(lines);
+}
+
+static void packing(void **state)
+{
+	struct buf out, scratch;
+	struct sv message;
+
+	(void)state;
+	buf_init(&out);
+	buf_init(&scratch);
+	assert_int_equal(otlp_grpc_pack(&out, SV("abc"), false), 0);
+	assert_int_equal(out.len, 8);
+	assert_memory_equal(out.data, "\0\0\0\0\3abc", 8);
+	assert_int_equal(otlp_grpc_unpack(buf_sv(&out), SV(""), &scratch, &message), 0);
+	assert_true(sv_eq(message, SV("abc")));
+
+	buf_clear(&out);
+	assert_int_equal(otlp_grpc_pack(&out, SV("abcabcabcabcabcabc"), true), 0);
+	assert_int_equal(out.data[0], 1);
+	assert_int_equal(out.data[4], out.len - 5);
+	assert_int_equal(otlp_grpc_unpack(buf_sv(&out), SV("gzip"), &scratch, &message), 0);
+	assert_true(sv_eq(message, SV("abcabcabcabcabcabc")));
+	assert_int_equal(
+	    otlp_grpc_unpack(buf_sv(&out), SV("snappy"), &scratch, &message), -EBADMSG);
+	buf_release(&out);
+	buf_release(&scratch);
+}
+
+static void bad_frames(void **state)
+{
+	static const struct sv bad[] = {SV(""), SV("\0\0\0\0"), SV("\0\0\0\0\1"),
+	    SV("\0\0\0\0\1ab"), SV("\2\0\0\0\1a"), SV("\1\0\0\0\1a"), SV("\0\xff\xff\xff\xff")};
+	struct sv message;
+	struct buf scratch;
+
+	(void)state;
+	buf_init(&scratch);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct edge edge = edge_copy(bad[i].p, bad[i].len);
+
+		assert_int_equal(
+		    otlp_grpc_unpack(sv_from(edge.p, edge.len), SV("gzip"), &scratch, &message),
+		    -EBADMSG);
+		edge_free(&edge);
+	}
+	buf_release(&scratch);
+}
+
+static void gzip_limits(void **state)
+{
+	struct buf in, packed, out;
+
+	(void)state;
+	buf_init(&in);
+	buf_init(&packed);
+	buf_init(&out);
+	for (int i = 0; i < 300000; i++)
+		buf_append_char(&in, (char)(i % 7 * i));
+	assert_int_equal(gzip_pack(&packed, buf_sv(&in)), 0);
+	assert_true(packed.len < in.len);
+	assert_int_equal(gzip_unpack(&out, buf_sv(&packed), 300000), 0);
+	assert_true(sv_eq(buf_sv(&out), buf_sv(&in)));
+	buf_clear(&out);
+	assert_int_equal(gzip_unpack(&out, buf_sv(&packed), 299999), -E2BIG);
+	buf_clear(&out);
+	assert_int_equal(gzip_unpack(&out, sv_from(packed.data, packed.len - 1), 300000), -EBADMSG);
+	buf_clear(&out);
+	buf_append_char(&packed, 'x');
+	assert_int_equal(gzip_unpack(&out, buf_sv(&packed), 300000), -EBADMSG);
+	assert_int_equal(gzip_unpack(&out, SV("not gzip at all"), 300000), -EBADMSG);
+	buf_release(&in);
+	buf_release(&packed);
+	buf_release(&out);
+}
+
+static void expect_message(const char *text, const char *want)
+{
+	struct edge edge = edge_copy(text, strlen(text));
+	struct buf out;
+
+	buf_init(&out);
+	otlp_grpc_decode_message(&out, sv_from(edge.p, edge.len));
+	assert_true(sv_eq(buf_sv(&out), sv_cstr(want)));
+	buf_release(&out);
+	edge_free(&edge);
+}
+
+static void messages(void **state)
+{
+	(void)state;
+	expect_message("", "");
+	expect_message("no such tenant", "no such tenant");
+	expect_message("100%25 %C3%A4%c3%a4", "100% \xc3\xa4\xc3\xa4");
+	expect_message("%", "%");
+	expect_message("%4", "%4");
+	expect_message("a%zzb%", "a%zzb%");
+}
+
+static int decode(const char *text, struct buf *out)
+{
+	struct edge edge = edge_copy(text, strlen(text));
+	int err;
+
+	buf_clear(out);
+	err = otlp_grpc_decode_base64(out, sv_from(edge.p, edge.len));
+	edge_free(&edge);
+	return err;
+}
+
+static void base64(void **state)
+{
+	static const char *const vectors[][2] = {{"", ""}, {"Zg==", "f"}, {"Zg", "f"},
+	    {"Zm8=", "fo"}, {"Zm8", "fo"}, {"Zm9v", "foo"}, {"Zm9vYg", "foob"},
+	    {"Zm9vYmE=", "fooba"}, {"Zm9vYmFy", "foobar"}, {"+/8=", "\xfb\xff"}};
+	struct buf out;
+
+	(void)state;
+	buf_init(&out);
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+		assert_int_equal(decode(vectors[i][0], &out), 0);
+		assert_true(sv_eq(buf_sv(&out), sv_cstr(vectors[i][1])));
+	}
+	assert_int_equal(decode("Z", &out), -EBADMSG);
+	assert_int_equal(decode("Zm9vY", &out), -EBADMSG);
+	assert_int_equal(decode("Zm 9v", &out), -EBADMSG);
+	assert_int_equal(decode("Zg=a", &out), -EBADMSG);
+	buf_release(&out);
+}
+
+/* google.rpc.Status{code=8, details={Any{type, value}}}; short enough for one-byte lengths. */
+static size_t put_status(char *p, const char *type, struct sv value)
+{
+	size_t n = strlen(type), any = 2 + n + 2 + value.len, at = 0;
+
+	p[at++] = 0x08;
+	p[at++] = 8;
+	p[at++] = 0x1a;
+	p[at++] = (char)any;
+	p[at++] = 0x0a;
+	p[at++] = (char)n;
+	memcpy(p + at, type, n);
+	at += n;
+	p[at++] = 0x12;
+	p[at++] = (char)value.len;
+	memcpy(p + at, value.p, value.len);
+	return at + value.len;
+}
+
+static int64_t delay(const char *type, struct sv info)
+{
+	char status[TRAILER_MAX];
+
+	return otlp_grpc_retry_delay(sv_from(status, put_status(status, type, info)));
+}
+
+static void retry_info(void **state)
+{
+	static const char type[] = "type.googleapis.com/google.rpc.RetryInfo";
+
+	(void)state;
+	assert_int_equal(delay(type, SV("\x0a\x02\x08\x02")), 2000);
+	assert_int_equal(delay(type, SV("\x0a\x07\x08\x01\x10\x80\xe5\x9a\x77")), 1250);
+	assert_int_equal(delay(type, SV("")), 0);
+	assert_int_equal(delay(type, SV("\x0a\x04\x08\xff\xff\x7f")), OTLP_RETRY_AFTER_MAX_MS);
+	assert_int_equal(
+	    delay(type, SV("\x0a\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01")), -1);
+	assert_int_equal(delay(type, SV("\xff")), -1);
+	assert_int_equal(delay("type.googleapis.com/google.rpc.Help", SV("\x0a\x02\x08\x02")), -1);
+	assert_int_equal(otlp_grpc_retry_delay(SV("\xff\xff")), -1);
+	assert_int_equal(otlp_grpc_retry_delay(SV("")), -1);
+}
+
+/* --- verdicts --- */
+
+static void set_field(struct otlp_answer *answer, enum otlp_field field, const char *text)
+{
+	answer->has[field] = true;
+	buf_append_cstr(&answer->fields[field], text);
+}
+
+static struct otlp_verdict judge(
+    long http, const char *status, const char *message, const char *details)
+{
+	struct otlp_answer answer = {.code = CURLE_OK, .status = http, .http2 = true};
+	struct otlp_verdict verdict;
+
+	if (status)
+		set_field(&answer, OTLP_FIELD_GRPC_STATUS, status);
+	if (message)
+		set_field(&answer, OTLP_FIELD_GRPC_MESSAGE, message);
+	if (details)
+		set_field(&answer, OTLP_FIELD_GRPC_DETAILS, details);
+	verdict = otlp_grpc_judge(&answer);
+	for (int i = 0; i < OTLP_FIELDS; i++)
+		buf_release(&answer.fields[i]);
+	return verdict;
+}
+
+static void verdicts_by_code(void **state)
+{
+	static const bool again[17] = {
+	    [1] = true, [4] = true, [10] = true, [11] = true, [14] = true, [15] = true};
+	struct otlp_verdict verdict;
+	char text[12];
+
+	(void)state;
+	for (int code = 1; code < 17; code++) {
+		snprintf(text, sizeof(text), "%d", code);
+		assert_int_equal(
+		    judge(200, text, NULL, NULL).outcome, again[code] ? OTLP_RETRY : OTLP_REFUSED);
+	}
+	assert_int_equal(judge(200, "0", NULL, NULL).outcome, OTLP_TAKEN);
+	verdict = judge(200, "3", "bad%20span%0a!", NULL);
+	assert_string_equal(verdict.what, "the server answered INVALID_ARGUMENT (3)");
+	assert_string_equal(verdict.why, "bad span !");
+}
+
+static void verdicts_without_a_code(void **state)
+{
+	static const long again[] = {429, 502, 503, 504};
+
+	(void)state;
+	for (long http = 200; http < 600; http++) {
+		enum otlp_outcome want = OTLP_REFUSED;
+
+		for (size_t i = 0; i < 4; i++)
+			if (http == again[i])
+				want = OTLP_RETRY;
+		assert_int_equal(judge(http, NULL, NULL, NULL).outcome, want);
+	}
+	assert_string_equal(judge(200, NULL, NULL, NULL).what, "the server answered UNKNOWN (2)");
+	assert_string_equal(
+	    judge(404, NULL, NULL, NULL).what, "the server answered UNIMPLEMENTED (12)");
+	/* a code wins over the status of HTTP; what is none is UNKNOWN */
+	assert_int_equal(judge(503, "3", NULL, NULL).outcome, OTLP_REFUSED);
+	assert_int_equal(judge(503, "00", NULL, NULL).outcome, OTLP_REFUSED);
+	assert_int_equal(judge(503, "14x", NULL, NULL).outcome, OTLP_REFUSED);
+	assert_int_equal(judge(503, "99", NULL, NULL).outcome, OTLP_REFUSED);
+	assert_int_equal(judge(503, "", NULL, NULL).outcome, OTLP_REFUSED);
+}
+
+static void exhausted_with_a_delay(void **state)
+{
+	/* Status{8, details={RetryInfo{2 s}}}, not padded */
+	static const char details[] = "CAgaMAoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5m"
+				      "bxIECgIIAg";
+	struct otlp_verdict verdict = judge(200, "8", NULL, details);
+
+	(void)state;
+	assert_int_equal(verdict.outcome, OTLP_RETRY);
+	assert_int_equal(verdict.wait_ms, 2000);
+	assert_int_equal(judge(200, "8", NULL, "!").outcome, OTLP_REFUSED);
+	assert_int_equal(judge(200, "14", NULL, details).wait_ms, 2000);
+	assert_int_equal(judge(200, "14", NULL, "!").wait_ms, -1);
+}
+
+static enum otlp_outcome judge_error(CURLcode code, const char *error)
+{
+	struct otlp_answer answer = {.code = code};
+
+	snprintf(answer.error, sizeof(answer.error), "%s", error);
+	return otlp_grpc_judge(&answer).outcome;
+}
+
+static void resets(void **state)
+{
+	static const enum otlp_outcome want[] = {[0] = OTLP_REFUSED,
+	    [1] = OTLP_REFUSED,
+	    [2] = OTLP_REFUSED,
+	    [3] = OTLP_REFUSED,
+	    [7] = OTLP_RETRY,
+	    [8] = OTLP_RETRY,
+	    [11] = OTLP_REFUSED,
+	    [12] = OTLP_REFUSED};
+	struct otlp_answer old = {.code = CURLE_OK, .status = 200};
+	char text[80];
+
+	(void)state;
+	for (size_t code = 0; code < sizeof(want) / sizeof(want[0]); code++) {
+		if (!want[code])
+			continue;
+		snprintf(text, sizeof(text), "HTTP/2 stream 1 was not closed cleanly: X (err %zu)",
+		    code);
+		assert_int_equal(judge_error(CURLE_HTTP2_STREAM, text), want[code]);
+	}
+	assert_int_equal(judge_error(CURLE_COULDNT_CONNECT, ""), OTLP_RETRY);
+	assert_int_equal(judge_error(CURLE_OPERATION_TIMEDOUT, ""), OTLP_RETRY);
+	assert_int_equal(judge_error(CURLE_PEER_FAILED_VERIFICATION, ""), OTLP_REFUSED);
+	assert_string_equal(otlp_grpc_judge(&old).what, "the server does not speak HTTP/2");
+}
+
+static void partial_success(void **state)
+{
+	struct otlp_answer answer = {.code = CURLE_OK, .status = 200, .http2 = true};
+	struct otlp_verdict verdict;
+
+	(void)state;
+	set_field(&answer, OTLP_FIELD_GRPC_STATUS, "0");
+	otlp_grpc_pack(&answer.body, SV("\x0a\x06\x08\x03\x12\x02no"), false);
+	verdict = otlp_grpc_judge(&answer);
+	assert_int_equal(verdict.outcome, OTLP_TAKEN);
+	assert_int_equal(verdict.rejected, 3);
+	assert_string_equal(verdict.why, "no");
+	answer.body.len--; /* cut short: taken all the same, and said */
+	verdict = otlp_grpc_judge(&answer);
+	assert_int_equal(verdict.outcome, OTLP_TAKEN);
+	assert_int_equal(verdict.rejected, 0);
+	assert_string_equal(verdict.what, "the server's answer cannot be read");
+	buf_release(&answer.body);
+	buf_release(&answer.fields[OTLP_FIELD_GRPC_STATUS]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(timeouts),
+	    cmocka_unit_test(urls),
+	    cmocka_unit_test(header_lines),
+	    cmocka_unit_test(packing),
+	    cmocka_unit_test(bad_frames),
+	    cmocka_unit_test(gzip_limits),
+	    cmocka_unit_test(messages),
+	    cmocka_unit_test(base64),
+	    cmocka_unit_test(retry_info),
+	    cmocka_unit_test(verdicts_by_code),
+	    cmocka_unit_test(verdicts_without_a_code),
+	    cmocka_unit_test(exhausted_with_a_delay),
+	    cmocka_unit_test(resets),
+	    cmocka_unit_test(partial_success),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

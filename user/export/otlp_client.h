@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One signal to one destination of OTLP: sends requests, one at a time, tries again as otlp_retry.h says, and says in the
+ * log what goes wrong, at most once a minute. Knows nothing of what is in a request.
+ */
+#ifndef ZS_EXPORT_OTLP_CLIENT_H
+#define ZS_EXPORT_OTLP_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "export/otlp_options.h"
+
+/* Who waits for a transfer: it ends early when stopping() is true. */
+struct otlp_waiter {
+	bool (*stopping)(void *ctx);
+	bool (*sleep)(void *ctx, uint64_t ns); /* false: stopping */
+	void *ctx;
+};
+
+struct otlp_client;
+
+/* options are copied as far as needed. NULL and errno: that of a certificate or key that cannot be read, ENOMEM, EINVAL. */
+struct otlp_client *otlp_client_new(const struct otlp_options *options, enum otlp_signal signal);
+void otlp_client_free(struct otlp_client *client); /* NULL is fine */
+
+/* "otlp_http" or "otlp_grpc": for messages, and the exporter label of metrics. */
+const char *otlp_client_name(const struct otlp_options *options);
+
+/*
+ * Send an ExportXServiceRequest with n_items spans, data points or log records; returns how many the destination took. Blocks
+ * until that is decided, the retries are over or the waiter stops; looks at the waiter once a second at least.
+ */
+size_t otlp_client_send(struct otlp_client *client, const struct buf *request, size_t n_items,
+    const struct otlp_waiter *waiter);
+
+/* Make a blocked otlp_client_send() look at its waiter now; by another thread. */
+void otlp_client_interrupt(struct otlp_client *client);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an answer of a collector comes to, whatever the transport: taken, worth another attempt, or refused; and the words for it. */
+#ifndef ZS_EXPORT_OTLP_VERDICT_H
+#define ZS_EXPORT_OTLP_VERDICT_H
+
+#include <stdint.h>
+
+#include "base/sv.h"
+#include "export/otlp_transfer.h"
+
+enum otlp_outcome {
+	OTLP_OUTCOME_INVALID = 0,
+	OTLP_TAKEN = 1, /* at least in part */
+	OTLP_RETRY = 2,
+	OTLP_REFUSED = 3,
+};
+
+struct otlp_verdict {
+	enum otlp_outcome outcome;
+	int64_t wait_ms;   /* the server wishes no attempt before; -1: it says nothing */
+	uint64_t rejected; /* OTLP_TAKEN: so many items were not; perhaps more than were sent */
+	char what[64];     /* for people; "": there is nothing to say */
+	char why[208];     /* in the server's own words, without control characters; may be "" */
+};
+
+/* A verdict with words; why may be NULL. */
+struct otlp_verdict otlp_verdict_of(enum otlp_outcome outcome, const char *what, const char *why);
+
+/* There is no answer: no connection, a broken one, none in time, bad certificates. */
+struct otlp_verdict otlp_verdict_no_answer(const struct otlp_answer *answer);
+
+/* It was taken; message is an ExportXServiceResponse, which may say that some was not. */
+struct otlp_verdict otlp_verdict_taken(struct sv message);
+
+#endif
