@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Changes between snapshots: each rule, and that all changes add up to the totals. */
+#include "base/clock.h"
 #include "metric/metric_delta.h"
 #include "metric_fixture.h"
 
@@ -435,6 +436,41 @@ static void check_totals(struct totals *totals, const struct metric_snapshot *sn
 	forget_unseen(totals);
 }
 
+/* What snapshots of the registry say of a set: since when, between which values, and whether totals are observed. */
+static void test_registry(void **state)
+{
+	const struct metric_desc counter = metric_fixture_desc("counter", METRIC_COUNTER);
+	const struct metric_desc updown = metric_fixture_desc("updown", METRIC_UPDOWN);
+	const struct metric_desc histogram = metric_fixture_desc("histogram", METRIC_HISTOGRAM);
+	struct metrics *metrics = metrics_new();
+	struct instrument *observed = metrics_add(metrics, &counter);
+	struct instrument *counted = metrics_add(metrics, &counter);
+	struct instrument *level = metrics_add(metrics, &updown);
+	struct instrument *times = metrics_add(metrics, &histogram);
+	uint64_t begin_ns = clock_monotonic_ns();
+	struct metric_snapshot *s;
+
+	(void)state;
+	metric_set(observed, NULL, 0, 3);
+	metric_record(counted, NULL, NULL, 0, 3, NULL);
+	metric_record(level, NULL, NULL, 0, 3, NULL);
+	metric_record(level, NULL, NULL, 0, -5, NULL);
+	metric_record(times, NULL, NULL, 0, 0.5, NULL);
+	metric_record(times, NULL, NULL, 0, 7, NULL);
+	metric_record(times, NULL, NULL, 0, 0.25, NULL);
+	s = metrics_snapshot(metrics);
+	assert_true(s->families[0].observed);
+	assert_false(s->families[1].observed);
+	assert_true(s->families[2].points[0].value == -2);
+	assert_true(s->families[3].points[0].min == 0.25);
+	assert_true(s->families[3].points[0].max == 7);
+	assert_true(s->families[3].points[0].start_ns >= begin_ns);
+	assert_true(s->time_ns >= s->families[3].points[0].start_ns);
+	assert_int_equal(s->lost_records, 0);
+	metric_snapshot_free(s);
+	metrics_free(metrics);
+}
+
 struct instruments {
 	struct instrument *counter, *histogram, *divided;
 };
@@ -516,6 +552,7 @@ int main(void)
 	    cmocka_unit_test(test_histogram_reset),
 	    cmocka_unit_test(test_exponential),
 	    cmocka_unit_test(test_exponential_reset),
+	    cmocka_unit_test(test_registry),
 	    cmocka_unit_test(test_sum_of_changes),
 	};
 
