@@ -5,6 +5,7 @@
  */
 #include "export/exporters.h"
 #include "export/otlp_metric_batch.h"
+#include "export/otlp_metrics.h"
 #include "json_reader.h"
 #include "metric_fixture.h"
 #include "wire_reader.h"
@@ -382,6 +383,43 @@ static void test_exponential_json(void **state)
 	encoded_release(&e);
 }
 
+/* As many points as one request has, rich ones: less than the 4 MiB that collectors take over gRPC by default. */
+static void test_size(void **state)
+{
+	enum {
+		BOUNDS = 15,
+		N_ATTRS = 12,
+	};
+	static const double bounds[BOUNDS] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+	struct metric_exemplar exemplars[BOUNDS + 1];
+	uint64_t buckets[BOUNDS + 1] = {0};
+	struct metric_point *points = calloc(OTLP_METRICS_REQUEST_POINTS, sizeof(*points));
+	struct metric_family family = {.desc = metric_fixture_desc("m", METRIC_HISTOGRAM),
+	    .points = points,
+	    .n_points = OTLP_METRICS_REQUEST_POINTS};
+	struct attr attrs[N_ATTRS];
+	struct encoded e;
+
+	(void)state;
+	family.desc.bounds = bounds;
+	family.desc.n_bounds = BOUNDS;
+	for (size_t i = 0; i <= BOUNDS; i++)
+		exemplars[i] = (struct metric_exemplar)EXEMPLAR(150, 2);
+	for (size_t i = 0; i < N_ATTRS; i++)
+		attrs[i] =
+		    ATTR_S("http.request.header.", "/a/route/of/forty/characters/for/:id/end");
+	for (size_t i = 0; i < OTLP_METRICS_REQUEST_POINTS; i++)
+		points[i] = (struct metric_point){.attrs = attrs,
+		    .n_attrs = N_ATTRS,
+		    .count = 1,
+		    .buckets = buckets,
+		    .exemplars = exemplars};
+	e = encode(&family, 200);
+	assert_in_range(e.protobuf.len, 3 << 20, (4 << 20) - 1);
+	encoded_release(&e);
+	free(points);
+}
+
 /* One point that is not kept in that form: the whole metric is in the other. */
 static void test_mixed_histograms(void **state)
 {
@@ -488,6 +526,7 @@ int main(void)
 	    cmocka_unit_test(test_unknown_extremes),
 	    cmocka_unit_test(test_exponential),
 	    cmocka_unit_test(test_exponential_json),
+	    cmocka_unit_test(test_size),
 	    cmocka_unit_test(test_mixed_histograms),
 	    cmocka_unit_test(test_groups),
 	    cmocka_unit_test(test_nothing),

@@ -400,6 +400,66 @@ static void test_end_during_backoff(void **state)
 	assert_int_equal(s->fake.interrupts, 0);
 }
 
+/* --- requests of limited size --- */
+
+enum {
+	MANY = OTLP_METRICS_REQUEST_POINTS,
+	REST = 500,
+};
+
+/* More points than one request has; every one has its own value. */
+static void record_many(struct setup *s)
+{
+	const struct metric_desc desc = metric_fixture_desc("many", METRIC_COUNTER);
+	struct instrument *many = metrics_add(s->metrics, &desc);
+
+	for (int i = 0; i < MANY; i++) {
+		struct attr attr = ATTR_I("k", i);
+
+		metric_record(many, NULL, &attr, 1, 1, NULL);
+		if (i < REST)
+			metric_record(s->histogram, NULL, &attr, 1, 1, NULL);
+	}
+}
+
+static void test_many_points(void **state)
+{
+	struct setup *s = *state;
+	struct otlp_metrics_stats stats;
+
+	record_many(s);
+	start(s,
+	    (struct otlp_metrics_options){
+		.interval_ms = HOUR_MS, .temporality = METRIC_TEMPORALITY_DELTA});
+	stop(s, &stats);
+	assert_int_equal(s->fake.begun, 2);
+	assert_int_equal(s->fake.points[0], MANY);
+	assert_int_equal(s->fake.points[1], REST);
+	assert_int_equal(wire_get(point_of(s, 0, 9), 4, 0).value, 1); /* histograms were first */
+	assert_true(value_of(point_of(s, 0, 7)) == 1);
+	assert_true(value_of(point_of(s, 1, 7)) == 1);
+	assert_int_equal(stats.delivered_points, MANY + REST);
+	assert_int_equal(stats.failed_points, 0);
+}
+
+/* What there is no time for any more is not tried, and has failed. */
+static void test_many_points_late(void **state)
+{
+	struct setup *s = *state;
+	struct otlp_metrics_stats stats;
+
+	s->fake.mode = HANG;
+	record_many(s);
+	start(s,
+	    (struct otlp_metrics_options){
+		.interval_ms = HOUR_MS, .timeout_ms = 200, .flush_ms = 20000});
+	stop(s, &stats);
+	assert_int_equal(s->fake.begun, 1);
+	assert_int_equal(stats.failed_points, MANY + REST);
+	assert_int_equal(stats.delivered_points, 0);
+	assert_int_equal(s->fake.interrupts, 0);
+}
+
 /* --- changes --- */
 
 /* Each request has what came since the one before, taken or not, and joins it in time. */
@@ -504,6 +564,8 @@ int main(void)
 	    CASE(test_backoff_ends),
 	    CASE(test_hang_at_end),
 	    CASE(test_end_during_backoff),
+	    CASE(test_many_points),
+	    CASE(test_many_points_late),
 	    CASE(test_delta),
 	    CASE(test_no_memory),
 	    CASE(test_lowmemory),

@@ -8,7 +8,7 @@
  * Ending has two steps, as in sink.c. `closing`: no more waiting for a start or to try again, one last export.
  * `stopping`: the flush time is over, the last one gives up, too.
  *
- * For a destination that prefers changes, the snapshot whose changes were sent last is kept. It is replaced when a
+ * For a destination that prefers changes, the snapshot whose changes were sent last is kept. It is replaced when a first
  * request is made, whatever comes of the sending: what a destination did not take is lost and counted, and is never
  * sent twice.
  */
@@ -22,6 +22,7 @@
 
 #include "base/log.h"
 #include "export/exporters.h"
+#include "metric/metric_slice.h"
 
 #define INTERVAL_MS 60000
 #define FLUSH_MS    5000
@@ -90,83 +91,145 @@ static bool waiter_sleep(void *ctx, uint64_t ns)
 
 /* --- one export ------------------------------------------------------------------------------ */
 
-/* Encode what there is to say of a snapshot. Returns the number of points, or -ENOMEM. */
-static ssize_t make_request(struct otlp_metrics *exporter, const struct metric_snapshot *snapshot)
-{
-	struct metric_delta delta;
-	size_t n;
+/* What is exported at one time. */
+struct round {
+	struct metric_snapshot *snapshot;
+	struct metric_delta delta;      /* what is said of it */
+	struct metric_family *families; /* room for a slice's */
+	size_t n_points;
+};
 
-	if (metric_delta_init(&delta, exporter->before, snapshot, exporter->options.temporality))
-		return -ENOMEM;
-	buf_clear(&exporter->request);
-	n = encode_otlp_metrics_protobuf(
-	    &exporter->request, &delta.snapshot, exporter->own, &exporter->clock);
-	metric_delta_release(&delta);
-	return exporter->request.failed ? -ENOMEM : (ssize_t)n;
+static void round_release(struct round *round)
+{
+	free(round->families);
+	metric_delta_release(&round->delta);
+	metric_snapshot_free(round->snapshot);
 }
 
-/* Take a snapshot and make a request of it. Returns as make_request(). */
-static ssize_t collect(struct otlp_metrics *exporter)
+/* Returns 0 or -ENOMEM. */
+static int round_init(struct otlp_metrics *exporter, struct round *round)
 {
-	struct metric_snapshot *snapshot;
-	ssize_t n;
-
+	*round = (struct round){0};
 	if (exporter->options.refresh)
 		exporter->options.refresh(exporter->options.refresh_ctx);
-	snapshot = metrics_snapshot(exporter->metrics);
-	if (!snapshot)
+	round->snapshot = metrics_snapshot(exporter->metrics);
+	if (!round->snapshot)
 		return -ENOMEM;
-	n = make_request(exporter, snapshot);
-	if (n < 0 || exporter->options.temporality == METRIC_TEMPORALITY_CUMULATIVE) {
-		metric_snapshot_free(snapshot);
-		return n;
+	round->families = malloc((round->snapshot->n_families + 1) * sizeof(*round->families));
+	if (!round->families ||
+	    metric_delta_init(
+		&round->delta, exporter->before, round->snapshot, exporter->options.temporality)) {
+		round_release(round);
+		return -ENOMEM;
 	}
-	metric_snapshot_free(exporter->before);
-	exporter->before = snapshot;
-	return n;
+	round->n_points = metric_snapshot_points(&round->delta.snapshot);
+	return 0;
 }
 
-static void count_skipped(struct otlp_metrics *exporter)
+/* The next round says what changes from now on. The snapshot lives on, for this one, too. */
+static void round_commit(struct otlp_metrics *exporter, struct round *round)
+{
+	pthread_mutex_lock(&exporter->lock);
+	exporter->stats.inflight_points = round->n_points;
+	pthread_mutex_unlock(&exporter->lock);
+	if (exporter->options.temporality == METRIC_TEMPORALITY_CUMULATIVE)
+		return;
+	metric_snapshot_free(exporter->before);
+	exporter->before = round->snapshot;
+	round->snapshot = NULL;
+}
+
+/* Make a request of the points from first on. False without memory. */
+static bool make_request(struct otlp_metrics *exporter, const struct round *round, size_t first)
+{
+	const struct metric_snapshot slice = metric_slice(
+	    &round->delta.snapshot, first, OTLP_METRICS_REQUEST_POINTS, round->families);
+
+	buf_clear(&exporter->request);
+	encode_otlp_metrics_protobuf(&exporter->request, &slice, exporter->own, &exporter->clock);
+	return !exporter->request.failed;
+}
+
+static void log_no_memory(struct otlp_metrics *exporter)
 {
 	uint64_t suppressed;
 
 	if (log_limit_pass(&exporter->no_memory, clock_monotonic_ns(), &suppressed))
-		log_warn("metrics to %s: out of memory, nothing sent this time (%llu times before)",
+		log_warn("metrics to %s: out of memory, not sent this time (%llu times before)",
 		    exporter->target.name, (unsigned long long)suppressed);
+}
+
+static void count(struct otlp_metrics *exporter, size_t n, size_t delivered)
+{
 	pthread_mutex_lock(&exporter->lock);
-	exporter->stats.skipped_exports++;
+	exporter->stats.inflight_points -= n;
+	exporter->stats.delivered_points += delivered;
+	exporter->stats.failed_points += n - delivered;
 	pthread_mutex_unlock(&exporter->lock);
+}
+
+static size_t slice_points(const struct round *round, size_t first)
+{
+	size_t left = round->n_points - first;
+
+	return left < OTLP_METRICS_REQUEST_POINTS ? left : OTLP_METRICS_REQUEST_POINTS;
 }
 
 static void send_request(struct otlp_metrics *exporter, size_t n)
 {
 	const struct otlp_waiter waiter = {
 	    .stopping = waiter_stopping, .sleep = waiter_sleep, .ctx = exporter};
-	size_t delivered;
 
+	count(exporter, n,
+	    exporter->target.send(exporter->target.ctx, &exporter->request, n, &waiter));
+}
+
+/* Request after request; the first one is made. What there is no time for any more has failed. */
+static void send_round(struct otlp_metrics *exporter, const struct round *round)
+{
+	size_t n = slice_points(round, 0);
+
+	send_request(exporter, n);
+	for (size_t first = n; first < round->n_points; first += n) {
+		n = slice_points(round, first);
+		if (waiter_stopping(exporter)) {
+			count(exporter, n, 0);
+		} else if (!make_request(exporter, round, first)) {
+			log_no_memory(exporter);
+			count(exporter, n, 0);
+		} else {
+			send_request(exporter, n);
+		}
+	}
+}
+
+static void skip_round(struct otlp_metrics *exporter)
+{
+	log_no_memory(exporter);
 	pthread_mutex_lock(&exporter->lock);
-	exporter->stats.inflight_points = n;
-	pthread_mutex_unlock(&exporter->lock);
-	delivered = exporter->target.send(exporter->target.ctx, &exporter->request, n, &waiter);
-	pthread_mutex_lock(&exporter->lock);
-	exporter->stats.inflight_points = 0;
-	exporter->stats.delivered_points += delivered;
-	exporter->stats.failed_points += n - delivered;
+	exporter->stats.skipped_exports++;
 	pthread_mutex_unlock(&exporter->lock);
 }
 
 static void export_once(struct otlp_metrics *exporter)
 {
 	uint64_t timeout_ms = exporter->options.timeout_ms;
-	ssize_t n;
+	struct round round;
 
 	exporter->deadline_ns =
 	    timeout_ms ? clock_monotonic_ns() + timeout_ms * NS_PER_MS : UINT64_MAX;
-	n = collect(exporter);
-	if (n < 0)
-		count_skipped(exporter);
-	else if (n > 0)
-		send_request(exporter, (size_t)n);
+	if (round_init(exporter, &round)) {
+		skip_round(exporter);
+		return;
+	}
+	if (!make_request(exporter, &round, 0)) {
+		skip_round(exporter);
+	} else {
+		round_commit(exporter, &round);
+		if (round.n_points)
+			send_round(exporter, &round);
+	}
+	round_release(&round);
 }
 
 /* --- the thread ------------------------------------------------------------------------------ */

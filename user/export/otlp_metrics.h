@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The periodic exporter of metrics to one destination of OTLP: a thread that takes a snapshot of the registry every
- * interval, makes one request of it and has it sent (opentelemetry-specification v1.60.0, metrics/sdk.md "Periodic
+ * interval and has it sent in requests of limited size (opentelemetry-specification v1.60.0, metrics/sdk.md "Periodic
  * exporting MetricReader"). It knows nothing of transports. A destination that does not answer costs the memory of one
- * request, and for temporalities with changes that of one snapshot; it delays nobody else.
+ * request and one snapshot, however long that lasts, and delays nobody else.
  */
 #ifndef ZS_EXPORT_OTLP_METRICS_H
 #define ZS_EXPORT_OTLP_METRICS_H
@@ -12,6 +12,12 @@
 #include "base/clock.h"
 #include "export/otlp_client.h"
 #include "metric/metric_delta.h"
+
+/*
+ * Points in one request. Collectors take 4 MiB over gRPC unless told otherwise; a histogram of 16 buckets with an
+ * exemplar in each and a dozen attributes has less than 2 KiB.
+ */
+#define OTLP_METRICS_REQUEST_POINTS 2000
 
 struct otlp_metrics_options {
 	uint64_t interval_ms; /* from start to start of an export; 0: default, 60 s */
@@ -56,7 +62,7 @@ struct otlp_metrics_stats {
 	uint64_t delivered_points;
 	uint64_t failed_points;
 	uint64_t inflight_points;
-	uint64_t skipped_exports; /* no memory for one; changes go with the next */
+	uint64_t skipped_exports; /* no memory to begin one; changes go with the next */
 };
 
 struct otlp_metrics;
