@@ -398,7 +398,10 @@ static void test_size(void **state)
 	    .points = points,
 	    .n_points = OTLP_METRICS_REQUEST_POINTS};
 	struct attr attrs[N_ATTRS];
-	struct encoded e;
+	struct service *own = fixture_service("zerospan", 1);
+	const struct metric_snapshot snapshot = {
+	    .families = &family, .n_families = 1, .time_ns = 200};
+	struct buf out = {0};
 
 	(void)state;
 	family.desc.bounds = bounds;
@@ -414,9 +417,10 @@ static void test_size(void **state)
 		    .count = 1,
 		    .buckets = buckets,
 		    .exemplars = exemplars};
-	e = encode(&family, 200);
-	assert_in_range(e.protobuf.len, 3 << 20, (4 << 20) - 1);
-	encoded_release(&e);
+	encode_otlp_metrics_protobuf(&out, &snapshot, own, &base);
+	assert_in_range(out.len, 3 << 20, (4 << 20) - 1);
+	buf_release(&out);
+	service_unref(own);
 	free(points);
 }
 
@@ -498,6 +502,54 @@ static void test_groups(void **state)
 	service_unref(own);
 }
 
+/*
+ * More sets than an instrument has: the rest is in one point, marked, of zerospan itself, and nothing is lost or counted
+ * twice.
+ */
+static void test_overflow(void **state)
+{
+	const struct metric_desc desc = metric_fixture_desc("m", METRIC_COUNTER);
+	struct service *own = fixture_service("zerospan", 3), *shop = fixture_service("shop", 1);
+	struct metrics *metrics = metrics_new();
+	struct instrument *counter = metrics_add(metrics, &desc);
+	struct metric_snapshot *snapshot;
+	struct buf out = {0};
+	struct sv sum, point;
+	double total = 0;
+
+	(void)state;
+	for (int i = 0; i < METRIC_MAX_SETS + 5; i++) {
+		struct attr attr = ATTR_I("k", i);
+
+		metric_record(counter, shop, &attr, 1, 1, NULL);
+	}
+	snapshot = metrics_snapshot(metrics);
+	assert_int_equal(
+	    encode_otlp_metrics_protobuf(&out, snapshot, own, &base), METRIC_MAX_SETS + 1);
+	assert_int_equal(wire_count(buf_sv(&out), 1), 2);
+	check_resource(wire_sub(buf_sv(&out), 1, 0), "shop");
+	check_resource(wire_sub(buf_sv(&out), 1, 1), "zerospan");
+	sum = wire_sub(wire_sub(wire_sub(wire_sub(buf_sv(&out), 1, 0), 2, 0), 2, 0), 7, 0);
+	for (point = sum; point.len;) {
+		struct field f = wire_next(&point);
+
+		if (f.number == 1)
+			total += as_double(wire_get(f.bytes, 4, 0));
+	}
+	assert_true(total == METRIC_MAX_SETS);
+	sum = wire_sub(wire_sub(wire_sub(wire_sub(buf_sv(&out), 1, 1), 2, 0), 2, 0), 7, 0);
+	point = wire_sub(sum, 1, 0);
+	assert_int_equal(wire_count(sum, 1), 1);
+	assert_int_equal(wire_count(point, 7), 1);
+	assert_int_equal(wire_attr(point, 7, 0, "otel.metric.overflow").value, 1);
+	assert_true(as_double(wire_get(point, 4, 0)) == 5);
+	buf_release(&out);
+	metric_snapshot_free(snapshot);
+	metrics_free(metrics);
+	service_unref(own);
+	service_unref(shop);
+}
+
 /* Never an empty envelope. */
 static void test_nothing(void **state)
 {
@@ -529,6 +581,7 @@ int main(void)
 	    cmocka_unit_test(test_size),
 	    cmocka_unit_test(test_mixed_histograms),
 	    cmocka_unit_test(test_groups),
+	    cmocka_unit_test(test_overflow),
 	    cmocka_unit_test(test_nothing),
 	};
 
