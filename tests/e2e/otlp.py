@@ -20,7 +20,8 @@ class Receiver:
     def __init__(self, test, mode="ok", port=0, tls=None):
         self.mode = mode
         self.scheme = "https" if tls else "http"
-        self.bodies = []
+        self.bodies = []  # of traces
+        self.metric_bodies = []  # decoded by otlp_metrics
         self.requests = []  # (path, headers)
         self.released = threading.Event()
         receiver = self
@@ -67,7 +68,7 @@ class Receiver:
             return
         if handler.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
-        self.bodies.append(body)
+        (self.metric_bodies if handler.path.endswith("/metrics") else self.bodies).append(body)
         reply = b"\x0a\x02\x08\x01" if self.mode == "partial" else b""
         handler.send_response(200)
         handler.send_header("Content-Type", "application/x-protobuf")

@@ -45,6 +45,17 @@ void encode_otlp_json(
 size_t encode_otlp_protobuf(
     struct buf *out, struct trace *const *traces, size_t n, const struct clock_base *clock);
 
+/*
+ * Append all points of a snapshot, one ExportMetricsServiceRequest in protobuf, or one MetricsData JSON object without
+ * line end, which has the same contents. own is the resource of points that have no service: zerospan itself. A snapshot
+ * without points gives an empty message, which must not be sent, or {"resourceMetrics":[]}. Returns the number of
+ * points. What is a delta in the snapshot (metric_delta.h) is said to be one.
+ */
+size_t encode_otlp_metrics_protobuf(struct buf *out, const struct metric_snapshot *snapshot,
+    const struct service *own, const struct clock_base *clock);
+size_t encode_otlp_metrics_json(struct buf *out, const struct metric_snapshot *snapshot,
+    const struct service *own, const struct clock_base *clock);
+
 /* Append the Prometheus text exposition, format 0.0.4. */
 void encode_prometheus_text(struct buf *out, const struct metric_snapshot *snapshot);
 

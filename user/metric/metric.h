@@ -22,6 +22,7 @@ enum metric_type {
 	METRIC_COUNTER = 1,   /* monotonic sum */
 	METRIC_GAUGE = 2,     /* last value */
 	METRIC_HISTOGRAM = 3, /* explicit bounds */
+	METRIC_UPDOWN = 4,    /* non-monotonic sum */
 };
 
 struct metric_desc {
@@ -68,7 +69,10 @@ void metric_record(struct instrument *instrument, struct service *service, const
 void metric_record_parts(struct instrument *instrument, struct service *service,
     const struct attr *attrs, size_t n_attrs, const uint64_t *values);
 
-/* Set a counter to an absolute cumulative value, for totals that are counted elsewhere. */
+/*
+ * Set a counter to an absolute cumulative value, for totals that are counted elsewhere: what OpenTelemetry calls an
+ * asynchronous counter.
+ */
 void metric_set(
     struct instrument *instrument, const struct attr *attrs, size_t n_attrs, double value);
 
@@ -86,28 +90,51 @@ struct metric_exemplar {
 	struct span_id span_id;
 };
 
-/* One attribute set of one instrument, as copied for a reader. */
+/*
+ * A histogram without fixed bounds (opentelemetry-specification v1.60.0, metrics/data-model.md "ExponentialHistogram"):
+ * counts[i] values in (base^(offset+i), base^(offset+i+1)], base = 2^(2^-scale). No negative values.
+ */
+struct metric_exponential {
+	int32_t scale;
+	uint64_t zero_count;
+	int32_t offset;
+	uint32_t n; /* at most 160 */
+	uint64_t *counts;
+};
+
+/*
+ * One attribute set of one instrument, as copied for a reader. Across snapshots a point is known by its attrs, whose
+ * address is its own as long as one of them lives, and its part.
+ */
 struct metric_point {
 	struct service *service; /* valid as long as the snapshot; may be NULL */
 	struct attr *attrs;      /* shared with the registry: read only */
 	size_t n_attrs;
 	struct attr part;  /* divided counter: one more attribute; else its key is NULL */
+	uint64_t start_ns; /* monotonic: since when it counts */
 	double value;      /* counter, gauge; histogram: sum */
 	uint64_t count;    /* histogram */
+	double min, max;   /* histogram, valid when count > 0; NaN: not known */
 	uint64_t *buckets; /* histogram: n_bounds + 1 counts, not cumulative */
 	struct metric_exemplar *exemplars; /* histogram: one per bucket */
+	const struct metric_exponential
+	    *exponential; /* histogram, of the same values; NULL: not kept */
 };
 
 struct metric_family {
 	struct metric_desc desc;
 	struct metric_point *points;
 	size_t n_points;
+	bool observed; /* counter: set by metric_set() */
+	bool
+	    delta; /* since the snapshot before (metric_delta.h), not since the start of each set */
 };
 
 /* A consistent copy of everything, of divided counters the parts that are not 0; families and points in order of creation. */
 struct metric_snapshot {
 	struct metric_family *families;
 	size_t n_families;
+	uint64_t time_ns;      /* monotonic: when it was taken */
 	uint64_t lost_records; /* values not recorded: out of memory, negative, not finite */
 };
 

@@ -11,6 +11,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+
 struct metric_key *metric_key_ref(struct metric_key *key)
 {
 	atomic_fetch_add(&key->refs, 1);
@@ -138,6 +140,7 @@ static struct metric_set *set_new(struct instrument *instrument, struct service 
 	if (!set)
 		return NULL;
 	list_init(&set->link);
+	set->start_ns = clock_monotonic_ns();
 	if (n) {
 		set->exemplars = (struct metric_exemplar *)(set + 1);
 		set->buckets = (uint64_t *)(set->exemplars + n);
@@ -200,6 +203,10 @@ static void histogram_add(
 
 	while (i < desc->n_bounds && value > desc->bounds[i])
 		i++;
+	if (!set->count || value < set->min)
+		set->min = value;
+	if (!set->count || value > set->max)
+		set->max = value;
 	set->value += value;
 	set->count++;
 	set->buckets[i]++;
@@ -219,7 +226,8 @@ void metric_record(struct instrument *instrument, struct service *service, const
 	struct metric_set *set = NULL;
 
 	pthread_mutex_lock(&metrics->lock);
-	if (desc->type == METRIC_GAUGE || (isfinite(value) && value >= 0))
+	if (desc->type == METRIC_GAUGE ||
+	    (isfinite(value) && (value >= 0 || desc->type == METRIC_UPDOWN)))
 		set = find_or_add(instrument, service, attrs, n_attrs);
 	if (!set)
 		metrics->lost_records++;
@@ -254,6 +262,7 @@ void metric_set(
 	struct metric_set *set;
 
 	pthread_mutex_lock(&metrics->lock);
+	instrument->observed = true;
 	set = find_or_add(instrument, NULL, attrs, n_attrs);
 	if (set)
 		set->value = value;

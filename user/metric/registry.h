@@ -29,7 +29,9 @@ struct metric_set {
 	struct hnode node;
 	struct list link; /* in instrument.order */
 	struct metric_key *key;
+	uint64_t start_ns;                 /* monotonic: when it was made */
 	double value;                      /* counter, gauge; histogram: sum */
+	double min, max;                   /* histogram */
 	uint64_t count;                    /* histogram */
 	uint64_t *buckets;                 /* histogram: n_bounds + 1; in this allocation */
 	struct metric_exemplar *exemplars; /* histogram: n_bounds + 1; in this allocation */
@@ -43,6 +45,7 @@ struct instrument {
 	struct hmap sets;
 	struct list order; /* every set, the overflow set too, oldest first */
 	struct metric_set *overflow;
+	bool observed;             /* set by metric_set() */
 	struct metric_set *recent; /* the one that was used last; NULL: none */
 };
 

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
+
 static size_t count_sets(const struct instrument *instrument)
 {
 	return instrument->sets.count + (instrument->overflow ? 1 : 0);
@@ -19,8 +21,11 @@ static struct metric_point point_of(const struct metric_set *set)
 	return (struct metric_point){.service = key->service,
 	    .attrs = key->attrs,
 	    .n_attrs = key->n_attrs,
+	    .start_ns = set->start_ns,
 	    .value = set->value,
-	    .count = set->count};
+	    .count = set->count,
+	    .min = set->min,
+	    .max = set->max};
 }
 
 /* Points of a divided counter: one for each part that is not 0. */
@@ -60,6 +65,7 @@ static int copy_family(const struct instrument *instrument, struct metric_family
 		return -1;
 	family->desc = *desc;
 	family->points = points;
+	family->observed = instrument->observed;
 	list_for_each (link, &instrument->order) {
 		const struct metric_set *set = container_of(link, struct metric_set, link);
 
@@ -88,6 +94,7 @@ struct metric_snapshot *metrics_snapshot(struct metrics *metrics)
 	if (!snapshot)
 		return NULL;
 	pthread_mutex_lock(&metrics->lock);
+	snapshot->time_ns = clock_monotonic_ns();
 	snapshot->lost_records = metrics->lost_records;
 	snapshot->families = calloc(metrics->n_instruments + 1, sizeof(*snapshot->families));
 	if (!snapshot->families)
