@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The values in /metrics, against what was done."""
 import json
+import os
+import time
 
 import observer
 from lib import check, equal, wait_for
 from shop import Shop, order
 
 COUNT = "http_server_request_duration_seconds_count"
+JOB = "unknown_service:shop"
 
 
 def test_amounts(t):
@@ -45,3 +48,49 @@ def expect_rows(metrics):
     returned = sum(n for labels, n in metrics.select(rows + "_sum")
                    if labels["db_query_summary"].startswith("SELECT"))
     equal(selects, returned, "rows of SELECTs, which have one each")
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+        fields = f.read().rpartition(") ")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_processes(t):
+    """What /proc has of the observed process, growing while it works, and gone when it is."""
+    started = time.monotonic()
+    shop = Shop(t)
+    zerospan = observer.observe_run(t, "--pid", shop.pid)
+
+    def value(name):
+        return zerospan.metrics().sum(name, job=JOB)
+
+    def cpu():
+        return value("process_cpu_time_seconds_total")
+
+    wait_for(lambda: value("process_thread_count") > 0, "its threads")
+    before = cpu()
+    client = shop.client()
+    while cpu_seconds(shop.pid) < before + 0.1:
+        client.post_json("/checkout", order())
+    client.close()
+    spent = cpu_seconds(shop.pid)
+    wait_for(lambda: cpu() >= spent - 0.011, "its CPU time to arrive")
+    check(cpu() <= cpu_seconds(shop.pid) + 0.011, "more CPU time than it has")
+    modes = {labels["cpu_mode"] for labels, _ in
+             zerospan.metrics().select("process_cpu_time_seconds_total", job=JOB)}
+    equal(modes, {"user", "system"}, "modes")
+    wait_for(lambda: value("process_unix_file_descriptor_count") ==
+             len(os.listdir(f"/proc/{shop.pid}/fd")), "its descriptors")
+    wait_for(lambda: value("process_thread_count") ==
+             len(os.listdir(f"/proc/{shop.pid}/task")), "its threads")
+    with open(f"/proc/{shop.pid}/statm", encoding="utf-8") as f:
+        size, resident = (int(n) * os.sysconf("SC_PAGESIZE") for n in f.read().split()[:2])
+    check(0.9 < value("process_memory_virtual_bytes") / size < 1.1, "virtual memory")
+    check(0.8 < value("process_memory_usage_bytes") / resident < 1.2, "resident memory")
+    age = time.monotonic() - started
+    check(age - 1 < value("process_uptime_seconds") < age + 2, f"uptime is not {age} s")
+    shop.process.end()
+    wait_for(lambda: not zerospan.metrics().select("process_thread_count", job=JOB),
+             "its metrics to go", 15)
+    zerospan.stop()
