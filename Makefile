@@ -79,7 +79,7 @@ PKGS     := libbpf libelf libdw zlib libcurl libmicrohttpd libprotobuf-c yaml-0.
 INCLUDES := -Iuser -Ibpf -I$(B)/gen
 DEFINES  := -DZEROSPAN_VERSION='"$(VERSION)"'
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PKGS))
-PKG_LIBS   = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lpthread
+PKG_LIBS   = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lpthread -lm
 
 USER_SRCS := $(filter-out user/main.c,$(wildcard user/*.c user/*/*.c))
 USER_OBJS := $(USER_SRCS:%.c=$(B)/obj/%.o) $(PROTO_C:$(B)/gen/%.c=$(B)/obj/gen/%.o)

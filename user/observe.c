@@ -30,6 +30,7 @@
 #include "privileges.h"
 #include "probe/probes.h"
 #include "probe/sqlite_probes.h"
+#include "process_metrics.h"
 #include "self_metrics.h"
 #include "summary.h"
 #include "watch.h"
@@ -57,6 +58,7 @@ struct observation {
 	struct metrics *metrics;
 	struct self_metrics *self;
 	struct open_metrics *open;
+	struct process_metrics *process;
 	struct outputs outputs;
 	struct why_collector *collector; /* NULL: no report is asked for */
 	struct buf who;                  /* what is observed, as of the beginning */
@@ -183,7 +185,8 @@ static int set_up(struct observation *o, struct buf *message)
 	o->metrics = metrics_new();
 	o->self = o->metrics ? self_metrics_new(o->metrics) : NULL;
 	o->open = o->self ? open_metrics_new(o->metrics) : NULL;
-	if (o->signal_fd < 0 || !o->open)
+	o->process = o->open ? process_metrics_new(o->metrics) : NULL;
+	if (o->signal_fd < 0 || !o->process)
 		return -ENOMEM;
 	if (explain_is_wanted(o->options)) {
 		o->collector = o->outputs.collector = why_collector_new();
@@ -263,6 +266,15 @@ static void on_tier(void *ctx, uint32_t pid, enum zsp_sqlite_detail detail)
 		self_metrics_tier(o->self, service, detail);
 }
 
+static void on_process(void *ctx, uint32_t pid)
+{
+	const struct observation *o = ctx;
+	struct service *service = pipeline_service(o->pipeline, pid);
+
+	if (service)
+		process_metrics_update(o->process, service);
+}
+
 static void update(struct observation *o, uint64_t now_ns)
 {
 	struct self_counts counts;
@@ -275,6 +287,7 @@ static void update(struct observation *o, uint64_t now_ns)
 	record_counts(o, &counts);
 	self_metrics_update(o->self, &counts, o->outputs.sinks, o->outputs.n_sinks);
 	sqlite_probes_each(o->sqlite, on_tier, o);
+	watch_each(o->watch, PROCESS_METRICS_AT_ONCE, on_process, o);
 	lookout_again(o->lookout, now_ns);
 	open_metrics_update(o->open, o->pipeline, now_ns, o->options->stack_over_ns);
 	lost = self_counts_lost(&counts);
@@ -454,6 +467,7 @@ static int take_down(struct observation *o, bool ran)
 	reader_free(o->reader);
 	sqlite_probes_free(o->sqlite);
 	probes_close(o->probes);
+	process_metrics_free(o->process);
 	open_metrics_free(o->open);
 	self_metrics_free(o->self);
 	metrics_free(o->metrics);

@@ -97,8 +97,11 @@ static const struct metric_desc descs[SELF_N] = {
 	"Spans waiting in an exporter's queue.", METRIC_GAUGE),
     [SELF_QUEUE_CAPACITY] = METRIC("zerospan.exporter.queue.capacity", "{span}",
 	"Spans an exporter's queue holds.", METRIC_GAUGE),
-    [SELF_CPU] = METRIC("process.cpu.time", "s", "CPU time used by zerospan.", METRIC_COUNTER),
-    [SELF_RSS] = METRIC("process.memory.usage", "By", "Resident memory of zerospan.", METRIC_GAUGE),
+    [SELF_CPU] = METRIC("process.cpu.time", "s",
+	"Total CPU seconds broken down by different CPU modes; zerospan's own: of both.",
+	METRIC_COUNTER),
+    [SELF_RSS] = METRIC(
+	"process.memory.usage", "By", "The amount of physical memory in use.", METRIC_UPDOWN),
 };
 
 /* Everything that counts as a loss, by the cause it is shown under; where is an offset in self_counts. */

@@ -260,13 +260,15 @@ uint64_t watch_cpu_ns(const struct watch *watch, uint32_t pid)
 	uint64_t ticks = 0;
 
 	if (pid)
-		return proc_read_stat((pid_t)pid, &stat) ? 0 : ticks_to_ns(stat.cpu_ticks);
+		return proc_read_stat((pid_t)pid, &stat)
+		    ? 0
+		    : ticks_to_ns(stat.user_ticks + stat.system_ticks);
 	list_for_each (at, &watch->all) {
 		const struct watched *w = container_of(at, struct watched, link);
 
 		/* Who has ended since the last time is in its parent's figure. */
 		if (w->born && proc_read_stat((pid_t)w->pid, &stat) == 0)
-			ticks += stat.cpu_ticks + stat.children_cpu_ticks;
+			ticks += stat.user_ticks + stat.system_ticks + stat.children_cpu_ticks;
 	}
 	return ticks_to_ns(ticks);
 }
@@ -366,6 +368,19 @@ void watch_free(struct watch *watch)
 	target_pids_release(&watch->found);
 	target_set_release(&watch->targets);
 	free(watch);
+}
+
+void watch_each(struct watch *watch, size_t max, void (*visit)(void *ctx, uint32_t pid), void *ctx)
+{
+	size_t n = watch->by_pid.count < max ? watch->by_pid.count : max;
+
+	while (n--) {
+		struct watched *w = container_of(watch->all.next, struct watched, link);
+
+		list_remove(&w->link);
+		list_add_tail(&watch->all, &w->link);
+		visit(ctx, w->pid);
+	}
 }
 
 size_t watch_count(const struct watch *watch)

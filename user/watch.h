@@ -41,6 +41,9 @@ void watch_settle(struct watch *watch);
 /* CPU time of a process, or (pid 0) of all that were observed from their first instruction on; see probe/sqlite_probes.h. */
 uint64_t watch_cpu_ns(const struct watch *watch, uint32_t pid);
 
+/* Visit observed processes, at most so many at a time: all get their turn. */
+void watch_each(struct watch *watch, size_t max, void (*visit)(void *ctx, uint32_t pid), void *ctx);
+
 /* Observed processes now, and ever. */
 size_t watch_count(const struct watch *watch);
 size_t watch_total(const struct watch *watch);

@@ -125,6 +125,10 @@ class Metrics:
     def sum(self, name, **labels):
         return sum(value for _, value in self.select(name, **labels))
 
+    def own(self, name):
+        """The sum of zerospan's own: of no observed service."""
+        return sum(value for labels, value in self.select(name) if "job" not in labels)
+
     def lost(self):
         """Losses by cause, only those that happened."""
         return {labels["cause"]: value for labels, value in self.select("zerospan_lost_total")

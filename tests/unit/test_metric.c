@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "metric/metric.h"
 #include "span_fixture.h"
 
@@ -56,6 +57,13 @@ static const char *part_name(size_t part)
 	return names[part];
 }
 
+static void record_parts(
+    struct instrument *c, struct service *service, const struct attr *attr, const uint64_t *parts)
+{
+	metric_record_together(
+	    &(struct metric_value){.instrument = c, .parts = parts}, 1, service, attr, 1, NULL);
+}
+
 /* A divided counter: parts that are 0 are no points, sets are told apart, one that ended is forgotten. */
 static void test_parts(void **state)
 {
@@ -74,9 +82,9 @@ static void test_parts(void **state)
 	struct metric_snapshot *s;
 
 	(void)state;
-	metric_record_parts(c, service, &a, 1, first);
-	metric_record_parts(c, service, &b, 1, second);
-	metric_record_parts(c, service, &a, 1, second);
+	record_parts(c, service, &a, first);
+	record_parts(c, service, &b, second);
+	record_parts(c, service, &a, second);
 	s = metrics_snapshot(metrics);
 	assert_int_equal(s->families[0].n_points, 3);
 	assert_true(sv_eq(s->families[0].points[0].part.string, SV("cpu")));
@@ -87,7 +95,7 @@ static void test_parts(void **state)
 	assert_true(s->families[0].points[2].value == 2);
 	metric_snapshot_free(s);
 	metrics_forget_service(metrics, service);
-	metric_record_parts(c, service, &b, 1, second); /* the set that was used last is gone */
+	record_parts(c, service, &b, second); /* the set that was used last is gone */
 	s = metrics_snapshot(metrics);
 	assert_int_equal(s->families[0].n_points, 1);
 	assert_true(s->families[0].points[0].value == 2);
@@ -150,6 +158,163 @@ static void test_histogram(void **state)
 	metrics_free(metrics);
 	span_free(yes);
 	span_free(no);
+}
+
+/* Up-downs fall, below zero too, and take absolute values of a service. */
+static void test_updown(void **state)
+{
+	static const struct metric_desc desc = {
+	    .name = "http.server.active_requests", .unit = "{request}", .type = METRIC_UPDOWN};
+	struct service *service = fixture_service("shop", 1);
+	struct metrics *metrics = metrics_new();
+	struct instrument *u = metrics_add(metrics, &desc);
+	struct metric_snapshot *s;
+
+	(void)state;
+	metric_record(u, NULL, NULL, 0, 2, NULL);
+	metric_record(u, NULL, NULL, 0, -3, NULL);
+	metric_record(u, NULL, NULL, 0, (double)INFINITY, NULL);
+	metric_set_of(u, service, NULL, 0, 9);
+	metric_set_of(u, service, NULL, 0, 4);
+	s = metrics_snapshot(metrics);
+	assert_int_equal(s->families[0].n_points, 2);
+	assert_true(s->families[0].points[0].value == -1);
+	assert_true(s->families[0].points[1].value == 4);
+	assert_ptr_equal(s->families[0].points[1].service, service);
+	assert_int_equal(s->lost_records, 1);
+	metric_snapshot_free(s);
+	metrics_free(metrics);
+	service_unref(service);
+}
+
+/* What is recorded together shares its keys, is found again in whatever order, and overflows together. */
+static void test_together(void **state)
+{
+	struct metrics *metrics = metrics_new();
+	const struct metric_value values[] = {
+	    {.instrument = metrics_add(metrics, &duration), .value = 0.5},
+	    {.instrument = metrics_add(metrics, &counter), .value = 3}};
+	const struct metric_value bad[] = {values[0], {values[1].instrument, -1, NULL}};
+	struct metric_snapshot *s;
+
+	(void)state;
+	for (int round = 0; round < 2; round++)
+		for (int i = 0; i < METRIC_MAX_SETS + 1; i++)
+			metric_record_together(
+			    values, 2, NULL, &(struct attr)ATTR_I("n", i), 1, NULL);
+	metric_record_together(bad, 2, NULL, &(struct attr)ATTR_I("n", 0), 1, NULL);
+	s = metrics_snapshot(metrics);
+	assert_int_equal(s->lost_records, 1);
+	for (size_t f = 0; f < 2; f++)
+		assert_int_equal(s->families[f].n_points, METRIC_MAX_SETS + 1);
+	for (size_t i = 0; i < METRIC_MAX_SETS; i++) {
+		assert_ptr_equal(s->families[0].points[i].attrs, s->families[1].points[i].attrs);
+		assert_int_equal(s->families[0].points[i].count, i == 0 ? 3 : 2);
+		assert_true(s->families[1].points[i].value == 6);
+	}
+	assert_int_equal(s->families[0].points[METRIC_MAX_SETS].count, 2);
+	assert_true(s->families[1].points[METRIC_MAX_SETS].value == 6);
+	metric_snapshot_free(s);
+	metrics_free(metrics);
+}
+
+/* A series counts since the first event's beginning, or since the first record; snapshots tell when they were taken. */
+static void test_times(void **state)
+{
+	const struct span_model model = {.name = "x", .id = 9, .start_ns = 5, .end_ns = 77};
+	const struct span_model later = {.name = "x", .id = 9, .start_ns = 50, .end_ns = 78};
+	struct span *first = fixture_span(&model), *second = fixture_span(&later);
+	struct metrics *metrics = metrics_new();
+	struct instrument *h = metrics_add(metrics, &duration), *c = metrics_add(metrics, &counter);
+	uint64_t before = clock_monotonic_ns(), since;
+	struct metric_snapshot *s;
+
+	(void)state;
+	metric_record(h, NULL, NULL, 0, 0.25, first);
+	metric_record(h, NULL, NULL, 0, 0.125, second);
+	metric_record(c, NULL, NULL, 0, 1, NULL);
+	s = metrics_snapshot(metrics);
+	assert_int_equal(s->families[0].points[0].start_ns, 5);
+	assert_true(s->families[0].points[0].min == 0.125);
+	assert_true(s->families[0].points[0].max == 0.25);
+	assert_null(s->families[0].points[0].exponential);
+	since = s->families[1].points[0].start_ns;
+	assert_in_range(since, before, s->time_ns);
+	metric_snapshot_free(s);
+	metric_record(c, NULL, NULL, 0, 1, NULL);
+	s = metrics_snapshot(metrics);
+	assert_int_equal(s->families[1].points[0].start_ns, since);
+	metric_snapshot_free(s);
+	metrics_free(metrics);
+	span_free(first);
+	span_free(second);
+}
+
+/* Whether a span, sampled or not, becomes an exemplar under this filter. */
+static bool is_exemplar(enum metric_exemplar_filter filter, uint32_t flags)
+{
+	const struct span_model model = {.name = "x", .id = 9, .flags = flags, .end_ns = 77};
+	struct span *span = fixture_span(&model);
+	struct metrics *metrics = metrics_new();
+	struct instrument *h = metrics_add(metrics, &duration);
+	struct metric_snapshot *s;
+	bool present;
+
+	metrics_set_exemplar_filter(metrics, filter);
+	metric_record(h, NULL, NULL, 0, 0, span);
+	s = metrics_snapshot(metrics);
+	present = s->families[0].points[0].exemplars[0].present;
+	metric_snapshot_free(s);
+	metrics_free(metrics);
+	span_free(span);
+	return present;
+}
+
+static void test_exemplar_filter(void **state)
+{
+	(void)state;
+	assert_true(is_exemplar(METRIC_EXEMPLAR_TRACE_BASED, SPAN_FLAG_SAMPLED));
+	assert_false(is_exemplar(METRIC_EXEMPLAR_TRACE_BASED, 0));
+	assert_true(is_exemplar(METRIC_EXEMPLAR_ALWAYS_ON, 0));
+	assert_false(is_exemplar(METRIC_EXEMPLAR_ALWAYS_OFF, SPAN_FLAG_SAMPLED));
+}
+
+/* The exponential form counts the same values as the bounds; a snapshot has its own copy. */
+static void test_exponential_form(void **state)
+{
+	struct metrics *metrics = metrics_new();
+	struct instrument *h;
+	struct metric_snapshot *s, *after;
+	const struct metric_exponential *e;
+
+	(void)state;
+	metrics_keep_exponential(metrics);
+	h = metrics_add(metrics, &duration);
+	for (int set = 0; set < 2; set++) {
+		metric_record(h, NULL, &(struct attr)ATTR_I("n", set), 1, 0, NULL);
+		metric_record(h, NULL, &(struct attr)ATTR_I("n", set), 1, 1, NULL);
+		metric_record(h, NULL, &(struct attr)ATTR_I("n", set), 1, 1 << set, NULL);
+	}
+	s = metrics_snapshot(metrics);
+	metric_record(h, NULL, &(struct attr)ATTR_I("n", 0), 1, 1, NULL);
+	after = metrics_snapshot(metrics);
+	e = s->families[0].points[0].exponential;
+	assert_int_equal(e->zero_count, 1);
+	assert_int_equal(e->scale, METRIC_EXPONENTIAL_SCALE_MAX);
+	assert_int_equal(e->offset, -1);
+	assert_int_equal(e->n, 1);
+	assert_int_equal(e->counts[0], 2);
+	assert_int_equal(after->families[0].points[0].exponential->counts[0], 3);
+	assert_int_equal(s->families[0].points[0].count, 3);
+	e = s->families[0].points[1].exponential; /* 1 and 2 are 2^scale buckets apart */
+	assert_int_equal(e->scale, 7);
+	assert_int_equal(e->offset, -1);
+	assert_int_equal(e->n, 129);
+	assert_int_equal(e->counts[0], 1);
+	assert_int_equal(e->counts[128], 1);
+	metric_snapshot_free(s);
+	metric_snapshot_free(after);
+	metrics_free(metrics);
 }
 
 static void test_bad_values_are_lost_and_counted(void **state)
@@ -280,6 +445,11 @@ int main(void)
 	    cmocka_unit_test(test_parts),
 	    cmocka_unit_test(test_values_are_copied),
 	    cmocka_unit_test(test_histogram),
+	    cmocka_unit_test(test_updown),
+	    cmocka_unit_test(test_together),
+	    cmocka_unit_test(test_times),
+	    cmocka_unit_test(test_exemplar_filter),
+	    cmocka_unit_test(test_exponential_form),
 	    cmocka_unit_test(test_bad_values_are_lost_and_counted),
 	    cmocka_unit_test(test_overflow),
 	    cmocka_unit_test(test_services),

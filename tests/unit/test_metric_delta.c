@@ -442,8 +442,9 @@ static void test_registry(void **state)
 	const struct metric_desc counter = metric_fixture_desc("counter", METRIC_COUNTER);
 	const struct metric_desc updown = metric_fixture_desc("updown", METRIC_UPDOWN);
 	const struct metric_desc histogram = metric_fixture_desc("histogram", METRIC_HISTOGRAM);
+	const struct metric_desc total = metric_fixture_desc("total", METRIC_COUNTER);
 	struct metrics *metrics = metrics_new();
-	struct instrument *observed = metrics_add(metrics, &counter);
+	struct instrument *observed = metrics_add(metrics, &total);
 	struct instrument *counted = metrics_add(metrics, &counter);
 	struct instrument *level = metrics_add(metrics, &updown);
 	struct instrument *times = metrics_add(metrics, &histogram);
@@ -483,9 +484,11 @@ static void record_some(struct rng *rng, const struct instruments *to, struct se
 		const uint64_t parts[] = {
 		    metric_below(rng, 2), metric_below(rng, 2), metric_below(rng, 5)};
 
+		const struct metric_value divided = {.instrument = to->divided, .parts = parts};
+
 		metric_record(to->counter, service, &attr, 1, (double)metric_below(rng, 9), NULL);
 		metric_record(to->histogram, service, &attr, 1, (double)metric_below(rng, 4), NULL);
-		metric_record_parts(to->divided, service, &attr, 1, parts);
+		metric_record_together(&divided, 1, service, &attr, 1, NULL);
 	}
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Which spans feed which duration histogram, and with which of their attributes. */
+/* Which spans feed which instruments, and with which of their attributes. */
 #include <math.h>
 
 #include "http_span_fixture.h"
@@ -9,7 +9,18 @@
 static struct metrics *metrics;
 static struct operation_metrics operations;
 
-/* The only point of the family, which alone has one but for the time of requests; its snapshot is *ret_snapshot. */
+/* The family with this name. */
+static const struct metric_family *family_of(
+    const struct metric_snapshot *snapshot, const char *name)
+{
+	for (size_t i = 0; i < snapshot->n_families; i++)
+		if (strcmp(snapshot->families[i].desc.name, name) == 0)
+			return &snapshot->families[i];
+	fail_msg("there is no '%s'", name);
+	return NULL;
+}
+
+/* The only point of the family, which alone of the durations has one; its snapshot is *ret_snapshot. */
 static const struct metric_point *only_point(
     const char *family, struct metric_snapshot **ret_snapshot)
 {
@@ -20,7 +31,8 @@ static const struct metric_point *only_point(
 	for (size_t i = 0; i < snapshot->n_families; i++) {
 		bool wanted = strcmp(snapshot->families[i].desc.name, family) == 0;
 
-		assert_int_equal(snapshot->families[i].n_points, wanted ? 1 : 0);
+		if (strstr(snapshot->families[i].desc.name, ".duration"))
+			assert_int_equal(snapshot->families[i].n_points, wanted ? 1 : 0);
 		if (wanted)
 			point = snapshot->families[i].points;
 	}
@@ -94,31 +106,44 @@ static void instruments(void **state)
 	static const double http[] = {
 	    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10};
 	static const double db[] = {0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10};
+	static const double sizes[] = {
+	    0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000};
+	static const double returned[] = {
+	    1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000};
 	static const struct {
-		const char *name, *description;
+		const char *name, *unit, *description;
 		const double *bounds;
 		size_t n;
 	} rows[] = {
-	    {"http.server.request.duration", "Duration of HTTP server requests.", http, 14},
-	    {"http.client.request.duration", "Duration of HTTP client requests.", http, 14},
-	    {"db.client.operation.duration", "Duration of database client operations.", db, 9},
+	    {"http.server.request.duration", "s", "Duration of HTTP server requests.", http, 14},
+	    {"http.client.request.duration", "s", "Duration of HTTP client requests.", http, 14},
+	    {"db.client.operation.duration", "s", "Duration of database client operations.", db, 9},
+	    {"http.server.request.body.size", "By", "Size of HTTP server request bodies.", sizes,
+		15},
+	    {"http.server.response.body.size", "By", "Size of HTTP server response bodies.", sizes,
+		15},
+	    {"http.client.request.body.size", "By", "Size of HTTP client request bodies.", sizes,
+		15},
+	    {"http.client.response.body.size", "By", "Size of HTTP client response bodies.", sizes,
+		15},
+	    {"db.client.response.returned_rows", "{row}",
+		"The actual number of records returned by the database operation.", returned, 13},
 	};
 	struct metric_snapshot *snapshot = metrics_snapshot(metrics);
 
 	(void)state;
-	assert_int_equal(snapshot->n_families, 4);
-	for (size_t i = 0; i < 3; i++) {
-		const struct metric_desc *desc = &snapshot->families[i].desc;
+	assert_int_equal(snapshot->n_families, sizeof(rows) / sizeof(rows[0]) + 1);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct metric_desc *desc = &family_of(snapshot, rows[i].name)->desc;
 
 		assert_string_equal(desc->name, rows[i].name);
 		assert_string_equal(desc->description, rows[i].description);
-		assert_string_equal(desc->unit, "s");
+		assert_string_equal(desc->unit, rows[i].unit);
 		assert_int_equal(desc->type, METRIC_HISTOGRAM);
 		assert_int_equal(desc->n_bounds, rows[i].n);
 		assert_memory_equal(desc->bounds, rows[i].bounds, rows[i].n * sizeof(double));
 	}
-	assert_string_equal(snapshot->families[3].desc.name, "zerospan.request.time");
-	assert_int_equal(snapshot->families[3].desc.type, METRIC_COUNTER);
+	assert_int_equal(family_of(snapshot, "zerospan.request.time")->desc.type, METRIC_COUNTER);
 	metric_snapshot_free(snapshot);
 }
 
@@ -143,7 +168,7 @@ static void request_time(void **state)
 	operation_metrics_span(&operations, made.span);
 	operation_metrics_span(&operations, other.span);
 	snapshot = metrics_snapshot(metrics);
-	family = &snapshot->families[3];
+	family = family_of(snapshot, "zerospan.request.time");
 	assert_int_equal(family->n_points, 3);
 	for (size_t i = 0; i < 3; i++) {
 		const struct metric_point *point = &family->points[i];
@@ -156,6 +181,78 @@ static void request_time(void **state)
 	metric_snapshot_free(snapshot);
 	made_free(&made);
 	made_free(&other);
+}
+
+/* The family has one point, of one value, under the attributes of the duration; or, negative, none. */
+static void expect_amount(
+    const struct metric_snapshot *snapshot, const char *name, double value, size_t n_attrs)
+{
+	const struct metric_family *family = family_of(snapshot, name);
+
+	assert_int_equal(family->n_points, value < 0 ? 0 : 1);
+	if (value < 0)
+		return;
+	assert_int_equal(family->points[0].count, 1);
+	assert_true(family->points[0].value == value);
+	assert_true(family->points[0].min == value && family->points[0].max == value);
+	assert_int_equal(family->points[0].n_attrs, n_attrs);
+	assert_ptr_equal(family->points[0].service, service);
+}
+
+static void feed(const struct exchange *exchange)
+{
+	struct made made = make(exchange, PARENT_BASIS_NONE);
+
+	operation_metrics_span(&operations, made.span);
+	made_free(&made);
+}
+
+/* Also of empty bodies; each side has its own. */
+static void body_sizes(void **state)
+{
+	struct conn conn = make_conn(ZSP_FAMILY_IPV4);
+	struct exchange server = make_exchange(SERVER, &conn, "POST", "/");
+	struct exchange client = make_exchange(CLIENT, &conn, "GET", "/");
+	struct metric_snapshot *snapshot;
+
+	(void)state;
+	server.request_body_bytes = 4711;
+	server.response_body_bytes = 5000000000;
+	client.request_body_bytes = 0;
+	client.response_body_bytes = 12;
+	feed(&server);
+	feed(&client);
+	snapshot = metrics_snapshot(metrics);
+	expect_amount(snapshot, "http.server.request.body.size", 4711, 5);
+	expect_amount(snapshot, "http.server.response.body.size", 5e9, 5);
+	expect_amount(snapshot, "http.client.request.body.size", 0, 5);
+	expect_amount(snapshot, "http.client.response.body.size", 12, 5);
+	expect_amount(snapshot, "db.client.response.returned_rows", -1, 0);
+	metric_snapshot_free(snapshot);
+}
+
+/* Of bytes that were missed nothing is known, and without an answer there is no size of one. */
+static void unknown_body_sizes(void **state)
+{
+	struct conn conn = make_conn(ZSP_FAMILY_IPV4);
+	struct exchange server = make_exchange(SERVER, &conn, "POST", "/");
+	struct exchange client = make_exchange(CLIENT, &conn, "GET", "/");
+	struct metric_snapshot *snapshot;
+
+	(void)state;
+	server.partial = true;
+	client.status = 0;
+	client.error = EXCHANGE_CONNECTION_RESET;
+	client.request_body_bytes = 3;
+	feed(&server);
+	feed(&client);
+	snapshot = metrics_snapshot(metrics);
+	assert_int_equal(family_of(snapshot, "http.server.request.duration")->n_points, 1);
+	expect_amount(snapshot, "http.server.request.body.size", -1, 0);
+	expect_amount(snapshot, "http.server.response.body.size", -1, 0);
+	expect_amount(snapshot, "http.client.request.body.size", 3, 5);
+	expect_amount(snapshot, "http.client.response.body.size", -1, 0);
+	metric_snapshot_free(snapshot);
 }
 
 /* Conditional attributes are absent where their condition is: no error, no answer, no route. */
@@ -237,6 +334,8 @@ static void database(void **state)
 	assert_non_null(s);
 	s->end_ns = 100;
 	s->result = 5;
+	s->stmt = 1;
+	s->rows = 7;
 	s->text_bytes = sizeof(sql) - 1;
 	memcpy(s->text, sql, sizeof(sql));
 	span_builder_init(&builder);
@@ -248,6 +347,7 @@ static void database(void **state)
 	assert_int_equal(only_point("db.client.operation.duration", &snapshot)->count, 1);
 	metric_snapshot_free(snapshot);
 	expect_keys(only_point("db.client.operation.duration", &snapshot), keys);
+	expect_amount(snapshot, "db.client.response.returned_rows", 7, 5);
 	metric_snapshot_free(snapshot);
 	span_free(span);
 	span_builder_release(&builder);
@@ -274,6 +374,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(http_client_has_no_route, setup, teardown),
 	    cmocka_unit_test_setup_teardown(instruments, setup, teardown),
 	    cmocka_unit_test_setup_teardown(request_time, setup, teardown),
+	    cmocka_unit_test_setup_teardown(body_sizes, setup, teardown),
+	    cmocka_unit_test_setup_teardown(unknown_body_sizes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(conditional_attributes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(failed_client, setup, teardown),
 	    cmocka_unit_test_setup_teardown(scanner, setup, teardown),

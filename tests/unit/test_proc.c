@@ -34,12 +34,16 @@ static void parses_stat(void **state)
 	assert_int_equal(stat.state, 'S');
 	assert_false(stat.kernel_thread);
 	assert_int_equal(stat.start_ticks, 987654321);
-	assert_int_equal(stat.cpu_ticks, 3);
+	assert_int_equal(stat.user_ticks, 1);
+	assert_int_equal(stat.system_ticks, 2);
+	assert_int_equal(stat.threads, 3);
+	assert_int_equal(stat.virtual_bytes, 1);
+	assert_int_equal(stat.resident_pages, 2);
 	assert_int_equal(stat.children_cpu_ticks, 70);
 	edge_free(&edge);
 	assert_int_equal(
 	    proc_parse_stat(
-		SV("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 13"), &stat),
+		SV("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 13 0 0"), &stat),
 	    0);
 	assert_true(stat.kernel_thread);
 }

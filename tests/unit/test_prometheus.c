@@ -107,11 +107,12 @@ static void test_parts(void **state)
 	    .part_unit = 0.25};
 	const uint64_t values[] = {2, 8};
 	struct metrics *metrics = metrics_new();
-	struct instrument *c = metrics_add(metrics, &desc);
+	const struct metric_value divided = {
+	    .instrument = metrics_add(metrics, &desc), .parts = values};
 
 	(void)state;
-	metric_record_parts(c, NULL, &ATTR_S("http.route", "/"), 1, values);
-	metric_record_parts(c, NULL, NULL, 0, values);
+	metric_record_together(&divided, 1, NULL, &ATTR_S("http.route", "/"), 1, NULL);
+	metric_record_together(&divided, 1, NULL, NULL, 0, NULL);
 	expect_text(metrics,
 	    "# TYPE zerospan_request_time_seconds_total counter\n"
 	    "zerospan_request_time_seconds_total{http_route=\"/\",state=\"cpu\"} 0.5\n"

@@ -29,8 +29,12 @@ struct proc_stat {
 	int processor; /* it runs on, or ran last; -1: not told */
 	/* In units of sysconf(_SC_CLK_TCK): */
 	uint64_t start_ticks;        /* after boot */
-	uint64_t cpu_ticks;          /* CPU time, user and system, of all threads there ever were */
+	uint64_t user_ticks;         /* CPU time of all threads there ever were, in user mode */
+	uint64_t system_ticks;       /* the same in the kernel */
 	uint64_t children_cpu_ticks; /* the same of children that it has waited for */
+	uint64_t threads;
+	uint64_t virtual_bytes;
+	uint64_t resident_pages;
 };
 
 /* The text of /proc/PID/stat. Returns 0 or -EBADMSG. */

@@ -87,6 +87,46 @@ static bool take_comm(struct sv *s, struct proc_stat *stat)
 	return true;
 }
 
+/* Is field number one that is taken? All those are unsigned. */
+static bool is_stat_number(int number)
+{
+	return number == 4 || number == 9 || (number >= 14 && number <= 17) || number == 20 ||
+	    number >= 22;
+}
+
+static void take_stat_number(struct proc_stat *stat, int number, uint64_t value)
+{
+	switch (number) {
+	case 4:
+		stat->ppid = (pid_t)value;
+		break;
+	case 9:
+		stat->kernel_thread = value & flag_kernel_thread;
+		break;
+	case 14:
+		stat->user_ticks = value;
+		break;
+	case 15:
+		stat->system_ticks = value;
+		break;
+	case 16:
+	case 17:
+		stat->children_cpu_ticks += value;
+		break;
+	case 20:
+		stat->threads = value;
+		break;
+	case 22:
+		stat->start_ticks = value;
+		break;
+	case 23:
+		stat->virtual_bytes = value;
+		break;
+	default:
+		stat->resident_pages = value;
+	}
+}
+
 int proc_parse_stat(struct sv text, struct proc_stat *ret_stat)
 {
 	struct proc_stat stat = {0};
@@ -102,24 +142,15 @@ int proc_parse_stat(struct sv text, struct proc_stat *ret_stat)
 	if (field.len != 1)
 		return -EBADMSG;
 	stat.state = field.p[0];
-	for (int number = 4; number <= 22; number++) {
+	for (int number = 4; number <= 24; number++) {
 		field = take_field(&text);
-		if (number != 4 && number != 9 && (number < 14 || number > 17) && number != 22)
+		if (!is_stat_number(number))
 			continue;
 		if (!whole_number(field, 10, &value))
 			return -EBADMSG;
-		if (number == 4)
-			stat.ppid = (pid_t)value;
-		else if (number == 9)
-			stat.kernel_thread = value & flag_kernel_thread;
-		else if (number == 14 || number == 15)
-			stat.cpu_ticks += value;
-		else if (number == 16 || number == 17)
-			stat.children_cpu_ticks += value;
-		else
-			stat.start_ticks = value;
+		take_stat_number(&stat, number, value);
 	}
-	for (int number = 23; number <= 39; number++)
+	for (int number = 25; number <= 39; number++)
 		field = take_field(&text);
 	stat.processor = whole_number(field, 10, &value) && value <= INT32_MAX ? (int)value : -1;
 	*ret_stat = stat;

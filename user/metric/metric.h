@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "metric/exponential.h"
 #include "span/span.h"
 
 /* Attribute sets per instrument; what comes beyond goes to one set {otel.metric.overflow=true}. */
@@ -22,7 +23,14 @@ enum metric_type {
 	METRIC_COUNTER = 1,   /* monotonic sum */
 	METRIC_GAUGE = 2,     /* last value */
 	METRIC_HISTOGRAM = 3, /* explicit bounds */
-	METRIC_UPDOWN = 4,    /* non-monotonic sum */
+	METRIC_UPDOWN = 4,    /* sum that may fall */
+};
+
+/* Which spans may become exemplars: OTEL_METRICS_EXEMPLAR_FILTER. */
+enum metric_exemplar_filter {
+	METRIC_EXEMPLAR_TRACE_BASED = 0, /* sampled ones */
+	METRIC_EXEMPLAR_ALWAYS_ON = 1,
+	METRIC_EXEMPLAR_ALWAYS_OFF = 2,
 };
 
 struct metric_desc {
@@ -46,33 +54,51 @@ struct instrument; /* one metric in it; valid as long as the registry */
 struct metrics *metrics_new(void); /* NULL without memory */
 void metrics_free(struct metrics *metrics);
 
-/* Add an instrument; desc is copied, its strings and bounds are borrowed for good (static). NULL
- * without memory. */
+/* TRACE_BASED unless it is called. Takes effect on what is recorded from then on. */
+void metrics_set_exemplar_filter(struct metrics *metrics, enum metric_exemplar_filter filter);
+
+/* Keep histograms in exponential form as well. Before the first record. */
+void metrics_keep_exponential(struct metrics *metrics);
+
+/*
+ * Add an instrument; desc is copied, its strings and bounds are borrowed for good (static). One that has the name already
+ * is returned as it is: zerospan and observed processes share some. By one thread. NULL without memory.
+ */
 struct instrument *metrics_add(struct metrics *metrics, const struct metric_desc *desc);
 
 /*
  * Record one value for (service, attrs). service may be NULL (zerospan's own metrics); otherwise
  * the registry keeps a reference until metrics_forget_service(). Attributes: unique keys in any
  * order; key strings are borrowed for good (static), values are copied at first sight of a set.
- * Counter: adds value; gauge: sets it; histogram: counts it. exemplar_of (or NULL), when its
- * SAMPLED flag is set, becomes the exemplar of the histogram bucket with its end as the time; an
+ * Counter, up-down: adds value; gauge: sets it; histogram: counts it. exemplar_of (or NULL), when the
+ * filter lets it, becomes the exemplar of the histogram bucket with its end as the time; an
  * older exemplar of that bucket gives way. A new set over the bound counts in the overflow set,
- * which belongs to no service. A counter or histogram value that is negative or not finite, and a
- * value for which memory is short, is lost and counted (metric_snapshot.lost_records).
+ * which belongs to no service. A value that is not finite (but a gauge's), a negative one of a counter or
+ * histogram, and one for which memory is short is lost and counted (metric_snapshot.lost_records).
  */
 void metric_record(struct instrument *instrument, struct service *service, const struct attr *attrs,
     size_t n_attrs, double value, const struct span *exemplar_of);
 
-/*
- * Add to the parts of a divided counter: values has n_parts numbers of part units. Otherwise like metric_record().
- */
-void metric_record_parts(struct instrument *instrument, struct service *service,
-    const struct attr *attrs, size_t n_attrs, const uint64_t *values);
+/* What one event is to one instrument. */
+struct metric_value {
+	struct instrument *instrument;
+	double value;
+	const uint64_t *parts; /* divided counter, instead: n_parts numbers of part units */
+};
 
 /*
- * Set a counter to an absolute cumulative value, for totals that are counted elsewhere: what OpenTelemetry calls an
- * asynchronous counter.
+ * Record several values of one event, with the same attributes: these are looked up once, in the first instrument, whose
+ * key the others' sets share. They are recorded in no other way; the first instrument is always the same one.
+ * Otherwise like metric_record().
  */
+void metric_record_together(const struct metric_value *values, size_t n, struct service *service,
+    const struct attr *attrs, size_t n_attrs, const struct span *exemplar_of);
+
+/* Set a counter or up-down to an absolute value, for totals that are counted elsewhere; service as above. */
+void metric_set_of(struct instrument *instrument, struct service *service, const struct attr *attrs,
+    size_t n_attrs, double value);
+
+/* The same for zerospan's own. */
 void metric_set(
     struct instrument *instrument, const struct attr *attrs, size_t n_attrs, double value);
 
@@ -91,41 +117,29 @@ struct metric_exemplar {
 };
 
 /*
- * A histogram without fixed bounds (opentelemetry-specification v1.60.0, metrics/data-model.md "ExponentialHistogram"):
- * counts[i] values in (base^(offset+i), base^(offset+i+1)], base = 2^(2^-scale). No negative values.
- */
-struct metric_exponential {
-	int32_t scale;
-	uint64_t zero_count;
-	int32_t offset;
-	uint32_t n; /* at most 160 */
-	uint64_t *counts;
-};
-
-/*
- * One attribute set of one instrument, as copied for a reader. Across snapshots a point is known by its attrs, whose
- * address is its own as long as one of them lives, and its part.
+ * One attribute set of one instrument, as copied for a reader. Across snapshots a point of a family is known by its attrs,
+ * whose address is no other set's as long as one of them lives, and its part.
  */
 struct metric_point {
 	struct service *service; /* valid as long as the snapshot; may be NULL */
 	struct attr *attrs;      /* shared with the registry: read only */
 	size_t n_attrs;
-	struct attr part;  /* divided counter: one more attribute; else its key is NULL */
-	uint64_t start_ns; /* monotonic: since when it counts */
-	double value;      /* counter, gauge; histogram: sum */
+	struct attr part; /* divided counter: one more attribute; else its key is NULL */
+	double value;     /* counter, gauge, up-down; histogram: sum */
+	/* Monotonic: it is cumulative since then. The start of the first span that could be an exemplar, else the first record. */
+	uint64_t start_ns;
 	uint64_t count;    /* histogram */
-	double min, max;   /* histogram, valid when count > 0; NaN: not known */
+	double min, max;   /* histogram, when count is not 0; NaN: not known */
 	uint64_t *buckets; /* histogram: n_bounds + 1 counts, not cumulative */
-	struct metric_exemplar *exemplars; /* histogram: one per bucket */
-	const struct metric_exponential
-	    *exponential; /* histogram, of the same values; NULL: not kept */
+	const struct metric_exponential *exponential; /* histogram; NULL: it is not kept */
+	struct metric_exemplar *exemplars;            /* histogram: one per bucket */
 };
 
 struct metric_family {
 	struct metric_desc desc;
 	struct metric_point *points;
 	size_t n_points;
-	bool observed; /* counter: set by metric_set() */
+	bool observed; /* counter: set by metric_set() or metric_set_of() */
 	bool
 	    delta; /* since the snapshot before (metric_delta.h), not since the start of each set */
 };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The duration histograms that every ended span feeds, before any sampling: HTTP servers, HTTP clients
+ * The histograms that every ended span feeds, before any sampling: durations of HTTP servers, HTTP clients
  * and database calls, with the attributes that the conventions (v1.44.0) name for each: the span says which
- * of its own they are. And the time of HTTP servers' requests, divided by the states of their ledgers.
+ * of its own they are. Under the same attributes, the sizes of bodies, the rows that statements returned, and
+ * the time of HTTP servers' requests, divided by the states of their ledgers.
  */
 #ifndef ZS_METRIC_OPERATION_H
 #define ZS_METRIC_OPERATION_H
@@ -11,6 +12,9 @@
 
 struct operation_metrics {
 	struct instrument *http_server, *http_client, *database, *request_time;
+	struct instrument *server_request_size, *server_response_size;
+	struct instrument *client_request_size, *client_response_size;
+	struct instrument *rows;
 };
 
 /* Create the instruments. Returns 0 or -ENOMEM. */

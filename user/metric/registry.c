@@ -128,47 +128,83 @@ static void set_free(struct metric_set *set)
 	free(set);
 }
 
-static struct metric_set *set_new(struct instrument *instrument, struct service *service,
-    const struct attr *attrs, size_t n_attrs)
+/* Bytes of a set with its numbers. */
+static size_t set_bytes(const struct instrument *instrument)
 {
 	size_t n = instrument->desc.type == METRIC_HISTOGRAM ? instrument->desc.n_bounds + 1 : 0;
-	size_t n_parts = instrument->desc.n_parts;
-	struct metric_set *set = calloc(1,
-	    sizeof(*set) + n * (sizeof(set->exemplars[0]) + sizeof(set->buckets[0])) +
-		n_parts * sizeof(set->parts[0]));
+	size_t bytes = sizeof(struct metric_set) +
+	    n * (sizeof(struct metric_exemplar) + sizeof(uint64_t)) +
+	    instrument->desc.n_parts * sizeof(uint64_t);
 
-	if (!set)
+	if (n && instrument->metrics->keep_exponential)
+		bytes += sizeof(struct metric_exponential) +
+		    METRIC_EXPONENTIAL_BUCKETS * sizeof(uint64_t);
+	return bytes;
+}
+
+/* A set in the order, but in no table yet. Takes over the key, which may be NULL: then, as without memory, there is no set. */
+static struct metric_set *set_new(
+    struct instrument *instrument, struct metric_key *key, uint64_t start_ns)
+{
+	size_t n = instrument->desc.type == METRIC_HISTOGRAM ? instrument->desc.n_bounds + 1 : 0;
+	struct metric_set *set = key ? calloc(1, set_bytes(instrument)) : NULL;
+
+	if (!set) {
+		metric_key_unref(key);
 		return NULL;
-	list_init(&set->link);
-	set->start_ns = clock_monotonic_ns();
+	}
 	if (n) {
 		set->exemplars = (struct metric_exemplar *)(set + 1);
 		set->buckets = (uint64_t *)(set->exemplars + n);
 	}
-	if (n_parts)
-		set->parts = (uint64_t *)(set + 1);
-	set->key = key_new(service, attrs, n_attrs);
-	if (!set->key) {
-		free(set);
-		return NULL;
+	if (n && instrument->metrics->keep_exponential) {
+		set->exponential = (struct metric_exponential *)(set->buckets + n);
+		metric_exponential_init(set->exponential, (uint64_t *)(set->exponential + 1));
 	}
+	if (instrument->desc.n_parts)
+		set->parts = (uint64_t *)(set + 1);
+	set->key = key;
+	set->start_ns = start_ns;
+	set->min = INFINITY;
+	set->max = -INFINITY;
+	list_init(&set->link);
 	list_add_tail(&instrument->order, &set->link);
 	return set;
 }
 
-static struct metric_set *overflow_set(struct instrument *instrument)
+static struct metric_set *overflow_set(struct instrument *instrument, uint64_t start_ns)
 {
 	static const struct attr mark = {
 	    .key = "otel.metric.overflow", .type = ATTR_BOOL, .boolean = true};
 
 	if (!instrument->overflow)
-		instrument->overflow = set_new(instrument, NULL, &mark, 1);
+		instrument->overflow = set_new(instrument, key_new(NULL, &mark, 1), start_ns);
 	return instrument->overflow;
 }
 
+/* Since when the numbers of a set count that is made for this event. */
+static uint64_t start_of(const struct span *span)
+{
+	return span ? span->start_ns : clock_monotonic_ns();
+}
+
+/* Enter a new set with this key, which it takes over; NULL without memory. */
+static struct metric_set *add_set(
+    struct instrument *instrument, struct metric_key *key, uint64_t hash, const struct span *span)
+{
+	struct metric_set *set = set_new(instrument, key, start_of(span));
+
+	if (set && hmap_add(&instrument->sets, hash, &set->node)) {
+		set_free(set);
+		return NULL;
+	}
+	instrument->recent = set;
+	return set;
+}
+
 /* The same attributes are recorded many times on end: those of the last time are compared without being hashed. */
-static struct metric_set *find_or_add(
-    struct instrument *instrument, struct service *service, const struct attr *attrs, size_t n)
+static struct metric_set *find_or_add(struct instrument *instrument, struct service *service,
+    const struct attr *attrs, size_t n, const struct span *span)
 {
 	struct metric_set *set = instrument->recent;
 	uint64_t hash;
@@ -184,33 +220,57 @@ static struct metric_set *find_or_add(
 		}
 	}
 	if (instrument->sets.count >= METRIC_MAX_SETS)
-		return overflow_set(instrument);
-	set = set_new(instrument, service, attrs, n);
-	if (set && hmap_add(&instrument->sets, hash, &set->node)) {
-		set_free(set);
-		return NULL;
+		return overflow_set(instrument, start_of(span));
+	return add_set(instrument, key_new(service, attrs, n), hash, span);
+}
+
+/* The set of another instrument of the same event: it shares the key. */
+static struct metric_set *find_or_add_like(struct instrument *instrument,
+    const struct metric_set *first, bool overflow, const struct span *span)
+{
+	struct metric_set *set = instrument->recent;
+
+	if (overflow)
+		return overflow_set(instrument, start_of(span));
+	if (set && set->key == first->key)
+		return set;
+	hmap_for_each_hash (node, &instrument->sets, first->node.hash) {
+		set = container_of(node, struct metric_set, node);
+		if (set->key == first->key) {
+			instrument->recent = set;
+			return set;
+		}
 	}
-	instrument->recent = set;
-	return set;
+	return add_set(instrument, metric_key_ref(first->key), first->node.hash, span);
 }
 
 /* --- recording ------------------------------------------------------------------------------- */
 
-static void histogram_add(
-    const struct metric_desc *desc, struct metric_set *set, double value, const struct span *span)
+static bool may_be_exemplar(const struct metrics *metrics, const struct span *span)
 {
+	if (metrics->filter == METRIC_EXEMPLAR_TRACE_BASED)
+		return span->flags & SPAN_FLAG_SAMPLED;
+	return metrics->filter == METRIC_EXEMPLAR_ALWAYS_ON;
+}
+
+static void histogram_add(const struct instrument *instrument, struct metric_set *set, double value,
+    const struct span *span)
+{
+	const struct metric_desc *desc = &instrument->desc;
 	size_t i = 0;
 
 	while (i < desc->n_bounds && value > desc->bounds[i])
 		i++;
-	if (!set->count || value < set->min)
-		set->min = value;
-	if (!set->count || value > set->max)
-		set->max = value;
 	set->value += value;
 	set->count++;
 	set->buckets[i]++;
-	if (span && (span->flags & SPAN_FLAG_SAMPLED))
+	if (value < set->min)
+		set->min = value;
+	if (value > set->max)
+		set->max = value;
+	if (set->exponential)
+		metric_exponential_record(set->exponential, value);
+	if (span && may_be_exemplar(instrument->metrics, span))
 		set->exemplars[i] = (struct metric_exemplar){.present = true,
 		    .value = value,
 		    .time_ns = span->end_ns,
@@ -218,39 +278,86 @@ static void histogram_add(
 		    .span_id = span->span_id};
 }
 
-void metric_record(struct instrument *instrument, struct service *service, const struct attr *attrs,
-    size_t n_attrs, double value, const struct span *exemplar_of)
+/* Can it be recorded? */
+static bool is_good(const struct instrument *instrument, double value)
 {
-	struct metrics *metrics = instrument->metrics;
-	const struct metric_desc *desc = &instrument->desc;
-	struct metric_set *set = NULL;
+	enum metric_type type = instrument->desc.type;
+
+	return type == METRIC_GAUGE || (isfinite(value) && (value >= 0 || type == METRIC_UPDOWN));
+}
+
+static void add(const struct instrument *instrument, struct metric_set *set,
+    const struct metric_value *value, const struct span *span)
+{
+	if (instrument->desc.type == METRIC_HISTOGRAM)
+		histogram_add(instrument, set, value->value, span);
+	else if (instrument->desc.type == METRIC_GAUGE)
+		set->value = value->value;
+	else if (!instrument->desc.n_parts)
+		set->value += value->value;
+	else
+		for (size_t i = 0; i < instrument->desc.n_parts; i++)
+			set->parts[i] += value->parts[i];
+}
+
+/* Record them, under the lock; how many were. */
+static size_t record_all(const struct metric_value *values, size_t n, struct service *service,
+    const struct attr *attrs, size_t n_attrs, const struct span *span)
+{
+	struct metric_set *first = NULL, *set;
+	size_t recorded = 0;
+
+	if (is_good(values[0].instrument, values[0].value))
+		first = find_or_add(values[0].instrument, service, attrs, n_attrs, span);
+	if (!first)
+		return 0;
+	add(values[0].instrument, first, &values[0], span);
+	recorded++;
+	for (size_t i = 1; i < n; i++) {
+		struct instrument *instrument = values[i].instrument;
+
+		if (!is_good(instrument, values[i].value))
+			continue;
+		set = find_or_add_like(
+		    instrument, first, first == values[0].instrument->overflow, span);
+		if (!set)
+			continue;
+		add(instrument, set, &values[i], span);
+		recorded++;
+	}
+	return recorded;
+}
+
+void metric_record_together(const struct metric_value *values, size_t n, struct service *service,
+    const struct attr *attrs, size_t n_attrs, const struct span *exemplar_of)
+{
+	struct metrics *metrics = values[0].instrument->metrics;
 
 	pthread_mutex_lock(&metrics->lock);
-	if (desc->type == METRIC_GAUGE ||
-	    (isfinite(value) && (value >= 0 || desc->type == METRIC_UPDOWN)))
-		set = find_or_add(instrument, service, attrs, n_attrs);
-	if (!set)
-		metrics->lost_records++;
-	else if (desc->type == METRIC_HISTOGRAM)
-		histogram_add(desc, set, value, exemplar_of);
-	else if (desc->type == METRIC_GAUGE)
-		set->value = value;
-	else
-		set->value += value;
+	metrics->lost_records += n - record_all(values, n, service, attrs, n_attrs, exemplar_of);
 	pthread_mutex_unlock(&metrics->lock);
 }
 
-void metric_record_parts(struct instrument *instrument, struct service *service,
-    const struct attr *attrs, size_t n_attrs, const uint64_t *values)
+void metric_record(struct instrument *instrument, struct service *service, const struct attr *attrs,
+    size_t n_attrs, double value, const struct span *exemplar_of)
+{
+	const struct metric_value one = {.instrument = instrument, .value = value};
+
+	metric_record_together(&one, 1, service, attrs, n_attrs, exemplar_of);
+}
+
+void metric_set_of(struct instrument *instrument, struct service *service, const struct attr *attrs,
+    size_t n_attrs, double value)
 {
 	struct metrics *metrics = instrument->metrics;
 	struct metric_set *set;
 
 	pthread_mutex_lock(&metrics->lock);
-	set = find_or_add(instrument, service, attrs, n_attrs);
-	for (size_t i = 0; set && i < instrument->desc.n_parts; i++)
-		set->parts[i] += values[i];
-	if (!set)
+	instrument->observed = true;
+	set = find_or_add(instrument, service, attrs, n_attrs, NULL);
+	if (set)
+		set->value = value;
+	else
 		metrics->lost_records++;
 	pthread_mutex_unlock(&metrics->lock);
 }
@@ -258,17 +365,7 @@ void metric_record_parts(struct instrument *instrument, struct service *service,
 void metric_set(
     struct instrument *instrument, const struct attr *attrs, size_t n_attrs, double value)
 {
-	struct metrics *metrics = instrument->metrics;
-	struct metric_set *set;
-
-	pthread_mutex_lock(&metrics->lock);
-	instrument->observed = true;
-	set = find_or_add(instrument, NULL, attrs, n_attrs);
-	if (set)
-		set->value = value;
-	else
-		metrics->lost_records++;
-	pthread_mutex_unlock(&metrics->lock);
+	metric_set_of(instrument, NULL, attrs, n_attrs, value);
 }
 
 static void forget_in(struct instrument *instrument, const struct service *service)
@@ -308,10 +405,42 @@ struct metrics *metrics_new(void)
 	return metrics;
 }
 
+void metrics_set_exemplar_filter(struct metrics *metrics, enum metric_exemplar_filter filter)
+{
+	pthread_mutex_lock(&metrics->lock);
+	metrics->filter = filter;
+	pthread_mutex_unlock(&metrics->lock);
+}
+
+void metrics_keep_exponential(struct metrics *metrics)
+{
+	pthread_mutex_lock(&metrics->lock);
+	metrics->keep_exponential = true;
+	pthread_mutex_unlock(&metrics->lock);
+}
+
+static struct instrument *instrument_find(struct metrics *metrics, const char *name)
+{
+	struct instrument *found = NULL;
+
+	pthread_mutex_lock(&metrics->lock);
+	list_for_each (link, &metrics->instruments) {
+		struct instrument *instrument = container_of(link, struct instrument, link);
+
+		if (strcmp(instrument->desc.name, name) == 0)
+			found = instrument;
+	}
+	pthread_mutex_unlock(&metrics->lock);
+	return found;
+}
+
 struct instrument *metrics_add(struct metrics *metrics, const struct metric_desc *desc)
 {
-	struct instrument *instrument = calloc(1, sizeof(*instrument));
+	struct instrument *instrument = instrument_find(metrics, desc->name);
 
+	if (instrument)
+		return instrument;
+	instrument = calloc(1, sizeof(*instrument));
 	if (!instrument)
 		return NULL;
 	instrument->metrics = metrics;

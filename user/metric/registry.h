@@ -29,13 +29,14 @@ struct metric_set {
 	struct hnode node;
 	struct list link; /* in instrument.order */
 	struct metric_key *key;
-	uint64_t start_ns;                 /* monotonic: when it was made */
-	double value;                      /* counter, gauge; histogram: sum */
-	double min, max;                   /* histogram */
-	uint64_t count;                    /* histogram */
-	uint64_t *buckets;                 /* histogram: n_bounds + 1; in this allocation */
-	struct metric_exemplar *exemplars; /* histogram: n_bounds + 1; in this allocation */
-	uint64_t *parts;                   /* divided counter: n_parts; in this allocation */
+	double value;                           /* counter, gauge, up-down; histogram: sum */
+	uint64_t start_ns;                      /* monotonic: see struct metric_point */
+	uint64_t count;                         /* histogram */
+	double min, max;                        /* histogram */
+	uint64_t *buckets;                      /* histogram: n_bounds + 1; in this allocation */
+	struct metric_exemplar *exemplars;      /* histogram: n_bounds + 1; in this allocation */
+	struct metric_exponential *exponential; /* histogram: in this allocation; NULL: not kept */
+	uint64_t *parts;                        /* divided counter: n_parts; in this allocation */
 };
 
 struct instrument {
@@ -45,7 +46,7 @@ struct instrument {
 	struct hmap sets;
 	struct list order; /* every set, the overflow set too, oldest first */
 	struct metric_set *overflow;
-	bool observed;             /* set by metric_set() */
+	bool observed;             /* set by metric_set() or metric_set_of() */
 	struct metric_set *recent; /* the one that was used last; NULL: none */
 };
 
@@ -53,6 +54,8 @@ struct metrics {
 	pthread_mutex_t lock; /* guards everything below */
 	struct list instruments;
 	size_t n_instruments;
+	enum metric_exemplar_filter filter;
+	bool keep_exponential;
 	uint64_t lost_records;
 };
 

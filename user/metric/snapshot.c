@@ -46,8 +46,32 @@ static void copy_parts(
 	}
 }
 
+/* Where the next histogram's numbers go. */
+struct room {
+	struct metric_exemplar *exemplars;
+	struct metric_exponential *exponentials;
+	uint64_t *counts;
+};
+
+static void copy_histogram(
+    const struct metric_set *set, size_t width, struct room *room, struct metric_point *point)
+{
+	point->exemplars =
+	    memcpy(room->exemplars, set->exemplars, width * sizeof(*room->exemplars));
+	point->buckets = memcpy(room->counts, set->buckets, width * sizeof(*room->counts));
+	room->exemplars += width;
+	room->counts += width;
+	if (!set->exponential)
+		return;
+	*room->exponentials = *set->exponential;
+	room->exponentials->counts = memcpy(
+	    room->counts, set->exponential->counts, set->exponential->n * sizeof(*room->counts));
+	room->counts += METRIC_EXPONENTIAL_BUCKETS;
+	point->exponential = room->exponentials++;
+}
+
 /*
- * One block per family: n points, then for histograms all exemplars, then all buckets. Returns 0,
+ * One block per family: n points, then for histograms all exemplars, all exponential forms, and all counts. Returns 0,
  * or -1 without memory.
  */
 static int copy_family(const struct instrument *instrument, struct metric_family *family)
@@ -55,14 +79,18 @@ static int copy_family(const struct instrument *instrument, struct metric_family
 	const struct metric_desc *desc = &instrument->desc;
 	size_t width = desc->type == METRIC_HISTOGRAM ? desc->n_bounds + 1 : 0;
 	size_t n = count_sets(instrument) * (desc->n_parts ? desc->n_parts : 1);
+	size_t n_exponential = width && instrument->metrics->keep_exponential ? 1 : 0;
 	size_t point_bytes = sizeof(struct metric_point) +
-	    width * (sizeof(struct metric_exemplar) + sizeof(uint64_t));
+	    width * (sizeof(struct metric_exemplar) + sizeof(uint64_t)) +
+	    n_exponential *
+		(sizeof(struct metric_exponential) + METRIC_EXPONENTIAL_BUCKETS * sizeof(uint64_t));
 	struct metric_point *points = malloc(n ? n * point_bytes : 1), *point;
-	struct metric_exemplar *exemplars = (struct metric_exemplar *)(points + n);
-	uint64_t *buckets = (uint64_t *)(exemplars + n * width);
+	struct room room = {.exemplars = (struct metric_exemplar *)(points + n)};
 
 	if (!points)
 		return -1;
+	room.exponentials = (struct metric_exponential *)(room.exemplars + n * width);
+	room.counts = (uint64_t *)(room.exponentials + n * n_exponential);
 	family->desc = *desc;
 	family->points = points;
 	family->observed = instrument->observed;
@@ -75,13 +103,8 @@ static int copy_family(const struct instrument *instrument, struct metric_family
 		}
 		point = &family->points[family->n_points++];
 		*point = point_of(set);
-		if (width) {
-			point->exemplars =
-			    memcpy(exemplars, set->exemplars, width * sizeof(*exemplars));
-			point->buckets = memcpy(buckets, set->buckets, width * sizeof(*buckets));
-			exemplars += width;
-			buckets += width;
-		}
+		if (width)
+			copy_histogram(set, width, &room, point);
 	}
 	return 0;
 }

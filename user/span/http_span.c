@@ -266,6 +266,10 @@ struct span *http_span_build(struct span_builder *b, struct route_table *routes,
 	span->status = error ? SPAN_STATUS_ERROR : SPAN_STATUS_UNSET;
 	span->start_ns = exchange->start_ns;
 	span->end_ns = exchange->end_ns;
+	span->measured = !exchange->partial;
+	span->answered = exchange->status != 0;
+	span->request_body_bytes = exchange->request_body_bytes;
+	span->response_body_bytes = exchange->response_body_bytes;
 	span->cut = exchange->error != EXCHANGE_OK && exchange->conn->cut;
 	return span;
 }

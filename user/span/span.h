@@ -121,7 +121,11 @@ struct span {
 	struct contention
 	    *contention; /* who ran while it waited for a CPU; owned, NULL: not known */
 	bool cut;        /* had not ended when the observation did: its end and error are of that */
-	bool untimed; /* only its beginning was seen: end_ns is start_ns, in no duration metric */
+	/* What it moved, if measured: bodies as they were on the wire, without framing; or rows. */
+	uint64_t request_body_bytes, response_body_bytes, returned_rows;
+	bool measured;
+	bool answered; /* HTTP: there was a response */
+	bool untimed;  /* only its beginning was seen: end_ns is start_ns, in no duration metric */
 };
 
 /* The attribute with this key, or NULL. Linear: for people's views and tests, not for hot paths. */

@@ -237,6 +237,8 @@ struct span *statement_span_build(struct span_builder *builder, struct statement
 	span->start_ns = statement->start_ns;
 	span->end_ns = statement->end_ns;
 	span->untimed = !whole;
+	span->measured = whole && prepared;
+	span->returned_rows = statement->rows;
 	if (whole)
 		take_ledger(&span->ledger, statement, &facts->wait);
 	return span;

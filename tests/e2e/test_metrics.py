@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The values in /metrics, against what was done."""
+import json
+import os
+import time
+
+import observer
+from lib import check, equal, wait_for
+from shop import Shop, order
+
+COUNT = "http_server_request_duration_seconds_count"
+JOB = "unknown_service:shop"
+
+
+def test_amounts(t):
+    """Bodies to the byte, as both ends of a call see them, and the rows that statements returned."""
+    shop = Shop(t)
+    zerospan = observer.observe_run(t, "--pid", shop.pid)
+    client = shop.client()
+    answers = [client.post_json("/checkout", order(quantity=n)) for n in (1, 2, 3)]
+    equal([a.status for a in answers], [200] * 3, "answers")
+    wait_for(lambda: zerospan.metrics().sum(COUNT) >= 6, "three checkouts and their calls")
+    metrics = zerospan.metrics()
+    sent = sum(len(json.dumps(order(quantity=n))) for n in (1, 2, 3))
+    for name, total in (("request", sent), ("response", sum(len(a.body) for a in answers))):
+        name = f"http_server_{name}_body_size_bytes"
+        equal(metrics.types[name], "histogram", f"type of {name}")
+        equal(metrics.sum(name + "_count", http_route="/checkout"), 3, f"count of {name}")
+        equal(metrics.sum(name + "_sum", http_route="/checkout"), total, f"sum of {name}")
+    for name in ("request", "response"):
+        ends = [metrics.sum(f"http_{end}_{name}_body_size_bytes_{what}", **labels)
+                for what in ("count", "sum")
+                for end, labels in (("client", {}), ("server", {"http_route": "/inventory/deduct"}))]
+        equal((ends[0], ends[1]), (3, 3), f"{name}s counted by client and server")
+        check(ends[2] > 0, f"{name} bodies of calls are empty")
+        equal(ends[2], ends[3], f"bytes of {name}s by client and server")
+    expect_rows(metrics)
+    zerospan.stop()
+
+
+def expect_rows(metrics):
+    rows = "db_client_response_returned_rows"
+    equal(metrics.sum(rows + "_count"), metrics.sum("db_client_operation_duration_seconds_count"),
+          "statements")
+    equal(metrics.sum(rows + "_sum", db_query_summary="INSERT orders"), 0, "rows of INSERTs")
+    selects = sum(n for labels, n in metrics.select(rows + "_count")
+                  if labels["db_query_summary"].startswith("SELECT"))
+    returned = sum(n for labels, n in metrics.select(rows + "_sum")
+                   if labels["db_query_summary"].startswith("SELECT"))
+    equal(selects, returned, "rows of SELECTs, which have one each")
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+        fields = f.read().rpartition(") ")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_processes(t):
+    """What /proc has of the observed process, growing while it works, and gone when it is."""
+    started = time.monotonic()
+    shop = Shop(t)
+    zerospan = observer.observe_run(t, "--pid", shop.pid)
+
+    def value(name):
+        return zerospan.metrics().sum(name, job=JOB)
+
+    def cpu():
+        return value("process_cpu_time_seconds_total")
+
+    wait_for(lambda: value("process_thread_count") > 0, "its threads")
+    before = cpu()
+    client = shop.client()
+    while cpu_seconds(shop.pid) < before + 0.1:
+        client.post_json("/checkout", order())
+    client.close()
+    spent = cpu_seconds(shop.pid)
+    wait_for(lambda: cpu() >= spent - 0.011, "its CPU time to arrive")
+    check(cpu() <= cpu_seconds(shop.pid) + 0.011, "more CPU time than it has")
+    modes = {labels["cpu_mode"] for labels, _ in
+             zerospan.metrics().select("process_cpu_time_seconds_total", job=JOB)}
+    equal(modes, {"user", "system"}, "modes")
+    wait_for(lambda: value("process_unix_file_descriptor_count") ==
+             len(os.listdir(f"/proc/{shop.pid}/fd")), "its descriptors")
+    wait_for(lambda: value("process_thread_count") ==
+             len(os.listdir(f"/proc/{shop.pid}/task")), "its threads")
+    with open(f"/proc/{shop.pid}/statm", encoding="utf-8") as f:
+        size, resident = (int(n) * os.sysconf("SC_PAGESIZE") for n in f.read().split()[:2])
+    check(0.9 < value("process_memory_virtual_bytes") / size < 1.1, "virtual memory")
+    check(0.8 < value("process_memory_usage_bytes") / resident < 1.2, "resident memory")
+    age = time.monotonic() - started
+    check(age - 1 < value("process_uptime_seconds") < age + 2, f"uptime is not {age} s")
+    shop.process.end()
+    wait_for(lambda: not zerospan.metrics().select("process_thread_count", job=JOB),
+             "its metrics to go", 15)
+    zerospan.stop()
