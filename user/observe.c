@@ -53,7 +53,7 @@
 
 struct observation {
 	const struct options *options;
-	const struct http_naming *naming;
+	const struct config *config;
 	struct metrics *metrics;
 	struct self_metrics *self;
 	struct open_metrics *open;
@@ -138,7 +138,7 @@ static int open_pipeline(struct observation *o, struct buf *message)
 		return err;
 	rng_seed(&options.rng, seed);
 	options.metrics = o->metrics;
-	options.naming = o->naming;
+	options.naming = &o->config->naming;
 	options.journal = o->journal;
 	o->pipeline = pipeline_new(&options);
 	for (size_t i = 0; o->pipeline && i < o->outputs.n_sinks; i++)
@@ -190,7 +190,7 @@ static int set_up(struct observation *o, struct buf *message)
 		if (!o->collector)
 			return -ENOMEM;
 	}
-	err = watch_new(o->options, &o->watch, message);
+	err = watch_new(o->options, buf_sv(&o->config->resource), &o->watch, message);
 	o->outputs.clock = clock_base_now();
 	if (!err)
 		err = outputs_open(&o->outputs, o->options, o->metrics, message);
@@ -475,9 +475,9 @@ static int status_of(const struct observation *o, int err, bool ran)
 	return ran && o->child.pid ? child_exit_status(&o->child) : EXIT_DONE;
 }
 
-int observe_main(const struct options *options, const struct http_naming *naming)
+int observe_main(const struct options *options, const struct config *config)
 {
-	struct observation o = {.options = options, .naming = naming};
+	struct observation o = {.options = options, .config = config};
 	struct buf message;
 	bool ran = false;
 	int err, report_err;
