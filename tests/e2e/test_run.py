@@ -15,11 +15,16 @@ from shop import COMPLETE, Shop, expect_shape, expect_times, order
 DURATION = "http_server_request_duration_seconds"
 FLUSH_S = 12.0  # what zerospan may take to end while a backend does not answer, the kernel to let go of its probes included
 
+# What a span's way ended with, as a metric and its error_type (None: it has none).
+OUTCOMES = {"delivered": ("otel_sdk_exporter_span_exported_total", None),
+            "failed": ("otel_sdk_exporter_span_exported_total", "_OTHER"),
+            "dropped": ("otel_sdk_processor_span_processed_total", "queue_full")}
+
 
 def exported(zerospan, outcome):
-    """Spans by outcome of the exporter to OTLP."""
-    return sum(value for labels, value in zerospan.metrics().select("zerospan_exporter_spans_total")
-               if labels.get("outcome") == outcome)
+    """Spans by outcome of the exporter to OTLP and its queue."""
+    name, error = OUTCOMES[outcome]
+    return zerospan.metrics().sum(name, error_type=error)
 
 
 # --- /metrics
@@ -270,7 +275,7 @@ def test_full_queue_drops_and_counts(t):
     lib.wait_stable(lambda: zerospan.metrics().sum("zerospan_traces_total"), "the traces")
     metrics = zerospan.metrics()
     dropped = exported(zerospan, "dropped")
-    queue = metrics.sum("zerospan_exporter_queue_size")
+    queue = metrics.sum("otel_sdk_processor_span_queue_size")
     rss = metrics.sum("process_memory_usage_bytes") / 1e6
     equal(metrics.lost(), {}, "events lost because of the backend")
     check(dropped + queue + 2048 >= metrics.sum(DURATION + "_count"),
