@@ -142,7 +142,8 @@ void journal_process(struct journal *j, const struct service_facts *facts)
 	    .exe_bytes = (uint16_t)exe.len,
 	    .command_bytes = (uint16_t)command.len,
 	};
-	const struct sv parts[] = {sv_from(&process, sizeof(process)), name, exe, command};
+	const struct sv parts[] = {
+	    sv_from(&process, sizeof(process)), name, exe, command, facts->attrs};
 
 	if (j)
 		recorder_put(j->recorder, JOURNAL_PROCESS, parts, sizeof(parts) / sizeof(parts[0]));

@@ -55,7 +55,10 @@ struct journal_start {
 	uint32_t reserved;                   /* 0 */
 };
 
-/* Strings follow in this order, each as long as it says, without NUL; 0 bytes: unknown. */
+/*
+ * Strings follow in this order, each as long as it says, without NUL; 0 bytes: unknown. Behind them, to the end of the body, stand the
+ * other attributes of the resource (base/pairs.h), at most SERVICE_ATTRS_MAX_BYTES; an earlier version wrote none, and does not read them.
+ */
 struct journal_process {
 	uint64_t start_id; /* struct service_facts */
 	uint32_t pid;

@@ -64,7 +64,7 @@ static int run_command(const struct options *options)
 		else if (options->command == COMMAND_REPLAY)
 			status = replay_main(options, &config.naming);
 		else
-			status = observe_main(options, &config.naming);
+			status = observe_main(options, &config);
 	}
 	config_release(&config);
 	return status;

@@ -37,6 +37,8 @@
 
 /* How often own metrics are brought up to date, and losses looked at. */
 #define UPDATE_NS (500 * NS_PER_MS)
+/* So often each observed process is read about in /proc, if there are not so many that updates have no room for it. */
+#define PROCESS_NS (5 * NS_PER_S)
 /* Longest sleep while traces wait for completion, and while nothing does. */
 #define TICK_BUSY_MS 50
 #define TICK_IDLE_MS 500
@@ -54,7 +56,7 @@
 
 struct observation {
 	const struct options *options;
-	const struct http_naming *naming;
+	const struct config *config;
 	struct metrics *metrics;
 	struct self_metrics *self;
 	struct open_metrics *open;
@@ -71,7 +73,7 @@ struct observation {
 	struct reader *reader;
 	struct child child;
 	int signal_fd;
-	uint64_t start_ns, next_update_ns;
+	uint64_t start_ns, next_update_ns, next_process_ns;
 	uint64_t lost;  /* as last reported */
 	bool searching; /* files wait for being searched */
 	bool asked;     /* SIGUSR1: what is open? */
@@ -140,7 +142,7 @@ static int open_pipeline(struct observation *o, struct buf *message)
 		return err;
 	rng_seed(&options.rng, seed);
 	options.metrics = o->metrics;
-	options.naming = o->naming;
+	options.naming = &o->config->naming;
 	options.journal = o->journal;
 	o->pipeline = pipeline_new(&options);
 	for (size_t i = 0; o->pipeline && i < o->outputs.n_sinks; i++)
@@ -193,7 +195,7 @@ static int set_up(struct observation *o, struct buf *message)
 		if (!o->collector)
 			return -ENOMEM;
 	}
-	err = watch_new(o->options, &o->watch, message);
+	err = watch_new(o->options, buf_sv(&o->config->resource), &o->watch, message);
 	o->outputs.clock = clock_base_now();
 	if (!err)
 		err = outputs_open(&o->outputs, o->options, o->metrics, message);
@@ -275,6 +277,18 @@ static void on_process(void *ctx, uint32_t pid)
 		process_metrics_update(o->process, service);
 }
 
+/* Some of the processes at a time. */
+static void update_processes(struct observation *o, uint64_t now_ns)
+{
+	size_t n = watch_count(o->watch);
+
+	if (now_ns < o->next_process_ns)
+		return;
+	watch_each(o->watch, PROCESS_METRICS_AT_ONCE, on_process, o);
+	n = n < PROCESS_METRICS_AT_ONCE ? PROCESS_METRICS_AT_ONCE : n;
+	o->next_process_ns = now_ns + PROCESS_NS * PROCESS_METRICS_AT_ONCE / n;
+}
+
 static void update(struct observation *o, uint64_t now_ns)
 {
 	struct self_counts counts;
@@ -287,7 +301,7 @@ static void update(struct observation *o, uint64_t now_ns)
 	record_counts(o, &counts);
 	self_metrics_update(o->self, &counts, o->outputs.sinks, o->outputs.n_sinks);
 	sqlite_probes_each(o->sqlite, on_tier, o);
-	watch_each(o->watch, PROCESS_METRICS_AT_ONCE, on_process, o);
+	update_processes(o, now_ns);
 	lookout_again(o->lookout, now_ns);
 	open_metrics_update(o->open, o->pipeline, now_ns, o->options->stack_over_ns);
 	lost = self_counts_lost(&counts);
@@ -489,9 +503,9 @@ static int status_of(const struct observation *o, int err, bool ran)
 	return ran && o->child.pid ? child_exit_status(&o->child) : EXIT_DONE;
 }
 
-int observe_main(const struct options *options, const struct http_naming *naming)
+int observe_main(const struct options *options, const struct config *config)
 {
-	struct observation o = {.options = options, .naming = naming};
+	struct observation o = {.options = options, .config = config};
 	struct buf message;
 	bool ran = false;
 	int err, report_err;

@@ -3,10 +3,10 @@
 #ifndef ZS_OBSERVE_H
 #define ZS_OBSERVE_H
 
+#include "config/config.h"
 #include "config/options.h"
-#include "proto/http_naming.h"
 
 /* Returns the program's exit status. */
-int observe_main(const struct options *options, const struct http_naming *naming);
+int observe_main(const struct options *options, const struct config *config);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/pairs.h"
 #include "base/utf8.h"
 #include "journal.h"
 
@@ -98,7 +99,13 @@ static int take_process(struct player *p, struct pipeline *pipeline, struct sv b
 		facts.exe = cut(&text, &rest, process->exe_bytes);
 		facts.command = cut(&text, &rest, process->command_bytes);
 	}
-	err = text.failed ? -ENOMEM : pipeline_process(pipeline, &facts);
+	facts.attrs = rest;
+	if (text.failed)
+		err = -ENOMEM;
+	else if (rest.len > SERVICE_ATTRS_MAX_BYTES || !pairs_valid(rest))
+		err = -EBADMSG;
+	else
+		err = pipeline_process(pipeline, &facts);
 	buf_release(&text);
 	return err;
 }

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "discover/proc.h"
 #include "discover/target.h"
+#include "resource.h"
 
 enum {
 	WATCH_DESCRIBE_MAX = 8
@@ -34,6 +35,8 @@ struct watch {
 	struct probes *probes;
 	struct sqlite_probes *sqlite;
 	struct pipeline *pipeline;
+	struct resources *resources;
+	struct process_facts facts; /* of who is told to the pipeline now */
 	struct hmap by_pid;
 	struct list all;
 	size_t total;
@@ -52,18 +55,10 @@ static struct watched *watched_find(const struct watch *watch, uint32_t pid)
 /* The facts of a running process; fallback_exe for one that is gone already or has not begun. */
 static void tell_pipeline(struct watch *watch, struct watched *w, const char *fallback_exe)
 {
-	char name[256], command[1024];
-	struct proc_stat stat = {0};
-	struct service_facts facts = {.pid = w->pid};
+	struct service_facts facts = resources_of(watch->resources, (pid_t)w->pid, &watch->facts);
 
 	if (proc_exe((pid_t)w->pid, w->exe, sizeof(w->exe)) && fallback_exe)
 		snprintf(w->exe, sizeof(w->exe), "%s", fallback_exe);
-	if (proc_environ((pid_t)w->pid, "OTEL_SERVICE_NAME", name, sizeof(name)) == 0)
-		facts.name = name;
-	if (proc_argv0((pid_t)w->pid, command, sizeof(command)) == 0)
-		facts.command = command;
-	if (proc_read_stat((pid_t)w->pid, &stat) == 0)
-		facts.start_id = stat.start_ticks;
 	facts.exe = w->exe;
 	if (pipeline_process(watch->pipeline, &facts))
 		log_warn("no memory to observe pid %u", w->pid);
@@ -313,17 +308,22 @@ static int observe_program(struct watch *watch, uint32_t pid, const char *path)
 {
 	int err = probes_target_add(watch->probes, pid);
 	struct watched *w = err ? NULL : watched_add(watch, pid);
+	struct service_facts facts;
 
 	if (!w)
 		return err ? err : -ENOMEM;
-	tell_pipeline(watch, w, NULL);
+	/* Until it runs the program it is a copy of zerospan, whose facts are not the program's. */
+	facts = (struct service_facts){.pid = pid, .exe = path};
+	if (pipeline_process(watch->pipeline, &facts))
+		return -ENOMEM;
 	snprintf(w->exe, sizeof(w->exe), "%s", path);
 	w->born = true;
 	sqlite_probes_expect_family(watch->sqlite, path);
 	return 0;
 }
 
-int watch_new(const struct options *options, struct watch **ret_watch, struct buf *message)
+int watch_new(const struct options *options, struct sv resource, struct watch **ret_watch,
+    struct buf *message)
 {
 	struct watch *watch = calloc(1, sizeof(*watch));
 	int err;
@@ -333,7 +333,9 @@ int watch_new(const struct options *options, struct watch **ret_watch, struct bu
 	target_set_init(&watch->targets, getpid());
 	hmap_init(&watch->by_pid);
 	list_init(&watch->all);
-	err = add_selectors(watch, options, message);
+	process_facts_init(&watch->facts);
+	watch->resources = resources_new(resource);
+	err = watch->resources ? add_selectors(watch, options, message) : -ENOMEM;
 	if (!err && watch->targets.n)
 		err = target_resolve(&watch->targets, &watch->found, message);
 	if (err) {
@@ -367,6 +369,8 @@ void watch_free(struct watch *watch)
 	hmap_release(&watch->by_pid);
 	target_pids_release(&watch->found);
 	target_set_release(&watch->targets);
+	process_facts_release(&watch->facts);
+	resources_free(watch->resources);
 	free(watch);
 }
 

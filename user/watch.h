@@ -20,9 +20,10 @@ struct probes_options watch_probes_options(const struct options *options);
 /*
  * Take the selectors of the command line and find what they mean now. Nothing is observed yet, so that what
  * cannot be is refused at once. Returns 0; -ESRCH with a message when a selector means no process, -EINVAL
- * when it cannot mean one; other negative errno.
+ * when it cannot mean one; other negative errno. resource is as resources_new() has it.
  */
-int watch_new(const struct options *options, struct watch **ret_watch, struct buf *message);
+int watch_new(const struct options *options, struct sv resource, struct watch **ret_watch,
+    struct buf *message);
 
 /*
  * Observe what was found, and what it starts and what matches from now on. program_pid and program_path (0, NULL:

@@ -95,8 +95,9 @@ def dead_endpoint(seconds):
         _, result["peak_rss_mb"] = measure.memory_mb(observer.process.pid)
         metrics = observer.metrics()
         result["rate"] = load["requests"] / load["seconds"]
-        result["not_delivered"] = sum(
-            value for labels, value in metrics.select("zerospan_exporter_spans_total") if labels["outcome"] != "delivered")
+        result["not_delivered"] = (
+            metrics.sum("otel_sdk_exporter_span_exported_total", error_type="_OTHER") +
+            metrics.sum("otel_sdk_processor_span_processed_total", error_type="queue_full"))
         observer.stop()
         return result
 

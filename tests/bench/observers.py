@@ -119,7 +119,7 @@ class Traces(Zerospan):
     arguments = ("--format", "none", "--output", "/dev/null")
 
     def received(self, metrics):
-        return metrics.sum("zerospan_exporter_spans_total", outcome="delivered")
+        return metrics.sum("otel_sdk_exporter_span_exported_total", error_type=None)
 
 
 class Otlp(Zerospan):

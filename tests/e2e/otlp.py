@@ -179,3 +179,17 @@ def decode_request(body):
         for scope in map(message, group.get(2, [])):
             spans += [decode_span(data, resource) for data in scope.get(2, [])]
     return spans
+
+
+# --- what zerospan says of it
+
+# What a span's way ended with, as a metric and its error_type (None: it has none).
+OUTCOMES = {"delivered": ("otel_sdk_exporter_span_exported_total", None),
+            "failed": ("otel_sdk_exporter_span_exported_total", "_OTHER"),
+            "dropped": ("otel_sdk_processor_span_processed_total", "queue_full")}
+
+
+def exported(zerospan, outcome):
+    """Spans by outcome of the exporter to OTLP and its queue."""
+    name, error = OUTCOMES[outcome]
+    return zerospan.metrics().sum(name, error_type=error)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """OTLP over gRPC as servers see it that nobody here wrote: gRPC's C core, and HTTP/2 by python3-h2 with rare tricks; several
 destinations at once."""
-import collections
 import json
 import os
 import subprocess
@@ -9,7 +8,7 @@ import subprocess
 import lib
 import observer
 from lib import check, equal, wait_for
-from otlp import Receiver, decode_request
+from otlp import Receiver, decode_request, exported
 from shop import COMPLETE, Shop, expect_shape, order
 
 DEBIAN_PYTHON = "/usr/bin/python3"  # python3-grpcio and python3-h2 are for it, whatever python3 is
@@ -40,13 +39,9 @@ def metadata(call):
     return dict(call["metadata"])
 
 
-def counts(zerospan):
-    """Spans by outcome, of the exporter to OTLP."""
-    result = collections.Counter()
-    for labels, value in zerospan.metrics().select("zerospan_exporter_spans_total"):
-        if labels["exporter"].startswith("otlp"):
-            result[labels["outcome"]] += value
-    return result
+def fates(zerospan):
+    """Spans that were delivered and those that failed."""
+    return exported(zerospan, "delivered"), exported(zerospan, "failed")
 
 
 def with_core(t, answers, *tls):
@@ -58,8 +53,8 @@ def one_span(t, receiver, delivered, failed=0, **environment):
     shop = Shop(t)
     zerospan = observer.observe_run(t, "--pid", shop.pid, env=receiver.environment(**environment))
     shop.client().get("/")
-    wait_for(lambda: counts(zerospan)["delivered"] + counts(zerospan)["failed"] == 1, "the span's fate", 20)
-    equal((counts(zerospan)["delivered"], counts(zerospan)["failed"]), (delivered, failed), "delivered, failed")
+    wait_for(lambda: sum(fates(zerospan)) == 1, "the span's fate", 20)
+    equal(fates(zerospan), (delivered, failed), "delivered, failed")
     zerospan.stop()
     return zerospan
 
@@ -73,7 +68,7 @@ def test_grpc_trace_arrives(t):
     zerospan = observer.observe_run(t, "--pid", shop.pid, env=receiver.environment(
         OTEL_EXPORTER_OTLP_HEADERS="X-Tenant=e2e,authorization=a%20b", OTEL_EXPORTER_OTLP_TIMEOUT="7000"))
     shop.client().post_json("/checkout", order())
-    wait_for(lambda: counts(zerospan)["delivered"] == 7, "seven spans delivered")
+    wait_for(lambda: exported(zerospan, "delivered") == 7, "seven spans delivered")
     equal(zerospan.stop(), 0, "exit status")
     spans = [span for call in receiver.calls() for span in decode_request(bytes.fromhex(call["body"]))]
     expect_shape(spans, COMPLETE)
@@ -91,7 +86,7 @@ def test_grpc_batch_after_batch(t):
     zerospan = observer.observe_run(t, "--pid", shop.pid, env=receiver.environment())
     for n in range(1, 4):
         shop.client().get("/")
-        wait_for(lambda n=n: counts(zerospan)["delivered"] == n, f"span {n} delivered")
+        wait_for(lambda n=n: exported(zerospan, "delivered") == n, f"span {n} delivered")
     zerospan.stop()
     equal(len(receiver.calls()), 3, "calls")
 
@@ -232,7 +227,7 @@ def test_h2_small_window(t):
     client = shop.client()
     for _ in range(60):
         client.post_json("/checkout", order())
-    wait_for(lambda: counts(zerospan)["delivered"] >= 210, "the spans to be delivered", 40)
+    wait_for(lambda: exported(zerospan, "delivered") >= 210, "the spans to be delivered", 40)
     longest = max(len(call["body"]) // 2 for call in receiver.calls())
     check(longest > 100_000, f"the longest request has {longest} bytes")
     zerospan.stop()

@@ -9,17 +9,11 @@ import lib
 import observer
 from lib import check, equal, wait_for
 from nginx import Load, Nginx
-from otlp import Receiver
+from otlp import Receiver, exported
 from shop import COMPLETE, Shop, expect_shape, expect_times, order
 
 DURATION = "http_server_request_duration_seconds"
 FLUSH_S = 12.0  # what zerospan may take to end while a backend does not answer, the kernel to let go of its probes included
-
-
-def exported(zerospan, outcome):
-    """Spans by outcome of the exporter to OTLP."""
-    return sum(value for labels, value in zerospan.metrics().select("zerospan_exporter_spans_total")
-               if labels.get("outcome") == outcome)
 
 
 # --- /metrics
@@ -269,7 +263,7 @@ def test_full_queue_drops_and_counts(t):
     lib.wait_stable(lambda: zerospan.metrics().sum("zerospan_traces_total"), "the traces")
     metrics = zerospan.metrics()
     dropped = exported(zerospan, "dropped")
-    queue = metrics.sum("zerospan_exporter_queue_size")
+    queue = metrics.sum("otel_sdk_processor_span_queue_size")
     rss = metrics.own("process_memory_usage_bytes") / 1e6
     equal(metrics.lost(), {}, "events lost because of the backend")
     check(dropped + queue + 2048 >= metrics.sum(DURATION + "_count"),

@@ -354,6 +354,7 @@ SEEDS = {
     "fuzz_otlp_env": seeds_otlp_env,
     "fuzz_otlp_response": seeds_otlp_response,
     "fuzz_proc": plain("test_proc.c"),
+    "fuzz_resource": plain("test_resource.c"),
     "fuzz_recording": seeds_recording,
     "fuzz_replay": seeds_replay,
     "fuzz_retry_after": plain("test_otlp_env.c"),

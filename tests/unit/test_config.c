@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/pairs.h"
 #include "config/config.h"
 #include "config/document.h"
 #include "proto/route_pattern.h"
@@ -21,7 +22,7 @@ static void write_file(const char *text, size_t len)
 	assert_int_equal(fclose(file), 0);
 }
 
-/* The file is taken; what it says, in config_describe()'s words. */
+/* The file is taken; what it says, in config_describe()'s words (NULL: whatever). */
 static void take(struct config *config, const char *text, const char *words)
 {
 	struct buf message, said;
@@ -34,7 +35,8 @@ static void take(struct config *config, const char *text, const char *words)
 		fail_msg("'%s' is refused: %s", text, message.len ? message.data : "");
 	assert_int_equal(message.len, 0);
 	config_describe(config, &said);
-	assert_string_equal(said.data, words);
+	if (words)
+		assert_string_equal(said.data, words);
 	buf_release(&said);
 	buf_release(&message);
 }
@@ -99,6 +101,52 @@ static void routes(void **state)
 	config_release(&config);
 }
 
+static void resource(void **state)
+{
+	struct config config;
+	struct sv value;
+
+	(void)state;
+	took("resource: {}", "0 routes, other paths are inferred");
+	take(&config,
+	    "resource:\n  service.name: shop\n  deployment.environment.name: \"a \\\"b\\\"\"\n"
+	    "  count: 007\n",
+	    "0 routes, other paths are inferred, service.name=shop, "
+	    "deployment.environment.name=a \"b\", count=007");
+	assert_true(pairs_find(buf_sv(&config.resource), SV("service.name"), &value));
+	assert_true(sv_eq(value, SV("shop")));
+	config_release(&config);
+}
+
+static void wrong_resource(void **state)
+{
+	struct buf text;
+
+	(void)state;
+	refuse("resource: shop", ":1: resource: expected a mapping (key: value)");
+	refuse("resource: [a]", ":1: resource: expected a mapping (key: value)");
+	refuse("resource:\n  a: [b]", ":2: resource: expected a text");
+	refuse("resource:\n  a: {b: c}", ":2: resource: expected a text");
+	refuse("resource:\n  a: b\n  c: d\n  a: b", ":4: resource: key \"a\" stands twice");
+	refuse("resource:\n  [a]: b", ":2: resource: a key must be a word");
+	refuse("resource:\n  service.name:\n", ":2: resource: \"service.name\" must have a value");
+	refuse("resource:\n  '': b", ":2: resource: a key must have a name");
+	refuse("resource:\n  \"a\\0\": b", ":2: resource: a key must have a name");
+	refuse("resource:\n  a: \"b\\0\"", ":2: resource: \"a\" must have a value");
+	refuse("resource:\n  process.pid: 1",
+	    ":2: resource: \"process.pid\" is found out by zerospan itself");
+	refuse("resource:\n  service.instance.id: 1",
+	    ":2: resource: \"service.instance.id\" is found out by zerospan itself");
+	refuse("resource:\n  telemetry.sdk.name: x",
+	    ":2: resource: \"telemetry.sdk.name\" is found out by zerospan itself");
+	buf_init(&text);
+	buf_printf(&text, "resource:\n  a: %0*d\n", CONFIG_RESOURCE_MAX_BYTES - 3, 1);
+	took(text.data, NULL);
+	buf_append_cstr(&text, "  b: 1\n");
+	refuse(text.data, ":3: resource: more than 4096 bytes of attributes");
+	buf_release(&text);
+}
+
 static void nothing_is_fine(void **state)
 {
 	(void)state;
@@ -139,9 +187,9 @@ static void wrong_values(void **state)
 static void wrong_keys(void **state)
 {
 	(void)state;
-	refuse("rotues: [/]", ":1: unknown key \"rotues\", allowed: routes");
-	refuse("routes: [/]\nrules: []\n", ":2: unknown key \"rules\", allowed: routes");
-	refuse("Routes: [/]", ":1: unknown key \"Routes\", allowed: routes");
+	refuse("rotues: [/]", ":1: unknown key \"rotues\", allowed: routes, resource");
+	refuse("routes: [/]\nrules: []\n", ":2: unknown key \"rules\", allowed: routes, resource");
+	refuse("Routes: [/]", ":1: unknown key \"Routes\", allowed: routes, resource");
 	refuse("routes:\n  patern: [/]",
 	    ":2: routes: unknown key \"patern\", allowed: patterns, unmatched");
 	refuse("routes: []\nroutes: []", ":2: key \"routes\" stands twice");
@@ -271,6 +319,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(routes),
+	    cmocka_unit_test(resource),
+	    cmocka_unit_test(wrong_resource),
 	    cmocka_unit_test(nothing_is_fine),
 	    cmocka_unit_test(wrong_values),
 	    cmocka_unit_test(wrong_keys),

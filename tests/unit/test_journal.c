@@ -103,7 +103,8 @@ static struct bytes live(struct buf *ret_json)
 	struct service_facts gone = {.pid = 12,
 	    .exe = "/bin/\xff"
 		   "odd",
-	    .command = "odd --x"};
+	    .command = "odd --x",
+	    .attrs = SV("process.pid\00012\0os.type\0linux\0")};
 
 	process(w, 10, "shop", 1);
 	assert_int_equal(pipeline_process(w->pipeline, &gone), 0);
@@ -139,6 +140,8 @@ static void same_bytes(void **state)
 	    "futex_wait\\nread",
 	    "\"zerospan.time.sleep_ms\",\"value\":{\"doubleValue\":100}",
 	    "\"zerospan.time.disk_ms\",\"value\":{\"doubleValue\":300}",
+	    "\"process.pid\",\"value\":{\"intValue\":\"12\"}",
+	    "\"os.type\",\"value\":{\"stringValue\":\"linux\"}",
 	};
 	struct buf want, have;
 	struct bytes bytes = live(&want);

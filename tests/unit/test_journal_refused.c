@@ -167,6 +167,29 @@ static void short_strings(struct recorder *recorder)
 	put(recorder, JOURNAL_PROCESS, &process, sizeof(process));
 }
 
+static void put_process(struct recorder *recorder, struct sv attrs)
+{
+	const struct journal_process process = {.pid = 1, .exe_bytes = 1};
+	const struct sv parts[] = {sv_from(&process, sizeof(process)), SV("e"), attrs};
+
+	put_start(recorder);
+	recorder_put(recorder, JOURNAL_PROCESS, parts, 3);
+}
+
+static void cut_attributes(struct recorder *recorder)
+{
+	put_process(recorder, SV("os.type\0linux"));
+}
+
+static void long_attributes(struct recorder *recorder)
+{
+	static char text[SERVICE_ATTRS_MAX_BYTES + 1];
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[1] = '\0';
+	put_process(recorder, sv_from(text, sizeof(text)));
+}
+
 /* A place that is as it must be, but for its texts; user: bytes of the first one, as it says. */
 static void put_place(struct recorder *recorder, uint32_t user, struct sv texts)
 {
@@ -271,6 +294,8 @@ static void no_journals(void **state)
 	refuse(false_event, "an entry is not as it must be");
 	refuse(event_with_a_tail, "an entry is not as it must be");
 	refuse(short_strings, "an entry is not as it must be");
+	refuse(cut_attributes, "an entry is not as it must be");
+	refuse(long_attributes, "an entry is not as it must be");
 }
 
 static void no_waits(void **state)

@@ -228,6 +228,19 @@ static void reads_itself(void **state)
 	assert_int_equal(group, self);
 }
 
+static bool environ_has(pid_t pid, const char *name, const char *value)
+{
+	struct buf text;
+	struct sv found;
+	bool has;
+
+	buf_init(&text);
+	has = proc_read_environ(pid, &text) == 0 &&
+	    proc_parse_environ(buf_sv(&text), name, &found) && sv_eq(found, sv_cstr(value));
+	buf_release(&text);
+	return has;
+}
+
 /*
  * A running "sleep", with this environment only; "STARTED" must be in it. The environment is what exec
  * puts in place last: name and arguments are the program's by then.
@@ -236,8 +249,7 @@ static pid_t start_sleep(char *const env[])
 {
 	static char name[] = "sleep", time[] = "600";
 	char *const argv[] = {name, time, NULL};
-	int err = -ENOENT;
-	char value[8];
+	bool started = false;
 	pid_t pid = fork();
 
 	assert_true(pid >= 0);
@@ -245,11 +257,11 @@ static pid_t start_sleep(char *const env[])
 		execve("/bin/sleep", argv, env);
 		_exit(127);
 	}
-	for (int i = 0; i < 5000 && err == -ENOENT; i++) {
+	for (int i = 0; i < 5000 && !started; i++) {
 		usleep(1000);
-		err = proc_environ(pid, "STARTED", value, sizeof(value));
+		started = environ_has(pid, "STARTED", "y");
 	}
-	assert_int_equal(err, 0);
+	assert_true(started);
 	return pid;
 }
 
@@ -265,12 +277,16 @@ static void reads_a_child_until_it_is_gone(void **state)
 	char *const env[] = {started, service, NULL};
 	pid_t pid = start_sleep(env);
 	struct proc_stat stat;
+	struct buf groups;
+	uid_t owner;
 	uint64_t ns;
 
 	(void)state;
-	assert_int_equal(proc_environ(pid, "OTEL_SERVICE_NAME", text, sizeof(text)), 0);
-	assert_string_equal(text, "shop");
-	assert_int_equal(proc_environ(pid, "MISSING", text, sizeof(text)), -ENOENT);
+	assert_true(environ_has(pid, "OTEL_SERVICE_NAME", "shop"));
+	assert_int_equal(proc_owner(pid, &owner), 0);
+	assert_int_equal(owner, geteuid());
+	buf_init(&groups);
+	assert_int_equal(proc_read_cgroup(pid, &groups), 0);
 	assert_int_equal(proc_read_stat(pid, &stat), 0);
 	assert_string_equal(stat.comm, "sleep");
 	assert_int_equal(proc_argv0(pid, text, sizeof(text)), 0);
@@ -279,7 +295,10 @@ static void reads_a_child_until_it_is_gone(void **state)
 	assert_int_equal(proc_read_stat(pid, &stat), -ESRCH);
 	assert_int_equal(proc_exe(pid, exe, sizeof(exe)), -ESRCH);
 	assert_int_equal(proc_argv0(pid, text, sizeof(text)), -ESRCH);
-	assert_int_equal(proc_environ(pid, "STARTED", text, sizeof(text)), -ESRCH);
+	assert_int_equal(proc_read_environ(pid, &groups), -ESRCH);
+	assert_int_equal(proc_read_cgroup(pid, &groups), -ESRCH);
+	assert_int_equal(proc_owner(pid, &owner), -ESRCH);
+	buf_release(&groups);
 	assert_int_equal(proc_elf_bits(pid), -ESRCH);
 	assert_int_equal(proc_namespace(pid, "net", &ns), -ESRCH);
 	assert_int_equal(proc_each_map(pid, NULL, NULL), -ESRCH);

@@ -104,8 +104,34 @@ static void instance_ids(void **state)
 	other = facts;
 	other.pid = 8;
 	assert_string_not_equal(put(&other)->instance_id, first);
-	service_table_set_host(table, "another host");
-	assert_string_not_equal(put(&facts)->instance_id, first);
+	other = facts;
+	other.attrs = SV("host.id\0another host\0");
+	assert_string_not_equal(put(&other)->instance_id, first);
+	snprintf(first, sizeof(first), "%s", put(&other)->instance_id);
+	other.attrs = SV("host.name\0renamed\0host.id\0another host\0");
+	assert_string_equal(put(&other)->instance_id, first);
+}
+
+/* What is found out of the process itself comes first, and what the exporter adds is not there twice. */
+static void more_attributes(void **state)
+{
+	struct service *service = put(&(struct service_facts){.pid = 7,
+	    .name = "checkout",
+	    .exe = "/opt/bin/shop",
+	    .attrs = SV("service.name\0other\0service.instance.id\0same for all\0process.pid\0"
+			"7\0process.executable.name\0wrong\0telemetry.sdk.name\0opentelemetry\0"
+			"process.command\0of its own\0deployment.environment.name\0a\xff\0")});
+
+	(void)state;
+	assert_int_equal(service->n_attrs, 7);
+	expect_attr(service, "service.name", "checkout");
+	expect_attr(service, "service.instance.id", service->instance_id);
+	expect_attr(service, "process.executable.name", "shop");
+	expect_attr(service, "telemetry.sdk.name", NULL);
+	expect_attr(service, "process.command", "of its own");
+	expect_attr(service, "deployment.environment.name", "a\xef\xbf\xbd");
+	assert_int_equal(attr_of(service, "process.pid")->type, ATTR_INT);
+	assert_int_equal(attr_of(service, "process.pid")->integer, 7);
 }
 
 static void odd_bytes(void **state)
@@ -118,8 +144,11 @@ static void odd_bytes(void **state)
 	name[sizeof(name) - 1] = '\0';
 	memset(path, 0xff, sizeof(path) - 1);
 	path[sizeof(path) - 1] = '\0';
-	service =
-	    put(&(struct service_facts){.pid = 7, .name = name, .exe = path, .command = path});
+	service = put(&(struct service_facts){.pid = 7,
+	    .name = name,
+	    .exe = path,
+	    .command = path,
+	    .attrs = SV("a\0\xff\xff\xff\xff\0")});
 	for (size_t i = 0; i < service->n_attrs; i++)
 		assert_true(utf8_valid(service->attrs[i].string));
 	service = put(&(struct service_facts){.pid = 7, .exe = path});
@@ -195,6 +224,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(named, setup, teardown),
 	    cmocka_unit_test_setup_teardown(unnamed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(instance_ids, setup, teardown),
+	    cmocka_unit_test_setup_teardown(more_attributes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(odd_bytes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(replaced_while_in_use, setup, teardown),
 	    cmocka_unit_test_setup_teardown(removed, setup, teardown),

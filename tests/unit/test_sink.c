@@ -161,6 +161,7 @@ static void test_full_queue_refuses_new(void **state)
 	publish(sink, 2);
 	sink_stats(sink, &stats);
 	assert_int_equal(stats.queued_spans, 10);
+	assert_int_equal(stats.inflight_spans, 4);
 	assert_int_equal(stats.dropped_spans, 11 + 5);
 	assert_int_equal(stats.delivered_spans, 0);
 	gate_set(&gate, &gate.open, true);

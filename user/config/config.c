@@ -6,12 +6,15 @@
  *	routes:
  *	  patterns: [/, "/users/{id}"]
  *	  unmatched: infer | unset       what has no pattern: an inferred route, or none
+ *	resource:
+ *	  service.name: shop             or any other attribute that all observed processes shall have
  */
 #include "config/config.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/pairs.h"
 #include "config/document.h"
 #include "proto/route_pattern.h"
 
@@ -21,11 +24,13 @@ void config_init(struct config *config)
 {
 	*config = (struct config){.methods = http_methods_default};
 	config->naming.methods = &config->methods;
+	buf_init(&config->resource);
 }
 
 void config_release(struct config *config)
 {
 	route_patterns_free(config->patterns);
+	buf_release(&config->resource);
 	config_init(config);
 }
 
@@ -86,9 +91,45 @@ static int read_routes(void *ctx, struct value value)
 	    "expected a list of patterns, or a mapping with the keys patterns and unmatched");
 }
 
+/* What tells one process from another is found out, and what tells who exports is the exporter's. */
+static bool is_not_configurable(struct sv key)
+{
+	return sv_starts(key, SV("process.")) || sv_starts(key, SV("telemetry.")) ||
+	    sv_eq(key, SV("service.instance.id"));
+}
+
+static int read_attribute(void *ctx, struct sv key, struct value value)
+{
+	struct config *config = ctx;
+	struct sv text = {0};
+	int err = value_text(value, &text);
+
+	if (err)
+		return err;
+	if (!key.len || sv_find(key, '\0') < key.len)
+		return value_wrong(value, "a key must have a name");
+	if (is_not_configurable(key))
+		return value_wrong(value, "\"%.*s\" is found out by zerospan itself", SV_ARG(key));
+	if (!text.len || sv_find(text, '\0') < text.len)
+		return value_wrong(value, "\"%.*s\" must have a value", SV_ARG(key));
+	if (key.len + text.len + 2 > CONFIG_RESOURCE_MAX_BYTES - config->resource.len)
+		return value_wrong(
+		    value, "more than %d bytes of attributes", CONFIG_RESOURCE_MAX_BYTES);
+	pairs_add(&config->resource, key, text);
+	return config->resource.failed ? -ENOMEM : 0;
+}
+
+static int read_resource(void *ctx, struct value value)
+{
+	return value_pairs(value, read_attribute, ctx);
+}
+
 int config_read_file(struct config *config, const char *path, struct buf *message)
 {
-	static const struct value_key keys[] = {{"routes", "routes", read_routes}};
+	static const struct value_key keys[] = {
+	    {"routes", "routes", read_routes},
+	    {"resource", "resource", read_resource},
+	};
 	struct document *document;
 	struct value root;
 	int err = document_read(path, &document, message);
@@ -121,7 +162,10 @@ int config_read_environment(struct config *config, struct buf *message)
 void config_describe(const struct config *config, struct buf *out)
 {
 	size_t n = config->patterns ? route_patterns_count(config->patterns) : 0;
+	struct sv rest = buf_sv(&config->resource), key, value;
 
 	buf_printf(out, "%zu route%s, other paths %s", n, n == 1 ? "" : "s",
 	    config->naming.unmatched_unset ? "have none" : "are inferred");
+	while (pairs_next(&rest, &key, &value))
+		buf_printf(out, ", %.*s=%.*s", SV_ARG(key), SV_ARG(value));
 }

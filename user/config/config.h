@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the configuration file (--config) and the environment say of how requests are named. Read before anything
+ * What the configuration file (--config) and the environment say of how requests and services are named. Read before anything
  * else is opened or started, so that a mistake costs nothing; the same for every command that shows traces.
  */
 #ifndef ZS_CONFIG_CONFIG_H
@@ -16,7 +16,11 @@ struct config {
 	struct http_naming naming; /* points into this struct: do not copy it */
 	struct http_methods methods;
 	struct route_patterns *patterns; /* NULL: none configured */
+	struct buf resource; /* attributes of all observed processes, as base/pairs.h has them */
 };
+
+/* Bytes of config.resource: it goes out with every batch of every process. */
+#define CONFIG_RESOURCE_MAX_BYTES 4096
 
 /* What holds without file and environment. */
 void config_init(struct config *config);

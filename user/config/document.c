@@ -257,6 +257,37 @@ int value_mapping(struct value value, const struct value_key *keys, size_t n_key
 	return err;
 }
 
+static bool key_stands_before(struct value value, const yaml_node_pair_t *pair, struct sv name)
+{
+	for (const yaml_node_pair_t *at = node_of(value)->data.mapping.pairs.start; at < pair; at++)
+		if (sv_eq(scalar(node_of((struct value){value.document, "", at->key})), name))
+			return true;
+	return false;
+}
+
+int value_pairs(
+    struct value value, int (*read)(void *ctx, struct sv key, struct value value), void *ctx)
+{
+	const yaml_node_t *node = node_of(value);
+	int err = 0;
+
+	if (node->type != YAML_MAPPING_NODE)
+		return value_wrong(value, "expected a mapping (key: value)");
+	for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+	     !err && pair < node->data.mapping.pairs.top; pair++) {
+		struct value key = {value.document, value.key, pair->key};
+		struct sv name;
+
+		if (value_kind(key) != VALUE_TEXT)
+			return value_wrong(key, "a key must be a word");
+		name = scalar(node_of(key));
+		if (key_stands_before(value, pair, name))
+			return value_wrong(key, "key \"%.*s\" stands twice", SV_ARG(name));
+		err = read(ctx, name, (struct value){value.document, value.key, pair->value});
+	}
+	return err;
+}
+
 int value_list(struct value value, int (*read)(void *ctx, struct value item), void *ctx)
 {
 	const yaml_node_t *node = node_of(value);

@@ -64,6 +64,13 @@ enum value_kind value_kind(struct value value);
  */
 int value_mapping(struct value value, const struct value_key *keys, size_t n_keys, void *ctx);
 
+/*
+ * Read a mapping whose keys are free: each pair by read(), key being borrowed from the document. Complaints about value name the
+ * mapping. A key that stands twice is complained about. Results as value_mapping().
+ */
+int value_pairs(
+    struct value value, int (*read)(void *ctx, struct sv key, struct value value), void *ctx);
+
 /* Read a list: each item by read(). Results as value_mapping(). */
 int value_list(struct value value, int (*read)(void *ctx, struct value item), void *ctx);
 

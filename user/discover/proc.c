@@ -15,6 +15,8 @@
 enum {
 	PROC_PATH_SIZE = 64, /* of our own names below /proc/PID */
 	PROC_STAT_MAX = 4096,
+	PROC_STATUS_MAX = 65536,
+	PROC_CGROUP_MAX = 65536,    /* a dozen hierarchies, each with a path below PATH_MAX */
 	PROC_ENVIRON_MAX = 8 << 20, /* the kernel allows a quarter of the stack limit */
 	PROC_MAPS_MAX = 64 << 20,   /* 65530 mappings (vm.max_map_count) of 1 KiB */
 };
@@ -123,18 +125,30 @@ int proc_argv0(pid_t pid, char *ret_text, size_t len)
 	return err;
 }
 
-int proc_environ(pid_t pid, const char *name, char *ret_value, size_t len)
+int proc_read_environ(pid_t pid, struct buf *out)
+{
+	return read_pid_file(pid, "environ", PROC_ENVIRON_MAX, out);
+}
+
+int proc_read_cgroup(pid_t pid, struct buf *out)
+{
+	return read_pid_file(pid, "cgroup", PROC_CGROUP_MAX, out);
+}
+
+int proc_owner(pid_t pid, uid_t *ret_uid)
 {
 	struct buf text;
-	struct sv value;
+	const char *line;
+	uid_t real, effective;
 	int err;
 
 	buf_init(&text);
-	err = read_pid_file(pid, "environ", PROC_ENVIRON_MAX, &text);
-	if (!err)
-		err = proc_parse_environ(buf_sv(&text), name, &value)
-		    ? copy_out(value, ret_value, len)
-		    : -ENOENT;
+	err = read_pid_file(pid, "status", PROC_STATUS_MAX, &text);
+	line = err ? NULL : strstr(text.data, "\nUid:");
+	if (line && sscanf(line, "\nUid:\t%u\t%u", &real, &effective) == 2)
+		*ret_uid = effective;
+	else
+		err = err ? err : -EBADMSG;
 	buf_release(&text);
 	return err;
 }
@@ -176,7 +190,7 @@ int proc_thread_group(pid_t pid, pid_t *ret_pid)
 	int err, group;
 
 	buf_init(&text);
-	err = read_pid_file(pid, "status", 65536, &text);
+	err = read_pid_file(pid, "status", PROC_STATUS_MAX, &text);
 	line = err ? NULL : strstr(text.data, "\nTgid:");
 	if (line && sscanf(line, "\nTgid:\t%d", &group) == 1)
 		*ret_pid = group;

@@ -96,8 +96,14 @@ int proc_exe(pid_t pid, char *ret_path, size_t len);
 /* The first argument. -ENOENT when the process has none, -ENAMETOOLONG as above. */
 int proc_argv0(pid_t pid, char *ret_text, size_t len);
 
-/* A variable of the environment the process was started with. -ENOENT when it is not set. */
-int proc_environ(pid_t pid, const char *name, char *ret_value, size_t len);
+/* Append the environment the process was started with, for proc_parse_environ(). Megabytes are allowed. */
+int proc_read_environ(pid_t pid, struct buf *out);
+
+/* Append the text of /proc/PID/cgroup. */
+int proc_read_cgroup(pid_t pid, struct buf *out);
+
+/* Who the process acts as (effective user id), as our user namespace calls it. */
+int proc_owner(pid_t pid, uid_t *ret_uid);
 
 /* 32 or 64: class of the running program. -ENOEXEC when it is no ELF file. */
 int proc_elf_bits(pid_t pid);

@@ -239,6 +239,7 @@ void sink_stats(struct sink *sink, struct sink_stats *ret_stats)
 	pthread_mutex_lock(&sink->lock);
 	*ret_stats = sink->stats;
 	ret_stats->queued_spans = sink->waiting_spans + sink->inflight_spans;
+	ret_stats->inflight_spans = sink->inflight_spans;
 	pthread_mutex_unlock(&sink->lock);
 }
 

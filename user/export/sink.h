@@ -51,6 +51,7 @@ struct sink_stats {
 	uint64_t dropped_spans;  /* refused because the queue was full, or left at the end of the
 	                            flush time */
 	uint64_t queued_spans;   /* in the queue or being delivered now */
+	uint64_t inflight_spans; /* of those, being delivered now */
 	uint64_t queue_capacity; /* spans */
 };
 

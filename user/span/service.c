@@ -10,12 +10,15 @@
 #include "base/buf.h"
 #include "base/hmap.h"
 #include "base/list.h"
+#include "base/pairs.h"
 #include "base/utf8.h"
 
 enum {
 	SERVICE_ATTRS = 5,
 	UUID_TEXT = 37,
 };
+
+#define UNKNOWN_SERVICE "unknown_service"
 
 struct service_entry {
 	struct hnode node; /* by pid */
@@ -24,16 +27,25 @@ struct service_entry {
 
 struct service_table {
 	struct hmap by_pid;
-	uint64_t host;
 };
+
+/* The host's identity, as far as the facts tell it. */
+static uint64_t host_of(const struct service_facts *facts)
+{
+	struct sv id = {0};
+
+	if (!pairs_find(facts->attrs, SV("host.id"), &id))
+		pairs_find(facts->attrs, SV("host.name"), &id);
+	return id.len ? hash_bytes(id.p, id.len) : 0;
+}
 
 /*
  * service.instance.id must be unique per process and stable for its life: a UUID of version 8 (RFC
  * 9562 section 5.8, custom) from host, pid and start time.
  */
-static void instance_id(uint64_t host, const struct service_facts *facts, char text[UUID_TEXT])
+static void instance_id(const struct service_facts *facts, char text[UUID_TEXT])
 {
-	uint64_t high = hash_combine(host, facts->pid);
+	uint64_t high = hash_combine(host_of(facts), facts->pid);
 	uint64_t low = hash_combine(high, facts->start_id);
 
 	high = hash_combine(high, low);
@@ -51,62 +63,129 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-static void put_string(
-    struct service *service, struct buf *text, char *base, const char *key, const char *value)
-{
-	struct attr *attr = &service->attrs[service->n_attrs];
-	size_t at = text->len;
+/* A resource that is being written: its text stands right behind its attributes. */
+struct draft {
+	struct service *service;
+	char *base; /* of the text, once it is in its place */
+	struct buf text;
+};
 
-	if (!value || !*value)
-		return;
-	utf8_append_repaired(text, sv_cstr(value));
-	buf_append_char(text, '\0');
-	attr->key = key;
-	attr->type = ATTR_STRING;
-	attr->string = sv_from(base + at, text->len - at - 1);
-	service->n_attrs++;
+static struct sv put_text(struct draft *d, struct sv value)
+{
+	size_t at = d->text.len;
+
+	utf8_append_repaired(&d->text, value);
+	buf_append_char(&d->text, '\0');
+	return sv_from(d->base + at, d->text.len - at - 1);
 }
 
-static struct service *service_new(uint64_t host, const struct service_facts *facts)
+static void put_string(struct draft *d, const char *key, struct sv value)
 {
-	const char *path = facts->exe ? facts->exe : "", *exe = base_name(path);
-	char unknown[320], id[UUID_TEXT];
-	const char *name = facts->name && *facts->name ? facts->name : unknown;
-	size_t text_max, attrs_size = SERVICE_ATTRS * sizeof(struct attr);
-	struct service *service;
-	struct buf text;
-	char *base;
+	if (value.len)
+		d->service->attrs[d->service->n_attrs++] =
+		    (struct attr){.key = key, .type = ATTR_STRING, .string = put_text(d, value)};
+}
 
-	if (*exe)
-		snprintf(unknown, sizeof(unknown), "unknown_service:%.255s", exe);
-	else
-		snprintf(unknown, sizeof(unknown), "unknown_service");
-	instance_id(host, facts, id);
-	/* Repair turns one bad byte into three. */
-	text_max = 3 *
-		(strlen(name) + strlen(path) + strlen(exe) +
-		    (facts->command ? strlen(facts->command) : 0)) +
-	    sizeof(id) + SERVICE_ATTRS + 1;
-	service = calloc(1, sizeof(*service) + attrs_size + text_max);
+/* One of the first n attributes, or one that the exporter adds. */
+static bool is_taken(const struct service *service, size_t n, struct sv key)
+{
+	for (size_t i = 0; i < n; i++)
+		if (sv_eq(sv_cstr(service->attrs[i].key), key))
+			return true;
+	return sv_starts(key, SV("telemetry.sdk."));
+}
+
+/* All values are texts but process.pid, as with OpenTelemetry. */
+static void put_pairs(struct draft *d, const struct service_facts *facts)
+{
+	struct sv rest = facts->attrs, key, value;
+	size_t n = d->service->n_attrs;
+
+	while (pairs_next(&rest, &key, &value)) {
+		struct attr *attr = &d->service->attrs[d->service->n_attrs];
+
+		if (is_taken(d->service, n, key))
+			continue;
+		attr->key = put_text(d, key).p;
+		if (sv_eq(key, SV("process.pid"))) {
+			attr->type = ATTR_INT;
+			attr->integer = facts->pid;
+		} else {
+			attr->type = ATTR_STRING;
+			attr->string = put_text(d, value);
+		}
+		d->service->n_attrs++;
+	}
+}
+
+static size_t count_pairs(struct sv pairs)
+{
+	struct sv key, value;
+	size_t n = 0;
+
+	while (pairs_next(&pairs, &key, &value))
+		n++;
+	return n;
+}
+
+/* Room for n attributes and their text; the names of the service are not set yet. */
+static struct service *service_alloc(uint32_t pid, size_t n, size_t text_max)
+{
+	struct service *service = calloc(1, sizeof(*service) + n * sizeof(struct attr) + text_max);
+
 	if (!service)
 		return NULL;
 	atomic_init(&service->refs, 1);
 	service->attrs = (struct attr *)(service + 1);
-	service->pid = (int)facts->pid;
-	base = (char *)service->attrs + attrs_size;
-	buf_init(&text);
-	put_string(service, &text, base, "service.name", name);
-	put_string(service, &text, base, "service.instance.id", id);
-	put_string(service, &text, base, "process.executable.name", exe);
-	put_string(service, &text, base, "process.executable.path", path);
-	put_string(service, &text, base, "process.command", facts->command);
-	if (text.failed || text.len > text_max) {
-		buf_release(&text);
+	service->pid = (int)pid;
+	return service;
+}
+
+static void put_all(struct draft *d, const struct service_facts *facts, const char *exe)
+{
+	char unknown[320], id[UUID_TEXT];
+
+	if (*exe)
+		snprintf(unknown, sizeof(unknown), UNKNOWN_SERVICE ":%.255s", exe);
+	else
+		snprintf(unknown, sizeof(unknown), UNKNOWN_SERVICE);
+	instance_id(facts, id);
+	put_string(d, "service.name", sv_cstr(facts->name && *facts->name ? facts->name : unknown));
+	put_string(d, "service.instance.id", sv_cstr(id));
+	put_string(d, "process.executable.name", sv_cstr(exe));
+	put_string(d, "process.executable.path", sv_cstr(facts->exe));
+	put_string(d, "process.command", sv_cstr(facts->command));
+	put_pairs(d, facts);
+}
+
+static size_t text_bytes(const struct service_facts *facts, const char *exe)
+{
+	size_t name = sv_cstr(facts->name).len + sizeof(UNKNOWN_SERVICE) + strlen(exe);
+	size_t texts = name + sv_cstr(facts->exe).len + strlen(exe) + sv_cstr(facts->command).len;
+
+	/* Repair turns one bad byte into three. */
+	return 3 * (texts + facts->attrs.len) + UUID_TEXT + SERVICE_ATTRS + 1;
+}
+
+static struct service *service_new(const struct service_facts *facts)
+{
+	const char *exe = base_name(facts->exe ? facts->exe : "");
+	size_t n = SERVICE_ATTRS + count_pairs(facts->attrs), text_max = text_bytes(facts, exe);
+	struct service *service = service_alloc(facts->pid, n, text_max);
+	struct draft d = {.service = service};
+
+	if (!service)
+		return NULL;
+	d.base = (char *)(service->attrs + n);
+	buf_init(&d.text);
+	put_all(&d, facts, exe);
+	if (d.text.failed || d.text.len > text_max) {
+		buf_release(&d.text);
 		free(service);
 		return NULL;
 	}
-	memcpy(base, text.data, text.len);
-	buf_release(&text);
+	memcpy(d.base, d.text.data, d.text.len);
+	buf_release(&d.text);
 	service->name = service->attrs[0].string.p;
 	service->instance_id = service->attrs[1].string.p;
 	service->exe = *exe ? service->attrs[2].string.p : service->name;
@@ -155,7 +234,7 @@ void service_table_free(struct service_table *table)
 int service_table_put(struct service_table *table, const struct service_facts *facts)
 {
 	struct service_entry *entry = entry_find(table, facts->pid);
-	struct service *service = service_new(table->host, facts);
+	struct service *service = service_new(facts);
 
 	if (!service)
 		return -ENOMEM;
@@ -192,9 +271,4 @@ void service_table_remove(struct service_table *table, uint32_t pid, struct serv
 		*ret_service = service;
 	else
 		service_unref(service);
-}
-
-void service_table_set_host(struct service_table *table, const char *host_id)
-{
-	table->host = hash_bytes(host_id, strlen(host_id));
 }

@@ -14,13 +14,16 @@
 /* What is known of a process; strings are borrowed for the call, NULL or "" unknown. */
 struct service_facts {
 	uint32_t pid;
-	const char
-	    *name; /* OTEL_SERVICE_NAME of the process or our own configuration; NULL: from exe */
+	const char *name;    /* service.name; NULL: from exe */
 	const char *exe;     /* path of the executable */
 	const char *command; /* argv[0] */
 	uint64_t
-	    start_id; /* differs between processes that had the same pid: start time in ticks */
+	    start_id;    /* differs between processes that had the same pid: start time in ticks */
+	struct sv attrs; /* other attributes of the resource, as base/pairs.h has them */
 };
+
+/* Bytes of service_facts.attrs; what is read from elsewhere and longer is refused. */
+#define SERVICE_ATTRS_MAX_BYTES 16384
 
 struct service_table;
 
@@ -36,8 +39,5 @@ struct service *service_table_get(const struct service_table *table, uint32_t pi
 /* Forget a process that ended; spans keep their references. *ret_service (may be NULL) gets the
  * table's reference. */
 void service_table_remove(struct service_table *table, uint32_t pid, struct service **ret_service);
-
-/* The host's identity (machine id), from which instance ids are made; call before the first put. */
-void service_table_set_host(struct service_table *table, const char *host_id);
 
 #endif

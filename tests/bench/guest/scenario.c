@@ -170,7 +170,8 @@ static void report_metrics(void)
 	static const char *const prefixes[] = {"http_server_request_duration_seconds_count",
 	    "http_client_request_duration_seconds_count",
 	    "db_client_operation_duration_seconds_count", "zerospan_lost_total",
-	    "zerospan_exporter_spans_total", "zerospan_unseen", NULL};
+	    "otel_sdk_exporter_span_exported_total", "otel_sdk_processor_span_processed_total",
+	    "zerospan_unseen", NULL};
 	int fd = net_connect(METRICS_PORT);
 	FILE *f = fopen("/tmp/metrics", "we");
 	char text[4096];

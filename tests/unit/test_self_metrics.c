@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What zerospan says of its exporters, under OpenTelemetry's names. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "export/exporters.h"
+#include "self_metrics.h"
+#include "span_fixture.h"
+
+/* Takes all spans but one of a batch. */
+static size_t picky_deliver(
+    void *driver, struct sink *sink, struct trace *const *traces, size_t n, size_t *ret_failed)
+{
+	size_t spans = 0;
+
+	(void)driver;
+	(void)sink;
+	for (size_t i = 0; i < n; i++)
+		spans += traces[i]->n_spans;
+	*ret_failed = 1;
+	return spans - 1;
+}
+
+static void picky_free(void *driver)
+{
+	(void)driver;
+}
+
+static const struct sink_driver picky = {
+    .name = "picky", .deliver = picky_deliver, .free = picky_free};
+
+static void publish(struct sink *sink, size_t n_spans)
+{
+	struct trace *trace = fixture_plain_trace(n_spans);
+
+	sink_publish(sink, trace);
+	trace_unref(trace);
+}
+
+static void await_delivered(struct sink *sink, uint64_t n)
+{
+	struct sink_stats stats;
+
+	for (int i = 0; i < 10000; i++) {
+		sink_stats(sink, &stats);
+		if (stats.delivered_spans == n && stats.queued_spans == 0)
+			return;
+		usleep(1000);
+	}
+	fail_msg("not delivered within ten seconds");
+}
+
+static void expect_sample(const struct buf *text, const char *name, const char *labels, int value)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line), "\n%s{%s} %d\n", name, labels, value);
+	if (!strstr(text->data, line))
+		fail_msg("no '%s' in %s", line, text->data);
+}
+
+#define EXPORTER(n)                                    \
+	"otel_component_name=\"picky_span_exporter/" n \
+	"\",otel_component_type=\"picky_span_exporter\""
+#define QUEUE(n)                                                 \
+	"otel_component_name=\"batching_span_processor/" n "\"," \
+	"otel_component_type=\"batching_span_processor\""
+
+static void exporters(void **state)
+{
+	const struct sink_options options = {.max_queue_spans = 10, .max_batch_spans = 10};
+	struct metrics *metrics = metrics_new();
+	struct self_metrics *self = self_metrics_new(metrics);
+	struct self_counts counts = {0};
+	struct sink *sinks[2];
+	struct metric_snapshot *snapshot;
+	struct buf text;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++)
+		sinks[i] = sink_new(&picky, NULL, &options);
+	publish(sinks[1], 11); /* never fits */
+	publish(sinks[1], 7);
+	await_delivered(sinks[1], 6);
+	self_metrics_update(self, &counts, sinks, 2);
+	snapshot = metrics_snapshot(metrics);
+	buf_init(&text);
+	encode_prometheus_text(&text, snapshot);
+	expect_sample(&text, "otel_sdk_exporter_span_exported_total", EXPORTER("0"), 0);
+	expect_sample(&text, "otel_sdk_exporter_span_exported_total", EXPORTER("1"), 6);
+	expect_sample(&text, "otel_sdk_exporter_span_exported_total",
+	    EXPORTER("1") ",error_type=\"_OTHER\"", 1);
+	expect_sample(&text, "otel_sdk_exporter_span_inflight", EXPORTER("1"), 0);
+	expect_sample(&text, "otel_sdk_processor_span_processed_total", QUEUE("1"), 7);
+	expect_sample(&text, "otel_sdk_processor_span_processed_total",
+	    QUEUE("1") ",error_type=\"queue_full\"", 11);
+	expect_sample(&text, "otel_sdk_processor_span_processed_total",
+	    QUEUE("0") ",error_type=\"queue_full\"", 0);
+	expect_sample(&text, "otel_sdk_processor_span_queue_size", QUEUE("1"), 0);
+	expect_sample(&text, "otel_sdk_processor_span_queue_capacity", QUEUE("1"), 10);
+	buf_release(&text);
+	metric_snapshot_free(snapshot);
+	for (size_t i = 0; i < 2; i++)
+		sink_free(sinks[i]);
+	self_metrics_free(self);
+	metrics_free(metrics);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(exporters)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
