@@ -22,6 +22,7 @@ enum metric_type {
 	METRIC_COUNTER = 1,   /* monotonic sum */
 	METRIC_GAUGE = 2,     /* last value */
 	METRIC_HISTOGRAM = 3, /* explicit bounds */
+	METRIC_UPDOWN = 4,    /* non-monotonic sum */
 };
 
 struct metric_desc {
