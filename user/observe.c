@@ -412,6 +412,7 @@ static int run(struct observation *o, struct buf *message)
 	probes_begin(o->probes);
 	pipeline_tick(o->pipeline, o->start_ns); /* a recording's observation begins then, too */
 	announce(o);
+	http_listener_set_ready(o->outputs.listener);
 	if (o->child.pid)
 		err = child_go(&o->child, o->options->program[0], message);
 	if (!err)

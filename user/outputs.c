@@ -114,6 +114,7 @@ static int open_listener(
 	    .address = options->listen_address,
 	    .port = options->listen_port,
 	    .metrics = metrics,
+	    .clock = o->clock,
 	};
 
 	o->listener = http_listener_new(&listener);

@@ -340,6 +340,7 @@ def seeds_config():
 
 
 SEEDS = {
+    "fuzz_accept": plain("test_accept.c"),
     "fuzz_code": seeds_code,
     "fuzz_config": seeds_config,
     "fuzz_debug_info": seeds_debug_info,

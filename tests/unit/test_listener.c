@@ -21,20 +21,27 @@ static struct metrics *sample_metrics(void)
 	return metrics;
 }
 
-/* Send a request that ends the connection and read the whole answer, which may be empty; caller
- * frees. */
-static char *exchange(int port, const char *request)
+static int connect_to(int port)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
 	    .sin_port = htons((uint16_t)port),
 	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+/* Send a request that ends the connection and read the whole answer, which may be empty; caller
+ * frees. */
+static char *exchange(int port, const char *request)
+{
+	int fd = connect_to(port);
 	struct buf answer;
 	char chunk[4096];
 	ssize_t n;
 
-	assert_true(fd >= 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(write(fd, request, strlen(request)), (ssize_t)strlen(request));
 	buf_init(&answer);
 	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
@@ -94,6 +101,56 @@ static void test_answers(void **state)
 	metrics_free(options.metrics);
 }
 
+#define ASKING(fields) " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" fields "\r\n\r\n"
+#define OPENMETRICS    "application/openmetrics-text"
+
+static void test_negotiation(void **state)
+{
+	struct http_listener_options options = {
+	    .address = "127.0.0.1", .metrics = sample_metrics()};
+	struct http_listener *listener = http_listener_new(&options);
+	int port = http_listener_port(listener);
+
+	(void)state;
+	expect_answer(port, "GET /metrics" ASKING("Accept: " OPENMETRICS), "HTTP/1.1 200",
+	    "Content-Type: " OPENMETRICS "; version=1.0.0; charset=utf-8\r\n", "escaping");
+	expect_answer(port, "GET /metrics" ASKING("Accept: " OPENMETRICS), "HTTP/1.1 200",
+	    "zerospan_events_total 7\n# EOF\n", NULL);
+	expect_answer(port, "GET /metrics" ASKING("Accept: " OPENMETRICS ";escaping=allow-utf-8"),
+	    "HTTP/1.1 200", "; charset=utf-8; escaping=underscores\r\n", NULL);
+	/* two lines of a field are one list */
+	expect_answer(port,
+	    "GET /metrics" ASKING("Accept: text/plain;q=0.1\r\nAccept: " OPENMETRICS),
+	    "HTTP/1.1 200", "# EOF\n", NULL);
+	expect_answer(port, "GET /metrics" ASKING("Accept: ;;,q=\"\\"), "HTTP/1.1 200",
+	    "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n", "# EOF");
+	expect_answer(port, "GET /metrics" ASKING("Accept-Encoding: gzip"), "HTTP/1.1 200",
+	    "Content-Encoding: gzip\r\n", "zerospan_events");
+	expect_answer(port, "GET /metrics" ASKING("Accept-Encoding: gzip;q=0"), "HTTP/1.1 200",
+	    "Vary: Accept, Accept-Encoding\r\n", "Content-Encoding");
+	http_listener_free(listener);
+	metrics_free(options.metrics);
+}
+
+static void test_health(void **state)
+{
+	struct http_listener_options options = {
+	    .address = "127.0.0.1", .metrics = sample_metrics()};
+	struct http_listener *listener = http_listener_new(&options);
+	int port = http_listener_port(listener);
+
+	(void)state;
+	expect_answer(port, "GET /healthz" END, "HTTP/1.1 200", "ok\n", NULL);
+	expect_answer(port, "GET /readyz" END, "HTTP/1.1 503", NULL, NULL);
+	http_listener_set_ready(listener);
+	http_listener_set_ready(NULL);
+	expect_answer(port, "GET /readyz" END, "HTTP/1.1 200", "ready\n", NULL);
+	expect_answer(port, "HEAD /readyz" END, "HTTP/1.1 200", NULL, "ready\n");
+	expect_answer(port, "PUT /healthz" END, "HTTP/1.1 405", "Allow: GET, HEAD\r\n", NULL);
+	http_listener_free(listener);
+	metrics_free(options.metrics);
+}
+
 static void test_taken_port(void **state)
 {
 	struct http_listener_options options = {
@@ -130,6 +187,39 @@ static void *scrape_many(void *arg)
 	return NULL;
 }
 
+/* Whoever asks and never reads holds a connection and nothing else: the others are answered. */
+static void test_slow_readers(void **state)
+{
+	struct http_listener_options options = {
+	    .address = "127.0.0.1", .metrics = sample_metrics()};
+	struct http_listener *listener = http_listener_new(&options);
+	int port = http_listener_port(listener), slow[8];
+	static const struct metric_desc desc = {.name = "big", .type = METRIC_COUNTER};
+	struct instrument *big = metrics_add(options.metrics, &desc);
+	static const char request[] = "GET /metrics" END;
+	char filler[4096];
+
+	(void)state;
+	/* More than the buffers of a socket hold: 2000 sets of 4 KB. */
+	memset(filler, 'x', sizeof(filler));
+	for (int i = 0; i < METRIC_MAX_SETS; i++) {
+		const struct attr attrs[] = {ATTR_I("n", i),
+		    {.key = "f", .type = ATTR_STRING, .string = sv_from(filler, sizeof(filler))}};
+
+		metric_set(big, attrs, 2, 1);
+	}
+	for (size_t i = 0; i < 8; i++) {
+		slow[i] = connect_to(port);
+		assert_int_equal(write(slow[i], request, sizeof(request) - 1), sizeof(request) - 1);
+	}
+	expect_answer(port, "GET /healthz" END, "HTTP/1.1 200", "ok\n", NULL);
+	expect_answer(port, "GET /metrics" END, "HTTP/1.1 200", "zerospan_events_total 7\n", NULL);
+	for (size_t i = 0; i < 8; i++)
+		close(slow[i]);
+	http_listener_free(listener);
+	metrics_free(options.metrics);
+}
+
 static void test_concurrent_scrapes(void **state)
 {
 	struct http_listener_options options = {
@@ -155,7 +245,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_answers),
+	    cmocka_unit_test(test_negotiation),
+	    cmocka_unit_test(test_health),
 	    cmocka_unit_test(test_taken_port),
+	    cmocka_unit_test(test_slow_readers),
 	    cmocka_unit_test(test_concurrent_scrapes),
 	};
 

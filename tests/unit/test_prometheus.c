@@ -41,12 +41,12 @@ static void test_services_and_histogram(void **state)
 	metric_record(h, shop, attrs, 4, 0.3, NULL);
 	metric_record(h, shop, attrs, 4, 1e7, NULL);
 	expect_text(metrics,
-	    "# HELP target_info Resource attributes of the observed services.\n"
 	    "# TYPE target_info gauge\n"
+	    "# HELP target_info Resource attributes of the observed services.\n"
 	    "target_info{job=\"sh\\\"op\",instance=\"0b6c-1\",process_pid=\"12\","
 	    "process_executable_name=\"shop\"} 1\n"
-	    "# HELP http_server_request_duration_seconds Duration\\nof \"HTTP\" \\\\ requests.\n"
 	    "# TYPE http_server_request_duration_seconds histogram\n"
+	    "# HELP http_server_request_duration_seconds Duration\\nof \"HTTP\" \\\\ requests.\n"
 #define LABELS                                                                   \
 	"{job=\"sh\\\"op\",instance=\"0b6c-1\",http_route=\"/a\\\\b\\\"c\\nd\"," \
 	"http_response_status_code=\"200\",ok=\"true\""
@@ -87,6 +87,98 @@ static void test_own_metrics(void **state)
 	    "zerospan_events_total{a_b=\"1;2\",exported_job=\"x\",key_1st=\"y\"} 12345678901234\n"
 	    "# TYPE zerospan_capture_coverage_ratio gauge\n"
 	    "zerospan_capture_coverage_ratio 0.875\n");
+	metrics_free(metrics);
+}
+
+static void expect_openmetrics(struct metrics *metrics, const char *want)
+{
+	const struct clock_base clock = {.offset_ns = 1520879600000000000};
+	struct metric_snapshot *snapshot = metrics_snapshot(metrics);
+	struct buf out;
+
+	buf_init(&out);
+	encode_openmetrics(&out, snapshot, &clock);
+	assert_false(out.failed);
+	assert_string_equal(out.data, want);
+	buf_release(&out);
+	metric_snapshot_free(snapshot);
+}
+
+/* Heads, units, the service as target, an exemplar in the bucket that holds it and nowhere else. */
+static void test_openmetrics(void **state)
+{
+	static const double bounds[] = {0.005, 1};
+	static const struct metric_desc duration = {.name = "http.server.request.duration",
+	    .unit = "s",
+	    .description = "A \"quoted\" \\\nhelp.",
+	    .type = METRIC_HISTOGRAM,
+	    .bounds = bounds,
+	    .n_bounds = 2};
+	struct service *shop = fixture_service("shop", 12);
+	const struct span_model model = {.name = "GET /",
+	    .flags = SPAN_FLAG_SAMPLED,
+	    .id = 7,
+	    .start_ns = 1,
+	    .end_ns = 7789000000,
+	    .service = shop};
+	struct span *span = fixture_span(&model);
+	struct metrics *metrics = metrics_new();
+	struct instrument *h = metrics_add(metrics, &duration);
+
+	(void)state;
+	metric_record(h, shop, NULL, 0, 0.005, NULL);
+	metric_record(h, shop, NULL, 0, 0.25, span);
+	expect_openmetrics(metrics,
+	    "# TYPE target info\n"
+	    "# HELP target Resource attributes of the observed services.\n"
+	    "target_info{job=\"shop\",instance=\"0b6c-1\",process_pid=\"12\","
+	    "process_executable_name=\"shop\"} 1\n"
+#define NAME "http_server_request_duration_seconds"
+#define EXEMPLAR                                         \
+	"trace_id=\"a0a1a2a3a4a5a6a7a8a9aaabacadaeaf\"," \
+	"span_id=\"0000000000000007\""
+#define TARGET "{job=\"shop\",instance=\"0b6c-1\""
+	    "# TYPE " NAME " histogram\n"
+	    "# UNIT " NAME " seconds\n"
+	    "# HELP " NAME " A \\\"quoted\\\" \\\\\\nhelp.\n" NAME "_bucket" TARGET
+	    ",le=\"0.005\"} 1\n" NAME "_bucket" TARGET ",le=\"1.0\"} 2 # {" EXEMPLAR "} 0.25 "
+	    "1520879607.789\n" NAME "_bucket" TARGET ",le=\"+Inf\"} 2\n" NAME "_sum" TARGET
+	    "} 0.255\n" NAME "_count" TARGET "} 2\n"
+	    "# EOF\n");
+	metrics_free(metrics);
+	span_free(span);
+	service_unref(shop);
+}
+
+/* Counters are families without _total, units only where they end the name, and names do not clash. */
+static void test_openmetrics_families(void **state)
+{
+	static const struct metric_desc descs[] = {
+	    {.name = "foo", .unit = "By", .type = METRIC_COUNTER},
+	    {.name = "seconds.busy", .unit = "s", .type = METRIC_GAUGE},
+	    {.name = "share", .unit = "1", .type = METRIC_GAUGE},
+	    {.name = "active", .unit = "1", .type = METRIC_UPDOWN},
+	    {.name = "io", .unit = "By/s", .type = METRIC_UPDOWN},
+	    {.name = "foo.bytes", .type = METRIC_GAUGE},         /* the counter's family */
+	    {.name = "foo.bytes.created", .type = METRIC_GAUGE}, /* and one of its samples */
+	    {.name = "target", .type = METRIC_GAUGE},
+	};
+	struct metrics *metrics = metrics_new();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(descs) / sizeof(descs[0]); i++)
+		metric_set(metrics_add(metrics, &descs[i]), NULL, 0, 1);
+	expect_openmetrics(metrics,
+	    "# TYPE foo_bytes counter\n# UNIT foo_bytes bytes\nfoo_bytes_total 1\n"
+	    "# TYPE seconds_busy gauge\nseconds_busy 1\n"
+	    "# TYPE share_ratio gauge\n# UNIT share_ratio ratio\nshare_ratio 1\n"
+	    "# TYPE active gauge\nactive 1\n"
+	    "# TYPE io_bytes_per_second gauge\n# UNIT io_bytes_per_second bytes_per_second\n"
+	    "io_bytes_per_second 1\n"
+	    "# EOF\n");
+	metrics_free(metrics);
+	metrics = metrics_new();
+	expect_openmetrics(metrics, "# EOF\n");
 	metrics_free(metrics);
 }
 
@@ -224,6 +316,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_services_and_histogram),
 	    cmocka_unit_test(test_own_metrics),
+	    cmocka_unit_test(test_openmetrics),
+	    cmocka_unit_test(test_openmetrics_families),
 	    cmocka_unit_test(test_parts),
 	    cmocka_unit_test(test_overflow_set),
 	    cmocka_unit_test(test_names),

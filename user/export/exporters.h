@@ -59,6 +59,10 @@ size_t encode_otlp_metrics_json(struct buf *out, const struct metric_snapshot *s
 /* Append the Prometheus text exposition, format 0.0.4. */
 void encode_prometheus_text(struct buf *out, const struct metric_snapshot *snapshot);
 
+/* Append the same as OpenMetrics 1.0, which also has units and exemplars, whose times are of the clock. */
+void encode_openmetrics(
+    struct buf *out, const struct metric_snapshot *snapshot, const struct clock_base *clock);
+
 /* --- the HTTP listener ----------------------------------------------------------------------- */
 
 struct http_listener;
@@ -67,14 +71,16 @@ struct http_listener_options {
 	const char *address; /* "127.0.0.1" or "::1" ... */
 	int port;            /* 0: any free port */
 	struct metrics *metrics;
+	struct clock_base clock; /* of exemplars */
 	/* Called before each scrape, on a server thread, to refresh totals that are counted
 	 * elsewhere; may be NULL. */
 	void (*refresh)(void *ctx);
 	void *refresh_ctx;
 };
 
-/* Serves /metrics. NULL and errno (EADDRINUSE ...) when it cannot listen. */
+/* Serves /metrics, /healthz and /readyz, which says 503 until http_listener_set_ready(). NULL and errno (EADDRINUSE ...) when it cannot listen. */
 struct http_listener *http_listener_new(const struct http_listener_options *options);
+void http_listener_set_ready(struct http_listener *listener); /* NULL is fine */
 int http_listener_port(const struct http_listener *listener);
 void http_listener_free(struct http_listener *listener);
 

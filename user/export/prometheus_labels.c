@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Label sets of the Prometheus text exposition; see prometheus_names.h. */
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "export/prometheus_names.h"
 #include "export/put.h"
 
@@ -159,4 +162,24 @@ void prometheus_append_identity(struct buf *out, const struct service *service)
 	append_label_value(out, sv_cstr(service->name));
 	buf_append_char(out, '"');
 	append_label(out, SV("instance"), sv_cstr(service->instance_id));
+}
+
+void prometheus_append_bound(struct buf *out, double bound)
+{
+	char text[PUT_DOUBLE_MAX];
+
+	snprintf(text, sizeof(text), "%.17g", bound);
+	for (int digits = 1; digits < 17; digits++) {
+		snprintf(text, sizeof(text), "%.*e", digits - 1, bound);
+		if (strtod(text, NULL) == bound)
+			break;
+	}
+	if (bound != 0 && (bound >= 1e6 || bound <= -1e6 || (bound < 1e-4 && bound > -1e-4))) {
+		buf_append_cstr(out, text);
+		return;
+	}
+	*put_double(text, bound) = '\0';
+	buf_append_cstr(out, text);
+	if (!strchr(text, '.'))
+		buf_append_cstr(out, ".0");
 }

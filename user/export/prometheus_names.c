@@ -51,6 +51,16 @@ static struct sv unit_word(struct sv unit, bool singular)
 	    {{"kBy", 3}, {"kilobytes", 9}, {"kilobyte", 8}},
 	    {{"MBy", 3}, {"megabytes", 9}, {"megabyte", 8}},
 	    {{"GBy", 3}, {"gigabytes", 9}, {"gigabyte", 8}},
+	    {{"TiBy", 4}, {"tebibytes", 9}, {"tebibyte", 8}},
+	    {{"GBy", 3}, {"gigabytes", 9}, {"gigabyte", 8}},
+	    {{"TBy", 3}, {"terabytes", 9}, {"terabyte", 8}},
+	    {{"m", 1}, {"meters", 6}, {"meter", 5}},
+	    {{"V", 1}, {"volts", 5}, {"volt", 4}},
+	    {{"A", 1}, {"amperes", 7}, {"ampere", 6}},
+	    {{"J", 1}, {"joules", 6}, {"joule", 5}},
+	    {{"W", 1}, {"watts", 5}, {"watt", 4}},
+	    {{"g", 1}, {"grams", 5}, {"gram", 4}},
+	    {{"Cel", 3}, {"celsius", 7}, {"celsius", 7}},
 	    {{"Hz", 2}, {"hertz", 5}, {"hertz", 5}},
 	    {{"%", 1}, {"percent", 7}, {"percent", 7}},
 	};
@@ -83,11 +93,14 @@ static void append_suffix(struct buf *out, size_t start, struct sv word)
 }
 
 /* "{request}" says what is counted and is no suffix; "By/s" is two words. */
-static void append_unit(struct buf *out, size_t start, struct sv unit)
+static void append_unit(struct buf *out, size_t start, const struct metric_desc *desc)
 {
+	struct sv unit = sv_cstr(desc->unit);
 	size_t slash = sv_find(unit, '/');
 	struct sv per = sv_skip(unit, slash + 1);
 
+	if (desc->type == METRIC_GAUGE && sv_eq(unit, SV("1")))
+		append_suffix(out, start, SV("ratio"));
 	unit.len = slash;
 	if (unit.len && unit.p[0] != '{' && !sv_eq(unit, SV("1")))
 		append_suffix(out, start, unit_word(unit, false));
@@ -99,7 +112,7 @@ static void append_unit(struct buf *out, size_t start, struct sv unit)
 
 void prometheus_append_name(struct buf *out, const struct metric_desc *desc)
 {
-	struct sv name = sv_cstr(desc->name), unit = sv_cstr(desc->unit);
+	struct sv name = sv_cstr(desc->name);
 	static const struct sv total = {"total", 5};
 	size_t start = out->len;
 	size_t last;
@@ -119,11 +132,32 @@ void prometheus_append_name(struct buf *out, const struct metric_desc *desc)
 		out->len -= total.len + 1;
 		out->data[out->len] = '\0';
 	}
-	append_unit(out, start, unit);
-	if (desc->type == METRIC_GAUGE && sv_eq(unit, SV("1")))
-		append_suffix(out, start, SV("ratio"));
+	append_unit(out, start, desc);
 	if (desc->type == METRIC_COUNTER)
 		append_words(out, start, total, false);
+}
+
+void prometheus_append_unit(struct buf *out, const struct metric_desc *desc)
+{
+	append_unit(out, out->len, desc);
+}
+
+bool prometheus_is_of_family(struct sv name, struct sv family, enum metric_type type)
+{
+	static const char *const endings[][5] = {
+	    [METRIC_COUNTER] = {"_total", "_created"},
+	    [METRIC_GAUGE] = {NULL},
+	    [METRIC_HISTOGRAM] = {"_bucket", "_sum", "_count", "_created"},
+	    [METRIC_UPDOWN] = {NULL},
+	};
+	struct sv ending = sv_skip(name, family.len);
+
+	if (!sv_starts(name, family))
+		return false;
+	for (size_t i = 0; endings[type][i]; i++)
+		if (sv_eq(ending, sv_cstr(endings[type][i])))
+			return true;
+	return ending.len == 0;
 }
 
 void prometheus_append_label(struct buf *out, struct sv key)

@@ -16,6 +16,12 @@
  */
 void prometheus_append_name(struct buf *out, const struct metric_desc *desc);
 
+/* Append the words of the unit alone ("seconds", "bytes_per_second", "ratio"); nothing where names have none. */
+void prometheus_append_unit(struct buf *out, const struct metric_desc *desc);
+
+/* True when name is that of a family of this type (without _total), or what the family's samples are called in either format. */
+bool prometheus_is_of_family(struct sv name, struct sv family, enum metric_type type);
+
 /* Append a label name; "key_" goes before a digit. Nothing when no character is usable. */
 void prometheus_append_label(struct buf *out, struct sv key);
 
@@ -30,5 +36,11 @@ void prometheus_append_attrs(
 
 /* Append job="namespace/name" (or the name alone) and instance="...". */
 void prometheus_append_identity(struct buf *out, const struct service *service);
+
+/*
+ * Append a bound of a histogram as OpenMetrics wants them, Go's %g plus ".0" for integers: "0.005" "1.0" "100000.0"
+ * "1e+06". Prometheus 3 rewrites others to this form, which would make two series of one.
+ */
+void prometheus_append_bound(struct buf *out, double bound);
 
 #endif
