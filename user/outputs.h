@@ -18,8 +18,9 @@ struct outputs {
 	struct sink *sinks[OUTPUTS_MAX];
 	size_t n_sinks;
 	uint64_t undelivered; /* spans that did not arrive where they should, once closed */
-	struct http_listener *listener; /* NULL: none */
-	const char *otlp_url;           /* NULL: none; owned by otlp */
+	struct output_file *file, *terminal; /* that sinks write to; NULL: none */
+	struct http_listener *listener;      /* NULL: none */
+	const char *otlp_url;                /* NULL: none; owned by otlp */
 	struct otlp_options otlp;
 };
 

@@ -303,12 +303,12 @@ static void update_sink(const struct self_metrics *self, struct sink *sink)
 
 	sink_stats(sink, &stats);
 	attrs[1].string = SV("delivered");
-	metric_set(self->of[SELF_EXPORTED], attrs, 2, (double)stats.delivered_spans);
+	metric_set(self->of[SELF_EXPORTED], attrs, 2, (double)stats.delivered);
 	attrs[1].string = SV("failed");
-	metric_set(self->of[SELF_EXPORTED], attrs, 2, (double)stats.failed_spans);
+	metric_set(self->of[SELF_EXPORTED], attrs, 2, (double)stats.failed);
 	attrs[1].string = SV("dropped");
-	metric_set(self->of[SELF_EXPORTED], attrs, 2, (double)stats.dropped_spans);
-	metric_record(self->of[SELF_QUEUE], NULL, attrs, 1, (double)stats.queued_spans, NULL);
+	metric_set(self->of[SELF_EXPORTED], attrs, 2, (double)stats.dropped);
+	metric_record(self->of[SELF_QUEUE], NULL, attrs, 1, (double)stats.queued, NULL);
 	metric_record(
 	    self->of[SELF_QUEUE_CAPACITY], NULL, attrs, 1, (double)stats.queue_capacity, NULL);
 }
