@@ -3,7 +3,6 @@
 #include "outputs.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,18 +27,21 @@ static int add(struct outputs *o, struct sink *sink, const char *what, struct bu
 	return 0;
 }
 
-static int open_file(struct outputs *o, const char *path, struct buf *message)
+static int open_file(struct outputs *o, const struct options *options, struct buf *message)
 {
-	int fd =
-	    open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (o->append ? O_APPEND : O_TRUNC), 0644);
+	const struct output_file_options file = {.path = options->output,
+	    .append = o->append,
+	    .max_bytes = options->output_max_bytes,
+	    .keep = options->output_keep ? options->output_keep : OPTIONS_OUTPUT_KEEP};
 
-	if (fd < 0) {
+	o->file = output_file_open(&file);
+	if (!o->file) {
 		int err = -errno;
 
-		buf_printf(message, "cannot write '%s': %s", path, strerror(-err));
+		buf_printf(message, "cannot write '%s': %s", options->output, strerror(-err));
 		return err;
 	}
-	return add(o, export_json_new(fd, true, &o->clock), path, message);
+	return add(o, export_json_new(o->file, &o->clock), options->output, message);
 }
 
 /* The terminal shows trees unless something else is asked for or the traces go elsewhere. */
@@ -58,14 +60,17 @@ static int open_terminal(struct outputs *o, const struct options *options, struc
 {
 	bool colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 
-	switch (terminal_format(options, o->otlp.len > 0)) {
-	case FORMAT_TREE:
-		return add(o, export_tree_new(STDOUT_FILENO, colour, &o->clock), "stdout", message);
-	case FORMAT_OTLP_JSON:
-		return add(o, export_json_new(STDOUT_FILENO, false, &o->clock), "stdout", message);
-	default:
+	enum output_format format = terminal_format(options, o->otlp.len > 0);
+
+	if (format != FORMAT_TREE && format != FORMAT_OTLP_JSON)
 		return 0;
-	}
+	o->terminal = output_file_of_fd(STDOUT_FILENO);
+	if (!o->terminal)
+		return add(o, NULL, "stdout", message);
+	return add(o,
+	    format == FORMAT_TREE ? export_tree_new(o->terminal, colour, &o->clock)
+				  : export_json_new(o->terminal, &o->clock),
+	    "stdout", message);
 }
 
 /* An endpoint that cannot be used is no reason to do without the others. */
@@ -135,7 +140,7 @@ int outputs_open(
 	if (!err && options->command == COMMAND_RUN)
 		err = open_listener(o, options, metrics, message);
 	if (!err && options->output)
-		err = open_file(o, options->output, message);
+		err = open_file(o, options, message);
 	if (!err && o->collector)
 		err = add(o, why_sink_new(o->collector), "the report", message);
 	if (!err)
@@ -154,11 +159,10 @@ static uint64_t close_sink(struct sink *sink)
 
 	snprintf(name, sizeof(name), "%s", sink_name(sink));
 	sink_close(sink, &stats);
-	undelivered = stats.failed_spans + stats.dropped_spans;
+	undelivered = stats.failed + stats.dropped;
 	if (undelivered)
 		log_warn("%llu spans did not arrive at %s (%llu delivered)",
-		    (unsigned long long)undelivered, name,
-		    (unsigned long long)stats.delivered_spans);
+		    (unsigned long long)undelivered, name, (unsigned long long)stats.delivered);
 	return undelivered;
 }
 
@@ -168,5 +172,8 @@ void outputs_close(struct outputs *o)
 	o->listener = NULL;
 	while (o->n_sinks > 0)
 		o->undelivered += close_sink(o->sinks[--o->n_sinks]);
+	output_file_unref(o->file);
+	output_file_unref(o->terminal);
+	o->file = o->terminal = NULL;
 	buf_release(&o->otlp);
 }

@@ -18,8 +18,9 @@ struct outputs {
 	struct sink *sinks[OUTPUTS_MAX];
 	size_t n_sinks;
 	uint64_t undelivered; /* spans that did not arrive where they should, once closed */
-	struct http_listener *listener; /* NULL: none */
-	struct buf otlp;                /* where OTLP goes, for people; empty: nowhere */
+	struct output_file *file, *terminal; /* that sinks write to; NULL: none */
+	struct http_listener *listener;      /* NULL: none */
+	struct buf otlp;                     /* where OTLP goes, for people; empty: nowhere */
 };
 
 /*

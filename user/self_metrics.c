@@ -341,13 +341,13 @@ static void update_sink(const struct self_metrics *self, struct sink *sink, size
 	component_init(&exporter, sink_name(sink), "_span_exporter", number);
 	component_init(&queue, "batching", "_span_processor", number);
 	/* Why is in the log: refusals and failures of all kinds are one number here. */
-	set_outcomes(self->of[SELF_EXPORTED], &exporter, stats.delivered_spans, SV("_OTHER"),
-	    stats.failed_spans);
+	set_outcomes(
+	    self->of[SELF_EXPORTED], &exporter, stats.delivered, SV("_OTHER"), stats.failed);
 	metric_record(
-	    self->of[SELF_INFLIGHT], NULL, exporter.attrs, 2, (double)stats.inflight_spans, NULL);
-	set_outcomes(self->of[SELF_PROCESSED], &queue, stats.delivered_spans + stats.failed_spans,
-	    SV("queue_full"), stats.dropped_spans);
-	metric_record(self->of[SELF_QUEUE], NULL, queue.attrs, 2, (double)stats.queued_spans, NULL);
+	    self->of[SELF_INFLIGHT], NULL, exporter.attrs, 2, (double)stats.inflight, NULL);
+	set_outcomes(self->of[SELF_PROCESSED], &queue, stats.delivered + stats.failed,
+	    SV("queue_full"), stats.dropped);
+	metric_record(self->of[SELF_QUEUE], NULL, queue.attrs, 2, (double)stats.queued, NULL);
 	metric_record(self->of[SELF_QUEUE_CAPACITY], NULL, queue.attrs, 2,
 	    (double)stats.queue_capacity, NULL);
 }

@@ -39,7 +39,7 @@ static void play(struct recording *recording)
 	static const struct sink_driver driver = {.name = "fuzz", .deliver = encode};
 	/* All in one batch at the end: the fewer hand-overs between threads, the more inputs per second. */
 	static const struct sink_options queue = {
-	    .max_queue_spans = 65536, .max_batch_spans = 4096, .linger_ns = 3600 * NS_PER_S};
+	    .max_queue_items = 65536, .max_batch_items = 4096, .linger_ns = 3600 * NS_PER_S};
 	struct player player;
 	struct pipeline_options options = {
 	    .metrics = metrics_new(), .database_path = player_database_path, .ctx = &player};

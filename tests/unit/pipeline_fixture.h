@@ -57,7 +57,7 @@ static inline void keep_free(void *driver)
 
 static const struct sink_driver keep = {.name = "keep", .deliver = keep_deliver, .free = keep_free};
 static const struct sink_options keep_options = {
-    .max_queue_spans = 100000, .max_batch_spans = 1000, .flush_timeout_ns = 10 * NS_PER_S};
+    .max_queue_items = 100000, .max_batch_items = 1000, .flush_timeout_ns = 10 * NS_PER_S};
 
 static inline void take(void *ctx, const struct event *event)
 {

@@ -200,6 +200,17 @@ static void output(void **state)
 	take(&p, "trace -p 1 --output /tmp/x");
 	assert_string_equal(p.options.output, "/tmp/x");
 	parsed_release(&p);
+	take(&p, "trace -p 1 --output x --output-max-size=1.5K --output-keep 1000");
+	assert_int_equal(p.options.output_max_bytes, 1536);
+	assert_int_equal(p.options.output_keep, 1000);
+	parsed_release(&p);
+	refuse("trace -p 1 --output-max-size 1M", "'--output-max-size' needs '--output FILE'");
+	refuse("trace -p 1 --output x --output-keep 3", "needs '--output-max-size SIZE'");
+	refuse("trace -p 1 --output x --output-max-size 1T", "bad value '1T'");
+	refuse("trace -p 1 --output x --output-max-size 1MB", "bad value '1MB'");
+	refuse("trace -p 1 --output x --output-max-size 0", "bad value '0'");
+	refuse("trace -p 1 --output x --output-max-size 1M --output-keep 0", "bad value '0'");
+	refuse("trace -p 1 --output x --output-max-size 1M --output-keep 1001", "bad value '1001'");
 	refuse("trace -p 1 --output=", "bad value '' for '--output': expected FILE");
 	refuse("trace -p 1 --output", "needs a value: FILE");
 }

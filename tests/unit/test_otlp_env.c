@@ -184,12 +184,12 @@ static void test_queues(void **state)
 	    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "200", "OTEL_BSP_SCHEDULE_DELAY", "250",
 	    "OTEL_BSP_EXPORT_TIMEOUT", "0", "OTEL_BLRP_MAX_QUEUE_SIZE", "7");
 	assert_int_equal(otlp_settings_from_env(&settings, fake_getenv, NULL), 0);
-	assert_int_equal(settings.signals[OTLP_TRACES].queue.max_queue_spans, 100);
-	assert_int_equal(settings.signals[OTLP_TRACES].queue.max_batch_spans, 100);
+	assert_int_equal(settings.signals[OTLP_TRACES].queue.max_queue_items, 100);
+	assert_int_equal(settings.signals[OTLP_TRACES].queue.max_batch_items, 100);
 	assert_int_equal(settings.signals[OTLP_TRACES].queue.linger_ns, 250 * NS_PER_MS);
 	assert_int_equal(settings.signals[OTLP_TRACES].retry_elapsed_ms, 0); /* its default */
-	assert_int_equal(settings.signals[OTLP_METRICS].queue.max_queue_spans, 0);
-	assert_int_equal(settings.signals[OTLP_LOGS].queue.max_queue_spans, 7);
+	assert_int_equal(settings.signals[OTLP_METRICS].queue.max_queue_items, 0);
+	assert_int_equal(settings.signals[OTLP_LOGS].queue.max_queue_items, 7);
 	otlp_settings_release(&settings);
 }
 

@@ -144,8 +144,8 @@ static struct sink *start_sink(int port, uint64_t flush_ms)
 	    .headers = headers,
 	    .n_headers = 2,
 	    .timeout_ms = 10000,
-	    .queue = {.max_queue_spans = 1000,
-		.max_batch_spans = 10,
+	    .queue = {.max_queue_items = 1000,
+		.max_batch_items = 10,
 		.linger_ns = 1,
 		.flush_timeout_ns = flush_ms * NS_PER_MS},
 	    .retry_initial_ms = 1,
@@ -185,7 +185,7 @@ static uint64_t settled(struct sink *sink)
 	struct sink_stats stats;
 
 	sink_stats(sink, &stats);
-	return stats.delivered_spans + stats.failed_spans;
+	return stats.delivered + stats.failed;
 }
 
 static void test_success_and_headers(void **state)
@@ -204,8 +204,8 @@ static void test_success_and_headers(void **state)
 	}
 	sink_close(sink, &stats);
 	receiver_stop(&r);
-	assert_int_equal(stats.delivered_spans, 6);
-	assert_int_equal(stats.failed_spans, 0);
+	assert_int_equal(stats.delivered, 6);
+	assert_int_equal(stats.failed, 0);
 	assert_int_equal(atomic_load(&r.connections), 1); /* kept alive */
 	assert_true(atomic_load(&r.body_len) > 100);
 	assert_int_equal(strncmp(r.head, "POST /v1/traces HTTP/1.1\r\n", 26), 0);
@@ -251,7 +251,7 @@ static void test_retries(void **state)
 
 	(void)state;
 	stats = run_script(&r, answers, 6, 0);
-	assert_int_equal(stats.delivered_spans, 10);
+	assert_int_equal(stats.delivered, 10);
 	assert_int_equal(atomic_load(&r.requests), 6);
 }
 
@@ -264,7 +264,7 @@ static void test_retry_after_is_honoured(void **state)
 
 	(void)state;
 	stats = run_script(&r, answers, 2, 0);
-	assert_int_equal(stats.delivered_spans, 10);
+	assert_int_equal(stats.delivered, 10);
 	assert_true(r.at_ns[1] - r.at_ns[0] >= NS_PER_S);
 }
 
@@ -283,7 +283,7 @@ static void test_final_errors(void **state)
 		struct receiver r;
 		struct sink_stats stats = run_script(&r, &finals[i], 1, 0);
 
-		assert_int_equal(stats.failed_spans, 10);
+		assert_int_equal(stats.failed, 10);
 		assert_int_equal(atomic_load(&r.requests), 1);
 	}
 }
@@ -301,7 +301,7 @@ static void test_huge_answer(void **state)
 	(void)state;
 	memcpy(answer, head, sizeof(head) - 1);
 	stats = run_script(&r, answers, 1, len);
-	assert_int_equal(stats.failed_spans, 10);
+	assert_int_equal(stats.failed, 10);
 	assert_int_equal(atomic_load(&r.requests), 1);
 	free(answer);
 }
@@ -325,8 +325,8 @@ static void test_partial_success(void **state)
 		struct receiver r;
 		struct sink_stats stats = run_script(&r, &answers[i], 1, 0);
 
-		assert_int_equal(stats.failed_spans, failed[i]);
-		assert_int_equal(stats.delivered_spans, 10 - failed[i]);
+		assert_int_equal(stats.failed, failed[i]);
+		assert_int_equal(stats.delivered, 10 - failed[i]);
 		assert_int_equal(atomic_load(&r.requests), 1);
 	}
 }
@@ -349,8 +349,8 @@ static void test_hanging_backend(void **state)
 	begin = clock_monotonic_ns();
 	sink_close(sink, &stats);
 	assert_true(clock_monotonic_ns() - begin < 5 * NS_PER_S); /* the request's limit is 10 s */
-	assert_int_equal(stats.failed_spans, 10);
-	assert_int_equal(stats.dropped_spans, 10);
+	assert_int_equal(stats.failed, 10);
+	assert_int_equal(stats.dropped, 10);
 	receiver_stop(&r);
 }
 
@@ -369,11 +369,11 @@ static void test_dead_backend(void **state)
 	for (int i = 0; i < 200; i++)
 		publish(sink, 10);
 	sink_stats(sink, &stats);
-	assert_int_equal(stats.queued_spans, 1000);
-	assert_int_equal(stats.dropped_spans, 1000);
+	assert_int_equal(stats.queued, 1000);
+	assert_int_equal(stats.dropped, 1000);
 	sink_close(sink, &stats);
-	assert_int_equal(stats.delivered_spans, 0);
-	assert_int_equal(stats.failed_spans + stats.dropped_spans, 2000);
+	assert_int_equal(stats.delivered, 0);
+	assert_int_equal(stats.failed + stats.dropped, 2000);
 }
 
 int main(void)

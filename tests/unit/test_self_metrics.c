@@ -43,7 +43,7 @@ static void await_delivered(struct sink *sink, uint64_t n)
 
 	for (int i = 0; i < 10000; i++) {
 		sink_stats(sink, &stats);
-		if (stats.delivered_spans == n && stats.queued_spans == 0)
+		if (stats.delivered == n && stats.queued == 0)
 			return;
 		usleep(1000);
 	}
@@ -68,7 +68,7 @@ static void expect_sample(const struct buf *text, const char *name, const char *
 
 static void exporters(void **state)
 {
-	const struct sink_options options = {.max_queue_spans = 10, .max_batch_spans = 10};
+	const struct sink_options options = {.max_queue_items = 10, .max_batch_items = 10};
 	struct metrics *metrics = metrics_new();
 	struct self_metrics *self = self_metrics_new(metrics);
 	struct self_counts counts = {0};

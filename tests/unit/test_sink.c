@@ -76,6 +76,26 @@ static size_t gate_deliver(
 	return spans - fail;
 }
 
+static size_t gate_deliver_logs(
+    void *driver, struct sink *sink, struct log_batch *const *batches, size_t n, size_t *ret_failed)
+{
+	struct gate *gate = driver;
+	size_t records = 0;
+
+	(void)sink;
+	pthread_mutex_lock(&gate->lock);
+	for (size_t i = 0; i < n; i++)
+		records += batches[i]->n_records;
+	gate->entered++;
+	gate->last_batch = n;
+	pthread_cond_broadcast(&gate->changed);
+	while (!gate->open)
+		pthread_cond_wait(&gate->changed, &gate->lock);
+	*ret_failed = gate->fail;
+	pthread_mutex_unlock(&gate->lock);
+	return records - *ret_failed;
+}
+
 static void gate_flush(void *driver)
 {
 	struct gate *gate = driver;
@@ -105,6 +125,20 @@ static const struct sink_driver gate_driver = {.name = "gate",
     .interrupt = gate_interrupt,
     .free = gate_free};
 
+static const struct sink_driver gate_logs_driver = {
+    .name = "gate", .deliver_logs = gate_deliver_logs, .flush = gate_flush, .free = gate_free};
+
+static void publish_logs(struct sink *sink, size_t n)
+{
+	const struct log_record model = {.observed_ns = 1, .body = SV("hello")};
+	struct log_batch *batch = log_batch_new(n);
+
+	while (batch->n_records < n)
+		batch->records[batch->n_records++] = log_record_new(&model);
+	sink_publish_logs(sink, batch);
+	log_batch_unref(batch);
+}
+
 static void publish(struct sink *sink, size_t n_spans)
 {
 	struct trace *trace = fixture_plain_trace(n_spans);
@@ -116,7 +150,7 @@ static void publish(struct sink *sink, size_t n_spans)
 static void test_delivers_all_and_flushes(void **state)
 {
 	const struct sink_options options = {
-	    .max_queue_spans = 100, .max_batch_spans = 10, .flush_timeout_ns = 10 * NS_PER_S};
+	    .max_queue_items = 100, .max_batch_items = 10, .flush_timeout_ns = 10 * NS_PER_S};
 	struct sink_stats stats;
 	struct gate gate;
 	struct sink *sink;
@@ -131,9 +165,9 @@ static void test_delivers_all_and_flushes(void **state)
 	gate_await(&gate, &gate.flushes, 1);
 	publish(sink, 4);
 	sink_close(sink, &stats);
-	assert_int_equal(stats.delivered_spans, 2 + 3);
-	assert_int_equal(stats.failed_spans, 2);
-	assert_int_equal(stats.dropped_spans, 0);
+	assert_int_equal(stats.delivered, 2 + 3);
+	assert_int_equal(stats.failed, 2);
+	assert_int_equal(stats.dropped, 0);
 	assert_int_equal(stats.queue_capacity, 100);
 	assert_int_equal(gate.flushes, 2);
 	assert_int_equal(gate.frees, 1);
@@ -144,7 +178,7 @@ static void test_delivers_all_and_flushes(void **state)
 static void test_full_queue_refuses_new(void **state)
 {
 	const struct sink_options options = {
-	    .max_queue_spans = 10, .max_batch_spans = 4, .flush_timeout_ns = 10 * NS_PER_S};
+	    .max_queue_items = 10, .max_batch_items = 4, .flush_timeout_ns = 10 * NS_PER_S};
 	struct sink_stats stats;
 	struct gate gate;
 	struct sink *sink;
@@ -160,14 +194,14 @@ static void test_full_queue_refuses_new(void **state)
 	publish(sink, 2);
 	publish(sink, 2);
 	sink_stats(sink, &stats);
-	assert_int_equal(stats.queued_spans, 10);
-	assert_int_equal(stats.inflight_spans, 4);
-	assert_int_equal(stats.dropped_spans, 11 + 5);
-	assert_int_equal(stats.delivered_spans, 0);
+	assert_int_equal(stats.queued, 10);
+	assert_int_equal(stats.inflight, 4);
+	assert_int_equal(stats.dropped, 11 + 5);
+	assert_int_equal(stats.delivered, 0);
 	gate_set(&gate, &gate.open, true);
 	gate_await(&gate, &gate.entered, 3);
 	sink_close(sink, &stats);
-	assert_int_equal(stats.delivered_spans, 10);
+	assert_int_equal(stats.delivered, 10);
 	assert_int_equal(gate.entered, 3); /* 4 | 2 + 2 | 2 */
 }
 
@@ -184,7 +218,7 @@ static void *open_later(void *arg)
 static void test_patient_source_loses_nothing(void **state)
 {
 	const struct sink_options options = {
-	    .max_queue_spans = 10, .max_batch_spans = 4, .flush_timeout_ns = 1};
+	    .max_queue_items = 10, .max_batch_items = 4, .flush_timeout_ns = 1};
 	struct sink_stats stats;
 	struct gate gate;
 	struct sink *sink;
@@ -200,14 +234,14 @@ static void test_patient_source_loses_nothing(void **state)
 	publish(sink, 11);        /* never fits, and is not waited for */
 	sink_close(sink, &stats); /* nor is the end hurried */
 	pthread_join(thread, NULL);
-	assert_int_equal(stats.delivered_spans, 300);
-	assert_int_equal(stats.dropped_spans, 11);
+	assert_int_equal(stats.delivered, 300);
+	assert_int_equal(stats.dropped, 11);
 }
 
 static void test_linger_fills_a_batch(void **state)
 {
-	const struct sink_options options = {.max_queue_spans = 100,
-	    .max_batch_spans = 6,
+	const struct sink_options options = {.max_queue_items = 100,
+	    .max_batch_items = 6,
 	    .linger_ns = 3600 * NS_PER_S,
 	    .flush_timeout_ns = 10 * NS_PER_S};
 	struct gate gate;
@@ -230,7 +264,7 @@ static void test_linger_fills_a_batch(void **state)
 static void test_end_is_bounded(void **state)
 {
 	const struct sink_options options = {
-	    .max_queue_spans = 100, .max_batch_spans = 4, .flush_timeout_ns = NS_PER_MS};
+	    .max_queue_items = 100, .max_batch_items = 4, .flush_timeout_ns = NS_PER_MS};
 	struct sink_stats stats;
 	struct gate gate;
 	struct sink *sink;
@@ -244,15 +278,15 @@ static void test_end_is_bounded(void **state)
 	publish(sink, 3);
 	sink_close(sink, &stats);
 	assert_int_equal(gate.interrupts, 1);
-	assert_int_equal(stats.failed_spans, 4);
-	assert_int_equal(stats.dropped_spans, 7);
-	assert_int_equal(stats.queued_spans, 0);
+	assert_int_equal(stats.failed, 4);
+	assert_int_equal(stats.dropped, 7);
+	assert_int_equal(stats.queued, 0);
 }
 
 static void test_sleep_ends_at_stop(void **state)
 {
 	const struct sink_options options = {
-	    .max_queue_spans = 100, .max_batch_spans = 4, .flush_timeout_ns = NS_PER_MS};
+	    .max_queue_items = 100, .max_batch_items = 4, .flush_timeout_ns = NS_PER_MS};
 	struct sink_stats stats;
 	struct gate gate;
 	struct sink *sink;
@@ -264,26 +298,61 @@ static void test_sleep_ends_at_stop(void **state)
 	publish(sink, 4);
 	gate_await(&gate, &gate.entered, 1);
 	sink_close(sink, &stats); /* returns, although the driver wants an hour */
-	assert_int_equal(stats.failed_spans, 4);
+	assert_int_equal(stats.failed, 4);
+}
+
+/* The same queue, counted in records. */
+static void test_logs(void **state)
+{
+	const struct sink_options options = {
+	    .max_queue_items = 10, .max_batch_items = 4, .flush_timeout_ns = 10 * NS_PER_S};
+	struct sink_stats stats;
+	struct gate gate;
+	struct sink *sink;
+
+	(void)state;
+	gate_init(&gate, false);
+	gate.fail = 1;
+	sink = sink_new(&gate_logs_driver, &gate, &options);
+	publish_logs(sink, 4);
+	publish_logs(sink, 0); /* nothing to say */
+	gate_await(&gate, &gate.entered, 1);
+	publish_logs(sink, 2);
+	publish_logs(sink, 2);
+	publish_logs(sink, 3); /* 4 in delivery + 4 + 3 > 10 */
+	sink_stats(sink, &stats);
+	assert_int_equal(stats.queued, 8);
+	assert_int_equal(stats.dropped, 3);
+	gate_set(&gate, &gate.open, true);
+	sink_close(sink, &stats);
+	assert_int_equal(gate.entered, 2); /* 4 | 2 + 2 */
+	assert_int_equal(gate.last_batch, 2);
+	assert_int_equal(stats.delivered, 3 + 3);
+	assert_int_equal(stats.failed, 2);
+	assert_int_equal(gate.frees, 1);
 }
 
 /* A reader that never reads must not hold up the end. */
 static void test_stalled_pipe(void **state)
 {
 	const struct clock_base clock = {0};
+	struct output_file *file;
 	struct sink_stats stats;
 	struct sink *sink;
 	int fds[2];
 
 	(void)state;
 	assert_int_equal(pipe(fds), 0);
-	sink = export_json_new(fds[1], true, &clock);
+	file = output_file_of_fd(fds[1]);
+	sink = export_json_new(file, &clock);
+	output_file_unref(file); /* the sink has its own */
 	for (int i = 0; i < 20; i++)
 		publish(sink, 500); /* some 3 MB into a pipe of 64 KiB */
 	sink_close(sink, &stats);
-	assert_int_equal(stats.delivered_spans + stats.failed_spans + stats.dropped_spans, 10000);
-	assert_true(stats.failed_spans > 0);
+	assert_int_equal(stats.delivered + stats.failed + stats.dropped, 10000);
+	assert_true(stats.failed > 0);
 	close(fds[0]);
+	close(fds[1]);
 }
 
 int main(void)
@@ -295,6 +364,7 @@ int main(void)
 	    cmocka_unit_test(test_linger_fills_a_batch),
 	    cmocka_unit_test(test_end_is_bounded),
 	    cmocka_unit_test(test_sleep_ends_at_stop),
+	    cmocka_unit_test(test_logs),
 	    cmocka_unit_test(test_stalled_pipe),
 	};
 

@@ -284,7 +284,7 @@ static void test_sink(void **state)
 		trace_unref(trace);
 	}
 	sink_close(sink, &delivered);
-	assert_int_equal(delivered.delivered_spans, 100);
+	assert_int_equal(delivered.delivered, 100);
 	why_collector_stats(c.collector, &stats);
 	assert_int_equal(stats.requests, 100);
 	case_release(&c);

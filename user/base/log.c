@@ -2,6 +2,7 @@
 /* Own messages on stderr, one write per line so that lines of several threads do not mix. */
 #include "base/log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -11,6 +12,40 @@ enum {
 };
 
 static _Atomic(enum log_level) current_level = LOG_LEVEL_INFO;
+
+static struct {
+	pthread_rwlock_t lock; /* readers call */
+	log_observer *call;
+	void *ctx;
+} observer = {.lock = PTHREAD_RWLOCK_INITIALIZER};
+
+static _Thread_local bool hidden;
+
+void log_set_observer(log_observer *call, void *ctx)
+{
+	pthread_rwlock_wrlock(&observer.lock);
+	observer.call = call;
+	observer.ctx = ctx;
+	pthread_rwlock_unlock(&observer.lock);
+}
+
+void log_hide_thread(void)
+{
+	hidden = true;
+}
+
+/* Hidden meanwhile, so that an observer who logs does not come back here. */
+static void tell_observer(enum log_level level, const char *text)
+{
+	if (hidden)
+		return;
+	hidden = true;
+	pthread_rwlock_rdlock(&observer.lock);
+	if (observer.call)
+		observer.call(observer.ctx, level, text);
+	pthread_rwlock_unlock(&observer.lock);
+	hidden = false;
+}
 
 void log_set_level(enum log_level level)
 {
@@ -39,6 +74,7 @@ void log_write(enum log_level level, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	fprintf(stderr, "zerospan: %s%s\n", prefix[level], text);
+	tell_observer(level, text);
 }
 
 bool log_limit_pass(struct log_limit *limit, uint64_t now_ns, uint64_t *ret_suppressed)

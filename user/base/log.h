@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The program's own messages, on stderr. Texts are lower case without a full stop: what was tried,
- * the subject in quotes, the remedy. A repeating message goes through a log_limit. The level is one
- * of the two mutable globals of the program.
+ * the subject in quotes, the remedy. A repeating message goes through a log_limit. The level and the
+ * observer are the program's mutable globals, beside the stop flag.
  */
 #ifndef ZS_BASE_LOG_H
 #define ZS_BASE_LOG_H
@@ -25,6 +25,19 @@ void log_write(enum log_level level, const char *fmt, ...) __attribute__((format
 #define log_warn(...)  log_write(LOG_LEVEL_WARN, __VA_ARGS__)
 #define log_info(...)  log_write(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...) log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
+
+/*
+ * Who gets each line, too, without its prefix; called by the thread that says it, after the level was
+ * looked at. It must not block. What it logs itself is written, but not observed again.
+ */
+typedef void log_observer(void *ctx, enum log_level level, const char *text);
+
+/* NULL: none. When it returns, the one before is in no call any more. Not from an observer. */
+void log_set_observer(log_observer *observer, void *ctx);
+
+/* From now on nothing that this thread says is observed: for those who deliver what is observed, since
+ * their failures would never end. */
+void log_hide_thread(void);
 
 /* One line per minute and call site: keep one static-lifetime struct per message, zero-initialised.
  */

@@ -77,6 +77,38 @@ int option_percent(const char *text, double *ret_percent)
 	return 0;
 }
 
+int option_size(const char *text, uint64_t *ret_bytes)
+{
+	static const char units[] = "KMG";
+	const char *unit, *hit;
+	double bytes;
+
+	if (parse_number(text, &bytes, &unit))
+		return -EINVAL;
+	if (*unit) {
+		hit = strchr(units, *unit);
+		if (!hit || unit[1])
+			return -EINVAL;
+		for (const char *u = units; u <= hit; u++)
+			bytes *= 1024;
+	}
+	if (!(bytes >= 1 && bytes < (double)(1ULL << 53)))
+		return -EINVAL;
+	*ret_bytes = (uint64_t)bytes;
+	return 0;
+}
+
+int option_count(const char *text, uint64_t max, uint64_t *ret_count)
+{
+	size_t digits = strspn(text, "0123456789");
+	unsigned long long count = strtoull(text, NULL, 10); /* ULLONG_MAX when too many digits */
+
+	if (digits == 0 || text[digits] || count < 1 || count > max)
+		return -EINVAL;
+	*ret_count = count;
+	return 0;
+}
+
 int option_port(const char *text)
 {
 	size_t digits = strspn(text, "0123456789");

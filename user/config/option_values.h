@@ -14,6 +14,12 @@ int option_duration(const char *text, uint64_t *ret_ns);
 /* "10", "2.5%": above 0, up to 100. */
 int option_percent(const char *text, double *ret_percent);
 
+/* "65536", "64K", "1.5M", "2G" (powers of 1024): at least 1 byte, less than 2^53. */
+int option_size(const char *text, uint64_t *ret_bytes);
+
+/* 1 to max in digits. */
+int option_count(const char *text, uint64_t max, uint64_t *ret_count);
+
 /* 0 to 65535 in digits: the port. */
 int option_port(const char *text);
 

@@ -98,6 +98,21 @@ static int set_output(struct options *o, const char *value)
 	return *value ? 0 : -EINVAL;
 }
 
+static int set_output_max_size(struct options *o, const char *value)
+{
+	return option_size(value, &o->output_max_bytes);
+}
+
+static int set_output_keep(struct options *o, const char *value)
+{
+	uint64_t n;
+
+	if (option_count(value, OPTIONS_OUTPUT_KEEP_MAX, &n))
+		return -EINVAL;
+	o->output_keep = (unsigned int)n;
+	return 0;
+}
+
 static int set_record(struct options *o, const char *value)
 {
 	o->record = value;
@@ -228,6 +243,10 @@ static const struct option_row {
 	"write OTLP/JSON lines to FILE (with --format otlp-json: instead of stdout)"},
     {NULL, 0, "otlp-endpoint", "URL", COMMAND_RUN, add_otlp,
 	"send OTLP there instead of where OTEL_EXPORTER_OTLP_ENDPOINT says; repeatable, each with its own queue"},
+    {NULL, 0, "output-max-size", "SIZE", TRACES, set_output_max_size,
+	"begin a new FILE when it would get larger (64K, 100M, 2G): the old ones are FILE.1, FILE.2 and so on"},
+    {NULL, 0, "output-keep", "N", TRACES, set_output_keep,
+	"of the old ones, keep so many (default 5, at most 1000)"},
     {NULL, 0, "record", "FILE", OBSERVE, set_record,
 	"record everything for zerospan replay, secrets in messages and SQL too (mode 0600)"},
     {NULL, 0, "listen", "ADDR:PORT", COMMAND_RUN, set_listen,
@@ -443,10 +462,24 @@ static int find_format(struct options *o, struct buf *message)
 	return 0;
 }
 
+/* Options that say how something is done need the option that says what. */
+static int check_output(const struct options *o, struct buf *message)
+{
+	if (o->output_max_bytes && !o->output)
+		buf_append_cstr(message, "'--output-max-size' needs '--output FILE'");
+	else if (o->output_keep && !o->output_max_bytes)
+		buf_append_cstr(message, "'--output-keep' needs '--output-max-size SIZE'");
+	else
+		return 0;
+	return -EINVAL;
+}
+
 static int check_complete(const struct options *o, struct buf *message)
 {
 	if (o->help || o->version)
 		return 0;
+	if (check_output(o, message))
+		return -EINVAL;
 	if (!o->command) {
 		buf_append_cstr(message, "no command given, see zerospan --help");
 		return -EINVAL;

@@ -54,6 +54,10 @@ enum output_format {
 /* Unless --stack-over says otherwise. */
 #define OPTIONS_STACK_OVER_NS (10 * NS_PER_MS)
 
+/* Unless --output-keep says otherwise, and what it may say. */
+#define OPTIONS_OUTPUT_KEEP     5
+#define OPTIONS_OUTPUT_KEEP_MAX 1000
+
 struct options {
 	enum command command;
 	struct {
@@ -70,6 +74,8 @@ struct options {
 	const char *output;                 /* file for OTLP/JSON lines, NULL none */
 	const char *otlp[OPTIONS_MAX_OTLP]; /* endpoints instead of the environment's, from argv */
 	size_t n_otlp;
+	uint64_t output_max_bytes;              /* rotate it by this size; 0: never */
+	unsigned int output_keep;               /* old files that stay; 0: as many as by default */
 	const char *record;                     /* file to record to, NULL none */
 	uint64_t duration_ns;                   /* 0: until interrupted */
 	uint64_t slower_than_ns;                /* why: what counts as slow; 0: it decides */

@@ -12,30 +12,57 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "export/otlp_options.h"
+#include "export/output_file.h"
 #include "export/sink.h"
 #include "metric/metric.h"
 
 /*
- * The two that write text expect SIGPIPE to be ignored; a closed pipe then counts as failed spans.
- * All makers return NULL and errno on failure.
+ * Those that write lines take a reference on the file, which several may share, and expect SIGPIPE to
+ * be ignored; a closed pipe then counts as failed spans. All makers return NULL and errno on failure.
  */
 
-/* Trees for people on file descriptor fd. colour: ANSI colours. The descriptor stays the caller's.
- */
-struct sink *export_tree_new(int fd, bool colour, const struct clock_base *clock);
+/* Trees for people. colour: ANSI colours. */
+struct sink *export_tree_new(struct output_file *file, bool colour, const struct clock_base *clock);
 
-/* One OTLP/JSON TracesData object per trace and line (OpenTelemetry file exporter) to fd, which the
- * sink closes if owns_fd, also on failure. */
-struct sink *export_json_new(int fd, bool owns_fd, const struct clock_base *clock);
+/* One OTLP/JSON TracesData object per trace and line (OpenTelemetry file exporter). */
+struct sink *export_json_new(struct output_file *file, const struct clock_base *clock);
+
+/* Log records: a line each for people, and one OTLP/JSON LogsData object per batch and line. */
+struct sink *export_console_logs_new(struct output_file *file, const struct clock_base *clock);
+struct sink *export_json_logs_new(struct output_file *file, const struct clock_base *clock);
 
 /* Traces over OTLP, by HTTP or gRPC, with retry, back-off with jitter and partial success; options are copied.
  * NULL and errno on failure; a certificate or key that cannot be read is one. */
 struct sink *export_otlp_new(const struct otlp_options *options, const struct clock_base *clock);
 
+/*
+ * Where requests with log records go: the transport of OTLP. Functions as in struct sink_driver, ctx first;
+ * interrupt and free may be NULL.
+ */
+struct otlp_logs_target {
+	const char *name; /* as that of a sink_driver; outlives the sink */
+	/* Send one ExportLogsServiceRequest, borrowed, with n records, retries included; returns how
+	 * many the destination took. Ends early when sink_stopping(). */
+	size_t (*send)(void *ctx, struct sink *sink, const struct buf *request, size_t n);
+	void (*interrupt)(void *ctx);
+	void (*free)(void *ctx);
+	void *ctx;
+};
+
+/* Log records as OTLP in protobuf to a target. A field of queue that is 0 takes its default (2048 and
+ * 512 records, 1 s, 5 s: those of the batch processor of the OpenTelemetry SDK). Owns target->ctx, also on
+ * failure. NULL and errno. */
+struct sink *export_otlp_logs_new(const struct otlp_logs_target *target,
+    const struct sink_options *queue, const struct clock_base *clock);
+
 /* --- encoders, pure, for tests and for the sinks; out->failed tells of a lack of memory ------ */
 
 /* Append the tree of one trace (several lines). */
 void encode_tree(struct buf *out, const struct trace *trace, bool colour);
+
+/* Append a line for each record. */
+void encode_logs_text(
+    struct buf *out, const struct log_batch *batch, const struct clock_base *clock);
 
 /* Append one TracesData JSON object without line end for n traces. */
 void encode_otlp_json(
@@ -55,6 +82,11 @@ size_t encode_otlp_metrics_protobuf(struct buf *out, const struct metric_snapsho
     const struct service *own, const struct clock_base *clock);
 size_t encode_otlp_metrics_json(struct buf *out, const struct metric_snapshot *snapshot,
     const struct service *own, const struct clock_base *clock);
+/* The same two for log records: one LogsData object, one ExportLogsServiceRequest. */
+void encode_otlp_logs_json(
+    struct buf *out, struct log_batch *const *logs, size_t n, const struct clock_base *clock);
+size_t encode_otlp_logs_protobuf(
+    struct buf *out, struct log_batch *const *logs, size_t n, const struct clock_base *clock);
 
 /* Append the Prometheus text exposition, format 0.0.4. */
 void encode_prometheus_text(struct buf *out, const struct metric_snapshot *snapshot);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Grouping of spans by service, a counting sort; see otlp_batch.h. */
+/* Grouping of spans and log records by service, a counting sort; see otlp_batch.h. */
 #include "export/otlp_batch.h"
 
 #include <errno.h>
@@ -29,52 +29,89 @@ static size_t group_of(struct otlp_batch *batch, const struct service *service, 
 	return batch->n_groups++;
 }
 
-/* Give each span its group, in slot order of the traces, and count. */
-static void assign_groups(
-    struct otlp_batch *batch, struct trace *const *traces, size_t n, size_t *slot)
+/* What is sorted: an item where it was found, and the group it goes to. */
+struct found {
+	const void *item;
+	size_t group;
+};
+
+/* Room for n items; *ret_found belongs to the same block. */
+static int batch_alloc(struct otlp_batch *batch, size_t n, struct found **ret_found)
 {
-	size_t hint = 0, k = 0;
+	*batch = (struct otlp_batch){0};
+	batch->groups =
+	    malloc(n * (sizeof(*batch->groups) + sizeof(*batch->items) + sizeof(**ret_found)) + 1);
+	if (!batch->groups)
+		return -ENOMEM;
+	batch->items = (const void **)(batch->groups + n);
+	*ret_found = (struct found *)(batch->items + n);
+	return 0;
+}
 
-	for (size_t i = 0; i < n; i++) {
-		for (size_t j = 0; j < traces[i]->n_spans; j++) {
-			const struct span *span = traces[i]->spans[j];
+static void find(struct otlp_batch *batch, struct found *found, const void *item,
+    const struct service *service, size_t n_attrs)
+{
+	size_t n = batch->n_items++;
 
-			hint = group_of(batch, span->service, hint);
-			batch->groups[hint].n_spans++;
-			batch->n_attrs += span->n_attrs;
-			slot[k++] = hint;
-		}
+	found[n].item = item;
+	found[n].group = group_of(batch, service, n ? found[n - 1].group : 0);
+	batch->groups[found[n].group].n_items++;
+	batch->n_attrs += n_attrs;
+}
+
+static void sort(struct otlp_batch *batch, const struct found *found)
+{
+	size_t first = 0;
+
+	for (size_t g = 0; g < batch->n_groups; g++) {
+		batch->groups[g].first = first;
+		first += batch->groups[g].n_items;
+		batch->groups[g].n_items = 0; /* counts up again below */
+	}
+	for (size_t i = 0; i < batch->n_items; i++) {
+		struct otlp_group *group = &batch->groups[found[i].group];
+
+		batch->items[group->first + group->n_items++] = found[i].item;
 	}
 }
 
 int otlp_batch_init(struct otlp_batch *batch, struct trace *const *traces, size_t n)
 {
-	size_t n_spans = 0, first = 0, k = 0;
-	size_t *slot;
+	size_t n_items = 0;
+	struct found *found;
 
-	*batch = (struct otlp_batch){0};
 	for (size_t i = 0; i < n; i++)
-		n_spans += traces[i]->n_spans;
-	batch->groups =
-	    malloc(n_spans * (sizeof(*batch->groups) + sizeof(*batch->spans) + sizeof(*slot)) + 1);
-	if (!batch->groups)
+		n_items += traces[i]->n_spans;
+	if (batch_alloc(batch, n_items, &found))
 		return -ENOMEM;
-	batch->spans = (const struct span **)(batch->groups + n_spans);
-	slot = (size_t *)(batch->spans + n_spans);
-	assign_groups(batch, traces, n, slot);
-	for (size_t g = 0; g < batch->n_groups; g++) {
-		batch->groups[g].first = first;
-		first += batch->groups[g].n_spans;
-		batch->groups[g].n_spans = 0; /* counts up again below */
-	}
 	for (size_t i = 0; i < n; i++) {
 		for (size_t j = 0; j < traces[i]->n_spans; j++) {
-			struct otlp_group *group = &batch->groups[slot[k++]];
+			const struct span *span = traces[i]->spans[j];
 
-			batch->spans[group->first + group->n_spans++] = traces[i]->spans[j];
+			find(batch, found, span, span->service, span->n_attrs);
 		}
 	}
-	batch->n_spans = n_spans;
+	sort(batch, found);
+	return 0;
+}
+
+int otlp_batch_init_logs(struct otlp_batch *batch, struct log_batch *const *logs, size_t n)
+{
+	size_t n_items = 0;
+	struct found *found;
+
+	for (size_t i = 0; i < n; i++)
+		n_items += logs[i]->n_records;
+	if (batch_alloc(batch, n_items, &found))
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = 0; j < logs[i]->n_records; j++) {
+			const struct log_record *record = logs[i]->records[j];
+
+			find(batch, found, record, record->service, record->n_attrs);
+		}
+	}
+	sort(batch, found);
 	return 0;
 }
 

@@ -222,14 +222,14 @@ static void read_queue(const struct reading *r)
 {
 	struct sink_options *queue = &r->options->queue;
 
-	queue->max_queue_spans = read_queue_number(r, "MAX_QUEUE_SIZE", QUEUE_MAX_ITEMS);
-	queue->max_batch_spans = read_queue_number(r, "MAX_EXPORT_BATCH_SIZE", QUEUE_MAX_ITEMS);
+	queue->max_queue_items = read_queue_number(r, "MAX_QUEUE_SIZE", QUEUE_MAX_ITEMS);
+	queue->max_batch_items = read_queue_number(r, "MAX_EXPORT_BATCH_SIZE", QUEUE_MAX_ITEMS);
 	queue->linger_ns = read_queue_number(r, "SCHEDULE_DELAY", INT32_MAX) * NS_PER_MS;
 	r->options->retry_elapsed_ms = read_queue_number(r, "EXPORT_TIMEOUT", INT32_MAX);
-	if (queue->max_queue_spans && queue->max_batch_spans > queue->max_queue_spans) {
+	if (queue->max_queue_items && queue->max_batch_items > queue->max_queue_items) {
 		log_warn("batches of %zu do not fit into a queue of %zu, they are as long as it",
-		    queue->max_batch_spans, queue->max_queue_spans);
-		queue->max_batch_spans = queue->max_queue_spans;
+		    queue->max_batch_items, queue->max_queue_items);
+		queue->max_batch_items = queue->max_queue_items;
 	}
 }
 

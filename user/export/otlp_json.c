@@ -7,6 +7,7 @@
 #include "export/exporters.h"
 #include "export/otlp_attrs.h"
 #include "export/otlp_batch.h"
+#include "export/otlp_json_group.h"
 #include "export/put.h"
 
 /* Upper bound of the fixed text around one span (the longest forms below). */
@@ -94,28 +95,6 @@ static void append_span(struct buf *out, const struct span *span, const struct c
 	out->data[out->len] = '\0';
 }
 
-static void append_resource(struct buf *out, const struct service *service)
-{
-	size_t n = service ? service->n_attrs : 0;
-	size_t bound = SPAN_FIXED_MAX + otlp_json_attrs_bound(otlp_sdk_attrs, OTLP_N_SDK_ATTRS) +
-	    (n ? otlp_json_attrs_bound(service->attrs, n) : 0);
-	char *p;
-
-	if (buf_reserve(out, bound))
-		return;
-	p = PUT_LIT(out->data + out->len, "{\"resource\":{\"attributes\":[");
-	if (n) {
-		p = otlp_put_json_attrs(p, service->attrs, n);
-		*p++ = ',';
-	}
-	p = otlp_put_json_attrs(p, otlp_sdk_attrs, OTLP_N_SDK_ATTRS);
-	p = PUT_LIT(p,
-	    "]},\"scopeSpans\":[{\"scope\":{\"name\":\"" OTLP_SCOPE_NAME
-	    "\",\"version\":\"" ZEROSPAN_VERSION "\"},\"spans\":[");
-	out->len = (size_t)(p - out->data);
-	out->data[out->len] = '\0';
-}
-
 void encode_otlp_json(
     struct buf *out, struct trace *const *traces, size_t n, const struct clock_base *clock)
 {
@@ -131,15 +110,13 @@ void encode_otlp_json(
 
 		if (g)
 			buf_append_char(out, ',');
-		append_resource(out, group->service);
-		for (size_t i = 0; i < group->n_spans; i++) {
+		otlp_json_begin_group(out, group->service, "scopeSpans", "spans");
+		for (size_t i = 0; i < group->n_items; i++) {
 			if (i)
 				buf_append_char(out, ',');
-			append_span(out, batch.spans[group->first + i], clock);
+			append_span(out, otlp_batch_span(&batch, group->first + i), clock);
 		}
-		buf_append_cstr(out,
-		    "],\"schemaUrl\":\"" OTLP_SCHEMA_URL "\"}],\"schemaUrl\":\"" OTLP_SCHEMA_URL
-		    "\"}");
+		otlp_json_end_group(out);
 	}
 	buf_append_cstr(out, "]}");
 	otlp_batch_release(&batch);

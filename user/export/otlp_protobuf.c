@@ -75,7 +75,7 @@ static bool has_link(const struct span *span)
 
 static int arena_init(struct arena *arena, const struct otlp_batch *batch)
 {
-	size_t groups = batch->n_groups, spans = batch->n_spans, attrs = batch->n_attrs;
+	size_t groups = batch->n_groups, spans = batch->n_items, attrs = batch->n_attrs;
 	size_t bytes = spans * SPAN_TIME_ATTRS_MAX * OTLP_ATTR_FIXED_MAX, names = 0;
 	size_t links = 0;
 
@@ -88,10 +88,11 @@ static int arena_init(struct arena *arena, const struct otlp_batch *batch)
 		bytes += service ? otlp_attrs_bound(service->attrs, service->n_attrs) : 0;
 	}
 	for (size_t i = 0; i < spans; i++) {
-		bytes += otlp_attrs_bound(batch->spans[i]->attrs, batch->spans[i]->n_attrs);
-		bytes += span_time_text_max(batch->spans[i]);
-		names += batch->spans[i]->name.len + batch->spans[i]->trace_state.len;
-		links += has_link(batch->spans[i]);
+		const struct span *span = otlp_batch_span(batch, i);
+
+		bytes += otlp_attrs_bound(span->attrs, span->n_attrs) + span_time_text_max(span);
+		names += span->name.len + span->trace_state.len;
+		links += has_link(span);
 	}
 	arena->bound = bytes + names + spans * SPAN_FIXED_MAX + groups * GROUP_FIXED_MAX;
 	arena->memory = malloc(groups * (sizeof(*arena->groups) + sizeof(*arena->group_list)) +
@@ -174,10 +175,10 @@ static void add_group(struct arena *arena, const struct otlp_batch *batch,
 	to->resource.n_attributes = (size_t)(arena->attrs - to->resource.attributes);
 	to->scope_spans.scope = &shared->scope;
 	to->scope_spans.schema_url = (char *)(uintptr_t)OTLP_SCHEMA_URL;
-	to->scope_spans.n_spans = group->n_spans;
+	to->scope_spans.n_spans = group->n_items;
 	to->scope_spans.spans = arena->span_list;
-	for (size_t i = 0; i < group->n_spans; i++)
-		add_span(arena, batch->spans[group->first + i], shared);
+	for (size_t i = 0; i < group->n_items; i++)
+		add_span(arena, otlp_batch_span(batch, group->first + i), shared);
 	to->scope_spans_list[0] = &to->scope_spans;
 	to->resource_spans.resource = &to->resource;
 	to->resource_spans.n_scope_spans = 1;
@@ -212,7 +213,7 @@ static size_t encode_batch(
 	if (buf_reserve(out, arena.bound) == 0) {
 		out->len += protobuf_c_message_pack(&request.base, (uint8_t *)out->data + out->len);
 		out->data[out->len] = '\0';
-		n = batch->n_spans;
+		n = batch->n_items;
 	}
 	free(arena.memory);
 	return n;

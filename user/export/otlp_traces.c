@@ -83,8 +83,8 @@ struct sink *export_otlp_new(const struct otlp_options *options, const struct cl
 	    .name = "otlp_grpc", .deliver = deliver, .interrupt = interrupt, .free = otlp_free};
 	const struct sink_options *want = &options->queue;
 	const struct sink_options queue = {
-	    .max_queue_spans = or_default(want->max_queue_spans, QUEUE_SPANS),
-	    .max_batch_spans = or_default(want->max_batch_spans, BATCH_SPANS),
+	    .max_queue_items = or_default(want->max_queue_items, QUEUE_SPANS),
+	    .max_batch_items = or_default(want->max_batch_items, BATCH_SPANS),
 	    .linger_ns = or_default(want->linger_ns, LINGER_MS * NS_PER_MS),
 	    .flush_timeout_ns = or_default(want->flush_timeout_ns, FLUSH_MS * NS_PER_MS)};
 	struct otlp_traces *otlp = calloc(1, sizeof(*otlp));

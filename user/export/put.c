@@ -48,6 +48,27 @@ char *put_hex(char *p, const uint8_t *bytes, size_t len)
 	return p;
 }
 
+char *put_base64(char *p, const uint8_t *bytes, size_t len)
+{
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	for (size_t i = 0; i < len; i += 3) {
+		size_t n = len - i < 3 ? len - i : 3;
+		uint32_t group = (uint32_t)bytes[i] << 16;
+
+		if (n > 1)
+			group |= (uint32_t)bytes[i + 1] << 8;
+		if (n > 2)
+			group |= bytes[i + 2];
+		*p++ = digits[group >> 18];
+		*p++ = digits[group >> 12 & 63];
+		*p++ = n > 1 ? digits[group >> 6 & 63] : '=';
+		*p++ = n > 2 ? digits[group & 63] : '=';
+	}
+	return p;
+}
+
 /*
  * 15 significant digits survive decimal to double and back, so when they read back equal, "%g",
  * which drops trailing zeros, has found the shortest form; 17 digits always do.

@@ -33,6 +33,11 @@ char *put_i64(char *p, int64_t value);
 /* Lower-case hex, 2 * len bytes. */
 char *put_hex(char *p, const uint8_t *bytes, size_t len);
 
+#define PUT_BASE64_LEN(len) (((len) + 2) / 3 * 4)
+
+/* Base64 with padding (RFC 4648 section 4): PUT_BASE64_LEN(len) bytes. */
+char *put_base64(char *p, const uint8_t *bytes, size_t len);
+
 /*
  * The shortest decimal that reads back as the same double; integers without a point up to 15
  * digits; "NaN", "+Inf", "-Inf" as Prometheus spells them.

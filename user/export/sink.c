@@ -2,10 +2,11 @@
 /*
  * The queue and the thread of one destination; see sink.h. Knows nothing of formats.
  *
- * The queue is a ring of trace pointers. A trace holds at least one span, so a ring with as many
- * slots as spans are allowed is never the tighter bound, and publishing allocates nothing.
+ * The queue is a ring of parcels: traces, or batches of log records, which differ in a table of
+ * functions only. A parcel holds at least one item, so a ring with as many slots as items are
+ * allowed is never the tighter bound, and publishing allocates nothing.
  *
- * Ending has two steps. `closing`: no new traces, the thread drains the queue. `stopping`: the
+ * Ending has two steps. `closing`: no new parcels, the thread drains the queue. `stopping`: the
  * flush time is over; drivers give up at once and what is left counts as dropped.
  */
 #include "export/sink.h"
@@ -17,30 +18,88 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/log.h"
 #include "base/priority.h"
+
+/* What a queue must know of a parcel. */
+struct parcel_ops {
+	size_t (*items)(const void *parcel);
+	void *(*ref)(void *parcel);
+	void (*unref)(void *parcel);
+	size_t (*deliver)(struct sink *sink, void *const *parcels, size_t n, size_t *ret_failed);
+};
 
 struct sink {
 	const struct sink_driver *ops;
+	const struct parcel_ops *parcel;
 	void *driver;
 	struct sink_options options;
 	pthread_t thread;
 	atomic_bool stopping;
-	bool patient; /* set before there are traces */
+	bool patient; /* set before there are parcels */
 
 	pthread_mutex_t lock; /* guards everything below */
-	pthread_cond_t work;  /* a first trace, a full batch, closing, stopping */
+	pthread_cond_t work;  /* a first parcel, a full batch, closing, stopping */
 	pthread_cond_t ended; /* the thread has drained the queue */
 	pthread_cond_t room;  /* a batch is delivered; patient sinks only */
 	bool closing;
 	bool done;
-	struct trace **ring; /* max_queue_spans slots */
-	size_t head;         /* oldest */
-	size_t n_traces;
-	size_t waiting_spans;  /* in the ring */
-	size_t inflight_spans; /* being delivered */
+	void **ring; /* max_queue_items slots */
+	size_t head; /* oldest */
+	size_t n_parcels;
+	size_t waiting_items;  /* in the ring */
+	size_t inflight_items; /* being delivered */
 	struct sink_stats stats;
-	struct trace **batch; /* the thread's own: traces being delivered */
+	void **batch; /* the thread's own: parcels being delivered */
 };
+
+static size_t trace_items(const void *trace)
+{
+	return ((const struct trace *)trace)->n_spans;
+}
+
+static void *ref_trace(void *trace)
+{
+	return trace_ref(trace);
+}
+
+static void unref_trace(void *trace)
+{
+	trace_unref(trace);
+}
+
+static size_t deliver_traces(struct sink *sink, void *const *parcels, size_t n, size_t *ret_failed)
+{
+	return sink->ops->deliver(
+	    sink->driver, sink, (struct trace *const *)parcels, n, ret_failed);
+}
+
+static const struct parcel_ops trace_ops = {
+    .items = trace_items, .ref = ref_trace, .unref = unref_trace, .deliver = deliver_traces};
+
+static size_t log_items(const void *batch)
+{
+	return ((const struct log_batch *)batch)->n_records;
+}
+
+static void *ref_logs(void *batch)
+{
+	return log_batch_ref(batch);
+}
+
+static void unref_logs(void *batch)
+{
+	log_batch_unref(batch);
+}
+
+static size_t deliver_logs(struct sink *sink, void *const *parcels, size_t n, size_t *ret_failed)
+{
+	return sink->ops->deliver_logs(
+	    sink->driver, sink, (struct log_batch *const *)parcels, n, ret_failed);
+}
+
+static const struct parcel_ops log_ops = {
+    .items = log_items, .ref = ref_logs, .unref = unref_logs, .deliver = deliver_logs};
 
 static struct timespec to_timespec(uint64_t ns)
 {
@@ -48,15 +107,15 @@ static struct timespec to_timespec(uint64_t ns)
 	    .tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
 }
 
-/* Move the oldest trace out of the ring; the caller holds the lock and has checked n_traces. */
-static struct trace *ring_pop(struct sink *sink)
+/* Move the oldest parcel out of the ring; the caller holds the lock and has checked n_parcels. */
+static void *ring_pop(struct sink *sink)
 {
-	struct trace *trace = sink->ring[sink->head];
+	void *parcel = sink->ring[sink->head];
 
-	sink->head = (sink->head + 1) % sink->options.max_queue_spans;
-	sink->n_traces--;
-	sink->waiting_spans -= trace->n_spans;
-	return trace;
+	sink->head = (sink->head + 1) % sink->options.max_queue_items;
+	sink->n_parcels--;
+	sink->waiting_items -= sink->parcel->items(parcel);
+	return parcel;
 }
 
 /* Wait until a batch is due. Returns false when the queue is empty for good. */
@@ -64,13 +123,13 @@ static bool wait_for_batch(struct sink *sink)
 {
 	struct timespec deadline;
 
-	while (sink->n_traces == 0 && !sink->closing)
+	while (sink->n_parcels == 0 && !sink->closing)
 		pthread_cond_wait(&sink->work, &sink->lock);
-	if (sink->n_traces == 0)
+	if (sink->n_parcels == 0)
 		return false;
 	deadline = to_timespec(clock_monotonic_ns() + sink->options.linger_ns);
 	while (sink->options.linger_ns && !sink->closing &&
-	    sink->waiting_spans < sink->options.max_batch_spans)
+	    sink->waiting_items < sink->options.max_batch_items)
 		if (pthread_cond_timedwait(&sink->work, &sink->lock, &deadline) == ETIMEDOUT)
 			break;
 	return true;
@@ -82,11 +141,11 @@ static size_t take_batch(struct sink *sink)
 
 	do {
 		sink->batch[n] = ring_pop(sink);
-		sink->inflight_spans += sink->batch[n]->n_spans;
+		sink->inflight_items += sink->parcel->items(sink->batch[n]);
 		n++;
-	} while (sink->n_traces &&
-	    sink->inflight_spans + sink->ring[sink->head]->n_spans <=
-		sink->options.max_batch_spans);
+	} while (sink->n_parcels &&
+	    sink->inflight_items + sink->parcel->items(sink->ring[sink->head]) <=
+		sink->options.max_batch_items);
 	return n;
 }
 
@@ -97,14 +156,14 @@ static void deliver_batch(struct sink *sink)
 	size_t failed = 0, delivered;
 
 	pthread_mutex_unlock(&sink->lock);
-	delivered = sink->ops->deliver(sink->driver, sink, sink->batch, n, &failed);
+	delivered = sink->parcel->deliver(sink, sink->batch, n, &failed);
 	for (size_t i = 0; i < n; i++)
-		trace_unref(sink->batch[i]);
+		sink->parcel->unref(sink->batch[i]);
 	pthread_mutex_lock(&sink->lock);
-	assert(delivered + failed == sink->inflight_spans);
-	sink->stats.delivered_spans += delivered;
-	sink->stats.failed_spans += failed;
-	sink->inflight_spans = 0;
+	assert(delivered + failed == sink->inflight_items);
+	sink->stats.delivered += delivered;
+	sink->stats.failed += failed;
+	sink->inflight_items = 0;
 	if (sink->patient)
 		pthread_cond_signal(&sink->room);
 }
@@ -122,11 +181,14 @@ static void *sink_thread(void *arg)
 {
 	struct sink *sink = arg;
 
+	/* What fails here would become a record that fails here. */
+	if (sink->parcel == &log_ops)
+		log_hide_thread();
 	priority_raise(sink->ops->name);
 	pthread_mutex_lock(&sink->lock);
 	while (wait_for_batch(sink) && !atomic_load(&sink->stopping)) {
 		deliver_batch(sink);
-		if (sink->n_traces == 0)
+		if (sink->n_parcels == 0)
 			flush_driver(sink);
 	}
 	sink->done = true;
@@ -172,19 +234,20 @@ struct sink *sink_new(
 		return NULL;
 	}
 	sink->ops = ops;
+	sink->parcel = ops->deliver ? &trace_ops : &log_ops;
 	sink->driver = driver_data;
 	sink->options = *options;
-	if (sink->options.max_queue_spans == 0)
-		sink->options.max_queue_spans = 1;
-	if (sink->options.max_batch_spans == 0)
-		sink->options.max_batch_spans = 1;
-	sink->stats.queue_capacity = sink->options.max_queue_spans;
+	if (sink->options.max_queue_items == 0)
+		sink->options.max_queue_items = 1;
+	if (sink->options.max_batch_items == 0)
+		sink->options.max_batch_items = 1;
+	sink->stats.queue_capacity = sink->options.max_queue_items;
 	pthread_mutex_init(&sink->lock, NULL);
 	init_cond(&sink->work);
 	init_cond(&sink->ended);
 	init_cond(&sink->room);
-	sink->ring = calloc(sink->options.max_queue_spans, sizeof(*sink->ring));
-	sink->batch = calloc(sink->options.max_batch_spans, sizeof(*sink->batch));
+	sink->ring = calloc(sink->options.max_queue_items, sizeof(*sink->ring));
+	sink->batch = calloc(sink->options.max_batch_items, sizeof(*sink->batch));
 	err = !sink->ring || !sink->batch ? ENOMEM
 					  : pthread_create(&sink->thread, NULL, sink_thread, sink);
 	if (err) {
@@ -200,46 +263,58 @@ void sink_set_patient(struct sink *sink)
 	sink->patient = true;
 }
 
-/* Lock held. A trace that is longer than the whole queue finds none. */
-static bool has_room(const struct sink *sink, size_t n_spans)
+/* Lock held. A parcel that is larger than the whole queue finds none. */
+static bool has_room(const struct sink *sink, size_t items)
 {
-	size_t max = sink->options.max_queue_spans;
-	size_t used = sink->waiting_spans + sink->inflight_spans;
+	size_t max = sink->options.max_queue_items;
+	size_t used = sink->waiting_items + sink->inflight_items;
 
-	return used <= max && n_spans <= max - used;
+	return used <= max && items <= max - used;
+}
+
+static void publish(struct sink *sink, void *parcel)
+{
+	size_t max = sink->options.max_queue_items, batch = sink->options.max_batch_items;
+	size_t items = sink->parcel->items(parcel), before;
+
+	if (items == 0)
+		return;
+	pthread_mutex_lock(&sink->lock);
+	while (sink->patient && items <= max && !has_room(sink, items))
+		pthread_cond_wait(&sink->room, &sink->lock);
+	if (sink->closing || !has_room(sink, items)) {
+		sink->stats.dropped += items;
+		pthread_mutex_unlock(&sink->lock);
+		return;
+	}
+	before = sink->waiting_items;
+	sink->ring[(sink->head + sink->n_parcels) % max] = sink->parcel->ref(parcel);
+	sink->n_parcels++;
+	sink->waiting_items += items;
+	/* The thread sleeps for a first parcel or for a full batch, nothing between. */
+	if (before == 0 || (before < batch && sink->waiting_items >= batch))
+		pthread_cond_signal(&sink->work);
+	pthread_mutex_unlock(&sink->lock);
 }
 
 void sink_publish(struct sink *sink, struct trace *trace)
 {
-	size_t max = sink->options.max_queue_spans, batch = sink->options.max_batch_spans;
-	size_t before;
+	assert(sink->parcel == &trace_ops);
+	publish(sink, trace);
+}
 
-	if (trace->n_spans == 0)
-		return;
-	pthread_mutex_lock(&sink->lock);
-	while (sink->patient && trace->n_spans <= max && !has_room(sink, trace->n_spans))
-		pthread_cond_wait(&sink->room, &sink->lock);
-	if (sink->closing || !has_room(sink, trace->n_spans)) {
-		sink->stats.dropped_spans += trace->n_spans;
-		pthread_mutex_unlock(&sink->lock);
-		return;
-	}
-	before = sink->waiting_spans;
-	sink->ring[(sink->head + sink->n_traces) % max] = trace_ref(trace);
-	sink->n_traces++;
-	sink->waiting_spans += trace->n_spans;
-	/* The thread sleeps for a first trace or for a full batch, nothing between. */
-	if (before == 0 || (before < batch && sink->waiting_spans >= batch))
-		pthread_cond_signal(&sink->work);
-	pthread_mutex_unlock(&sink->lock);
+void sink_publish_logs(struct sink *sink, struct log_batch *batch)
+{
+	assert(sink->parcel == &log_ops);
+	publish(sink, batch);
 }
 
 void sink_stats(struct sink *sink, struct sink_stats *ret_stats)
 {
 	pthread_mutex_lock(&sink->lock);
 	*ret_stats = sink->stats;
-	ret_stats->queued_spans = sink->waiting_spans + sink->inflight_spans;
-	ret_stats->inflight_spans = sink->inflight_spans;
+	ret_stats->queued = sink->waiting_items + sink->inflight_items;
+	ret_stats->inflight = sink->inflight_items;
 	pthread_mutex_unlock(&sink->lock);
 }
 
@@ -291,11 +366,11 @@ void sink_close(struct sink *sink, struct sink_stats *ret_stats)
 	if (!sink)
 		return;
 	sink_stop(sink);
-	while (sink->n_traces) {
-		struct trace *trace = ring_pop(sink);
+	while (sink->n_parcels) {
+		void *parcel = ring_pop(sink);
 
-		sink->stats.dropped_spans += trace->n_spans;
-		trace_unref(trace);
+		sink->stats.dropped += sink->parcel->items(parcel);
+		sink->parcel->unref(parcel);
 	}
 	if (ret_stats)
 		*ret_stats = sink->stats;

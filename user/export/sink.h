@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where finished traces go. Each sink has a thread and a bounded queue of its own, so a slow, dead
+ * Where finished traces go, or log records: a sink takes one of them. Each sink has a thread and a bounded queue of its own, so a slow, dead
  * or lying destination costs only its own queue: publishing never blocks and never fails loudly,
  * and what a full queue refuses is counted. A destination implements struct sink_driver.
  */
@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "span/log_record.h"
 #include "span/span.h"
 
 struct sink;
@@ -27,8 +28,12 @@ struct sink_driver {
 	 */
 	size_t (*deliver)(void *driver, struct sink *sink, struct trace *const *traces, size_t n,
 	    size_t *ret_failed);
+	/* The same for batches of log records and the number of RECORDS. Exactly one of the two is
+	 * set: it says what the sink takes. */
+	size_t (*deliver_logs)(void *driver, struct sink *sink, struct log_batch *const *batches,
+	    size_t n, size_t *ret_failed);
 	/* Write out what is buffered; called when the queue has run empty, so also after the last
-	 * trace. May be NULL. */
+	 * one. May be NULL. */
 	void (*flush)(void *driver);
 	/* Make a blocked deliver look at sink_stopping() now. Called once at most, by another
 	 * thread, after sink_stopping() became true. May be NULL. */
@@ -36,23 +41,25 @@ struct sink_driver {
 	void (*free)(void *driver);
 };
 
+/* Items are spans or log records. */
 struct sink_options {
-	size_t max_queue_spans;    /* waiting and in delivery; a trace that does not fit is refused
-	                              and counted; 0 acts as 1 */
-	size_t max_batch_spans;    /* deliver is called with at least one trace and about this many
-	                              spans */
+	size_t max_queue_items;    /* waiting and in delivery; a trace or batch that does not fit is
+	                              refused and counted; 0 acts as 1 */
+	size_t max_batch_items;    /* deliver is called with at least one trace or batch and about
+	                              this many items */
 	uint64_t linger_ns;        /* wait this long for a batch to fill; 0: deliver at once */
 	uint64_t flush_timeout_ns; /* sink_free waits this long for the queue to drain */
 };
 
+/* Spans or log records. */
 struct sink_stats {
-	uint64_t delivered_spans; /* accepted by the destination */
-	uint64_t failed_spans; /* given up on after the last retry, or refused by the destination */
-	uint64_t dropped_spans;  /* refused because the queue was full, or left at the end of the
-	                            flush time */
-	uint64_t queued_spans;   /* in the queue or being delivered now */
-	uint64_t inflight_spans; /* of those, being delivered now */
-	uint64_t queue_capacity; /* spans */
+	uint64_t delivered; /* accepted by the destination */
+	uint64_t failed;    /* given up on after the last retry, or refused by the destination */
+	uint64_t dropped;   /* refused because the queue was full, or left at the end of the flush
+	                       time */
+	uint64_t queued;    /* in the queue or being delivered now */
+	uint64_t inflight;  /* of those, being delivered now */
+	uint64_t queue_capacity;
 };
 
 /* Starts the thread. Takes ownership of driver_data (freed with ops->free, also on failure). NULL
@@ -64,6 +71,9 @@ struct sink *sink_new(
  * ignored.
  */
 void sink_publish(struct sink *sink, struct trace *trace);
+
+/* The same for log records. Either is for sinks whose driver takes such. */
+void sink_publish_logs(struct sink *sink, struct log_batch *batch);
 
 /* From now on sink_publish waits for room instead of refusing, and sink_free without a limit of time: for a
  * source that can wait. Before the first trace. */

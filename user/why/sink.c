@@ -27,8 +27,8 @@ static const struct sink_driver driver_ops = {.name = "why", .deliver = deliver}
 
 struct sink *why_sink_new(struct why_collector *collector)
 {
-	const struct sink_options options = {.max_queue_spans = WHY_QUEUE_SPANS,
-	    .max_batch_spans = WHY_BATCH_SPANS,
+	const struct sink_options options = {.max_queue_items = WHY_QUEUE_SPANS,
+	    .max_batch_items = WHY_BATCH_SPANS,
 	    .flush_timeout_ns = WHY_FLUSH_MS * NS_PER_MS};
 
 	return sink_new(&driver_ops, collector, &options);

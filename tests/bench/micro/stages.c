@@ -310,8 +310,8 @@ static size_t deliver(
 static struct stage_run *open_queue(const char *recording)
 {
 	static const struct sink_driver nowhere = {.name = "nowhere", .deliver = deliver};
-	static const struct sink_options options = {.max_queue_spans = 16384,
-	    .max_batch_spans = BATCH_SPANS,
+	static const struct sink_options options = {.max_queue_items = 16384,
+	    .max_batch_items = BATCH_SPANS,
 	    .linger_ns = NS_PER_S,
 	    .flush_timeout_ns = NS_PER_S};
 
