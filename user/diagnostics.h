@@ -25,8 +25,4 @@ uint64_t diagnostics_lost(const struct diagnostics *diagnostics);
 /* End: no line is in a sink's hands that was not published. Before the sinks are closed; NULL is fine. */
 void diagnostics_free(struct diagnostics *diagnostics);
 
-/* zerospan itself as a resource: its name, version and pid, and an instance id that is random. NULL:
- * no memory. */
-struct service *diagnostics_service(void);
-
 #endif

@@ -144,6 +144,8 @@ static int open_pipeline(struct observation *o, struct buf *message)
 	options.metrics = o->metrics;
 	options.naming = &o->config->naming;
 	options.journal = o->journal;
+	if (attr_limits_span_may_pass(&o->outputs.limits))
+		options.limits = &o->outputs.limits;
 	o->pipeline = pipeline_new(&options);
 	for (size_t i = 0; o->pipeline && i < o->outputs.n_sinks; i++)
 		pipeline_add_sink(o->pipeline, o->outputs.sinks[i]);

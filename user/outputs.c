@@ -9,6 +9,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "export/metric_lines.h"
+#include "export/otlp_client.h"
+#include "resource.h"
 
 static const char *env(const char *name)
 {
@@ -60,57 +63,151 @@ static int open_terminal(struct outputs *o, const struct options *options, struc
 {
 	bool colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 
-	enum output_format format = terminal_format(options, o->otlp.len > 0);
+	enum output_format format =
+	    terminal_format(options, o->otlp.len > 0 && !o->console[OTLP_TRACES]);
 
-	if (format != FORMAT_TREE && format != FORMAT_OTLP_JSON)
-		return 0;
 	o->terminal = output_file_of_fd(STDOUT_FILENO);
 	if (!o->terminal)
 		return add(o, NULL, "stdout", message);
+	if (format != FORMAT_TREE && format != FORMAT_OTLP_JSON)
+		return 0;
 	return add(o,
 	    format == FORMAT_TREE ? export_tree_new(o->terminal, colour, &o->clock)
 				  : export_json_new(o->terminal, &o->clock),
 	    "stdout", message);
 }
 
-/* An endpoint that cannot be used is no reason to do without the others. */
+/* --- OTLP, and what the environment says of the console --- */
+
+/* An endpoint that cannot be used is no reason to do without the others. Returns -errno if it is one. */
+static int cannot_be_used(const struct otlp_options *otlp, enum otlp_signal signal, int err)
+{
+	if (err == -ENOMEM)
+		return err;
+	log_error("no %s go to %s: reading its certificates or key failed: %s",
+	    otlp_signal_name(signal), otlp->url, strerror(-err));
+	return 0;
+}
+
 static int open_traces(struct outputs *o, const struct otlp_options *otlp, struct buf *message)
 {
-	struct sink *sink = export_otlp_new(otlp, &o->clock);
+	struct sink *sink = export_otlp_new(otlp, OTLP_TRACES, &o->clock);
 
-	if (!sink && errno != ENOMEM) {
-		log_error("no traces go to %s: reading its certificates or key failed: %s",
-		    otlp->url, strerror(errno));
-		return 0;
-	}
+	if (!sink)
+		return cannot_be_used(otlp, OTLP_TRACES, -errno);
 	buf_printf(&o->otlp, "%s%s", o->otlp.len ? ", " : "", otlp->url);
 	return add(o, sink, otlp->url, message);
 }
 
+static int open_logs(struct outputs *o, const struct otlp_options *otlp)
+{
+	struct sink *sink = export_otlp_new(otlp, OTLP_LOGS, &o->clock);
+
+	if (!sink)
+		return cannot_be_used(otlp, OTLP_LOGS, -errno);
+	o->logs[o->n_logs++] = sink;
+	return 0;
+}
+
+/* A periodic exporter to the target, which is moved. */
+static int add_metrics(struct outputs *o, const struct otlp_target *target, struct metrics *metrics,
+    size_t (*encode)(struct buf *out, const struct metric_snapshot *snapshot,
+	const struct service *own, const struct clock_base *clock))
+{
+	struct otlp_metrics_env say = otlp_metrics_from_env(env);
+	const struct otlp_metrics_options options = {.interval_ms = say.interval_ms,
+	    .timeout_ms = say.timeout_ms,
+	    .temporality = say.temporality,
+	    .encode = encode};
+
+	if (say.exponential)
+		metrics_keep_exponential(metrics);
+	o->metrics[o->n_metrics] = otlp_metrics_new(&options, target, metrics, o->self, &o->clock);
+	if (!o->metrics[o->n_metrics])
+		return -errno;
+	o->n_metrics++;
+	return 0;
+}
+
+static int open_metrics(struct outputs *o, const struct otlp_options *otlp, struct metrics *metrics)
+{
+	struct otlp_target target;
+	int err = otlp_client_target(&target, otlp, OTLP_METRICS);
+
+	return err ? cannot_be_used(otlp, OTLP_METRICS, err)
+		   : add_metrics(o, &target, metrics, NULL);
+}
+
 /* One destination: endpoint is a flag's, or NULL for what the environment says. */
-static int open_destination(struct outputs *o, const char *endpoint, struct buf *message)
+static int open_destination(
+    struct outputs *o, const char *endpoint, struct metrics *metrics, struct buf *message)
 {
 	struct otlp_settings settings;
+	const struct otlp_options *signals = settings.signals;
 	int err = otlp_settings_from_env(&settings, env, endpoint);
 
 	if (err) {
 		buf_append_cstr(message, "the OTEL_* environment cannot be used as it is");
 		return err;
 	}
-	if (settings.signals[OTLP_TRACES].url)
-		err = open_traces(o, &settings.signals[OTLP_TRACES], message);
+	if (signals[OTLP_TRACES].url)
+		err = open_traces(o, &signals[OTLP_TRACES], message);
+	if (!err && signals[OTLP_METRICS].url)
+		err = open_metrics(o, &signals[OTLP_METRICS], metrics);
+	if (!err && signals[OTLP_LOGS].url)
+		err = open_logs(o, &signals[OTLP_LOGS]);
+	memcpy(o->console, settings.console, sizeof(o->console));
 	otlp_settings_release(&settings);
 	return err;
 }
 
-static int open_otlp(struct outputs *o, const struct options *options, struct buf *message)
+static int open_otlp(
+    struct outputs *o, const struct options *options, struct metrics *metrics, struct buf *message)
 {
-	int err = options->n_otlp ? 0 : open_destination(o, NULL, message);
+	int err = 0;
 
+	o->self = service_self();
+	if (!o->self)
+		return -ENOMEM;
+	if (!options->n_otlp)
+		err = open_destination(o, NULL, metrics, message);
 	for (size_t i = 0; i < options->n_otlp && !err; i++)
-		err = open_destination(o, options->otlp[i], message);
+		err = open_destination(o, options->otlp[i], metrics, message);
 	return err;
 }
+
+/* Metrics and log lines on the terminal, by OTEL_{METRICS,LOGS}_EXPORTER=console; traces are shown there as trees. */
+static int open_console(struct outputs *o, struct metrics *metrics)
+{
+	if (o->console[OTLP_METRICS]) {
+		struct otlp_target target;
+		int err = metric_lines_target(&target, o->terminal);
+
+		if (!err)
+			err = add_metrics(o, &target, metrics, metric_lines_text);
+		if (err)
+			return err;
+	}
+	if (o->console[OTLP_LOGS]) {
+		struct sink *sink = export_console_logs_new(o->terminal, &o->clock);
+
+		if (!sink)
+			return -errno;
+		o->logs[o->n_logs++] = sink;
+	}
+	return 0;
+}
+
+/* From here on zerospan's own lines go to the sinks, too. */
+static int begin_diagnostics(struct outputs *o)
+{
+	if (o->n_logs == 0)
+		return 0;
+	o->diagnostics = diagnostics_new(o->self, o->logs, o->n_logs);
+	return o->diagnostics ? 0 : -errno;
+}
+
+/* --- all --- */
 
 static int open_listener(
     struct outputs *o, const struct options *options, struct metrics *metrics, struct buf *message)
@@ -135,8 +232,9 @@ int outputs_open(
 {
 	int err = 0;
 
+	o->limits = attr_limits_from_env(env);
 	if (options->command == COMMAND_RUN)
-		err = open_otlp(o, options, message);
+		err = open_otlp(o, options, metrics, message);
 	if (!err && options->command == COMMAND_RUN)
 		err = open_listener(o, options, metrics, message);
 	if (!err && options->output)
@@ -145,6 +243,10 @@ int outputs_open(
 		err = add(o, why_sink_new(o->collector), "the report", message);
 	if (!err)
 		err = open_terminal(o, options, message);
+	if (!err)
+		err = open_console(o, metrics);
+	if (!err)
+		err = begin_diagnostics(o);
 	if (err)
 		outputs_close(o);
 	return err;
@@ -166,12 +268,26 @@ static uint64_t close_sink(struct sink *sink)
 	return undelivered;
 }
 
+/* The last: what the closing of the others says is told, too. */
+static void close_logs(struct outputs *o)
+{
+	diagnostics_free(o->diagnostics);
+	o->diagnostics = NULL;
+	while (o->n_logs > 0)
+		sink_free(o->logs[--o->n_logs]);
+}
+
 void outputs_close(struct outputs *o)
 {
 	http_listener_free(o->listener);
 	o->listener = NULL;
 	while (o->n_sinks > 0)
 		o->undelivered += close_sink(o->sinks[--o->n_sinks]);
+	while (o->n_metrics > 0)
+		otlp_metrics_free(o->metrics[--o->n_metrics]);
+	close_logs(o);
+	service_unref(o->self);
+	o->self = NULL;
 	output_file_unref(o->file);
 	output_file_unref(o->terminal);
 	o->file = o->terminal = NULL;

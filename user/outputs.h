@@ -1,25 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The destinations that the command line and the environment ask for, opened and closed together. */
+/* The destinations that the command line and the environment ask for, of all signals, opened and closed together. */
 #ifndef ZS_OUTPUTS_H
 #define ZS_OUTPUTS_H
 
 #include "base/buf.h"
 #include "config/options.h"
+#include "diagnostics.h"
 #include "export/exporters.h"
+#include "export/limits.h"
+#include "export/otlp_metrics.h"
 #include "why/collect.h"
 
-#define OUTPUTS_MAX 8 /* file, terminal, report, one for each destination of OTLP */
+/* Traces: file, terminal, report, one for each destination of OTLP; the other signals have less. */
+#define OUTPUTS_MAX 8
 
 struct outputs {
 	struct clock_base clock; /* set before opening */
 	bool append;             /* set before opening: the file goes on where it ends */
 	/* Set before opening: takes the traces, too; borrowed until closed. NULL: none. */
 	struct why_collector *collector;
-	struct sink *sinks[OUTPUTS_MAX];
+	struct sink *sinks[OUTPUTS_MAX]; /* of traces */
 	size_t n_sinks;
+	struct sink *logs[OUTPUTS_MAX]; /* of zerospan's own log lines */
+	size_t n_logs;
+	struct otlp_metrics *metrics[OUTPUTS_MAX]; /* their periodic exporters */
+	size_t n_metrics;
+	struct service *self; /* zerospan as a resource; NULL: none of these */
+	struct diagnostics *diagnostics;
 	uint64_t undelivered; /* spans that did not arrive where they should, once closed */
 	struct output_file *file, *terminal; /* that sinks write to; NULL: none */
 	struct http_listener *listener;      /* NULL: none */
+	struct signal_limits limits;         /* of attributes, from the environment */
+	bool console[OTLP_SIGNALS];          /* the environment wants them on the terminal */
 	struct buf otlp;                     /* where OTLP goes, for people; empty: nowhere */
 };
 

@@ -59,6 +59,8 @@ static void on_trace(void *ctx, struct trace *trace)
 {
 	struct pipeline *p = ctx;
 
+	if (p->options.limits)
+		attr_limits_trace(p->options.limits, trace);
 	for (size_t i = 0; i < p->n_sinks; i++)
 		sink_publish(p->sinks[i], trace);
 }

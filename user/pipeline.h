@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "conn/conn.h"
+#include "export/limits.h"
 #include "export/sink.h"
 #include "ingest/decode.h"
 #include "metric/metric.h"
@@ -44,7 +45,8 @@ struct pipeline_options {
 	int (*database_path)(
 	    void *ctx, const struct database_handle *handle, char *ret_path, size_t len);
 	void *ctx;
-	struct journal *journal; /* is told every input; borrowed; NULL: none */
+	const struct signal_limits *limits; /* of attributes; borrowed; NULL: none */
+	struct journal *journal;            /* is told every input; borrowed; NULL: none */
 };
 
 struct pipeline_stats {

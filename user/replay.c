@@ -92,6 +92,8 @@ static int open_pipeline(struct replay *r)
 	};
 
 	rng_seed(&options.rng, r->player.start.seed);
+	if (attr_limits_span_may_pass(&r->outputs.limits))
+		options.limits = &r->outputs.limits;
 	r->pipeline = pipeline_new(&options);
 	for (size_t i = 0; r->pipeline && i < r->outputs.n_sinks; i++) {
 		sink_set_patient(r->outputs.sinks[i]);

@@ -82,7 +82,7 @@ class DeadEndpoint(Zerospan):
     def environment(self, test):
         self.silent = socket.create_server(("127.0.0.1", 0), backlog=16)
         test.cleanup(self.silent.close)
-        return {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{self.silent.getsockname()[1]}"}
+        return {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"http://127.0.0.1:{self.silent.getsockname()[1]}"}
 
 
 def dead_endpoint(seconds):

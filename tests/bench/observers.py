@@ -128,7 +128,7 @@ class Otlp(Zerospan):
     def environment(self, test):
         self.receiver = test.start(os.path.join(lib.BUILD, "bench", "otlp_count"))
         port = wait_for(lambda: re.search(r"port (\d+)\n", self.receiver.out), "the receiver")
-        return {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port.group(1)}"}
+        return {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"http://127.0.0.1:{port.group(1)}/v1/traces"}
 
     def received(self, metrics):
         lines = self.receiver.out.splitlines()

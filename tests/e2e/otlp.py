@@ -20,9 +20,8 @@ class Receiver:
     def __init__(self, test, mode="ok", port=0, tls=None):
         self.mode = mode
         self.scheme = "https" if tls else "http"
-        self.bodies = []  # of traces
-        self.metric_bodies = []  # decoded by otlp_metrics
-        self.requests = []  # (path, headers)
+        self.requests, self.bodies = [], []  # of traces; a request is (path, headers)
+        self.metric_bodies, self.log_bodies = [], []  # decoded by otlp_metrics, otlp_logs
         self.released = threading.Event()
         receiver = self
 
@@ -56,7 +55,10 @@ class Receiver:
 
     def answer(self, handler):
         body = handler.rfile.read(int(handler.headers["Content-Length"]))
-        self.requests.append((handler.path, dict(handler.headers)))
+        signal = handler.path.rsplit("/", 1)[1]
+        bodies = {"metrics": self.metric_bodies, "logs": self.log_bodies}.get(signal, self.bodies)
+        if bodies is self.bodies:
+            self.requests.append((handler.path, dict(handler.headers)))
         if self.mode == "hang":
             self.released.wait(60)
             handler.close_connection = True
@@ -68,7 +70,7 @@ class Receiver:
             return
         if handler.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
-        (self.metric_bodies if handler.path.endswith("/metrics") else self.bodies).append(body)
+        bodies.append(body)
         reply = b"\x0a\x02\x08\x01" if self.mode == "partial" else b""
         handler.send_response(200)
         handler.send_header("Content-Type", "application/x-protobuf")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OTLP over gRPC as servers see it that nobody here wrote: gRPC's C core, and HTTP/2 by python3-h2 with rare tricks; several
+"""OTLP as servers see it, traces, metrics and log lines; over gRPC to servers that nobody here wrote: gRPC's C core, and HTTP/2 by python3-h2 with rare tricks; several
 destinations at once."""
 import json
 import os
@@ -7,8 +7,9 @@ import subprocess
 
 import lib
 import observer
+import otlp_metrics
 from lib import check, equal, wait_for
-from otlp import Receiver, decode_request, exported
+from otlp import Receiver, any_value, decode_request, exported, first, key_values, message
 from shop import COMPLETE, Shop, expect_shape, order
 
 DEBIAN_PYTHON = "/usr/bin/python3"  # python3-grpcio and python3-h2 are for it, whatever python3 is
@@ -252,6 +253,120 @@ def test_h2_reset(t):
     zerospan, receiver = with_trick(t, "internal-error", 0, 1)
     equal(len(receiver.calls()), 1, "calls")
     check("INTERNAL (13)" in zerospan.err, zerospan.err)
+
+
+# --- metrics and log lines
+
+
+def expect_metrics(points, shop, requests):
+    """The requests that were made, told of the shop; and zerospan's own, of itself."""
+    durations = [p for p in points if p.name == "http.server.request.duration"]
+    equal({p.resource["process.pid"] for p in durations}, {shop.pid}, "whose requests")
+    latest = max(durations, key=lambda p: p.time)
+    equal((latest.count, latest.attrs["http.route"]), (requests, "/"), "requests")
+    own = [p for p in points if p.name == "zerospan.records"]
+    check(own and own[-1].value > 0, "no word of records")
+    equal({p.resource["service.name"] for p in own}, {"zerospan"}, "whose records")
+
+
+def test_metrics_arrive(t):
+    """Every interval, and once more at the end."""
+    receiver = Receiver(t)
+    shop = Shop(t)
+    zerospan = observer.observe_run(t, "--pid", shop.pid,
+                                    env={**receiver.environment, "OTEL_METRIC_EXPORT_INTERVAL": "1000"})
+    client = shop.client()
+    for _ in range(3):
+        client.get("/")
+    wait_for(lambda: len(receiver.metric_bodies) >= 3, "three exports")
+    client.get("/")
+    wait_for(lambda: exported(zerospan, "delivered") == 4, "all spans")
+    zerospan.stop()
+    expect_metrics([p for body in receiver.metric_bodies for p in otlp_metrics.decode_request(body)], shop, 4)
+
+
+def test_metrics_as_changes(t):
+    """Deltas add up to what was done; histograms in exponential form."""
+    receiver = Receiver(t)
+    shop = Shop(t)
+    zerospan = observer.observe_run(t, "--pid", shop.pid, env={
+        **receiver.environment, "OTEL_METRIC_EXPORT_INTERVAL": "700",
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "delta",
+        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "base2_exponential_bucket_histogram"})
+    client = shop.client()
+    for _ in range(6):
+        client.get("/")
+        seen = len(receiver.metric_bodies)
+        wait_for(lambda seen=seen: len(receiver.metric_bodies) > seen, "the next export")
+    wait_for(lambda: exported(zerospan, "delivered") == 6, "all spans")
+    zerospan.stop()
+    points = [p for body in receiver.metric_bodies for p in otlp_metrics.decode_request(body)]
+    durations = [p for p in points if p.name == "http.server.request.duration"]
+    equal({(p.kind, p.temporality) for p in durations}, {(otlp_metrics.EXPONENTIAL, otlp_metrics.DELTA)}, "form")
+    equal(sum(p.count for p in durations), 6, "requests in all changes together")
+    check(len(durations) > 1, "one change only")
+
+
+def test_metrics_by_grpc(t):
+    receiver = with_core(t, "ok")
+    shop = Shop(t)
+    zerospan = observer.observe_run(t, "--pid", shop.pid, env=receiver.environment(
+        OTEL_TRACES_EXPORTER="none", OTEL_METRICS_EXPORTER="otlp", OTEL_METRIC_EXPORT_INTERVAL="1000"))
+    shop.client().get("/")
+    wait_for(lambda: len(receiver.calls()) >= 2, "two exports")
+    zerospan.stop()
+    calls = receiver.calls()
+    equal({call["path"] for call in calls},
+          {"/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"}, "paths")
+    expect_metrics([p for call in calls for p in otlp_metrics.decode_request(bytes.fromhex(call["body"]))], shop, 1)
+
+
+def log_lines(bodies):
+    """(severity, body) of each record."""
+    result = []
+    for body in bodies:
+        for group in map(message, message(body).get(1, [])):
+            equal(key_values(message(first(group, 1)).get(1, []))["service.name"], "zerospan", "whose lines")
+            for scope in map(message, group.get(2, [])):
+                for record in map(message, scope.get(2, [])):
+                    result.append((first(record, 3).decode(), any_value(first(record, 5))))
+    return result
+
+
+def test_own_lines_arrive(t):
+    """What zerospan says on stderr is at the receiver, too, what it says at its end included."""
+    receiver = Receiver(t)
+    shop = Shop(t)
+    zerospan = observer.observe_run(t, "--pid", shop.pid, env=receiver.environment)
+    zerospan.stop()
+    lines = log_lines(receiver.log_bodies)
+    check(("INFO", f"observing shop (pid {shop.pid}), traces to {receiver.url}/v1/traces") in lines, lines)
+    for severity, text in lines:
+        check(text in zerospan.err, f"{severity} {text} is not on stderr")
+
+
+def test_own_lines_by_grpc(t):
+    receiver = with_core(t, "ok")
+    shop = Shop(t)
+    zerospan = observer.observe_run(t, "--pid", shop.pid, env=receiver.environment(
+        OTEL_TRACES_EXPORTER="none", OTEL_LOGS_EXPORTER="otlp"))
+    zerospan.stop()
+    calls = receiver.calls()
+    equal({call["path"] for call in calls}, {"/opentelemetry.proto.collector.logs.v1.LogsService/Export"}, "paths")
+    check(log_lines([bytes.fromhex(call["body"]) for call in calls]), "no lines")
+
+
+def test_console(t):
+    shop = Shop(t)
+    zerospan = observer.start(t, "run", "--listen", "127.0.0.1:0", "--pid", shop.pid, env={
+        "OTEL_TRACES_EXPORTER": "console", "OTEL_METRICS_EXPORTER": "console", "OTEL_LOGS_EXPORTER": "console",
+        "OTEL_METRIC_EXPORT_INTERVAL": "1000"})
+    zerospan.wait_ready()
+    shop.client().get("/")
+    wait_for(lambda: "http_server_request_duration_seconds_count" in zerospan.out, "metrics on stdout")
+    wait_for(lambda: "GET / " in zerospan.out, "a tree on stdout")
+    check("INFO" in zerospan.out, "no log lines on stdout")
+    zerospan.stop()
 
 
 # --- several

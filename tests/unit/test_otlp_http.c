@@ -156,7 +156,7 @@ static struct sink *start_sink(int port, uint64_t flush_ms)
 
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d/v1/traces", port);
 	options.url = url;
-	sink = export_otlp_new(&options, &clock);
+	sink = export_otlp_new(&options, OTLP_TRACES, &clock);
 	assert_non_null(sink);
 	return sink;
 }

@@ -180,7 +180,7 @@ static int end(void **state)
 
 static void start(struct setup *s, struct otlp_metrics_options options)
 {
-	const struct otlp_metrics_target target = {.name = "fake",
+	const struct otlp_target target = {.name = "fake",
 	    .send = fake_send,
 	    .interrupt = fake_interrupt,
 	    .free = fake_free,

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "export/otlp_options.h"
+#include "export/otlp_target.h"
 #include "export/output_file.h"
 #include "export/sink.h"
 #include "metric/metric.h"
@@ -31,28 +32,15 @@ struct sink *export_json_new(struct output_file *file, const struct clock_base *
 struct sink *export_console_logs_new(struct output_file *file, const struct clock_base *clock);
 struct sink *export_json_logs_new(struct output_file *file, const struct clock_base *clock);
 
-/* Traces over OTLP, by HTTP or gRPC, with retry, back-off with jitter and partial success; options are copied.
- * NULL and errno on failure; a certificate or key that cannot be read is one. */
-struct sink *export_otlp_new(const struct otlp_options *options, const struct clock_base *clock);
-
 /*
- * Where requests with log records go: the transport of OTLP. Functions as in struct sink_driver, ctx first;
- * interrupt and free may be NULL.
+ * Traces or log records (signal) over OTLP, by HTTP or gRPC, with retry, back-off with jitter and partial success; options are
+ * copied. NULL and errno on failure; a certificate or key that cannot be read is one.
  */
-struct otlp_logs_target {
-	const char *name; /* as that of a sink_driver; outlives the sink */
-	/* Send one ExportLogsServiceRequest, borrowed, with n records, retries included; returns how
-	 * many the destination took. Ends early when sink_stopping(). */
-	size_t (*send)(void *ctx, struct sink *sink, const struct buf *request, size_t n);
-	void (*interrupt)(void *ctx);
-	void (*free)(void *ctx);
-	void *ctx;
-};
+struct sink *export_otlp_new(
+    const struct otlp_options *options, enum otlp_signal signal, const struct clock_base *clock);
 
-/* Log records as OTLP in protobuf to a target. A field of queue that is 0 takes its default (2048 and
- * 512 records, 1 s, 5 s: those of the batch processor of the OpenTelemetry SDK). Owns target->ctx, also on
- * failure. NULL and errno. */
-struct sink *export_otlp_logs_new(const struct otlp_logs_target *target,
+/* The same to any target, which is moved, also on failure. A field of queue that is 0 takes its default (otlp_options.h). */
+struct sink *export_otlp_to(const struct otlp_target *target, enum otlp_signal signal,
     const struct sink_options *queue, const struct clock_base *clock);
 
 /* --- encoders, pure, for tests and for the sinks; out->failed tells of a lack of memory ------ */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "span/builder.h"
 
 enum {
 	COUNT_DEFAULT = 128,
@@ -98,4 +99,10 @@ void attr_limits_trace(const struct signal_limits *limits, struct trace *trace)
 {
 	for (size_t i = 0; i < trace->n_spans; i++)
 		attr_limits_span(limits, trace->spans[i]);
+}
+
+bool attr_limits_span_may_pass(const struct signal_limits *limits)
+{
+	return limits->spans.value_chars != ATTR_NO_LIMIT ||
+	    limits->spans.count < SPAN_BUILDER_MAX_ATTRS;
 }

@@ -35,6 +35,9 @@ struct signal_limits attr_limits_default(void);
  */
 struct signal_limits attr_limits_from_env(const char *(*getenv_fn)(const char *name));
 
+/* Can a span be over them at all, given how many attributes it has at most? */
+bool attr_limits_span_may_pass(const struct signal_limits *limits);
+
 /* Before publishing, after its metrics are recorded (they have no limits): attributes beyond the count go
  * and are counted in dropped_attrs, texts are cut between code points. Where nothing is over a limit nothing is
  * written. */

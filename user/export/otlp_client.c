@@ -114,11 +114,6 @@ void otlp_client_interrupt(struct otlp_client *client)
 
 /* --- life cycle --- */
 
-const char *otlp_client_name(const struct otlp_options *options)
-{
-	return options->protocol == OTLP_GRPC ? "otlp_grpc" : "otlp_http";
-}
-
 static uint64_t or_default(uint64_t value, uint64_t fallback)
 {
 	return value ? value : fallback;
@@ -179,4 +174,38 @@ void otlp_client_free(struct otlp_client *client)
 	otlp_transfer_free(client->transfer);
 	buf_release(&client->packed);
 	free(client);
+}
+
+/* --- as a target --- */
+
+static size_t target_send(
+    void *ctx, const struct buf *request, size_t n_items, const struct otlp_waiter *waiter)
+{
+	return otlp_client_send(ctx, request, n_items, waiter);
+}
+
+static void target_interrupt(void *ctx)
+{
+	otlp_client_interrupt(ctx);
+}
+
+static void target_free(void *ctx)
+{
+	otlp_client_free(ctx);
+}
+
+int otlp_client_target(
+    struct otlp_target *ret_target, const struct otlp_options *options, enum otlp_signal signal)
+{
+	struct otlp_client *client = otlp_client_new(options, signal);
+
+	if (!client)
+		return -errno;
+	*ret_target =
+	    (struct otlp_target){.name = options->protocol == OTLP_GRPC ? "otlp_grpc" : "otlp_http",
+		.send = target_send,
+		.interrupt = target_interrupt,
+		.free = target_free,
+		.ctx = client};
+	return 0;
 }

@@ -12,22 +12,13 @@
 
 #include "base/buf.h"
 #include "export/otlp_options.h"
-
-/* Who waits for a transfer: it ends early when stopping() is true. */
-struct otlp_waiter {
-	bool (*stopping)(void *ctx);
-	bool (*sleep)(void *ctx, uint64_t ns); /* false: stopping */
-	void *ctx;
-};
+#include "export/otlp_target.h"
 
 struct otlp_client;
 
 /* options are copied as far as needed. NULL and errno: that of a certificate or key that cannot be read, ENOMEM, EINVAL. */
 struct otlp_client *otlp_client_new(const struct otlp_options *options, enum otlp_signal signal);
 void otlp_client_free(struct otlp_client *client); /* NULL is fine */
-
-/* "otlp_http" or "otlp_grpc": for messages, and the exporter label of metrics. */
-const char *otlp_client_name(const struct otlp_options *options);
 
 /*
  * Send an ExportXServiceRequest with n_items spans, data points or log records; returns how many the destination took. Blocks
@@ -38,5 +29,12 @@ size_t otlp_client_send(struct otlp_client *client, const struct buf *request, s
 
 /* Make a blocked otlp_client_send() look at its waiter now; by another thread. */
 void otlp_client_interrupt(struct otlp_client *client);
+
+/*
+ * A client as a target, which owns it, named "otlp_http" or "otlp_grpc". Returns 0, or negative errno as otlp_client_new()
+ * has it.
+ */
+int otlp_client_target(
+    struct otlp_target *ret_target, const struct otlp_options *options, enum otlp_signal signal);
 
 #endif

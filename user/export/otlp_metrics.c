@@ -29,7 +29,7 @@
 
 struct otlp_metrics {
 	struct otlp_metrics_options options;
-	struct otlp_metrics_target target;
+	struct otlp_target target;
 	struct metrics *metrics;
 	struct service *own; /* a reference */
 	struct clock_base clock;
@@ -146,7 +146,7 @@ static bool make_request(struct otlp_metrics *exporter, const struct round *roun
 	    &round->delta.snapshot, first, OTLP_METRICS_REQUEST_POINTS, round->families);
 
 	buf_clear(&exporter->request);
-	encode_otlp_metrics_protobuf(&exporter->request, &slice, exporter->own, &exporter->clock);
+	exporter->options.encode(&exporter->request, &slice, exporter->own, &exporter->clock);
 	return !exporter->request.failed;
 }
 
@@ -287,16 +287,10 @@ static void init_cond(pthread_cond_t *cond)
 	pthread_condattr_destroy(&attr);
 }
 
-static void target_free(const struct otlp_metrics_target *target)
-{
-	if (target->free)
-		target->free(target->ctx);
-}
-
 /* Free all but the thread. */
 static void exporter_destroy(struct otlp_metrics *exporter)
 {
-	target_free(&exporter->target);
+	otlp_target_free(&exporter->target);
 	metric_snapshot_free(exporter->before);
 	service_unref(exporter->own);
 	buf_release(&exporter->request);
@@ -309,6 +303,8 @@ static void exporter_destroy(struct otlp_metrics *exporter)
 static void exporter_init(struct otlp_metrics *exporter, const struct otlp_metrics_options *options)
 {
 	exporter->options = *options;
+	if (!exporter->options.encode)
+		exporter->options.encode = encode_otlp_metrics_protobuf;
 	if (!exporter->options.interval_ms)
 		exporter->options.interval_ms = INTERVAL_MS;
 	if (!exporter->options.flush_ms)
@@ -322,14 +318,14 @@ static void exporter_init(struct otlp_metrics *exporter, const struct otlp_metri
 }
 
 struct otlp_metrics *otlp_metrics_new(const struct otlp_metrics_options *options,
-    const struct otlp_metrics_target *target, struct metrics *metrics, struct service *own,
+    const struct otlp_target *target, struct metrics *metrics, struct service *own,
     const struct clock_base *clock)
 {
 	struct otlp_metrics *exporter = calloc(1, sizeof(*exporter));
 	int err;
 
 	if (!exporter) {
-		target_free(target);
+		otlp_target_free(target);
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -370,8 +366,8 @@ void otlp_metrics_close(struct otlp_metrics *exporter, struct otlp_metrics_stats
 	atomic_store(&exporter->stopping, true);
 	pthread_cond_signal(&exporter->changed);
 	pthread_mutex_unlock(&exporter->lock);
-	if (err == ETIMEDOUT && exporter->target.interrupt)
-		exporter->target.interrupt(exporter->target.ctx);
+	if (err == ETIMEDOUT)
+		otlp_target_interrupt(&exporter->target);
 	pthread_join(exporter->thread, NULL);
 	if (ret_stats)
 		*ret_stats = exporter->stats;

@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "export/otlp_client.h"
+#include "export/otlp_target.h"
 #include "metric/metric_delta.h"
 
 /*
@@ -24,6 +24,9 @@ struct otlp_metrics_options {
 	uint64_t timeout_ms;  /* of one export with its retries; 0: no limit */
 	uint64_t flush_ms;    /* for what is left at the end; 0: default, 5 s */
 	enum metric_temporality temporality; /* 0: cumulative */
+	/* How a round is written; NULL: encode_otlp_metrics_protobuf(), as targets of OTLP want it. */
+	size_t (*encode)(struct buf *out, const struct metric_snapshot *snapshot,
+	    const struct service *own, const struct clock_base *clock);
 	/* Called on the exporter's thread before each snapshot, to refresh totals that are counted elsewhere; may be
 	 * NULL. */
 	void (*refresh)(void *ctx);
@@ -45,18 +48,6 @@ struct otlp_metrics_env {
  */
 struct otlp_metrics_env otlp_metrics_from_env(const char *(*getenv_fn)(const char *name));
 
-/* Where requests go. */
-struct otlp_metrics_target {
-	const char *name; /* for messages; borrowed for good */
-	/* As otlp_client_send(): how many of n_points points were taken. Looks at waiter once a second at least. */
-	size_t (*send)(void *ctx, const struct buf *request, size_t n_points,
-	    const struct otlp_waiter *waiter);
-	/* By another thread: make send() look at waiter now. May be NULL. */
-	void (*interrupt)(void *ctx);
-	void (*free)(void *ctx); /* may be NULL */
-	void *ctx;
-};
-
 /* Data points; delivered + failed + inflight is what was taken from the registry. */
 struct otlp_metrics_stats {
 	uint64_t delivered_points;
@@ -72,7 +63,7 @@ struct otlp_metrics;
  * own metrics, is taken. NULL and errno on failure.
  */
 struct otlp_metrics *otlp_metrics_new(const struct otlp_metrics_options *options,
-    const struct otlp_metrics_target *target, struct metrics *metrics, struct service *own,
+    const struct otlp_target *target, struct metrics *metrics, struct service *own,
     const struct clock_base *clock);
 
 /* By any thread. */

@@ -39,7 +39,7 @@ struct otlp_options {
 	char *client_certificate_file, *client_key_file; /* PEM, to be known by; NULL: none */
 
 	/* Queue, batches, the time to drain at the end; a field that is 0 takes its default (16384
-	 * and 512 items, 1 s, 5 s). */
+	 * spans or 2048 log records, 512 of them, 1 s, 5 s). */
 	struct sink_options queue;
 	/* Back-off between attempts: first interval, its upper limit, and the age at which a batch
 	 * is given up; 0: default (5 s, 30 s, 5 min). */

@@ -11,8 +11,8 @@
 
 #include "base/buf.h"
 #include "base/sv.h"
-#include "export/otlp_client.h"
 #include "export/otlp_options.h"
+#include "export/otlp_target.h"
 
 /* OTLP: a longer answer is an error, after decompression too. */
 #define OTLP_MAX_RESPONSE_BYTES (4 << 20)

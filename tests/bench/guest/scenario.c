@@ -53,8 +53,9 @@ static const struct row {
     {"floor", OBSERVER_FLOOR, NULL, {"--format", "none"}},
     {"metrics", OBSERVER, NULL, {"--format", "none"}},
     {"json", OBSERVER, NULL, {"--output", "/dev/null", "--format", "none"}},
-    {"otlp", OBSERVER, "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:" RECEIVER_PORT, {NULL}},
-    {"dead", OBSERVER, "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:9", {NULL}},
+    {"otlp", OBSERVER,
+	"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://127.0.0.1:" RECEIVER_PORT "/v1/traces", {NULL}},
+    {"dead", OBSERVER, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://127.0.0.1:9", {NULL}},
 };
 
 /* --- phases -------------------------------------------------------------------------------------------- */

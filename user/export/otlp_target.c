@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+/* See otlp_target.h. */
+#include "export/otlp_target.h"
+
+void otlp_target_interrupt(const struct otlp_target *target)
+{
+	if (target->interrupt)
+		target->interrupt(target->ctx);
+}
+
+void otlp_target_free(const struct otlp_target *target)
+{
+	if (target->free)
+		target->free(target->ctx);
+}
