@@ -79,7 +79,7 @@ PKGS     := libbpf libelf libdw zlib libcurl libmicrohttpd libprotobuf-c yaml-0.
 INCLUDES := -Iuser -Ibpf -I$(B)/gen
 DEFINES  := -DZEROSPAN_VERSION='"$(VERSION)"'
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PKGS))
-PKG_LIBS   = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lpthread -lm
+PKG_LIBS   = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lpthread
 
 USER_SRCS := $(filter-out user/main.c,$(wildcard user/*.c user/*/*.c))
 USER_OBJS := $(USER_SRCS:%.c=$(B)/obj/%.o) $(PROTO_C:$(B)/gen/%.c=$(B)/obj/gen/%.o)
@@ -130,7 +130,7 @@ $(B)/san/libuser.a: $(SAN_OBJS)
 
 $(B)/unit/%: $(B)/san/tests/unit/%.o $(B)/san/tests/unit/support.o $(B)/san/libuser.a
 	@mkdir -p $(@D)
-	$(call msg,LINK,$@)$(CC) $(SAN) $^ -o $@ $(PKG_LIBS) -lcmocka
+	$(call msg,LINK,$@)$(CC) $(SAN) $^ -o $@ $(PKG_LIBS) -lcmocka -lm
 
 include tests/unit/stack/module.mk
 include tests/bench/module.mk

@@ -12,26 +12,40 @@ void metric_exponential_init(struct metric_exponential *histogram, uint64_t *cou
 }
 
 /*
- * The logarithm is taken of the fraction alone, so that its error is small beside a bucket at any exponent. Powers of two,
- * which are upper bounds of buckets at every scale, are told by their fraction; others stay within their octave.
+ * The first n binary digits behind the point of log2(m), 1 < m < 2, as a number: squaring doubles the logarithm. An error grows
+ * no faster than the logarithm does, so m is classified as if it were known to the precision of a long double.
+ */
+static int32_t log2_digits(long double m, int32_t n)
+{
+	int32_t digits = 0;
+
+	while (n-- > 0) {
+		m *= m;
+		digits <<= 1;
+		if (m >= 2) {
+			digits |= 1;
+			m /= 2;
+		}
+	}
+	return digits;
+}
+
+/*
+ * Powers of two are upper bounds of buckets at every scale; the logarithms of other doubles are no fractions of a power of
+ * two, so none of them lies on a bound.
  */
 int32_t metric_exponential_index(double value, int32_t scale)
 {
 	int exponent;
 	double fraction =
 	    frexp(value, &exponent); /* value = fraction * 2^exponent, 0.5 <= fraction < 1 */
-	int32_t octave, index;
+	int32_t octave = exponent - 1;
 
-	if (fraction == 0.5) { /* 2^(exponent - 1) */
-		octave = exponent - 1;
+	if (fraction == 0.5)
 		return scale > 0 ? octave * (1 << scale) - 1 : (octave - 1) >> -scale;
-	}
 	if (scale <= 0)
-		return (exponent - 1) >> -scale;
-	index = (int32_t)ceil(log2(fraction) * (1 << scale)) - 1;
-	if (index < -(1 << scale))
-		index = -(1 << scale);
-	return exponent * (1 << scale) + index;
+		return octave >> -scale;
+	return octave * (1 << scale) + log2_digits((long double)fraction * 2, scale);
 }
 
 void metric_exponential_downscale(struct metric_exponential *histogram, int by)
