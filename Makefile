@@ -150,7 +150,7 @@ demo: ## the shop observed, live, until Ctrl-C (root); DEMO_SECONDS=20 ends it b
 test: ## everything: packages, build, lint, unit (arm64 too), replay, fuzz and end-to-end tests, stock kernels (root)
 	@[ "$$(id -u)" = 0 ] || { echo 'end-to-end tests need root: sudo make test; without: make check' >&2; exit 1; }
 	$(Q)tools/install-deps build test demo bundle $(CROSS) vm
-	$(Q)$(MAKE) --no-print-directory all unit-programs fuzz-programs bundle $(B)/bench/micro
+	$(Q)$(MAKE) --no-print-directory all unit-programs fuzz-programs bundle $(B)/bench/micro $(B)/bench/otlp_count
 	$(Q)$(if $(CROSS),$(MAKE) --no-print-directory $(CROSS),:)
 	$(Q)tests/run lint unit replay fuzz $(CROSS) $(CROSS:%=%-replay) e2e vm
 
