@@ -301,7 +301,8 @@ static void update(struct observation *o, uint64_t now_ns)
 	o->searching = sqlite_probes_search(o->sqlite, SEARCH_BYTES);
 	take_counts(o, &counts);
 	record_counts(o, &counts);
-	self_metrics_update(o->self, &counts, o->outputs.sinks, o->outputs.n_sinks);
+	self_metrics_update(o->self, &counts);
+	outputs_update(&o->outputs);
 	sqlite_probes_each(o->sqlite, on_tier, o);
 	update_processes(o, now_ns);
 	lookout_again(o->lookout, now_ns);

@@ -233,6 +233,9 @@ int outputs_open(
 	int err = 0;
 
 	o->limits = attr_limits_from_env(env);
+	o->figures = exporter_metrics_new(metrics);
+	if (!o->figures)
+		return -ENOMEM;
 	if (options->command == COMMAND_RUN)
 		err = open_otlp(o, options, metrics, message);
 	if (!err && options->command == COMMAND_RUN)
@@ -250,6 +253,13 @@ int outputs_open(
 	if (err)
 		outputs_close(o);
 	return err;
+}
+
+void outputs_update(const struct outputs *o)
+{
+	exporter_metrics_sinks(o->figures, OTLP_TRACES, o->sinks, o->n_sinks);
+	exporter_metrics_sinks(o->figures, OTLP_LOGS, o->logs, o->n_logs);
+	exporter_metrics_readers(o->figures, o->metrics, o->n_metrics);
 }
 
 /* Drain a sink and say what did not arrive; how many spans. */
@@ -288,6 +298,8 @@ void outputs_close(struct outputs *o)
 	close_logs(o);
 	service_unref(o->self);
 	o->self = NULL;
+	exporter_metrics_free(o->figures);
+	o->figures = NULL;
 	output_file_unref(o->file);
 	output_file_unref(o->terminal);
 	o->file = o->terminal = NULL;

@@ -9,6 +9,7 @@
 #include "export/exporters.h"
 #include "export/limits.h"
 #include "export/otlp_metrics.h"
+#include "exporter_metrics.h"
 #include "why/collect.h"
 
 /* Traces: file, terminal, report, one for each destination of OTLP; the other signals have less. */
@@ -27,6 +28,7 @@ struct outputs {
 	size_t n_metrics;
 	struct service *self; /* zerospan as a resource; NULL: none of these */
 	struct diagnostics *diagnostics;
+	struct exporter_metrics *figures; /* of all of them, as metrics */
 	uint64_t undelivered; /* spans that did not arrive where they should, once closed */
 	struct output_file *file, *terminal; /* that sinks write to; NULL: none */
 	struct http_listener *listener;      /* NULL: none */
@@ -41,6 +43,9 @@ struct outputs {
  */
 int outputs_open(struct outputs *outputs, const struct options *options, struct metrics *metrics,
     struct buf *message);
+
+/* Bring the metrics of the destinations up to date. */
+void outputs_update(const struct outputs *outputs);
 
 /* Drain the sinks, each within its own time, say what did not arrive, free everything. May be called again. */
 void outputs_close(struct outputs *outputs);

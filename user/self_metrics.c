@@ -32,11 +32,6 @@ enum self_metric {
 	SELF_SQLITE_HITS,
 	SELF_SQLITE_COST,
 	SELF_STACKS,
-	SELF_EXPORTED,
-	SELF_INFLIGHT,
-	SELF_PROCESSED,
-	SELF_QUEUE,
-	SELF_QUEUE_CAPACITY,
 	SELF_CPU,
 	SELF_RSS,
 	SELF_N,
@@ -94,18 +89,6 @@ static const struct metric_desc descs[SELF_N] = {
     [SELF_STACKS] = METRIC("zerospan.stacks", "{stack}",
 	"Stacks of threads of slow requests, by outcome.", METRIC_COUNTER),
     /* OpenTelemetry's names for what every SDK says of itself. */
-    [SELF_EXPORTED] = METRIC("otel.sdk.exporter.span.exported", "{span}",
-	"Spans whose export has ended, each counted once, after the last retry; with error.type those that were not taken.",
-	METRIC_COUNTER),
-    [SELF_INFLIGHT] = METRIC("otel.sdk.exporter.span.inflight", "{span}",
-	"Spans handed to an exporter, whose export has not ended.", METRIC_GAUGE),
-    [SELF_PROCESSED] = METRIC("otel.sdk.processor.span.processed", "{span}",
-	"Spans that left an exporter's queue, or (error.type queue_full) found no room in it.",
-	METRIC_COUNTER),
-    [SELF_QUEUE] = METRIC("otel.sdk.processor.span.queue.size", "{span}",
-	"Spans in an exporter's queue, those in flight included.", METRIC_GAUGE),
-    [SELF_QUEUE_CAPACITY] = METRIC("otel.sdk.processor.span.queue.capacity", "{span}",
-	"Spans an exporter's queue holds.", METRIC_GAUGE),
     [SELF_CPU] = METRIC("process.cpu.time", "s",
 	"Total CPU seconds broken down by different CPU modes; zerospan's own: of both.",
 	METRIC_COUNTER),
@@ -305,55 +288,7 @@ void self_metrics_tier(
 	    self->of[SELF_SQLITE_TIER], service, NULL, 0, (double)(ZSP_SQLITE_OFF - detail), NULL);
 }
 
-/* otel.component.*, and room for error.type: without it what went well. */
-struct component {
-	char type[64], name[96];
-	struct attr attrs[3];
-};
-
-static void component_init(
-    struct component *component, const char *prefix, const char *kind, size_t number)
-{
-	snprintf(component->type, sizeof(component->type), "%s%s", prefix, kind);
-	snprintf(component->name, sizeof(component->name), "%s/%zu", component->type, number);
-	component->attrs[0] = (struct attr){
-	    .key = "otel.component.name", .type = ATTR_STRING, .string = sv_cstr(component->name)};
-	component->attrs[1] = (struct attr){
-	    .key = "otel.component.type", .type = ATTR_STRING, .string = sv_cstr(component->type)};
-	component->attrs[2] = (struct attr){.key = "error.type", .type = ATTR_STRING};
-}
-
-static void set_outcomes(struct instrument *instrument, struct component *component, uint64_t good,
-    struct sv error, uint64_t bad)
-{
-	component->attrs[2].string = error;
-	metric_set(instrument, component->attrs, 2, (double)good);
-	metric_set(instrument, component->attrs, 3, (double)bad);
-}
-
-/* The number tells a sink's exporter and its queue from those of others. */
-static void update_sink(const struct self_metrics *self, struct sink *sink, size_t number)
-{
-	struct component exporter, queue;
-	struct sink_stats stats;
-
-	sink_stats(sink, &stats);
-	component_init(&exporter, sink_name(sink), "_span_exporter", number);
-	component_init(&queue, "batching", "_span_processor", number);
-	/* Why is in the log: refusals and failures of all kinds are one number here. */
-	set_outcomes(
-	    self->of[SELF_EXPORTED], &exporter, stats.delivered, SV("_OTHER"), stats.failed);
-	metric_record(
-	    self->of[SELF_INFLIGHT], NULL, exporter.attrs, 2, (double)stats.inflight, NULL);
-	set_outcomes(self->of[SELF_PROCESSED], &queue, stats.delivered + stats.failed,
-	    SV("queue_full"), stats.dropped);
-	metric_record(self->of[SELF_QUEUE], NULL, queue.attrs, 2, (double)stats.queued, NULL);
-	metric_record(self->of[SELF_QUEUE_CAPACITY], NULL, queue.attrs, 2,
-	    (double)stats.queue_capacity, NULL);
-}
-
-void self_metrics_update(struct self_metrics *self, const struct self_counts *counts,
-    struct sink *const *sinks, size_t n_sinks)
+void self_metrics_update(struct self_metrics *self, const struct self_counts *counts)
 {
 	const struct assembler_stats *spans = &counts->pipeline.assembler;
 
@@ -378,6 +313,4 @@ void self_metrics_update(struct self_metrics *self, const struct self_counts *co
 	set(self, SELF_SQLITE_UNTIMED, (double)counts->pipeline.assembler.untimed);
 	set(self, SELF_CPU, (double)counts->cpu_ns / 1e9);
 	set(self, SELF_RSS, (double)counts->rss_bytes);
-	for (size_t i = 0; i < n_sinks; i++)
-		update_sink(self, sinks[i], i);
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What zerospan says of itself: events seen and lost by cause, coverage, exporters, own cost. */
+/* What zerospan says of itself: events seen and lost by cause, coverage, own cost. Exporters: exporter_metrics.h. */
 #ifndef ZS_SELF_METRICS_H
 #define ZS_SELF_METRICS_H
 
-#include "export/sink.h"
 #include "lookout.h"
 #include "pipeline.h"
 #include "probe/probes.h"
@@ -45,8 +44,7 @@ void self_metrics_free(struct self_metrics *self); /* NULL is fine */
 void self_metrics_tier(
     struct self_metrics *self, struct service *service, enum zsp_sqlite_detail detail);
 
-/* Set them to the counts and to the sinks' own figures. */
-void self_metrics_update(struct self_metrics *self, const struct self_counts *counts,
-    struct sink *const *sinks, size_t n_sinks);
+/* Set them to the counts. */
+void self_metrics_update(struct self_metrics *self, const struct self_counts *counts);
 
 #endif

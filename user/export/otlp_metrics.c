@@ -343,6 +343,11 @@ struct otlp_metrics *otlp_metrics_new(const struct otlp_metrics_options *options
 	return exporter;
 }
 
+const char *otlp_metrics_name(const struct otlp_metrics *exporter)
+{
+	return exporter->target.name;
+}
+
 void otlp_metrics_stats(struct otlp_metrics *exporter, struct otlp_metrics_stats *ret_stats)
 {
 	pthread_mutex_lock(&exporter->lock);

@@ -66,6 +66,9 @@ struct otlp_metrics *otlp_metrics_new(const struct otlp_metrics_options *options
     const struct otlp_target *target, struct metrics *metrics, struct service *own,
     const struct clock_base *clock);
 
+/* Its target's name. */
+const char *otlp_metrics_name(const struct otlp_metrics *exporter);
+
 /* By any thread. */
 void otlp_metrics_stats(struct otlp_metrics *exporter, struct otlp_metrics_stats *ret_stats);
 

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "export/exporters.h"
-#include "self_metrics.h"
+#include "exporter_metrics.h"
 #include "span_fixture.h"
 
 /* Takes all spans but one of a batch. */
@@ -66,12 +66,26 @@ static void expect_sample(const struct buf *text, const char *name, const char *
 	"otel_component_name=\"batching_span_processor/" n "\"," \
 	"otel_component_type=\"batching_span_processor\""
 
+static size_t send_all(
+    void *ctx, const struct buf *request, size_t n_items, const struct otlp_waiter *waiter)
+{
+	(void)ctx;
+	(void)request;
+	(void)waiter;
+	return n_items;
+}
+
 static void exporters(void **state)
 {
 	const struct sink_options options = {.max_queue_items = 10, .max_batch_items = 10};
 	struct metrics *metrics = metrics_new();
-	struct self_metrics *self = self_metrics_new(metrics);
-	struct self_counts counts = {0};
+	struct exporter_metrics *figures = exporter_metrics_new(metrics);
+	struct service self = {.name = "zerospan", .instance_id = "1", .refs = 1};
+	const struct otlp_metrics_options every_hour = {.interval_ms = 3600000};
+	const struct otlp_target target = {.name = "fake", .send = send_all};
+	const struct clock_base clock = {.offset_ns = 1};
+	struct otlp_metrics *reader =
+	    otlp_metrics_new(&every_hour, &target, metrics, &self, &clock);
 	struct sink *sinks[2];
 	struct metric_snapshot *snapshot;
 	struct buf text;
@@ -82,7 +96,8 @@ static void exporters(void **state)
 	publish(sinks[1], 11); /* never fits */
 	publish(sinks[1], 7);
 	await_delivered(sinks[1], 6);
-	self_metrics_update(self, &counts, sinks, 2);
+	exporter_metrics_sinks(figures, OTLP_TRACES, sinks, 2);
+	exporter_metrics_readers(figures, &reader, 1);
 	snapshot = metrics_snapshot(metrics);
 	buf_init(&text);
 	encode_prometheus_text(&text, snapshot);
@@ -98,11 +113,15 @@ static void exporters(void **state)
 	    QUEUE("0") ",error_type=\"queue_full\"", 0);
 	expect_sample(&text, "otel_sdk_processor_span_queue_size", QUEUE("1"), 0);
 	expect_sample(&text, "otel_sdk_processor_span_queue_capacity", QUEUE("1"), 10);
+	expect_sample(&text, "otel_sdk_exporter_metric_data_point_exported_total",
+	    "otel_component_name=\"fake_metric_exporter/0\",otel_component_type=\"fake_metric_exporter\"",
+	    0);
 	buf_release(&text);
 	metric_snapshot_free(snapshot);
 	for (size_t i = 0; i < 2; i++)
 		sink_free(sinks[i]);
-	self_metrics_free(self);
+	otlp_metrics_free(reader);
+	exporter_metrics_free(figures);
 	metrics_free(metrics);
 }
 
