@@ -13,6 +13,10 @@
 #include "export/otlp_client.h"
 #include "resource.h"
 
+/* At the end everything that is queued has so long to arrive; lines of the log, which come until then, a moment more. */
+#define FLUSH_NS      (5 * NS_PER_S)
+#define LOGS_FLUSH_NS (500 * NS_PER_MS)
+
 static const char *env(const char *name)
 {
 	return getenv(name);
@@ -278,24 +282,40 @@ static uint64_t close_sink(struct sink *sink)
 	return undelivered;
 }
 
-/* The last: what the closing of the others says is told, too. */
-static void close_logs(struct outputs *o)
+/* All at the same time: one that does not answer takes nothing from the time of the others. */
+static void begin_end(struct outputs *o, uint64_t deadline_ns)
 {
+	for (size_t i = 0; i < o->n_sinks; i++)
+		sink_end_by(o->sinks[i], deadline_ns);
+	for (size_t i = 0; i < o->n_metrics; i++)
+		otlp_metrics_end_by(o->metrics[i], deadline_ns);
+}
+
+/* The last: what the closing of the others says is told, too. */
+static void close_logs(struct outputs *o, uint64_t deadline_ns)
+{
+	uint64_t at_least_ns = clock_monotonic_ns() + LOGS_FLUSH_NS;
+
 	diagnostics_free(o->diagnostics);
 	o->diagnostics = NULL;
+	for (size_t i = 0; i < o->n_logs; i++)
+		sink_end_by(o->logs[i], at_least_ns > deadline_ns ? at_least_ns : deadline_ns);
 	while (o->n_logs > 0)
 		sink_free(o->logs[--o->n_logs]);
 }
 
 void outputs_close(struct outputs *o)
 {
+	uint64_t deadline_ns = clock_monotonic_ns() + FLUSH_NS;
+
 	http_listener_free(o->listener);
 	o->listener = NULL;
+	begin_end(o, deadline_ns);
 	while (o->n_sinks > 0)
 		o->undelivered += close_sink(o->sinks[--o->n_sinks]);
 	while (o->n_metrics > 0)
 		otlp_metrics_free(o->metrics[--o->n_metrics]);
-	close_logs(o);
+	close_logs(o, deadline_ns);
 	service_unref(o->self);
 	o->self = NULL;
 	exporter_metrics_free(o->figures);

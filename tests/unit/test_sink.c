@@ -283,6 +283,41 @@ static void test_end_is_bounded(void **state)
 	assert_int_equal(stats.queued, 0);
 }
 
+/* Told to end, it takes nothing more and drains at once; the time it has begins then, not when it is closed. */
+static void test_end_begins_early(void **state)
+{
+	struct sink *sinks[2];
+	struct sink_stats stats;
+	struct gate gates[2];
+	uint64_t begin_ns;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		const struct sink_options options = {.max_queue_items = 100,
+		    .max_batch_items = 100,
+		    .linger_ns = 3600 * NS_PER_S,
+		    .flush_timeout_ns = 3600 * NS_PER_S};
+
+		gate_init(&gates[i], i == 1);
+		gates[i].hang = i == 0;
+		sinks[i] = sink_new(&gate_driver, &gates[i], &options);
+		publish(sinks[i], 3);
+	}
+	begin_ns = clock_monotonic_ns();
+	for (size_t i = 0; i < 2; i++) {
+		sink_end_by(sinks[i], begin_ns + 50 * NS_PER_MS);
+		publish(sinks[i], 2);
+	}
+	gate_await(&gates[1], &gates[1].entered, 1); /* without being closed */
+	sink_close(sinks[0], &stats);
+	assert_true(clock_monotonic_ns() - begin_ns >= 50 * NS_PER_MS);
+	assert_int_equal(stats.failed, 3);
+	assert_int_equal(stats.dropped, 2);
+	sink_close(sinks[1], &stats);
+	assert_int_equal(stats.delivered, 3);
+	assert_int_equal(stats.dropped, 2);
+}
+
 static void test_sleep_ends_at_stop(void **state)
 {
 	const struct sink_options options = {
@@ -363,6 +398,7 @@ int main(void)
 	    cmocka_unit_test(test_patient_source_loses_nothing),
 	    cmocka_unit_test(test_linger_fills_a_batch),
 	    cmocka_unit_test(test_end_is_bounded),
+	    cmocka_unit_test(test_end_begins_early),
 	    cmocka_unit_test(test_sleep_ends_at_stop),
 	    cmocka_unit_test(test_logs),
 	    cmocka_unit_test(test_stalled_pipe),

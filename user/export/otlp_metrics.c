@@ -47,6 +47,7 @@ struct otlp_metrics {
 	pthread_cond_t changed; /* closing, stopping */
 	pthread_cond_t ended;   /* done */
 	bool closing;
+	uint64_t end_ns; /* once closing: monotonic, until which the last export may take */
 	bool done;
 	struct otlp_metrics_stats stats;
 };
@@ -355,6 +356,15 @@ void otlp_metrics_stats(struct otlp_metrics *exporter, struct otlp_metrics_stats
 	pthread_mutex_unlock(&exporter->lock);
 }
 
+void otlp_metrics_end_by(struct otlp_metrics *exporter, uint64_t deadline_ns)
+{
+	pthread_mutex_lock(&exporter->lock);
+	exporter->closing = true;
+	exporter->end_ns = deadline_ns;
+	pthread_cond_signal(&exporter->changed);
+	pthread_mutex_unlock(&exporter->lock);
+}
+
 void otlp_metrics_close(struct otlp_metrics *exporter, struct otlp_metrics_stats *ret_stats)
 {
 	struct timespec deadline;
@@ -362,10 +372,11 @@ void otlp_metrics_close(struct otlp_metrics *exporter, struct otlp_metrics_stats
 
 	if (!exporter)
 		return;
-	deadline = to_timespec(clock_monotonic_ns() + exporter->options.flush_ms * NS_PER_MS);
+	if (!exporter->closing)
+		otlp_metrics_end_by(
+		    exporter, clock_monotonic_ns() + exporter->options.flush_ms * NS_PER_MS);
+	deadline = to_timespec(exporter->end_ns);
 	pthread_mutex_lock(&exporter->lock);
-	exporter->closing = true;
-	pthread_cond_signal(&exporter->changed);
 	while (!exporter->done && err != ETIMEDOUT)
 		err = pthread_cond_timedwait(&exporter->ended, &exporter->lock, &deadline);
 	atomic_store(&exporter->stopping, true);

@@ -72,8 +72,12 @@ const char *otlp_metrics_name(const struct otlp_metrics *exporter);
 /* By any thread. */
 void otlp_metrics_stats(struct otlp_metrics *exporter, struct otlp_metrics_stats *ret_stats);
 
+/* Begin to end: the last export begins, and has until deadline_ns (monotonic). For several that are to end at the same time. */
+void otlp_metrics_end_by(struct otlp_metrics *exporter, uint64_t deadline_ns);
+
 /*
- * Export once more what there is, then end, at most flush_ms (and what an interrupted send takes) from now. An export
+ * Export once more what there is, then end, at most flush_ms (and what an interrupted send takes) from now, or as
+ * otlp_metrics_end_by() said. An export
  * that waits to try again is given up for that. ret_stats, which may be NULL, gets the final numbers. NULL is fine.
  */
 void otlp_metrics_close(struct otlp_metrics *exporter, struct otlp_metrics_stats *ret_stats);

@@ -43,6 +43,7 @@ struct sink {
 	pthread_cond_t ended; /* the thread has drained the queue */
 	pthread_cond_t room;  /* a batch is delivered; patient sinks only */
 	bool closing;
+	uint64_t deadline_ns; /* once closing: monotonic, until which the queue may drain */
 	bool done;
 	void **ring; /* max_queue_items slots */
 	size_t head; /* oldest */
@@ -340,16 +341,25 @@ bool sink_sleep(struct sink *sink, uint64_t ns)
 	return !atomic_load(&sink->stopping);
 }
 
+void sink_end_by(struct sink *sink, uint64_t deadline_ns)
+{
+	pthread_mutex_lock(&sink->lock);
+	sink->closing = true;
+	sink->deadline_ns = deadline_ns;
+	pthread_cond_signal(&sink->work);
+	pthread_mutex_unlock(&sink->lock);
+}
+
 /* Close the queue, give the thread its time, then tell it to give up. */
 static void sink_stop(struct sink *sink)
 {
-	struct timespec deadline =
-	    to_timespec(clock_monotonic_ns() + sink->options.flush_timeout_ns);
+	struct timespec deadline;
 	int err = 0;
 
+	if (!sink->closing)
+		sink_end_by(sink, clock_monotonic_ns() + sink->options.flush_timeout_ns);
+	deadline = to_timespec(sink->deadline_ns);
 	pthread_mutex_lock(&sink->lock);
-	sink->closing = true;
-	pthread_cond_signal(&sink->work);
 	while (!sink->done && err != ETIMEDOUT)
 		err = sink->patient ? pthread_cond_wait(&sink->ended, &sink->lock)
 				    : pthread_cond_timedwait(&sink->ended, &sink->lock, &deadline);

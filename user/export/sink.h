@@ -89,6 +89,12 @@ bool sink_stopping(struct sink *sink);
 /* For drivers: sleep, but wake at once when the sink must stop. Returns false when stopping. */
 bool sink_sleep(struct sink *sink, uint64_t ns);
 
+/*
+ * Begin to end: nothing more is taken; what is queued is drained until deadline_ns (monotonic) instead of within flush_timeout_ns.
+ * For several sinks that are to end at the same time; each is then closed as ever.
+ */
+void sink_end_by(struct sink *sink, uint64_t deadline_ns);
+
 /* Drain within flush_timeout_ns, count the rest as dropped, join the thread, free; NULL is fine. */
 void sink_free(struct sink *sink);
 
