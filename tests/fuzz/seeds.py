@@ -3,6 +3,7 @@
 tests, tests/data, the golden recordings. Each seeds_* yields bytes in the form that its target reads."""
 import ast
 import glob
+import gzip
 import os
 import re
 import shutil
@@ -200,9 +201,14 @@ def seeds_otlp_env():
 
 
 def seeds_otlp_response():
-    yield b"\x0a\x05\x08\x03\x12\x01x"          # partial_success: 3 spans, "x"
-    yield b"\x08\x03\x12\x05wrong\x1a\x02\x0a\x00"  # status 3, "wrong", a detail
-    yield b"\x0a\x0a\x08\xff\xff\xff\xff\xff\xff\xff\xff\x7f"
+    """The status of HTTP as a word above 100, five fields, the body."""
+    ok, unavailable = b"\x64\x00", b"\x93\x01"
+    yield ok + b"\n" * 5 + b"\x0a\x05\x08\x03\x12\x01x"             # partial_success: 3 items, "x"
+    yield unavailable + b"2\n" + b"\n" * 4 + b"\x08\x03\x12\x05wrong\x1a\x02\x0a\x00"  # status 3, "wrong", a detail
+    yield ok + b"\n0\n\n\n\n" + b"\0\0\0\0\x06\x0a\x04\x12\x02no"  # gRPC: OK and a warning
+    yield ok + b"\n14\nnot%20now\nCAgaMgoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5mbxIECgIIAg\n\n"
+    packed = gzip.compress(b"\x0a\x04\x12\x02no")
+    yield ok + b"\n0\n\n\ngzip\n\x01" + len(packed).to_bytes(4, "big") + packed
 
 
 def seeds_code():
