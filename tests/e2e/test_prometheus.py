@@ -9,6 +9,8 @@ from lib import check, equal, wait_for
 from shop import Shop, order
 
 DURATION = "http_server_request_duration_seconds"
+# promtool's lint does not like the endings of these, which the translation of OpenTelemetry's names gives.
+NAMED_BY_THE_STANDARD = {"process_thread_count", "process_unix_file_descriptor_count"}
 READER = """
 import sys
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -27,7 +29,9 @@ def test_readers(t):
     wait_for(lambda: zerospan.metrics().sum(DURATION + "_count") == 2, "two requests")
     checked = subprocess.run([promtool, "check", "metrics"], input=zerospan.metrics_text(),
                              text=True, capture_output=True, check=False, timeout=20)
-    check(checked.returncode == 0, f"promtool: {checked.stdout}{checked.stderr}")
+    findings = {line.split(" ", 1)[0] for line in (checked.stdout + checked.stderr).splitlines() if line}
+    check(checked.returncode in (0, 3) and findings <= NAMED_BY_THE_STANDARD,
+          f"promtool: {checked.stdout}{checked.stderr}")
     request = urllib.request.Request(zerospan.metrics_url,
                                      headers={"Accept": "application/openmetrics-text;version=1.0.0"})
     with urllib.request.urlopen(request, timeout=5) as answer:
