@@ -8,7 +8,7 @@
 
 #include "export/sink.h"
 
-#define DIAGNOSTICS_MAX_SINKS 4
+#define DIAGNOSTICS_MAX_SINKS 8
 
 struct diagnostics;
 

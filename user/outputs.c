@@ -118,14 +118,11 @@ static int add_metrics(struct outputs *o, const struct otlp_target *target, stru
     size_t (*encode)(struct buf *out, const struct metric_snapshot *snapshot,
 	const struct service *own, const struct clock_base *clock))
 {
-	struct otlp_metrics_env say = otlp_metrics_from_env(env);
-	const struct otlp_metrics_options options = {.interval_ms = say.interval_ms,
-	    .timeout_ms = say.timeout_ms,
-	    .temporality = say.temporality,
+	const struct otlp_metrics_options options = {.interval_ms = o->metrics_env.interval_ms,
+	    .timeout_ms = o->metrics_env.timeout_ms,
+	    .temporality = o->metrics_env.temporality,
 	    .encode = encode};
 
-	if (say.exponential)
-		metrics_keep_exponential(metrics);
 	o->metrics[o->n_metrics] = otlp_metrics_new(&options, target, metrics, o->self, &o->clock);
 	if (!o->metrics[o->n_metrics])
 		return -errno;
@@ -173,6 +170,10 @@ static int open_otlp(
 	o->self = service_self();
 	if (!o->self)
 		return -ENOMEM;
+	o->metrics_env = otlp_metrics_from_env(env);
+	metrics_set_exemplar_filter(metrics, o->metrics_env.exemplars);
+	if (o->metrics_env.exponential)
+		metrics_keep_exponential(metrics);
 	if (!options->n_otlp)
 		err = open_destination(o, NULL, metrics, message);
 	for (size_t i = 0; i < options->n_otlp && !err; i++)

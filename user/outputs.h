@@ -32,6 +32,7 @@ struct outputs {
 	uint64_t undelivered; /* spans that did not arrive where they should, once closed */
 	struct output_file *file, *terminal; /* that sinks write to; NULL: none */
 	struct http_listener *listener;      /* NULL: none */
+	struct otlp_metrics_env metrics_env; /* how metrics go out, from the environment */
 	struct signal_limits limits;         /* of attributes, from the environment */
 	bool console[OTLP_SIGNALS];          /* the environment wants them on the terminal */
 	struct buf otlp;                     /* where OTLP goes, for people; empty: nowhere */

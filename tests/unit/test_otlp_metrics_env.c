@@ -30,7 +30,7 @@ static void test_defaults(void **state)
 	assert_int_equal(env.timeout_ms, 30000);
 	assert_int_equal(env.temporality, METRIC_TEMPORALITY_CUMULATIVE);
 	assert_false(env.exponential);
-	assert_true(env.exemplars);
+	assert_int_equal(env.exemplars, METRIC_EXEMPLAR_TRACE_BASED);
 }
 
 static void test_times(void **state)
@@ -66,9 +66,9 @@ static void test_choices(void **state)
 	assert_true(with(aggregation, "Base2_Exponential_Bucket_Histogram").exponential);
 	assert_false(with(aggregation, "explicit_bucket_histogram").exponential);
 	assert_false(with(aggregation, "base2").exponential);
-	assert_false(with(filter, "always_OFF").exemplars);
-	assert_true(with(filter, "trace_based").exemplars);
-	assert_true(with(filter, "always_on").exemplars);
+	assert_int_equal(with(filter, "always_OFF").exemplars, METRIC_EXEMPLAR_ALWAYS_OFF);
+	assert_int_equal(with(filter, "trace_based").exemplars, METRIC_EXEMPLAR_TRACE_BASED);
+	assert_int_equal(with(filter, "always_on").exemplars, METRIC_EXEMPLAR_ALWAYS_ON);
 }
 
 int main(void)

@@ -315,14 +315,6 @@ int otlp_settings_from_env(struct otlp_settings *ret_settings,
 	return 0;
 }
 
-bool otlp_settings_any(const struct otlp_settings *settings)
-{
-	for (int i = 0; i < OTLP_SIGNALS; i++)
-		if (settings->signals[i].url)
-			return true;
-	return false;
-}
-
 void otlp_options_release(struct otlp_options *options)
 {
 	if (!options)

@@ -38,7 +38,7 @@ struct otlp_metrics_env {
 	uint64_t interval_ms, timeout_ms;
 	enum metric_temporality temporality;
 	bool exponential; /* histograms are sent in exponential form: the registry is to keep it */
-	bool exemplars;
+	enum metric_exemplar_filter exemplars;
 };
 
 /*

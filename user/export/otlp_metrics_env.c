@@ -71,10 +71,10 @@ struct otlp_metrics_env otlp_metrics_from_env(const char *(*getenv_fn)(const cha
 	    {"explicit_bucket_histogram", false},
 	    {"base2_exponential_bucket_histogram", true},
 	};
-	/* always_on is not among them: an exemplar of a span that is not sent leads nowhere. */
 	static const struct choice filters[] = {
-	    {"trace_based", true},
-	    {"always_off", false},
+	    {"trace_based", METRIC_EXEMPLAR_TRACE_BASED},
+	    {"always_on", METRIC_EXEMPLAR_ALWAYS_ON},
+	    {"always_off", METRIC_EXEMPLAR_ALWAYS_OFF},
 	};
 
 	return (struct otlp_metrics_env){
@@ -85,6 +85,7 @@ struct otlp_metrics_env otlp_metrics_from_env(const char *(*getenv_fn)(const cha
 		getenv_fn, "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", temporalities, 3),
 	    .exponential = read_choice(getenv_fn,
 		"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", aggregations, 2),
-	    .exemplars = read_choice(getenv_fn, "OTEL_METRICS_EXEMPLAR_FILTER", filters, 2),
+	    .exemplars = (enum metric_exemplar_filter)read_choice(
+		getenv_fn, "OTEL_METRICS_EXEMPLAR_FILTER", filters, 3),
 	};
 }

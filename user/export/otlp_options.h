@@ -68,9 +68,6 @@ int otlp_settings_from_env(struct otlp_settings *ret_settings,
     const char *(*getenv_fn)(const char *name), const char *endpoint);
 void otlp_settings_release(struct otlp_settings *settings);
 
-/* Does any signal go out? */
-bool otlp_settings_any(const struct otlp_settings *settings);
-
 /* --- parts, shared by its files --- */
 
 /*
