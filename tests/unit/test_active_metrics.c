@@ -164,6 +164,23 @@ static void a_service_that_ends(void **state)
 	world_free(w);
 }
 
+/* Another program under the same pid: what is open is counted as its own, and nothing is left of the one before. */
+static void a_service_that_is_replaced(void **state)
+{
+	struct world *w = world_new(1);
+	struct active_metrics *active = active_metrics_new(w->metrics);
+
+	(void)state;
+	request(w, 1, &first, GET);
+	active_metrics_update(active, w->pipeline);
+	process(w, 10, "other", 2);
+	active_metrics_update(active, w->pipeline);
+	assert_int_equal(value(w, 10, "GET", "http"), 1);
+	assert_int_equal(n_sets(w), 1);
+	active_metrics_free(active);
+	world_free(w);
+}
+
 /* The value of the set of those that have none of their own. */
 static int overflow(struct world *w)
 {
@@ -220,6 +237,7 @@ int main(void)
 	    cmocka_unit_test(what_counts),
 	    cmocka_unit_test(thousands),
 	    cmocka_unit_test(a_service_that_ends),
+	    cmocka_unit_test(a_service_that_is_replaced),
 	    cmocka_unit_test(more_than_there_is_room_for),
 	};
 
