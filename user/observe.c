@@ -13,6 +13,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "active_metrics.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/priority.h"
@@ -60,6 +61,7 @@ struct observation {
 	struct metrics *metrics;
 	struct self_metrics *self;
 	struct open_metrics *open;
+	struct active_metrics *active;
 	struct process_metrics *process;
 	struct outputs outputs;
 	struct why_collector *collector; /* NULL: no report is asked for */
@@ -189,7 +191,8 @@ static int set_up(struct observation *o, struct buf *message)
 	o->metrics = metrics_new();
 	o->self = o->metrics ? self_metrics_new(o->metrics) : NULL;
 	o->open = o->self ? open_metrics_new(o->metrics) : NULL;
-	o->process = o->open ? process_metrics_new(o->metrics) : NULL;
+	o->active = o->open ? active_metrics_new(o->metrics) : NULL;
+	o->process = o->active ? process_metrics_new(o->metrics) : NULL;
 	if (o->signal_fd < 0 || !o->process)
 		return -ENOMEM;
 	if (explain_is_wanted(o->options)) {
@@ -307,6 +310,7 @@ static void update(struct observation *o, uint64_t now_ns)
 	update_processes(o, now_ns);
 	lookout_again(o->lookout, now_ns);
 	open_metrics_update(o->open, o->pipeline, now_ns, o->options->stack_over_ns);
+	active_metrics_update(o->active, o->pipeline);
 	lost = self_counts_lost(&counts);
 	if (lost > o->lost && log_limit_pass(&o->loss_limit, now_ns, &suppressed)) {
 		buf_init(&causes);
@@ -486,6 +490,7 @@ static int take_down(struct observation *o, bool ran)
 	sqlite_probes_free(o->sqlite);
 	probes_close(o->probes);
 	process_metrics_free(o->process);
+	active_metrics_free(o->active);
 	open_metrics_free(o->open);
 	self_metrics_free(o->self);
 	metrics_free(o->metrics);

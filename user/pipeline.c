@@ -356,6 +356,12 @@ void pipeline_each_open(struct pipeline *p, uint64_t now_ns, uint64_t before_ns,
 	assembler_each_open(p->assembler, now_ns, before_ns, span, ctx);
 }
 
+void pipeline_each_active(const struct pipeline *p,
+    void (*take)(void *ctx, const struct active_request *request), void *ctx)
+{
+	assembler_each_active(p->assembler, take, ctx);
+}
+
 void pipeline_stats(const struct pipeline *p, struct pipeline_stats *ret_stats)
 {
 	conn_table_stats(p->conns, &ret_stats->conns);

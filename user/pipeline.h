@@ -102,6 +102,8 @@ size_t pipeline_open(const struct pipeline *pipeline, uint64_t before_ns,
     struct open_process *ret_processes, size_t max);
 void pipeline_each_open(struct pipeline *pipeline, uint64_t now_ns, uint64_t before_ns,
     void (*span)(void *ctx, const struct span *span), void *ctx);
+void pipeline_each_active(const struct pipeline *pipeline,
+    void (*take)(void *ctx, const struct active_request *request), void *ctx);
 
 void pipeline_stats(const struct pipeline *pipeline, struct pipeline_stats *ret_stats);
 

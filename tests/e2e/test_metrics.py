@@ -5,6 +5,7 @@ import os
 import time
 
 import observer
+from http_raw import request_bytes
 from lib import check, equal, wait_for
 from shop import Shop, order
 
@@ -48,6 +49,31 @@ def expect_rows(metrics):
     returned = sum(n for labels, n in metrics.select(rows + "_sum")
                    if labels["db_query_summary"].startswith("SELECT"))
     equal(selects, returned, "rows of SELECTs, which have one each")
+
+
+def test_active_requests(t):
+    """What is under way is counted from its head on, in its group, and is 0 once it is answered."""
+    shop = Shop(t)
+    zerospan = observer.observe_run(t, "--pid", shop.pid)
+    name = "http_server_active_requests"
+    group = {"job": JOB, "http_request_method": "POST", "url_scheme": "http"}
+    request = request_bytes("POST", "/checkout", body=json.dumps(order()))
+    clients = [shop.client() for _ in range(3)]
+    for client in clients:
+        client.send(request[:-1])  # the shop waits for the last byte
+    wait_for(lambda: zerospan.metrics().sum(name, **group) == 3, "three requests to be under way")
+    clients[0].send(request[-1:])
+    equal(clients[0].read_response().status, 200, "status")
+    wait_for(lambda: zerospan.metrics().sum(name, **group) == 2, "one to be over")
+    for client in clients[1:]:
+        client.send(request[-1:])
+        equal(client.read_response().status, 200, "status")
+    wait_for(lambda: zerospan.metrics().sum(name, **group) == 0, "all to be over")
+    metrics = zerospan.metrics()
+    equal(metrics.types[name], "gauge", "type")
+    equal([(labels["http_request_method"], labels["url_scheme"], value)
+           for labels, value in metrics.select(name)], [("POST", "http", 0)], "groups")
+    zerospan.stop()
 
 
 EVERY_S = 5  # so often /proc is read

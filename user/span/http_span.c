@@ -45,6 +45,13 @@ static struct sv scheme_of(const struct exchange *exchange, struct sv target)
 	return sv_eq_nocase(target, SV("https")) ? SV("https") : SV("http");
 }
 
+struct sv http_span_scheme(const struct exchange *exchange)
+{
+	bool connect = sv_eq(exchange->method, SV("CONNECT"));
+
+	return scheme_of(exchange, url_target_parse(exchange->target, connect).scheme);
+}
+
 /* The scheme's own port. */
 static int usual_port(struct sv scheme)
 {

@@ -16,4 +16,7 @@
 struct span *http_span_build(struct span_builder *builder, struct route_table *routes,
     const struct http_methods *methods, const struct exchange *exchange, struct service *service);
 
+/* url.scheme of a request: "http" or "https", a constant. exchange has a head. */
+struct sv http_span_scheme(const struct exchange *exchange);
+
 #endif

@@ -455,6 +455,25 @@ void assembler_each_open(struct assembler *a, uint64_t now_ns, uint64_t before_n
 	route_table_keep(a->routes, false);
 }
 
+void assembler_each_active(const struct assembler *a,
+    void (*take)(void *ctx, const struct active_request *request), void *ctx)
+{
+	list_for_each (at, &a->graph.open) {
+		const struct exchange *exchange = container_of(at, struct node, open)->exchange;
+		struct active_request request;
+
+		if (exchange->kind != SPAN_KIND_SERVER || !exchange->has_head)
+			continue;
+		request.service = service_table_get(a->options.services, exchange->pid);
+		if (!request.service)
+			continue;
+		request.method =
+		    http_methods_canonical(a->options.naming->methods, exchange->method);
+		request.scheme = http_span_scheme(exchange);
+		take(ctx, &request);
+	}
+}
+
 void assembler_end(struct assembler *a)
 {
 	list_for_each (at, &a->graph.open) {

@@ -101,6 +101,12 @@ struct open_process {
 	uint64_t since_ns; /* beginning of the oldest one */
 };
 
+/* A request that a server has not answered in full yet. */
+struct active_request {
+	struct service *service;
+	struct sv method, scheme; /* http.request.method and url.scheme: constants */
+};
+
 struct assembler;
 
 struct assembler *assembler_new(const struct assembler_options *options); /* NULL: no memory */
@@ -145,6 +151,13 @@ size_t assembler_open(const struct assembler *assembler, uint64_t before_ns,
  */
 void assembler_each_open(struct assembler *assembler, uint64_t now_ns, uint64_t before_ns,
     void (*span)(void *ctx, const struct span *span), void *ctx);
+
+/*
+ * Each request of which the head is known and that is open in a server that is observed: all of them, EXCHANGE_MAX at most.
+ * Borrowed for the call. No span is made of them: much cheaper than the above.
+ */
+void assembler_each_active(const struct assembler *assembler,
+    void (*take)(void *ctx, const struct active_request *request), void *ctx);
 
 /* Nothing is awaited any longer: what threads were last seen to wait for is shared out, too. */
 void assembler_end(struct assembler *assembler);
