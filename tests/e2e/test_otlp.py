@@ -256,6 +256,13 @@ def test_h2_reset(t):
     check("INTERNAL (13)" in zerospan.err, zerospan.err)
 
 
+def test_h2_reset_without_an_error(t):
+    """No error, but no answer either: gRPC takes it as INTERNAL."""
+    zerospan, receiver = with_trick(t, "no-error", 0, 1)
+    equal(len(receiver.calls()), 1, "calls")
+    check("INTERNAL (13)" in zerospan.err, zerospan.err)
+
+
 # --- metrics and log lines
 
 

@@ -362,6 +362,11 @@ static void resets(void **state)
 		    code);
 		assert_int_equal(judge_error(CURLE_HTTP2_STREAM, text), want[code]);
 	}
+	assert_int_equal(judge_error(CURLE_HTTP2_STREAM,
+			     "HTTP/2 stream 1 was closed cleanly, but before getting  all response "
+			     "header fields, treated as error"),
+	    OTLP_REFUSED);
+	assert_int_equal(judge_error(CURLE_HTTP2_STREAM, ""), OTLP_RETRY);
 	assert_int_equal(judge_error(CURLE_COULDNT_CONNECT, ""), OTLP_RETRY);
 	assert_int_equal(judge_error(CURLE_OPERATION_TIMEDOUT, ""), OTLP_RETRY);
 	assert_int_equal(judge_error(CURLE_PEER_FAILED_VERIFICATION, ""), OTLP_REFUSED);

@@ -212,13 +212,15 @@ static struct otlp_verdict failure(enum status status, int64_t wait_ms, const ch
 	return verdict;
 }
 
-/* libcurl tells the code of a reset in words only: "... (err 7)". */
+/* libcurl tells the code of a reset in words only: "... (err 7)"; of NO_ERROR, "... closed cleanly, but before ...". */
 static struct otlp_verdict judge_no_answer(const struct otlp_answer *answer)
 {
 	const char *code = strstr(answer->error, "(err ");
 
 	if (answer->code == CURLE_HTTP2_STREAM && code)
 		return failure(by_reset(strtoul(code + 5, NULL, 10)), -1, answer->error);
+	if (answer->code == CURLE_HTTP2_STREAM && strstr(answer->error, "closed cleanly"))
+		return failure(STATUS_INTERNAL, -1, answer->error);
 	return otlp_verdict_no_answer(answer);
 }
 
