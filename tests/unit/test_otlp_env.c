@@ -67,6 +67,27 @@ static void test_endpoint(void **state)
 	expect_url(ENV(E "ENDPOINT", "http://[::1]:4318"), "http://[::1]:4318/v1/traces");
 }
 
+static void expect_shown(const char *url, const char *want)
+{
+	struct buf out;
+
+	buf_init(&out);
+	otlp_endpoint_show(&out, url);
+	assert_string_equal(out.data, want);
+	buf_release(&out);
+}
+
+/* A password is for the server; the log goes to others, too. */
+static void test_endpoint_shown(void **state)
+{
+	(void)state;
+	expect_shown("http://c:4318/v1/traces", "http://c:4318/v1/traces");
+	expect_shown("https://[::1]:4318/a@b", "https://[::1]:4318/a@b");
+	expect_shown("https://user:s3cret@c/v1/traces", "https://c/v1/traces");
+	expect_shown("http://token@c:1/", "http://c:1/");
+	expect_shown("http://user:p%40ss@c:1/", "http://c:1/");
+}
+
 static void expect_ca_file(const char *const *env, const char *want)
 {
 	struct otlp_options options;
@@ -345,6 +366,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_endpoint),
+	    cmocka_unit_test(test_endpoint_shown),
 	    cmocka_unit_test(test_certificate),
 	    cmocka_unit_test(test_switches),
 	    cmocka_unit_test(test_signals),
