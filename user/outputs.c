@@ -86,10 +86,15 @@ static int open_terminal(struct outputs *o, const struct options *options, struc
 /* An endpoint that cannot be used is no reason to do without the others. Returns -errno if it is one. */
 static int cannot_be_used(const struct otlp_options *otlp, enum otlp_signal signal, int err)
 {
+	struct buf url;
+
 	if (err == -ENOMEM)
 		return err;
+	buf_init(&url);
+	otlp_endpoint_show(&url, otlp->url);
 	log_error("no %s go to %s: reading its certificates or key failed: %s",
-	    otlp_signal_name(signal), otlp->url, strerror(-err));
+	    otlp_signal_name(signal), url.data ? url.data : "its endpoint", strerror(-err));
+	buf_release(&url);
 	return 0;
 }
 
@@ -99,8 +104,10 @@ static int open_traces(struct outputs *o, const struct otlp_options *otlp, struc
 
 	if (!sink)
 		return cannot_be_used(otlp, OTLP_TRACES, -errno);
-	buf_printf(&o->otlp, "%s%s", o->otlp.len ? ", " : "", otlp->url);
-	return add(o, sink, otlp->url, message);
+	if (o->otlp.len)
+		buf_append_cstr(&o->otlp, ", ");
+	otlp_endpoint_show(&o->otlp, otlp->url);
+	return add(o, sink, "OTLP", message);
 }
 
 static int open_logs(struct outputs *o, const struct otlp_options *otlp)

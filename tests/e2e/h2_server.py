@@ -185,6 +185,7 @@ TRICKS = {
     "go-away": go_away,
     "refused-stream": reset(h2.errors.ErrorCodes.REFUSED_STREAM),
     "internal-error": reset(h2.errors.ErrorCodes.INTERNAL_ERROR),
+    "no-error": reset(h2.errors.ErrorCodes.NO_ERROR),
 }
 ALWAYS = ("small-window", "ping")
 

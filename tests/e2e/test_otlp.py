@@ -173,6 +173,20 @@ def test_certificate_that_is_not_there(t):
     equal(receiver.bodies, [], "requests")
 
 
+def test_password_of_an_endpoint(t):
+    """It is shown to the server, and to nobody else."""
+    receiver = Receiver(t)
+    shop = Shop(t)
+    zerospan = observer.observe_run(t, "--pid", shop.pid, env={
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://user:s3cret@127.0.0.1:{receiver.port}"})
+    shop.client().get("/")
+    wait_for(lambda: exported(zerospan, "delivered") == 1, "the span")
+    zerospan.stop()
+    equal(receiver.requests[0][1]["Authorization"], "Basic dXNlcjpzM2NyZXQ=", "what the server is told")
+    check(f"traces to {receiver.url}/v1/traces" in zerospan.err, f"the start does not name it: {zerospan.err}")
+    check(b"s3cret" not in b"".join(receiver.log_bodies) + zerospan.err.encode(), f"the password is told: {zerospan.err}")
+
+
 # --- what HTTP/2 allows
 
 
@@ -252,6 +266,13 @@ def test_h2_refused_stream(t):
 
 def test_h2_reset(t):
     zerospan, receiver = with_trick(t, "internal-error", 0, 1)
+    equal(len(receiver.calls()), 1, "calls")
+    check("INTERNAL (13)" in zerospan.err, zerospan.err)
+
+
+def test_h2_reset_without_an_error(t):
+    """No error, but no answer either: gRPC takes it as INTERNAL."""
+    zerospan, receiver = with_trick(t, "no-error", 0, 1)
     equal(len(receiver.calls()), 1, "calls")
     check("INTERNAL (13)" in zerospan.err, zerospan.err)
 

@@ -139,7 +139,27 @@ static void too_many_targets_are_called_so(void **state)
 	(void)state;
 	for (int i = 0; i <= OPTIONS_MAX_TARGETS; i++)
 		strcat(line, " --pid=7");
-	refuse(line, "64");
+	refuse(line, "too many targets: at most 64");
+}
+
+static void endpoints_of_otlp(void **state)
+{
+	static const char four[] =
+	    "run -p 1 --otlp-endpoint http://a --otlp-endpoint=http://b --otlp-endpoint c "
+	    "--otlp-endpoint d";
+	struct parsed p;
+	char five[256];
+
+	(void)state;
+	take(&p, four);
+	assert_int_equal(p.options.n_otlp, OPTIONS_MAX_OTLP);
+	assert_string_equal(p.options.otlp[0], "http://a");
+	assert_string_equal(p.options.otlp[1], "http://b");
+	parsed_release(&p);
+	snprintf(five, sizeof(five), "%s --otlp-endpoint e", four);
+	refuse(five, "too many OTLP endpoints: at most 4");
+	refuse("run -p 1 --otlp-endpoint=", "bad value");
+	refuse("trace -p 1 --otlp-endpoint http://a", "takes no option '--otlp-endpoint'");
 }
 
 static void program(void **state)
@@ -482,6 +502,7 @@ int main(void)
 	    cmocka_unit_test(values_attached_to_a_letter),
 	    cmocka_unit_test(as_many_targets_as_fit),
 	    cmocka_unit_test(too_many_targets_are_called_so),
+	    cmocka_unit_test(endpoints_of_otlp),
 	    cmocka_unit_test(program),
 	    cmocka_unit_test(formats),
 	    cmocka_unit_test(output),

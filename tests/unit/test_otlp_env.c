@@ -67,6 +67,27 @@ static void test_endpoint(void **state)
 	expect_url(ENV(E "ENDPOINT", "http://[::1]:4318"), "http://[::1]:4318/v1/traces");
 }
 
+static void expect_shown(const char *url, const char *want)
+{
+	struct buf out;
+
+	buf_init(&out);
+	otlp_endpoint_show(&out, url);
+	assert_string_equal(out.data, want);
+	buf_release(&out);
+}
+
+/* A password is for the server; the log goes to others, too. */
+static void test_endpoint_shown(void **state)
+{
+	(void)state;
+	expect_shown("http://c:4318/v1/traces", "http://c:4318/v1/traces");
+	expect_shown("https://[::1]:4318/a@b", "https://[::1]:4318/a@b");
+	expect_shown("https://user:s3cret@c/v1/traces", "https://c/v1/traces");
+	expect_shown("http://token@c:1/", "http://c:1/");
+	expect_shown("http://user:p%40ss@c:1/", "http://c:1/");
+}
+
 static void expect_ca_file(const char *const *env, const char *want)
 {
 	struct otlp_options options;
@@ -310,6 +331,29 @@ static void test_backoff(void **state)
 	assert_false(otlp_retry_next(&retry, &rng, 1000 + 299000 * NS_PER_MS, 2000, &wait_ns));
 }
 
+/* "At once", "in a moment", again and again: the interval grows all the same, and keeps its jitter. */
+static void test_wishes_too_short(void **state)
+{
+	static const int64_t wishes[] = {0, 1, OTLP_RETRY_AFTER_MIN_MS - 1, 0};
+	static const uint64_t interval_ms[] = {5000, 7500, 11250, 16875};
+	const struct otlp_retry_options options = {
+	    .initial_ms = 5000, .max_ms = 30000, .elapsed_ms = 300000};
+	struct otlp_retry retry;
+	uint64_t wait_ns;
+	struct rng rng;
+
+	(void)state;
+	rng_seed(&rng, 1);
+	otlp_retry_init(&retry, &options, 1000);
+	for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
+		assert_true(otlp_retry_next(&retry, &rng, 1000, wishes[i], &wait_ns));
+		assert_in_range(
+		    wait_ns, interval_ms[i] * NS_PER_MS / 2, interval_ms[i] * NS_PER_MS * 3 / 2);
+	}
+	assert_true(otlp_retry_next(&retry, &rng, 1000, OTLP_RETRY_AFTER_MIN_MS, &wait_ns));
+	assert_int_equal(wait_ns, OTLP_RETRY_AFTER_MIN_MS * NS_PER_MS);
+}
+
 static void test_statuses(void **state)
 {
 	(void)state;
@@ -322,6 +366,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_endpoint),
+	    cmocka_unit_test(test_endpoint_shown),
 	    cmocka_unit_test(test_certificate),
 	    cmocka_unit_test(test_switches),
 	    cmocka_unit_test(test_signals),
@@ -331,6 +376,7 @@ int main(void)
 	    cmocka_unit_test(test_headers_and_timeout),
 	    cmocka_unit_test(test_retry_after),
 	    cmocka_unit_test(test_backoff),
+	    cmocka_unit_test(test_wishes_too_short),
 	    cmocka_unit_test(test_statuses),
 	};
 

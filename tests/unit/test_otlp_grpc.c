@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Calls of gRPC and their answers, without a network; and gzip, which both transports use. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "export/gzip.h"
 #include "export/otlp_grpc.h"
@@ -362,6 +363,11 @@ static void resets(void **state)
 		    code);
 		assert_int_equal(judge_error(CURLE_HTTP2_STREAM, text), want[code]);
 	}
+	assert_int_equal(judge_error(CURLE_HTTP2_STREAM,
+			     "HTTP/2 stream 1 was closed cleanly, but before getting  all response "
+			     "header fields, treated as error"),
+	    OTLP_REFUSED);
+	assert_int_equal(judge_error(CURLE_HTTP2_STREAM, ""), OTLP_RETRY);
 	assert_int_equal(judge_error(CURLE_COULDNT_CONNECT, ""), OTLP_RETRY);
 	assert_int_equal(judge_error(CURLE_OPERATION_TIMEDOUT, ""), OTLP_RETRY);
 	assert_int_equal(judge_error(CURLE_PEER_FAILED_VERIFICATION, ""), OTLP_REFUSED);
@@ -389,6 +395,36 @@ static void partial_success(void **state)
 	buf_release(&answer.fields[OTLP_FIELD_GRPC_STATUS]);
 }
 
+/* An answer of n zeros, compressed to little. */
+static struct otlp_verdict judge_compressed(size_t n)
+{
+	struct otlp_answer answer = {.code = CURLE_OK, .status = 200, .http2 = true};
+	struct otlp_verdict verdict;
+	char *zeros = calloc(1, n);
+
+	assert_non_null(zeros);
+	set_field(&answer, OTLP_FIELD_GRPC_STATUS, "0");
+	set_field(&answer, OTLP_FIELD_GRPC_ENCODING, "gzip");
+	assert_int_equal(otlp_grpc_pack(&answer.body, sv_from(zeros, n), true), 0);
+	assert_true(answer.body.len < n / 100);
+	verdict = otlp_grpc_judge(&answer);
+	free(zeros);
+	buf_release(&answer.body);
+	for (int i = 0; i < OTLP_FIELDS; i++)
+		buf_release(&answer.fields[i]);
+	return verdict;
+}
+
+static void answers_that_grow(void **state)
+{
+	struct otlp_verdict verdict = judge_compressed(OTLP_MAX_RESPONSE_BYTES + 1);
+
+	(void)state;
+	assert_int_equal(verdict.outcome, OTLP_REFUSED);
+	assert_string_equal(verdict.what, "the answer is longer than 4 MiB");
+	assert_int_equal(judge_compressed(OTLP_MAX_RESPONSE_BYTES).outcome, OTLP_TAKEN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -406,6 +442,7 @@ int main(void)
 	    cmocka_unit_test(exhausted_with_a_delay),
 	    cmocka_unit_test(resets),
 	    cmocka_unit_test(partial_success),
+	    cmocka_unit_test(answers_that_grow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "export/exporters.h"
+#include "export/otlp_client.h"
 #include "span_fixture.h"
 
 #define OK_EMPTY "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -46,7 +47,7 @@ static bool wait_readable(struct receiver *r, int fd)
 /* Read one request completely. False at the end of the connection. */
 static bool read_request(struct receiver *r, int fd)
 {
-	char data[65536];
+	char data[1 << 19];
 	size_t len = 0, want = 0;
 	char *body = NULL;
 
@@ -376,6 +377,52 @@ static void test_dead_backend(void **state)
 	assert_int_equal(stats.failed + stats.dropped, 2000);
 }
 
+static bool never(void *ctx)
+{
+	(void)ctx;
+	return false;
+}
+
+static bool no_sleep(void *ctx, uint64_t ns)
+{
+	(void)ctx;
+	(void)ns;
+	return false;
+}
+
+/* OTLP: what is longer than 64 MiB must not be sent. Compression does not count. */
+static void test_huge_request(void **state)
+{
+	static const char *const answers[] = {OK_EMPTY};
+	const struct otlp_waiter waiter = {.stopping = never, .sleep = no_sleep};
+	struct otlp_options options = {
+	    .protocol = OTLP_HTTP_PROTOBUF, .gzip = true, .timeout_ms = 10000};
+	struct otlp_client *client;
+	struct receiver r;
+	struct buf request;
+	char url[64];
+
+	(void)state;
+	receiver_start(&r, answers, 1);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/v1/traces", r.port);
+	options.url = url;
+	client = otlp_client_new(&options, OTLP_TRACES);
+	assert_non_null(client);
+	buf_init(&request);
+	assert_int_equal(buf_reserve(&request, (64 << 20) + 1), 0);
+	memset(request.data, 0, (64 << 20) + 1);
+	request.len = (64 << 20) + 1;
+	assert_int_equal(otlp_client_send(client, &request, 5, &waiter), 0);
+	assert_int_equal(atomic_load(&r.connections), 0);
+	request.len--;
+	assert_int_equal(otlp_client_send(client, &request, 5, &waiter), 5);
+	assert_int_equal(atomic_load(&r.requests), 1);
+	assert_in_range(atomic_load(&r.body_len), 1, 1 << 20);
+	otlp_client_free(client);
+	receiver_stop(&r);
+	buf_release(&request);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -384,6 +431,7 @@ int main(void)
 	    cmocka_unit_test(test_retry_after_is_honoured),
 	    cmocka_unit_test(test_final_errors),
 	    cmocka_unit_test(test_huge_answer),
+	    cmocka_unit_test(test_huge_request),
 	    cmocka_unit_test(test_partial_success),
 	    cmocka_unit_test(test_hanging_backend),
 	    cmocka_unit_test(test_dead_backend),

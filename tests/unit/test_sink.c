@@ -260,6 +260,32 @@ static void test_linger_fills_a_batch(void **state)
 	assert_int_equal(gate.entered, 2);
 }
 
+/* A batch that the queue has no room for will not fill: it goes when something is refused, not when the linger is over. */
+static void test_small_queue_does_not_linger(void **state)
+{
+	const struct sink_options options = {.max_queue_items = 10,
+	    .max_batch_items = 512,
+	    .linger_ns = 3600 * NS_PER_S,
+	    .flush_timeout_ns = 10 * NS_PER_S};
+	struct sink_stats stats;
+	struct sink *sink;
+	struct gate gate;
+
+	(void)state;
+	gate_init(&gate, true);
+	sink = sink_new(&gate_driver, &gate, &options);
+	publish(sink, 4);
+	publish(sink, 4);
+	publish(sink, 4); /* no room */
+	gate_await(&gate, &gate.flushes, 1);
+	assert_int_equal(gate.last_batch, 2);
+	publish(sink, 10); /* as much as there is */
+	gate_await(&gate, &gate.flushes, 2);
+	sink_close(sink, &stats);
+	assert_int_equal(stats.delivered, 18);
+	assert_int_equal(stats.dropped, 4);
+}
+
 /* The flush time passes: a hanging delivery is interrupted, the rest is dropped. */
 static void test_end_is_bounded(void **state)
 {
@@ -397,6 +423,7 @@ int main(void)
 	    cmocka_unit_test(test_full_queue_refuses_new),
 	    cmocka_unit_test(test_patient_source_loses_nothing),
 	    cmocka_unit_test(test_linger_fills_a_batch),
+	    cmocka_unit_test(test_small_queue_does_not_linger),
 	    cmocka_unit_test(test_end_is_bounded),
 	    cmocka_unit_test(test_end_begins_early),
 	    cmocka_unit_test(test_sleep_ends_at_stop),

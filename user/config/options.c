@@ -350,6 +350,8 @@ static int set_value(struct parser *p, const struct option_row *row, const char 
 
 	if (err == -E2BIG && row->set == add_route)
 		buf_printf(p->message, "too many routes: at most %d", OPTIONS_MAX_ROUTES);
+	else if (err == -E2BIG && row->set == add_otlp)
+		buf_printf(p->message, "too many OTLP endpoints: at most %d", OPTIONS_MAX_OTLP);
 	else if (err == -E2BIG)
 		buf_printf(p->message, "too many targets: at most %d", OPTIONS_MAX_TARGETS);
 	else if (err)

@@ -62,3 +62,19 @@ out:
 	curl_url_cleanup(url);
 	return err;
 }
+
+void otlp_endpoint_show(struct buf *out, const char *text)
+{
+	CURLU *url = curl_url();
+	char *shown = NULL;
+
+	if (url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
+	    curl_url_set(url, CURLUPART_USER, NULL, 0) == CURLUE_OK &&
+	    curl_url_set(url, CURLUPART_PASSWORD, NULL, 0) == CURLUE_OK &&
+	    curl_url_get(url, CURLUPART_URL, &shown, 0) == CURLUE_OK)
+		buf_append_cstr(out, shown);
+	else
+		out->failed = true;
+	curl_free(shown);
+	curl_url_cleanup(url);
+}

@@ -212,13 +212,15 @@ static struct otlp_verdict failure(enum status status, int64_t wait_ms, const ch
 	return verdict;
 }
 
-/* libcurl tells the code of a reset in words only: "... (err 7)". */
+/* libcurl tells the code of a reset in words only: "... (err 7)"; of NO_ERROR, "... closed cleanly, but before ...". */
 static struct otlp_verdict judge_no_answer(const struct otlp_answer *answer)
 {
 	const char *code = strstr(answer->error, "(err ");
 
 	if (answer->code == CURLE_HTTP2_STREAM && code)
 		return failure(by_reset(strtoul(code + 5, NULL, 10)), -1, answer->error);
+	if (answer->code == CURLE_HTTP2_STREAM && strstr(answer->error, "closed cleanly"))
+		return failure(STATUS_INTERNAL, -1, answer->error);
 	return otlp_verdict_no_answer(answer);
 }
 
@@ -251,17 +253,21 @@ static int64_t delay_of(const struct otlp_answer *answer)
 	return delay;
 }
 
-/* An OK whose message cannot be read is an OK. */
+/* An OK whose message cannot be read is an OK; but one over the limit is an error, as it is before it is decompressed. */
 static struct otlp_verdict judge_ok(const struct otlp_answer *answer)
 {
 	struct otlp_verdict verdict = {.outcome = OTLP_TAKEN, .wait_ms = -1};
 	struct sv message;
 	struct buf scratch;
+	int err;
 
 	buf_init(&scratch);
-	if (otlp_grpc_unpack(buf_sv(&answer->body),
-		buf_sv(&answer->fields[OTLP_FIELD_GRPC_ENCODING]), &scratch, &message) == 0)
+	err = otlp_grpc_unpack(buf_sv(&answer->body),
+	    buf_sv(&answer->fields[OTLP_FIELD_GRPC_ENCODING]), &scratch, &message);
+	if (err == 0)
 		verdict = otlp_verdict_taken(message);
+	else if (err == -E2BIG)
+		verdict = otlp_verdict_too_long();
 	else if (answer->body.len)
 		verdict = otlp_verdict_of(OTLP_TAKEN, "the server's answer cannot be read", NULL);
 	buf_release(&scratch);

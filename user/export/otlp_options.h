@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "export/sink.h"
 
 enum otlp_signal {
@@ -75,6 +76,9 @@ void otlp_settings_release(struct otlp_settings *settings);
  * it is. Returns 0, -EINVAL for a text that is no http:// or https:// URL, or -ENOMEM.
  */
 int otlp_endpoint_set(struct otlp_options *options, const char *text, const char *signal);
+
+/* Append a URL as it may be shown: without its user and password, which are secrets. out->failed tells of a lack of memory. */
+void otlp_endpoint_show(struct buf *out, const char *url);
 
 /*
  * Add the headers of "name=value,name2=value2", values percent-encoded (W3C Baggage without properties). Returns 0, -ENOMEM,

@@ -25,7 +25,7 @@ bool otlp_retry_next(struct otlp_retry *retry, struct rng *rng, uint64_t now_ns,
 	uint64_t interval_ns = retry->interval_ms * NS_PER_MS;
 	uint64_t wait_ns = interval_ns / 2 + (interval_ns ? rng_next(rng) % interval_ns : 0);
 
-	if (retry_after_ms >= 0)
+	if (retry_after_ms >= OTLP_RETRY_AFTER_MIN_MS)
 		wait_ns = (uint64_t)retry_after_ms * NS_PER_MS;
 	if (retry_after_ms > (int64_t)retry->interval_ms)
 		retry->interval_ms = (uint64_t)retry_after_ms;

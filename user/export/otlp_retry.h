@@ -34,9 +34,9 @@ void otlp_retry_init(
     struct otlp_retry *retry, const struct otlp_retry_options *options, uint64_t now_ns);
 
 /*
- * The time to wait before the next attempt: the server's wish when it has one (retry_after_ms >=
- * 0), else an interval that grows by half each time, from a longer wish if there was one, give or take up to half at
- * random. False when the batch would then be too old.
+ * The time to wait before the next attempt: the server's wish when it has one (retry_after_ms >= 0) of
+ * OTLP_RETRY_AFTER_MIN_MS at least, else an interval that grows by half each time, give or take up to half at random. False when
+ * the batch would then be too old.
  */
 bool otlp_retry_next(struct otlp_retry *retry, struct rng *rng, uint64_t now_ns,
     int64_t retry_after_ms, uint64_t *ret_wait_ns);
@@ -50,5 +50,8 @@ int64_t otlp_retry_after_parse(struct sv value, time_t now_s);
 
 /* A server that wants us away for longer is asked again after this. */
 #define OTLP_RETRY_AFTER_MAX_MS (120 * 1000)
+
+/* A shorter wish says no more than "later": who asks again at once, and again, only adds to what the server cannot bear. */
+#define OTLP_RETRY_AFTER_MIN_MS 1000
 
 #endif

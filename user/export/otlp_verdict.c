@@ -46,10 +46,15 @@ static bool may_pass(CURLcode code)
 	}
 }
 
+struct otlp_verdict otlp_verdict_too_long(void)
+{
+	return otlp_verdict_of(OTLP_REFUSED, "the answer is longer than 4 MiB", NULL);
+}
+
 struct otlp_verdict otlp_verdict_no_answer(const struct otlp_answer *answer)
 {
 	if (answer->too_long)
-		return otlp_verdict_of(OTLP_REFUSED, "the answer is longer than 4 MiB", NULL);
+		return otlp_verdict_too_long();
 	return otlp_verdict_of(may_pass(answer->code) ? OTLP_RETRY : OTLP_REFUSED,
 	    curl_easy_strerror(answer->code), answer->error);
 }

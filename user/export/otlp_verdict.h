@@ -26,6 +26,9 @@ struct otlp_verdict {
 /* A verdict with words; why may be NULL. */
 struct otlp_verdict otlp_verdict_of(enum otlp_outcome outcome, const char *what, const char *why);
 
+/* The answer is over OTLP_MAX_RESPONSE_BYTES: an error, and no reason to try again (OTLP specification 1.11.0). */
+struct otlp_verdict otlp_verdict_too_long(void);
+
 /* There is no answer: no connection, a broken one, none in time, bad certificates. */
 struct otlp_verdict otlp_verdict_no_answer(const struct otlp_answer *answer);
 

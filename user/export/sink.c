@@ -39,9 +39,10 @@ struct sink {
 	bool patient; /* set before there are parcels */
 
 	pthread_mutex_t lock; /* guards everything below */
-	pthread_cond_t work;  /* a first parcel, a full batch, closing, stopping */
+	pthread_cond_t work;  /* a first parcel, a full batch, no room, closing, stopping */
 	pthread_cond_t ended; /* the thread has drained the queue */
 	pthread_cond_t room;  /* a batch is delivered; patient sinks only */
+	bool crowded;         /* a parcel found no room since the last batch was taken */
 	bool closing;
 	uint64_t deadline_ns; /* once closing: monotonic, until which the queue may drain */
 	bool done;
@@ -129,7 +130,7 @@ static bool wait_for_batch(struct sink *sink)
 	if (sink->n_parcels == 0)
 		return false;
 	deadline = to_timespec(clock_monotonic_ns() + sink->options.linger_ns);
-	while (sink->options.linger_ns && !sink->closing &&
+	while (sink->options.linger_ns && !sink->closing && !sink->crowded &&
 	    sink->waiting_items < sink->options.max_batch_items)
 		if (pthread_cond_timedwait(&sink->work, &sink->lock, &deadline) == ETIMEDOUT)
 			break;
@@ -140,6 +141,7 @@ static size_t take_batch(struct sink *sink)
 {
 	size_t n = 0;
 
+	sink->crowded = false;
 	do {
 		sink->batch[n] = ring_pop(sink);
 		sink->inflight_items += sink->parcel->items(sink->batch[n]);
@@ -242,6 +244,8 @@ struct sink *sink_new(
 		sink->options.max_queue_items = 1;
 	if (sink->options.max_batch_items == 0)
 		sink->options.max_batch_items = 1;
+	if (sink->options.max_batch_items > sink->options.max_queue_items)
+		sink->options.max_batch_items = sink->options.max_queue_items;
 	sink->stats.queue_capacity = sink->options.max_queue_items;
 	pthread_mutex_init(&sink->lock, NULL);
 	init_cond(&sink->work);
@@ -273,6 +277,16 @@ static bool has_room(const struct sink *sink, size_t items)
 	return used <= max && items <= max - used;
 }
 
+/* Lock held: there is no room, so waiting for more makes no sense. Said once for each batch: the thread may be asleep between
+ * attempts, for long. */
+static void say_crowded(struct sink *sink)
+{
+	if (sink->crowded)
+		return;
+	sink->crowded = true;
+	pthread_cond_signal(&sink->work);
+}
+
 static void publish(struct sink *sink, void *parcel)
 {
 	size_t max = sink->options.max_queue_items, batch = sink->options.max_batch_items;
@@ -281,9 +295,12 @@ static void publish(struct sink *sink, void *parcel)
 	if (items == 0)
 		return;
 	pthread_mutex_lock(&sink->lock);
-	while (sink->patient && items <= max && !has_room(sink, items))
+	while (sink->patient && items <= max && !has_room(sink, items)) {
+		say_crowded(sink);
 		pthread_cond_wait(&sink->room, &sink->lock);
+	}
 	if (sink->closing || !has_room(sink, items)) {
+		say_crowded(sink);
 		sink->stats.dropped += items;
 		pthread_mutex_unlock(&sink->lock);
 		return;

@@ -43,11 +43,12 @@ struct sink_driver {
 
 /* Items are spans or log records. */
 struct sink_options {
-	size_t max_queue_items;    /* waiting and in delivery; a trace or batch that does not fit is
-	                              refused and counted; 0 acts as 1 */
-	size_t max_batch_items;    /* deliver is called with at least one trace or batch and about
-	                              this many items */
-	uint64_t linger_ns;        /* wait this long for a batch to fill; 0: deliver at once */
+	/* Waiting and in delivery; a trace or batch that does not fit is refused and counted; 0 acts as 1. */
+	size_t max_queue_items;
+	/* deliver is called with at least one trace or batch and about this many items; more than max_queue_items act as those. */
+	size_t max_batch_items;
+	/* Wait this long for a batch to fill, if there is room; 0: deliver at once. */
+	uint64_t linger_ns;
 	uint64_t flush_timeout_ns; /* sink_free waits this long for the queue to drain */
 };
 
