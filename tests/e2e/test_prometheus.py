@@ -100,6 +100,23 @@ def test_checker(t):
         raise Failure(f"the checker finds nothing wrong in {text!r}")
 
 
+def test_address_by_environment(t):
+    """OpenTelemetry's variables say where; a bad one is warned of and --listen comes first."""
+    def url(*args, **environment):
+        variables = {f"OTEL_EXPORTER_PROMETHEUS_{name}": value for name, value in environment.items()}
+        zerospan = observer.start(t, "run", "--format", "none", "--pid", shop.pid, *args, env=variables)
+        zerospan.wait_ready()
+        zerospan.metrics_text()  # somebody answers; there may be nothing to tell yet
+        zerospan.stop()
+        return zerospan.metrics_url, "is ignored" in zerospan.err
+
+    shop, port = Shop(t), lib.free_port("::1")
+    equal(url(HOST="::1", PORT=str(port)), (f"http://[::1]:{port}/metrics", False), "by the environment")
+    equal(url(HOST="no address", PORT=str(port)), (f"http://127.0.0.1:{port}/metrics", True), "a bad host")
+    equal(url("--listen", f"127.0.0.1:{port}", HOST="::1", PORT="no port"),
+          (f"http://127.0.0.1:{port}/metrics", False), "--listen")
+
+
 class Prometheus:
     """A real one that scrapes a zerospan each second."""
 
