@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 /* zerospan: parse the command line, read the configuration and hand over to a command. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "check.h"
 #include "config/config.h"
+#include "config/listen_env.h"
 #include "config/options.h"
 #include "exit_status.h"
 #include "observe.h"
 #include "replay.h"
+
+static const char *env(const char *name)
+{
+	return getenv(name);
+}
 
 static int show_help(enum command command)
 {
@@ -94,5 +101,7 @@ int main(int argc, char **argv)
 		log_set_level(LOG_LEVEL_DEBUG);
 	else if (options.quiet)
 		log_set_level(LOG_LEVEL_WARN);
+	if (options.command == COMMAND_RUN)
+		listen_from_env(&options, env);
 	return run_command(&options);
 }

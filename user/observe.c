@@ -233,8 +233,10 @@ static void announce(struct observation *o)
 		log_info("the report comes in %.3g s, or with Ctrl-C",
 		    (double)o->options->duration_ns / (double)NS_PER_S);
 	if (o->outputs.listener)
-		log_info("metrics at http://%s:%d/metrics", o->options->listen_address,
-		    http_listener_port(o->outputs.listener));
+		log_info(strchr(o->options->listen_address, ':')
+			? "metrics at http://[%s]:%d/metrics"
+			: "metrics at http://%s:%d/metrics",
+		    o->options->listen_address, http_listener_port(o->outputs.listener));
 }
 
 static void take_counts(const struct observation *o, struct self_counts *counts)

@@ -90,6 +90,12 @@ def tool(name, package):
     return path
 
 
+def python_module(module, package):
+    """Without a module of PYTHON the test is skipped."""
+    if subprocess.run([PYTHON, "-c", f"import {module}"], capture_output=True, check=False).returncode:
+        raise Skip(f"no module {module} of {PYTHON}: apt install {package}")
+
+
 def built(name):
     path = os.path.join(BUILD, name)
     if not os.access(path, os.X_OK):

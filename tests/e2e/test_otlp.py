@@ -12,7 +12,6 @@ from lib import check, equal, wait_for
 from otlp import Receiver, any_value, decode_request, exported, first, key_values, message
 from shop import COMPLETE, Shop, expect_shape, order
 
-DEBIAN_PYTHON = "/usr/bin/python3"  # python3-grpcio and python3-h2 are for it, whatever python3 is
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
@@ -21,10 +20,8 @@ class GrpcReceiver:
 
     def __init__(self, t, module, script, *args):
         here = os.path.dirname(os.path.abspath(__file__))
-        found = subprocess.run([DEBIAN_PYTHON, "-c", f"import {module}"], capture_output=True, check=False)
-        if found.returncode:
-            raise lib.Skip(f"no module {module} of {DEBIAN_PYTHON}: install python3-{module}")
-        self.process = t.start(DEBIAN_PYTHON, os.path.join(here, script), *args)
+        lib.python_module(module, f"python3-{module}")
+        self.process = t.start(lib.PYTHON, os.path.join(here, script), *args)
         wait_for(lambda: self.process.out.count("\n") >= 1, "the server's port", 20)
         self.port = int(self.process.out.split("\n", 1)[0])
 

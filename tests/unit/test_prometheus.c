@@ -182,6 +182,38 @@ static void test_openmetrics_families(void **state)
 	metrics_free(metrics);
 }
 
+/* Services are one family of infos, each once however many points it has and in whichever order they come. */
+static void test_openmetrics_services(void **state)
+{
+	static const struct metric_desc desc = {.name = "foo", .type = METRIC_COUNTER};
+	static const struct metric_desc other = {.name = "bar", .type = METRIC_GAUGE};
+	struct service *shop = fixture_service("shop", 12), *cart = fixture_service("cart", 13);
+	struct metrics *metrics = metrics_new();
+	struct instrument *counter = metrics_add(metrics, &desc);
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		metric_record(counter, shop, &ATTR_I("n", i), 1, 1, NULL);
+		metric_record(counter, cart, &ATTR_I("n", i), 1, 1, NULL);
+	}
+	metric_set(metrics_add(metrics, &other), NULL, 0, 1);
+#define SHOP "job=\"shop\",instance=\"0b6c-1\""
+#define CART "job=\"cart\",instance=\"0b6c-1\""
+	expect_openmetrics(metrics,
+	    "# TYPE target info\n"
+	    "# HELP target Resource attributes of the observed services.\n"
+	    "target_info{" CART ",process_pid=\"13\",process_executable_name=\"shop\"} 1\n"
+	    "target_info{" SHOP ",process_pid=\"12\",process_executable_name=\"shop\"} 1\n"
+	    "# TYPE foo counter\n"
+	    "foo_total{" SHOP ",n=\"0\"} 1\nfoo_total{" CART ",n=\"0\"} 1\n"
+	    "foo_total{" SHOP ",n=\"1\"} 1\nfoo_total{" CART ",n=\"1\"} 1\n"
+	    "# TYPE bar gauge\nbar 1\n"
+	    "# EOF\n");
+	metrics_free(metrics);
+	service_unref(shop);
+	service_unref(cart);
+}
+
 static const char *state_name(size_t part)
 {
 	return part ? "sleep" : "cpu";
@@ -318,6 +350,7 @@ int main(void)
 	    cmocka_unit_test(test_own_metrics),
 	    cmocka_unit_test(test_openmetrics),
 	    cmocka_unit_test(test_openmetrics_families),
+	    cmocka_unit_test(test_openmetrics_services),
 	    cmocka_unit_test(test_parts),
 	    cmocka_unit_test(test_overflow_set),
 	    cmocka_unit_test(test_names),

@@ -183,6 +183,7 @@ static int set_listen(struct options *o, const char *value)
 	}
 	o->listen_address = *address ? address : "0.0.0.0";
 	o->listen_port = port;
+	o->listen_given = true;
 	return 0;
 }
 
@@ -250,7 +251,7 @@ static const struct option_row {
     {NULL, 0, "record", "FILE", OBSERVE, set_record,
 	"record everything for zerospan replay, secrets in messages and SQL too (mode 0600)"},
     {NULL, 0, "listen", "ADDR:PORT", COMMAND_RUN, set_listen,
-	"where /metrics is served (default 127.0.0.1:9464)"},
+	"where /metrics is served (default: OTEL_EXPORTER_PROMETHEUS_HOST and _PORT, else 127.0.0.1:9464)"},
     {"General", 0, "duration", "SECONDS", OBSERVE, set_duration,
 	"stop by itself after this time (why: 10, or when its COMMAND ends)"},
     {NULL, 0, "budget", "PERCENT", OBSERVE, set_budget,

@@ -85,6 +85,7 @@ struct options {
 	uint64_t stack_over_ns;     /* requests that last longer are looked at: in what they wait */
 	const char *listen_address; /* points into listen_text */
 	int listen_port;
+	bool listen_given; /* by --listen: the environment has no say */
 	char listen_text[64];
 	bool config_check; /* `config` was followed by `check`, the only thing it can do */
 	bool verbose, quiet;
