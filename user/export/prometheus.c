@@ -87,7 +87,10 @@ static char *put_exemplar(char *p, const struct exposition *x, const struct metr
 	p = put_double(p, e->value);
 	*p++ = ' ';
 	p = put_u64(p, ms / 1000);
-	return p + sprintf(p, ".%03u", (unsigned)(ms % 1000));
+	*p++ = '.';
+	for (uint64_t digit = 100; digit; digit /= 10)
+		*p++ = (char)('0' + ms / digit % 10);
+	return p;
 }
 
 /* {labels,le="bound"}; nothing when there is neither. */
