@@ -146,6 +146,7 @@ static int open_pipeline(struct observation *o, struct buf *message)
 	options.metrics = o->metrics;
 	options.naming = &o->config->naming;
 	options.journal = o->journal;
+	options.span_metrics = o->options->span_metrics;
 	if (attr_limits_span_may_pass(&o->outputs.limits))
 		options.limits = &o->outputs.limits;
 	o->pipeline = pipeline_new(&options);

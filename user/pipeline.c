@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "journal.h"
 #include "metric/operation.h"
+#include "metric/span_metrics.h"
 
 /* Database handles whose path is remembered; when full, all are forgotten and asked for again. */
 #define DATABASES_MAX 4096
@@ -36,6 +37,7 @@ struct database {
 struct pipeline {
 	struct pipeline_options options;
 	struct operation_metrics operations;
+	struct span_metrics span_metrics; /* if the options want them */
 	struct service_table *services;
 	struct exchanges *exchanges;
 	struct conn_table *conns;
@@ -53,12 +55,16 @@ static void on_span(void *ctx, const struct span *span)
 	struct pipeline *p = ctx;
 
 	operation_metrics_span(&p->operations, span);
+	if (p->options.span_metrics)
+		span_metrics_span(&p->span_metrics, span);
 }
 
 static void on_trace(void *ctx, struct trace *trace)
 {
 	struct pipeline *p = ctx;
 
+	if (p->options.span_metrics)
+		span_metrics_trace(&p->span_metrics, trace);
 	if (p->options.limits)
 		attr_limits_trace(p->options.limits, trace);
 	for (size_t i = 0; i < p->n_sinks; i++)
@@ -178,11 +184,12 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
 	p->exchanges = exchanges_new(&assembler_listener, p->assembler);
 	p->conns = conn_table_new(&exchange_conn_handler, p->exchanges);
 	if (!p->services || !p->assembler || !p->exchanges || !p->conns ||
-	    operation_metrics_init(&p->operations, options->metrics)) {
+	    operation_metrics_init(&p->operations, options->metrics) ||
+	    (options->span_metrics && span_metrics_init(&p->span_metrics, options->metrics))) {
 		pipeline_free(p, 0);
 		return NULL;
 	}
-	assembler_set_brief(p->assembler, true);
+	assembler_set_brief(p->assembler, !options->span_metrics);
 	return p;
 }
 

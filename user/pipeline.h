@@ -45,6 +45,7 @@ struct pipeline_options {
 	int (*database_path)(
 	    void *ctx, const struct database_handle *handle, char *ret_path, size_t len);
 	void *ctx;
+	bool span_metrics;                  /* feed span_metrics.h, too */
 	const struct signal_limits *limits; /* of attributes; borrowed; NULL: none */
 	struct journal *journal;            /* is told every input; borrowed; NULL: none */
 };

@@ -194,6 +194,13 @@ static int set_verbose(struct options *o, const char *value)
 	return 0;
 }
 
+static int set_span_metrics(struct options *o, const char *value)
+{
+	(void)value;
+	o->span_metrics = true;
+	return 0;
+}
+
 static int set_quiet(struct options *o, const char *value)
 {
 	(void)value;
@@ -252,6 +259,8 @@ static const struct option_row {
 	"record everything for zerospan replay, secrets in messages and SQL too (mode 0600)"},
     {NULL, 0, "listen", "ADDR:PORT", COMMAND_RUN, set_listen,
 	"where /metrics is served (default: OTEL_EXPORTER_PROMETHEUS_HOST and _PORT, else 127.0.0.1:9464)"},
+    {NULL, 0, "span-metrics", NULL, COMMAND_RUN, set_span_metrics,
+	"also count spans and the edges of a service graph, under Tempo's names: traces_spanmetrics_*, traces_service_graph_*"},
     {"General", 0, "duration", "SECONDS", OBSERVE, set_duration,
 	"stop by itself after this time (why: 10, or when its COMMAND ends)"},
     {NULL, 0, "budget", "PERCENT", OBSERVE, set_budget,

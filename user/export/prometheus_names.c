@@ -52,7 +52,6 @@ static struct sv unit_word(struct sv unit, bool singular)
 	    {{"MBy", 3}, {"megabytes", 9}, {"megabyte", 8}},
 	    {{"GBy", 3}, {"gigabytes", 9}, {"gigabyte", 8}},
 	    {{"TiBy", 4}, {"tebibytes", 9}, {"tebibyte", 8}},
-	    {{"GBy", 3}, {"gigabytes", 9}, {"gigabyte", 8}},
 	    {{"TBy", 3}, {"terabytes", 9}, {"terabyte", 8}},
 	    {{"m", 1}, {"meters", 6}, {"meter", 5}},
 	    {{"V", 1}, {"volts", 5}, {"volt", 4}},
