@@ -594,16 +594,12 @@ void options_help(struct buf *out, enum command command)
 		buf_append_cstr(out,
 		    "\nWith -- COMMAND the command is started and observed from its first instruction, and its exit\n"
 		    "status becomes zerospan's. OTLP goes to OTEL_EXPORTER_OTLP_ENDPOINT when that is set,\n"
-		    "as OTEL_EXPORTER_OTLP_PROTOCOL says: http/protobuf (the default) or grpc.\n");
-	if (!command || (command & OBSERVE))
-		buf_append_cstr(out,
+		    "as OTEL_EXPORTER_OTLP_PROTOCOL says: http/protobuf (the default) or grpc.\n"
 		    "\nWhere SQLite's probes take more than --budget of a process' CPU time for five seconds of it, less is told: no\n"
 		    "statements that cannot be prepared, if that is enough; only that statements began; then nothing; and more again when it has become cheap. Each change is logged.\n");
 	if (!command || (command & SHOW))
 		buf_append_cstr(out,
-		    "\nHTTP methods that are known, others are _OTHER: OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS=GET,POST,...\n");
-	if (!command || (command & SHOW))
-		buf_append_cstr(out,
+		    "\nHTTP methods that are known, others are _OTHER: OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS=GET,POST,...\n"
 		    "\nA recording holds what was captured of messages (heads with cookies and tokens, as they were sent) and the\n"
 		    "text of SQL statements with its literals: keep it as you would keep those.\n");
 	buf_append_cstr(out,
