@@ -8,12 +8,10 @@
 
 #include "base/clock.h"
 #include "base/sv.h"
+#include "config/option_rows.h"
 #include "config/option_values.h"
 
-static const struct {
-	enum command command;
-	const char *name, *usage, *summary;
-} commands[] = {
+const struct command_row command_rows[] = {
     {COMMAND_RUN, "run", "TARGET... [options]",
 	"observe: traces to OTLP if configured, else to the terminal; /metrics"},
     {COMMAND_TRACE, "trace", "TARGET... [options]",
@@ -27,7 +25,9 @@ static const struct {
     {COMMAND_CONFIG, "config", "check FILE", "is this configuration file right? status 0 or 2"},
 };
 
-#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+#define N_COMMANDS (sizeof(command_rows) / sizeof(command_rows[0]))
+
+const size_t n_command_rows = N_COMMANDS;
 
 /* The same report is called by its command where that has others as well. */
 static const struct {
@@ -222,20 +222,7 @@ static int set_version(struct options *o, const char *value)
 	return 0;
 }
 
-#define OBSERVE (COMMAND_RUN | COMMAND_TRACE | COMMAND_WHY)
-#define TRACES  (COMMAND_RUN | COMMAND_TRACE | COMMAND_REPLAY)
-#define REPORT  (COMMAND_WHY | COMMAND_REPLAY)
-#define SHOW    (OBSERVE | COMMAND_REPLAY)
-#define ALL     (SHOW | COMMAND_CHECK | COMMAND_CONFIG)
-
-static const struct option_row {
-	const char *section;        /* heading before this row */
-	char letter;                /* 0: none */
-	const char *name, *metavar; /* metavar NULL: a switch */
-	unsigned int of;            /* commands that take it */
-	int (*set)(struct options *o, const char *value);
-	const char *help;
-} rows[] = {
+const struct option_row option_rows[] = {
     {"Targets (repeatable; children and re-executions are followed, later starts that match too)",
 	'p', "pid", "PID", OBSERVE, set_pid, "this process"},
     {NULL, 'n', "name", "COMM", OBSERVE, set_name, "processes with this name"},
@@ -276,7 +263,9 @@ static const struct option_row {
     {NULL, 'V', "version", NULL, ALL, set_version, "the version"},
 };
 
-#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+#define N_ROWS (sizeof(option_rows) / sizeof(option_rows[0]))
+
+const size_t n_option_rows = N_ROWS;
 
 /* The command line while it is read. */
 struct parser {
@@ -296,11 +285,11 @@ static const struct option_row *find_long(
 	size_t len = strcspn(arg, "=");
 
 	for (size_t i = 0; i < N_ROWS; i++) {
-		if (!sv_eq(sv_from(arg + 2, len - 2), sv_cstr(rows[i].name)))
+		if (!sv_eq(sv_from(arg + 2, len - 2), sv_cstr(option_rows[i].name)))
 			continue;
 		*ret_name = sv_from(arg, len);
 		*ret_value = arg[len] ? arg + len + 1 : NULL;
-		return &rows[i];
+		return &option_rows[i];
 	}
 	return NULL;
 }
@@ -310,11 +299,11 @@ static const struct option_row *find_short(
     const char *arg, struct sv *ret_name, const char **ret_value)
 {
 	for (size_t i = 0; i < N_ROWS; i++) {
-		if (rows[i].letter != arg[1] || (arg[2] && !rows[i].metavar))
+		if (option_rows[i].letter != arg[1] || (arg[2] && !option_rows[i].metavar))
 			continue;
 		*ret_name = sv_from(arg, 2);
 		*ret_value = arg[2] ? arg + 2 : NULL;
-		return &rows[i];
+		return &option_rows[i];
 	}
 	return NULL;
 }
@@ -322,8 +311,8 @@ static const struct option_row *find_short(
 static const char *command_name(enum command command)
 {
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		if (commands[i].command == command)
-			return commands[i].name;
+		if (command_rows[i].command == command)
+			return command_rows[i].name;
 	return "";
 }
 
@@ -345,7 +334,7 @@ static int check_given(const struct parser *p)
 	enum command command = p->options.command;
 
 	for (size_t i = 0; command && i < N_ROWS; i++) {
-		if (p->given[i].len == 0 || (rows[i].of & command))
+		if (p->given[i].len == 0 || (option_rows[i].of & command))
 			continue;
 		buf_printf(p->message, "'zerospan %s' takes no option '%.*s'",
 		    command_name(command), SV_ARG(p->given[i]));
@@ -383,7 +372,7 @@ static int parse_option(struct parser *p)
 		buf_printf(p->message, "unknown option '%s', see zerospan --help", arg);
 		return -EINVAL;
 	}
-	p->given[row - rows] = name;
+	p->given[row - option_rows] = name;
 	err = check_given(p);
 	if (err)
 		return err;
@@ -427,8 +416,8 @@ static int parse_command(struct parser *p)
 		return -EINVAL;
 	}
 	for (size_t i = 0; i < N_COMMANDS; i++) {
-		if (strcmp(commands[i].name, name) == 0) {
-			p->options.command = commands[i].command;
+		if (strcmp(command_rows[i].name, name) == 0) {
+			p->options.command = command_rows[i].command;
 			return check_given(p);
 		}
 	}
@@ -558,50 +547,4 @@ int options_parse(int argc, char **argv, struct options *ret_options, struct buf
 		ret_options->listen_address =
 		    ret_options->listen_text + (o->listen_address - o->listen_text);
 	return 0;
-}
-
-static void help_row(struct buf *out, const struct option_row *row)
-{
-	size_t start;
-
-	if (row->section)
-		buf_printf(out, "\n%s:\n", row->section);
-	start = out->len;
-	if (row->letter)
-		buf_printf(out, "  -%c, --%s", row->letter, row->name);
-	else
-		buf_printf(out, "      --%s", row->name);
-	if (row->metavar)
-		buf_printf(out, " %s", row->metavar);
-	while (out->len - start < 28 && !out->failed)
-		buf_append_char(out, ' ');
-	buf_printf(out, " %s\n", row->help);
-}
-
-void options_help(struct buf *out, enum command command)
-{
-	for (size_t i = 0; i < N_COMMANDS; i++)
-		if (!command || commands[i].command == command)
-			buf_printf(out, "%s zerospan %-6s %s%s\n      %s\n",
-			    i == 0 || command ? "usage:" : "      ", commands[i].name,
-			    commands[i].usage,
-			    commands[i].command & OBSERVE ? " [-- COMMAND ARG...]" : "",
-			    commands[i].summary);
-	for (size_t i = 0; i < N_ROWS; i++)
-		if (!command || (rows[i].of & command))
-			help_row(out, &rows[i]);
-	if (!command || (command & OBSERVE))
-		buf_append_cstr(out,
-		    "\nWith -- COMMAND the command is started and observed from its first instruction, and its exit\n"
-		    "status becomes zerospan's. OTLP goes to OTEL_EXPORTER_OTLP_ENDPOINT when that is set,\n"
-		    "as OTEL_EXPORTER_OTLP_PROTOCOL says: http/protobuf (the default) or grpc.\n"
-		    "\nWhere SQLite's probes take more than --budget of a process' CPU time for five seconds of it, less is told: no\n"
-		    "statements that cannot be prepared, if that is enough; only that statements began; then nothing; and more again when it has become cheap. Each change is logged.\n");
-	if (!command || (command & SHOW))
-		buf_append_cstr(out,
-		    "\nHTTP methods that are known, others are _OTHER: OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS=GET,POST,...\n"
-		    "\nA recording holds what was captured of messages (heads with cookies and tokens, as they were sent) and the\n"
-		    "text of SQL statements with its literals: keep it as you would keep those.\n");
-	buf_append_cstr(out,
-	    "\nExit status: 0 done, 1 failed while running, 2 wrong usage, 3 not permitted or not supported here.\n");
 }
