@@ -18,10 +18,10 @@ SCHEDULER_NS = 50_000_000
 class Shop:
     """build/shop on a free port with a database of its own."""
 
-    def __init__(self, test, model="thread-per-connection", *args, name="shop"):
+    def __init__(self, test, model="thread-per-connection", *args, name="shop", env=None):
         self.database = test.path(name + ".db")
         self.process = test.start(lib.built("shop"), "--port", "0", "--model", model,
-                                  "--database", self.database, *args)
+                                  "--database", self.database, *args, env=env)
         self.port = wait_for(self._port, "the shop to listen")
         self.pid = self.process.pid
 

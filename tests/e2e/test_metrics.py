@@ -123,3 +123,35 @@ def test_processes(t):
     wait_for(lambda: not zerospan.metrics().select("process_thread_count", job=JOB),
              "its metrics to go", 15)
     zerospan.stop()
+
+
+def test_span_metrics(t):
+    """Two services: the edges between them, from outside and to their databases, under Tempo's names; and not unless asked for."""
+    inventory = Shop(t, name="inventory", env={"OTEL_SERVICE_NAME": "inventory"})
+    gateway = Shop(t, "pool", "--inventory-url", f"http://127.0.0.1:{inventory.port}", name="gateway",
+                   env={"OTEL_SERVICE_NAME": "gateway"})
+    targets = ("--pid", inventory.pid, "--pid", gateway.pid)
+    zerospan = observer.observe_run(t, "--span-metrics", *targets)
+    for _ in range(4):
+        equal(gateway.client().post_json("/checkout", order()).status, 200, "checkout")
+
+    def edges(name="traces_service_graph_request_total"):
+        return {(labels["client"], labels["server"], labels.get("connection_type", "")): value
+                for labels, value in zerospan.metrics().select(name)}
+
+    wanted = {("user", "gateway", ""): 4, ("gateway", "inventory", ""): 4, ("gateway", gateway.database, "database"): 8,
+              ("inventory", inventory.database, "database"): 8}
+    wait_for(lambda: edges() == wanted, lambda: f"edges: {edges()}")
+    for name in ("traces_service_graph_request_server_seconds_count", "traces_service_graph_request_client_seconds_count"):
+        equal(edges(name)["gateway", "inventory", ""], 4, name)
+    calls = {(labels["service"], labels["span_name"], labels["span_kind"]): value
+             for labels, value in zerospan.metrics().select("traces_spanmetrics_calls_total")}
+    equal(calls["gateway", "POST /checkout", "SPAN_KIND_SERVER"], 4, "checkouts")
+    equal(calls["gateway", "POST /inventory/deduct", "SPAN_KIND_CLIENT"], 4, "calls")
+    equal(zerospan.stop(), 0, "exit status")
+    zerospan = observer.observe_run(t, *targets)
+    gateway.client().get("/")
+    wait_for(lambda: zerospan.metrics().sum(COUNT) == 1, "a request")
+    names = {name for name, _, _ in zerospan.metrics().samples}
+    check(not any(name.startswith("traces_") for name in names), "they are there although nobody asked")
+    zerospan.stop()
