@@ -11,6 +11,7 @@
 #include "base/utf8.h"
 #include "discover/lock_owner.h"
 #include "discover/proc.h"
+#include "look_shares.h"
 #include "probe/thread_table.h"
 #include "stack/blocked.h"
 #include "stack/teller.h"
@@ -49,8 +50,7 @@ struct lookout {
 	uint64_t view_until_ns; /* the table of threads is needed until then */
 	uint64_t watch_until_ns;
 	uint64_t slow_until_ns; /* slow requests are to be expected until then */
-	uint64_t tokens_ns;     /* unused time: each stack takes some of it */
-	uint64_t tokens_at_ns;
+	struct look_shares shares;
 	struct seen seen[SEEN_MAX];
 
 	/* Of the look that is under way. */
@@ -68,7 +68,6 @@ struct lookout *lookout_new(const struct lookout_options *options)
 	if (!l)
 		return NULL;
 	l->options = *options;
-	l->tokens_ns = LOOKOUT_AT_ONCE * (NS_PER_S / LOOKOUT_PER_S);
 	l->teller = stack_teller_new(-1, STACK_QUIET_NS);
 	if (!l->teller) {
 		free(l);
@@ -112,16 +111,6 @@ static void refuse(struct lookout *l, struct seen *seen)
 {
 	l->stats.refused += !seen->refused;
 	seen->refused = true;
-}
-
-static bool take_token(struct lookout *l)
-{
-	const uint64_t price = NS_PER_S / LOOKOUT_PER_S;
-
-	if (l->tokens_ns < price)
-		return false;
-	l->tokens_ns -= price;
-	return true;
 }
 
 static struct stack_regs regs_of(const struct zsp_stand *stand)
@@ -201,7 +190,7 @@ static bool have_told(
 
 	if (seen->copied)
 		return false;
-	err = take_token(l) ? ask(l, thread, *question) : -EBUSY;
+	err = look_shares_take(&l->shares, thread->pid) ? ask(l, thread, *question) : -EBUSY;
 	if (err == -EBUSY)
 		refuse(l, seen);
 	else
@@ -319,11 +308,7 @@ static uint64_t before(uint64_t now_ns, uint64_t ns)
 /* Look at threads that have waited for least_ns, for requests that are open for least_open_ns. */
 static void look(struct lookout *l, uint64_t now_ns, uint64_t least_open_ns, uint64_t least_ns)
 {
-	const uint64_t most = LOOKOUT_AT_ONCE * (NS_PER_S / LOOKOUT_PER_S);
-	uint64_t unused = l->tokens_ns + (now_ns - l->tokens_at_ns);
-
-	l->tokens_ns = unused < most ? unused : most;
-	l->tokens_at_ns = now_ns;
+	look_shares_tick(&l->shares, now_ns);
 	l->now_ns = now_ns;
 	l->found = false;
 	l->n_processes = pipeline_open(
@@ -386,14 +371,13 @@ bool lookout_await(struct lookout *l, uint64_t timeout_ns)
 
 int lookout_wait_ms(const struct lookout *l, uint64_t now_ns, size_t events, int max_ms)
 {
-	struct open_process oldest;
-	uint64_t due_ns, ms;
+	uint64_t oldest_ns = pipeline_oldest(l->options.pipeline), due_ns, ms;
 
 	if (events > FEW_EVENTS && now_ns >= l->slow_until_ns)
 		return max_ms;
-	if (!pipeline_open(l->options.pipeline, UINT64_MAX, &oldest, 1))
+	if (oldest_ns == UINT64_MAX)
 		return max_ms;
-	due_ns = oldest.since_ns + l->options.over_ns / 2;
+	due_ns = oldest_ns + l->options.over_ns / 2;
 	if (due_ns < l->next_ns)
 		due_ns = l->next_ns;
 	ms = due_ns > now_ns ? (due_ns - now_ns) / NS_PER_MS + 1 : 1;

@@ -22,10 +22,6 @@
 #include "pipeline.h"
 #include "probe/probes.h"
 
-/* Stacks copied per second, at most; and so many at once. */
-#define LOOKOUT_PER_S   50
-#define LOOKOUT_AT_ONCE 50
-
 struct lookout_options {
 	struct probes *probes; /* borrowed, as all of them */
 	struct pipeline *pipeline;
@@ -38,7 +34,7 @@ struct lookout_stats {
 	uint64_t untold; /* copied, but nothing could be said of them */
 	uint64_t back;   /* not copied: the thread was back by then, or may not be looked at */
 	uint64_t
-	    refused; /* not copied at the first look: more than LOOKOUT_PER_S, or than can be told */
+	    refused; /* not copied at the first look: more than look_shares.h gives, or than can be told */
 };
 
 struct lookout;

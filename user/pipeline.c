@@ -359,6 +359,11 @@ size_t pipeline_open(
 	return assembler_open(p->assembler, before_ns, ret_processes, max);
 }
 
+uint64_t pipeline_oldest(const struct pipeline *p)
+{
+	return assembler_oldest(p->assembler);
+}
+
 void pipeline_each_open(struct pipeline *p, uint64_t now_ns, uint64_t before_ns,
     void (*span)(void *ctx, const struct span *span), void *ctx)
 {

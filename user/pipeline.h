@@ -103,6 +103,7 @@ size_t pipeline_serving(
     const struct pipeline *pipeline, uint64_t before_ns, uint32_t *ret_tids, size_t max);
 size_t pipeline_open(const struct pipeline *pipeline, uint64_t before_ns,
     struct open_process *ret_processes, size_t max);
+uint64_t pipeline_oldest(const struct pipeline *pipeline);
 void pipeline_each_open(struct pipeline *pipeline, uint64_t now_ns, uint64_t before_ns,
     void (*span)(void *ctx, const struct span *span), void *ctx);
 void pipeline_each_active(const struct pipeline *pipeline,

@@ -84,6 +84,57 @@ static void a_call_alone(void **state)
 	expect_open(s, UINT64_MAX, ASKED_MAX, NULL, 0);
 }
 
+/* Requests of this process and of threads from this one on, each on a connection of its own. */
+static void many_open(struct story *s, uint32_t pid, uint32_t tid, uint64_t first_id, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct sock sock = front(s->stage, first_id + i);
+		struct actor actor = {.pid = pid, .tid = tid + (uint32_t)i};
+
+		sock_read(&sock, &actor, GET("/poll"));
+	}
+}
+
+/* Requests that are open for long keep nobody else from being seen, however many there are. */
+static void long_ones_hide_nobody(void **state)
+{
+	struct story *s = *state;
+	uint64_t begin_ns = s->stage->feed.now_ns, before_ns;
+	struct open_process found[ASKED_MAX];
+	uint32_t tids[2];
+
+	many_open(s, 20, 1000, 100, ASSEMBLER_OPEN_MAX + 100);
+	pass(s->stage, 10);
+	reads(&s->t, &s->first, GET("/a"));
+	before_ns = s->stage->feed.now_ns + 1;
+	reads(&s->worker, &s->second, GET("/too/young"));
+	assert_int_equal(assembler_open(s->stage->assembler, before_ns, found, ASKED_MAX), 2);
+	assert_int_equal(found[0].pid, 20);
+	assert_true(found[0].since_ns < begin_ns + 10 * NS_PER_MS);
+	assert_int_equal(assembler_oldest(s->stage->assembler), found[0].since_ns);
+	assert_int_equal(found[1].pid, 10);
+	assert_int_equal(found[1].since_ns, before_ns - 1);
+	assert_int_equal(assembler_serving(s->stage->assembler, before_ns, tids, 2), 2);
+	assert_int_equal(tids[0], s->t.actor.tid);
+	assert_int_equal(tids[1], 1000 + ASSEMBLER_OPEN_MAX + 100 - 1);
+}
+
+/* Between the oldest and the latest ones nobody looks. */
+static void as_many_as_one_question_looks_at(void **state)
+{
+	struct story *s = *state;
+	struct open_process found[ASKED_MAX];
+
+	assert_int_equal(assembler_oldest(s->stage->assembler), UINT64_MAX);
+	many_open(s, 20, 1000, 100, ASSEMBLER_OPEN_MAX);
+	reads(&s->t, &s->first, GET("/a"));
+	many_open(s, 20, 1000, 5000, ASSEMBLER_OPEN_MAX - 1);
+	assert_int_equal(assembler_open(s->stage->assembler, UINT64_MAX, found, ASKED_MAX), 2);
+	many_open(s, 20, 1000, 10000, 1);
+	assert_int_equal(assembler_open(s->stage->assembler, UINT64_MAX, found, ASKED_MAX), 1);
+	assert_int_equal(found[0].pid, 20);
+}
+
 /* --- spans that have not ended ------------------------------------------------------------------------------ */
 
 struct told {
@@ -430,6 +481,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    STORY(processes),
 	    STORY(a_call_alone),
+	    STORY(long_ones_hide_nobody),
+	    STORY(as_many_as_one_question_looks_at),
 	    STORY(working),
 	    STORY(older_ones),
 	    STORY(half_a_head),

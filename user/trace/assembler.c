@@ -16,6 +16,7 @@
 #include "trace/beside.h"
 #include "trace/graph.h"
 #include "trace/header_link.h"
+#include "trace/open_nodes.h"
 #include "trace/pair_table.h"
 #include "trace/thread_work.h"
 #include "trace/time_share.h"
@@ -414,43 +415,18 @@ void assembler_contender(struct assembler *a, const struct thread_contender *con
 size_t assembler_open(
     const struct assembler *a, uint64_t before_ns, struct open_process *ret_processes, size_t max)
 {
-	size_t n = 0, looked_at = 0, i;
+	return open_processes(&a->graph, before_ns, ret_processes, max);
+}
 
-	list_for_each (at, &a->graph.open) {
-		const struct node *node = container_of(at, struct node, open);
-
-		if (n == max || node->exchange->start_ns >= before_ns ||
-		    ++looked_at > ASSEMBLER_OPEN_MAX)
-			break;
-		for (i = 0; i < n && ret_processes[i].pid != node->exchange->pid; i++)
-			;
-		if (i < n)
-			continue;
-		ret_processes[n++] = (struct open_process){
-		    .pid = node->exchange->pid, .since_ns = node->exchange->start_ns};
-	}
-	return n;
+uint64_t assembler_oldest(const struct assembler *a)
+{
+	return open_oldest(&a->graph);
 }
 
 size_t assembler_serving(
     const struct assembler *a, uint64_t before_ns, uint32_t *ret_tids, size_t max)
 {
-	size_t n = 0, looked_at = 0, i;
-
-	list_for_each (at, &a->graph.open) {
-		const struct node *node = container_of(at, struct node, open);
-
-		if (n == max || node->exchange->start_ns >= before_ns ||
-		    ++looked_at > ASSEMBLER_OPEN_MAX)
-			break;
-		if (!node->work)
-			continue;
-		for (i = 0; i < n && ret_tids[i] != node->work->tid; i++)
-			;
-		if (i == n)
-			ret_tids[n++] = node->work->tid;
-	}
-	return n;
+	return open_threads(&a->graph, before_ns, ret_tids, max);
 }
 
 void assembler_each_open(struct assembler *a, uint64_t now_ns, uint64_t before_ns,

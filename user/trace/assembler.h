@@ -29,7 +29,7 @@
  */
 #define ASSEMBLER_MAX_NODES 262144
 
-/* Open exchanges that one question looks at, oldest first. */
+/* Open exchanges that one question looks at from either end: the oldest ones, the latest ones. */
 #define ASSEMBLER_OPEN_MAX 1024
 
 struct assembler_options {
@@ -141,13 +141,16 @@ void assembler_place(struct assembler *assembler, const struct thread_place *pla
 /* It could have served a request: the one it serves, if that is for sure. */
 void assembler_contender(struct assembler *assembler, const struct thread_contender *contender);
 
-/* Threads that serve requests which are open since before that time, up to max of them, each once; their number. */
+/* Threads that serve requests which are open since before that time, of the latest ones first, up to max of them, each once; their number. */
 size_t assembler_serving(
     const struct assembler *assembler, uint64_t before_ns, uint32_t *ret_tids, size_t max);
 
 /* Processes that have requests or calls open since before that time, up to max of them; their number. */
 size_t assembler_open(const struct assembler *assembler, uint64_t before_ns,
     struct open_process *ret_processes, size_t max);
+
+/* When the oldest request or call that is open began; UINT64_MAX: there is none. */
+uint64_t assembler_oldest(const struct assembler *assembler);
 
 /*
  * Each exchange of which the head is known and that is open since before that time, as the span that it would be if it ended now, oldest first:
