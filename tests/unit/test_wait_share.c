@@ -253,6 +253,61 @@ static void the_holder_s_request(void **state)
 	assert_true(sv_eq(attr->string, SV("GET /holds")));
 }
 
+/* --- an end that is earlier ------------------------------------------------------------------------------- */
+
+/*
+ * It works for 5 ms and writes, which takes 40 ms; its client has the answer when it has waited for client_ms. What is told first is
+ * the client's read or the server's write.
+ */
+static void slow_write(struct story *s, uint64_t client_ms, bool client_first)
+{
+	uint64_t begin_ns;
+
+	s->worker.actor.pid = 20;
+	writes(&s->t, &s->inner.client, GET("/down"));
+	reads(&s->worker, &s->inner.server, GET("/down"));
+	begin_ns = s->stage->feed.now_ns;
+	pass(s->stage, 5);
+	waits_in(&s->worker, ZSP_WAIT_SEND, 40, "send");
+	if (!client_first)
+		writes(&s->worker, &s->inner.server, OK2);
+	s->stage->feed.now_ns = begin_ns + client_ms * NS_PER_MS;
+	waits(&s->t, ZSP_WAIT_PEER, 0);
+	reads(&s->t, &s->inner.client, OK2);
+	s->stage->feed.now_ns = begin_ns + 45 * NS_PER_MS;
+	if (client_first)
+		writes(&s->worker, &s->inner.server, OK2);
+	stage_settle(s->stage);
+}
+
+static void the_client_had_it(void **state)
+{
+	struct story *s = *state;
+
+	slow_write(s, 20, false);
+	expect(s->stage, SERVER, "GET /down", (struct want){.cpu = 5, .net_send = 15});
+	expect_wait(s->stage, SERVER, "GET /down", LEDGER_NET_SEND, 15, "send");
+}
+
+static void the_client_had_it_and_told_so(void **state)
+{
+	struct story *s = *state;
+
+	slow_write(s, 20, true);
+	expect(s->stage, SERVER, "GET /down", (struct want){.cpu = 5, .net_send = 15});
+	expect_wait(s->stage, SERVER, "GET /down", LEDGER_NET_SEND, 15, "send");
+}
+
+/* Then the whole wait was after the end. */
+static void the_client_had_it_before(void **state)
+{
+	struct story *s = *state;
+
+	slow_write(s, 4, false);
+	expect(s->stage, SERVER, "GET /down", (struct want){.cpu = 4});
+	expect_no_wait(s->stage, SERVER, "GET /down");
+}
+
 /* --- event loops --------------------------------------------------------------------------------------- */
 
 /* A lock that it waits for before it answers. */
@@ -360,6 +415,9 @@ int main(void)
 	    STORY(a_statement_that_backs_off),
 	    STORY(a_statement_that_sleeps),
 	    STORY(the_holder_s_request),
+	    STORY(the_client_had_it),
+	    STORY(the_client_had_it_and_told_so),
+	    STORY(the_client_had_it_before),
 	    STORY(a_loop_that_answers),
 	    STORY(a_loop_that_reads),
 	    STORY(a_loop_that_idles),

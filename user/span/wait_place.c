@@ -86,6 +86,22 @@ bool wait_place_is_awaited(const struct wait_place *place)
 	return !place->told || (place->culprit.asked && !place->culprit.told);
 }
 
+void span_wait_end_at(struct span_wait *wait, struct ledger *ledger, uint64_t end_ns)
+{
+	uint64_t most_ns = end_ns > wait->since_ns ? end_ns - wait->since_ns : 0;
+	uint64_t *in_ledger = &ledger->ns[wait->state], over_ns;
+
+	if (!wait->place || wait->ns <= most_ns)
+		return;
+	over_ns = wait->ns - most_ns;
+	*in_ledger -= over_ns < *in_ledger ? over_ns : *in_ledger;
+	wait->ns = most_ns;
+	if (wait->ns)
+		return;
+	wait_place_unref(wait->place);
+	*wait = (struct span_wait){0};
+}
+
 const char *wait_evidence_name(enum wait_evidence evidence)
 {
 	static const char *const names[] = {

@@ -71,7 +71,11 @@ bool wait_place_is_awaited(const struct wait_place *place);
 struct span_wait {
 	struct wait_place *place; /* a reference; NULL: none is known */
 	enum ledger_state state;
-	uint64_t ns; /* so long, at most */
+	uint64_t since_ns; /* CLOCK_MONOTONIC */
+	uint64_t ns;       /* so long, at most */
 };
+
+/* The span ends then: what the wait lasted longer is not of the span. Taken out of its ledger, too, as far as that has it. */
+void span_wait_end_at(struct span_wait *wait, struct ledger *ledger, uint64_t end_ns);
 
 #endif

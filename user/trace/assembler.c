@@ -185,6 +185,7 @@ static void end_at(struct assembler *a, struct node *node, uint64_t end_ns)
 	struct span *span = node->span;
 
 	span->end_ns = end_ns;
+	span_wait_end_at(&span->wait, &span->ledger, end_ns);
 	ledger_fit(&span->ledger, end_ns - span->start_ns);
 	beside_look(&a->graph, node);
 }

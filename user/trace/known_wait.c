@@ -85,6 +85,7 @@ void known_waits_take(const struct known_waits *known, uint64_t from_ns, uint64_
 		wait_place_unref(longest->place);
 		longest->place = wait_place_ref(wait->place);
 		longest->state = ledger_state_of(kind, calling);
+		longest->since_ns = wait->since_ns;
 		longest->ns = ns;
 	}
 }

@@ -320,8 +320,9 @@ void time_request_end(struct node *request, struct ledger *ret_ledger, struct sp
 	sum = ledger_sum(ret_ledger);
 	if (request->time.shared && sum < duration)
 		add_absence(request, ret_ledger, duration - sum);
-	ledger_fit(ret_ledger, duration);
 	take_wait(request, ret_ledger, ret_wait);
+	span_wait_end_at(ret_wait, ret_ledger, exchange->end_ns);
+	ledger_fit(ret_ledger, duration);
 }
 
 /* What the request's thread waited for when it was looked at last; given to *to, which is the request or a copy of it. */
