@@ -5,13 +5,16 @@ named where two come into question."""
 import json
 import os
 import select
+import sqlite3
 import subprocess
 import time
 
 import lib
 import observer
+from http_raw import Client
 from lib import check, equal
 from shop import Shop, order
+from test_stacks import Server, threads
 
 UPDATE = "update t set b = b + 1"
 CULPRIT = "zerospan.culprit."
@@ -54,6 +57,19 @@ class Puppet:
     def run(self, name, sql):
         self.begin(name, sql)
         return self.join(name)
+
+
+def is_locked(path):
+    """Somebody has the write lock of the database."""
+    db = sqlite3.connect(path, timeout=0, isolation_level=None)
+    try:
+        db.execute("begin immediate")
+        db.execute("rollback")
+        return False
+    except sqlite3.OperationalError:
+        return True
+    finally:
+        db.close()
 
 
 def database(t, journal, name="file.db"):
@@ -219,6 +235,24 @@ def test_one_long_statement_has_the_lock(t):
     span, = (s for s in zerospan.finish() if s.status == "ERROR")
     equal((culprit_of(span)["thread.id"], culprit_of(span)["evidence"]), (held["tid"], "process"), "culprit")
     check(200 < span.get("zerospan.time.sqlite_busy_ms") < 500, f"{span.attrs}")
+
+
+def test_request_that_has_the_lock(t):
+    """Both serve requests: who waits is told for which one the other has the lock."""
+    path = database(t, "wal")
+    server = Server(t, threads("import sqlite3", f"db = sqlite3.connect({path!r}, timeout=10, isolation_level=None)",
+                               'hold = self.path == "/hold"', 'if hold: db.execute("begin immediate")',
+                               'if hold: time.sleep(0.5)', f'db.execute("commit" if hold else "{UPDATE}")'))
+    equal(Client(server.port).get("/first").status, 200, "status")  # it loads SQLite
+    zerospan = observer.observe(t, "--pid", server.pid)
+    holder = Client(server.port)
+    holder.send(b"GET /hold HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    lib.wait_for(lambda: is_locked(path), "the lock to be taken")
+    equal(Client(server.port).get("/late").status, 200, "status")
+    equal(holder.read_response().status, 200, "status")
+    lib.wait_stable(lambda: len(zerospan.spans()), "the spans", quiet=0.5)
+    span, = (s for s in zerospan.finish() if culprit_of(s).get("kind") == "sqlite_write_lock")
+    equal((span.name, culprit_of(span)["request"]), ("update t", "GET /hold"), "statement and the culprit's request")
 
 
 def test_two_come_into_question(t):
