@@ -6,14 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hmap.h"
 #include "base/list.h"
 #include "journal.h"
 #include "metric/operation.h"
 #include "metric/span_metrics.h"
-
-/* Database handles whose path is remembered; when full, all are forgotten and asked for again. */
-#define DATABASES_MAX 4096
 
 /* Connections of an ended process close, and are reported, after its end. */
 #define AFTERLIFE_NS (5 * NS_PER_S)
@@ -25,15 +21,6 @@ struct ended_process {
 	struct service *service; /* reference held: the pid may be another's by then */
 };
 
-/* What was answered for a database handle. */
-struct database {
-	struct hnode node; /* by handle */
-	struct database_handle handle;
-	uint64_t ask_ns; /* ask again then; UINT64_MAX: the answer stands */
-	size_t len;      /* 0: cannot be told */
-	char path[];
-};
-
 struct pipeline {
 	struct pipeline_options options;
 	struct operation_metrics operations;
@@ -42,7 +29,7 @@ struct pipeline {
 	struct exchanges *exchanges;
 	struct conn_table *conns;
 	struct assembler *assembler;
-	struct hmap databases;
+	struct databases databases;
 	struct list ended;
 	uint64_t now_ns; /* latest time of an event or a tick */
 	struct sink *sinks[PIPELINE_MAX_SINKS];
@@ -73,83 +60,29 @@ static void on_trace(void *ctx, struct trace *trace)
 
 /* --- database paths ------------------------------------------------------------------------------ */
 
-static void databases_forget(struct pipeline *p, uint32_t pid)
+/* Ask whoever knows, and write down the answer: a replay needs it. */
+static int ask_path(void *ctx, const struct database_handle *handle, char *ret_path, size_t len)
 {
-	struct hnode *node, *next;
-	size_t slot = 0;
+	struct pipeline *p = ctx;
+	int err = p->options.database_path(p->options.ctx, handle, ret_path, len);
 
-	for (node = hmap_iterate(&p->databases, &slot, NULL); node; node = next) {
-		struct database *database = container_of(node, struct database, node);
-
-		next = hmap_iterate(&p->databases, &slot, node);
-		if (pid == 0 || database->handle.pid == pid) {
-			hmap_remove(&p->databases, node);
-			free(database);
-		}
-	}
-}
-
-static uint64_t handle_hash(const struct database_handle *handle)
-{
-	return hash_combine(hash_combine(handle->pid, handle->db), handle->closes);
-}
-
-static struct database *database_find(
-    const struct pipeline *p, const struct database_handle *handle)
-{
-	hmap_for_each_hash (node, &p->databases, handle_hash(handle)) {
-		struct database *database = container_of(node, struct database, node);
-
-		if (database->handle.pid == handle->pid && database->handle.db == handle->db &&
-		    database->handle.closes == handle->closes)
-			return database;
-	}
-	return NULL;
-}
-
-/* Ask, and remember the answer; an empty path when it cannot be told. NULL without memory. */
-static struct database *database_ask(struct pipeline *p, const struct database_handle *handle)
-{
-	struct database *database;
-	char path[4096] = "";
-	size_t len;
-
-	if (p->options.database_path(p->options.ctx, handle, path, sizeof(path)))
-		path[0] = '\0';
-	journal_database(p->options.journal, handle, path);
-	len = strlen(path);
-	if (p->databases.count >= DATABASES_MAX)
-		databases_forget(p, 0);
-	database = malloc(sizeof(*database) + len);
-	if (!database)
-		return NULL;
-	database->handle = *handle;
-	database->ask_ns = len ? UINT64_MAX : p->now_ns + PIPELINE_DATABASE_NS;
-	database->len = len;
-	memcpy(database->path, path, len);
-	if (hmap_add(&p->databases, handle_hash(handle), &database->node)) {
-		free(database);
-		return NULL;
-	}
-	return database;
+	journal_database(p->options.journal, handle, err ? "" : ret_path);
+	return err;
 }
 
 static struct sv on_database(void *ctx, uint32_t pid, uint64_t db, uint32_t db_closes)
 {
 	struct pipeline *p = ctx;
 	const struct database_handle handle = {.pid = pid, .closes = db_closes, .db = db};
-	struct database *database = database_find(p, &handle);
 
 	if (!handle.db || !p->options.database_path)
 		return (struct sv){0};
-	if (database && p->now_ns >= database->ask_ns) {
-		hmap_remove(&p->databases, &database->node);
-		free(database);
-		database = NULL;
-	}
-	if (!database)
-		database = database_ask(p, &handle);
-	return database ? sv_from(database->path, database->len) : (struct sv){0};
+	return databases_path(&p->databases, &handle, p->now_ns);
+}
+
+void pipeline_database_told(struct pipeline *p, const struct database_handle *handle)
+{
+	databases_told(&p->databases, handle);
 }
 
 /* --- life cycle ---------------------------------------------------------------------------------- */
@@ -177,7 +110,7 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
 	if (!p)
 		return NULL;
 	p->options = *options;
-	hmap_init(&p->databases);
+	databases_init(&p->databases, ask_path, p);
 	list_init(&p->ended);
 	p->services = service_table_new();
 	assembler.services = p->services;
@@ -218,8 +151,7 @@ void pipeline_free(struct pipeline *p, uint64_t time_ns)
 	conn_table_free(p->conns, time_ns);
 	exchanges_free(p->exchanges);
 	assembler_free(p->assembler);
-	databases_forget(p, 0);
-	hmap_release(&p->databases);
+	databases_release(&p->databases);
 	list_for_each (at, &p->ended) {
 		ended_free(container_of(at, struct ended_process, link));
 	}
@@ -240,7 +172,7 @@ int pipeline_add_sink(struct pipeline *p, struct sink *sink)
 /* Drop what is kept for a service that is no longer in the table: no span can be made for it any more. */
 static void service_forget(struct pipeline *p, const struct service *service)
 {
-	databases_forget(p, (uint32_t)service->pid);
+	databases_forget(&p->databases, (uint32_t)service->pid);
 	assembler_forget(p->assembler, service);
 	metrics_forget_service(p->options.metrics, service);
 }

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "conn/conn.h"
+#include "databases.h"
 #include "export/limits.h"
 #include "export/sink.h"
 #include "ingest/decode.h"
@@ -23,27 +24,11 @@
 
 #define PIPELINE_MAX_SINKS 8
 
-/* An SQLite connection of a process, as a statement names it. */
-struct database_handle {
-	uint32_t pid;
-	uint32_t
-	    closes; /* how often one at this address was closed before: tells it from its predecessors */
-	uint64_t db; /* address */
-};
-
-/* How long it is taken as known that a handle's path cannot be told: it may be just being opened. */
-#define PIPELINE_DATABASE_NS NS_PER_S
-
 struct pipeline_options {
 	struct rng rng;                   /* for ids */
 	struct metrics *metrics;          /* borrowed */
 	const struct http_naming *naming; /* borrowed; NULL: the default */
-	/*
-	 * Path behind a handle; 0, or negative errno when it cannot be told. Asked once per handle, and
-	 * again PIPELINE_DATABASE_NS after it could not be told. May be NULL.
-	 */
-	int (*database_path)(
-	    void *ctx, const struct database_handle *handle, char *ret_path, size_t len);
+	databases_ask *database_path;     /* see databases.h; with ctx; may be NULL */
 	void *ctx;
 	uint32_t
 	    slow_us; /* spans that last longer are given their neighbours, if there is a sink; 0: none is */
@@ -86,6 +71,9 @@ void pipeline_process_end(struct pipeline *pipeline, uint32_t pid, uint64_t now_
 
 /* Take an event of a connection, a statement or a lock; others are ignored. */
 void pipeline_event(struct pipeline *pipeline, const struct event *event);
+
+/* database_path can tell of this handle now: ask it again, if it could not before. */
+void pipeline_database_told(struct pipeline *pipeline, const struct database_handle *handle);
 
 /* A thread was looked at; its place follows. See trace/assembler.h, here and below. */
 void pipeline_wait(struct pipeline *pipeline, const struct thread_wait *wait);

@@ -157,11 +157,12 @@ static int take_database(struct player *p, struct pipeline *pipeline, struct sv 
 {
 	const struct journal_database *database = (const void *)body.p;
 
-	(void)pipeline;
 	p->handle = (struct database_handle){
 	    .pid = database->pid, .closes = database->closes, .db = database->db};
 	buf_clear(&p->path);
 	buf_append_sv(&p->path, sv_skip(body, sizeof(*database)));
+	pipeline_database_told(
+	    pipeline, &p->handle); /* whoever recorded it may have asked at other times */
 	return p->path.failed ? -ENOMEM : 0;
 }
 

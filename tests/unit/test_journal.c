@@ -210,6 +210,41 @@ static void cut(void **state)
 	free(bytes.p);
 }
 
+static void write_event(void *ctx, const struct event *event)
+{
+	journal_event(ctx, event);
+}
+
+/* Whoever recorded it has asked for a path at another time than a replay would: its answer counts from then on all the same. */
+static void asked_at_another_time(void **state)
+{
+	static const struct database_handle handle = {.pid = 10, .db = 5};
+	static const struct execution execution = {.sql = "SELECT 1", .db = 5};
+	struct file file;
+	struct journal *journal = journal_begin(&file);
+	struct player player;
+	struct bytes bytes;
+	struct feed feed;
+	struct buf json;
+	char why[128];
+
+	(void)state;
+	feed_init(&feed, write_event, journal);
+	journal_process(journal,
+	    &(struct service_facts){.pid = 10, .name = "shop", .exe = "/bin/x", .start_id = 1});
+	journal_database(journal, &handle, "");
+	feed_execution(&feed, &first, &execution);
+	journal_database(journal, &handle, "/srv/told.db");
+	feed_execution(&feed, &first, &execution);
+	journal_end(journal, feed.now_ns);
+	journal_free(journal);
+	bytes = journal_bytes(&file);
+	assert_int_equal(replay(bytes.p, bytes.len, &player, &json, why), 0);
+	assert_non_null(strstr(json.data, "/srv/told.db"));
+	buf_release(&json);
+	free(bytes.p);
+}
+
 /* --- writing ------------------------------------------------------------------------------------ */
 
 /* What is told reaches the file within a second of ticks. */
@@ -271,6 +306,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(same_bytes),
 	    cmocka_unit_test(cut),
+	    cmocka_unit_test(asked_at_another_time),
 	    cmocka_unit_test(written_each_second),
 	    cmocka_unit_test(full_disk),
 	    cmocka_unit_test(nowhere),

@@ -66,7 +66,7 @@ static void database_that_can_be_told_later(void **state)
 	w->answer = 0;
 	statement_on(w, 5);
 	assert_int_equal(w->asked, 1);
-	w->feed.now_ns += PIPELINE_DATABASE_NS;
+	w->feed.now_ns += DATABASES_WAIT_NS;
 	statement_on(w, 5);
 	statement_on(w, 5);
 	assert_int_equal(w->asked, 2);
@@ -74,6 +74,59 @@ static void database_that_can_be_told_later(void **state)
 	assert_true(sv_eq(namespace_of(w, 1), SV("")));
 	assert_true(sv_eq(namespace_of(w, 2), SV("/srv/10-5.db")));
 	assert_true(sv_eq(namespace_of(w, 3), SV("/srv/10-5.db")));
+	world_free(w);
+}
+
+/* Asked for soon, and each time later: 1, 10 and 100 ms, and each second from then on; of each handle by itself. */
+static void database_that_is_asked_for_again(void **state)
+{
+	static const struct {
+		uint64_t after_ms;
+		int asked;
+	} steps[] = {
+	    {0, 1}, {1, 2}, {9, 2}, {1, 3}, {99, 3}, {1, 4}, {999, 4}, {1, 5}, {999, 5}, {1, 6}};
+	struct world *w = world_new(1);
+
+	(void)state;
+	w->answer = -ENOENT;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		w->feed.now_ns += steps[i].after_ms * NS_PER_MS;
+		/* Each event takes FEED_STEP_NS by itself. */
+		statement_on(w, 5);
+		assert_int_equal(w->asked, steps[i].asked);
+	}
+	statement_on(w, 6);
+	assert_int_equal(w->asked, 7);
+	w->feed.now_ns += DATABASES_WAIT_NS;
+	w->answer = 0;
+	statement_on(w, 5);
+	assert_int_equal(w->asked, 7);
+	statement_on(w, 6);
+	assert_int_equal(w->asked, 8);
+	world_free(w);
+}
+
+/* A replay asks when the recording has the answer, whatever the recorder's patience was. */
+static void database_that_is_told_now(void **state)
+{
+	const struct database_handle handle = {.pid = 10, .db = 5}, unknown = {.pid = 10, .db = 6};
+	struct world *w = world_new(1);
+
+	(void)state;
+	w->answer = -ENOENT;
+	statement_on(w, 5);
+	w->answer = 0;
+	pipeline_database_told(w->pipeline, &unknown);
+	statement_on(w, 5);
+	assert_int_equal(w->asked, 1);
+	pipeline_database_told(w->pipeline, &handle);
+	statement_on(w, 5);
+	assert_int_equal(w->asked, 2);
+	pipeline_database_told(w->pipeline, &handle); /* it stands */
+	statement_on(w, 5);
+	assert_int_equal(w->asked, 2);
+	world_end(w);
+	assert_true(sv_eq(namespace_of(w, 2), SV("/srv/10-5.db")));
 	world_free(w);
 }
 
@@ -105,7 +158,7 @@ static void database_of_a_process_that_is_gone(void **state)
 	(void)state;
 	statement_on(w, 5);
 	w->answer = -ESRCH;
-	w->feed.now_ns += 2 * PIPELINE_DATABASE_NS;
+	w->feed.now_ns += 2 * DATABASES_WAIT_MAX_NS;
 	statement_on(w, 5);
 	statement_on(w, 6);
 	assert_int_equal(w->asked, 2);
@@ -242,6 +295,8 @@ int main(void)
 	    cmocka_unit_test(database_is_asked_for_once),
 	    cmocka_unit_test(database_that_cannot_be_told),
 	    cmocka_unit_test(database_that_can_be_told_later),
+	    cmocka_unit_test(database_that_is_asked_for_again),
+	    cmocka_unit_test(database_that_is_told_now),
 	    cmocka_unit_test(database_at_the_address_of_another),
 	    cmocka_unit_test(database_of_a_process_that_is_gone),
 	    cmocka_unit_test(many_databases),
