@@ -29,10 +29,12 @@ static void put(struct journal *j, enum journal_type type, const void *body, siz
 	recorder_put(j->recorder, (uint16_t)type, &part, 1);
 }
 
-static void put_start(struct journal *j, uint64_t seed, const struct clock_base *clock)
+static void put_start(
+    struct journal *j, uint64_t seed, uint32_t slow_us, const struct clock_base *clock)
 {
 	struct journal_start start = {
 	    .seed = seed,
+	    .slow_us = slow_us,
 	    .wall_offset_ns = clock->offset_ns,
 	    .time_ns = clock_monotonic_ns(),
 	    .event_version = JOURNAL_EVENT_VERSION,
@@ -67,7 +69,7 @@ static int open_file(const char *path)
 	return fd;
 }
 
-int journal_new(const char *path, uint64_t seed, const struct clock_base *clock,
+int journal_new(const char *path, uint64_t seed, uint32_t slow_us, const struct clock_base *clock,
     struct journal **ret_journal, struct buf *message)
 {
 	struct journal *j = calloc(1, sizeof(*j));
@@ -83,7 +85,7 @@ int journal_new(const char *path, uint64_t seed, const struct clock_base *clock,
 		return err;
 	}
 	j->path = path;
-	put_start(j, seed, clock);
+	put_start(j, seed, slow_us, clock);
 	*ret_journal = j;
 	return 0;
 }

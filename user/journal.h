@@ -42,6 +42,9 @@ enum journal_type {
 
 #define JOURNAL_KINDS 32
 
+/* What slow_us was unless something else was asked for. */
+#define JOURNAL_SLOW_US 10000
+
 struct journal_start {
 	uint64_t seed;                       /* of the generator of ids */
 	int64_t wall_offset_ns;              /* wall time = monotonic time + this */
@@ -52,7 +55,7 @@ struct journal_start {
 	uint16_t record_size[JOURNAL_KINDS]; /* by enum zsp_kind, without payload; 0: none such */
 	char machine[16];                    /* as uname -m says; NUL-terminated */
 	char version[32];                    /* of zerospan; NUL-terminated */
-	uint32_t reserved;                   /* 0 */
+	uint32_t slow_us; /* of struct pipeline_options; 0: by an earlier version */
 };
 
 /*
@@ -138,7 +141,7 @@ struct journal;
  * Start a journal in a new file that only its owner may read; an existing one is replaced. Returns 0, or negative
  * errno with a message. The path is borrowed.
  */
-int journal_new(const char *path, uint64_t seed, const struct clock_base *clock,
+int journal_new(const char *path, uint64_t seed, uint32_t slow_us, const struct clock_base *clock,
     struct journal **ret_journal, struct buf *message);
 
 /* Complete the file, say so if it is not whole, free. NULL is fine. */
@@ -183,7 +186,10 @@ void player_release(struct player *player);
 /* Read the first entry. Returns 0; -EBADMSG (see recording_error()) when this version cannot replay it; negative errno. */
 int player_start(struct player *player);
 
-/* For struct pipeline_options, with the player as ctx. */
+/* For struct pipeline_options, once it has started. */
+uint32_t player_slow_us(const struct player *player);
+
+/* Likewise, with the player as ctx. */
 int player_database_path(
     void *ctx, const struct database_handle *handle, char *ret_path, size_t len);
 

@@ -131,6 +131,14 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* What is slow to the pipeline, in the unit of recordings. */
+static uint32_t slow_us(const struct options *options)
+{
+	uint64_t us = options->stack_over_ns / NS_PER_US;
+
+	return us == 0 ? 1 : us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
 static int open_pipeline(struct observation *o, struct buf *message)
 {
 	struct pipeline_options options = {.database_path = on_database_path, .ctx = o};
@@ -138,14 +146,15 @@ static int open_pipeline(struct observation *o, struct buf *message)
 	int err = 0;
 
 	if (o->options->record)
-		err =
-		    journal_new(o->options->record, seed, &o->outputs.clock, &o->journal, message);
+		err = journal_new(o->options->record, seed, slow_us(o->options), &o->outputs.clock,
+		    &o->journal, message);
 	if (err)
 		return err;
 	rng_seed(&options.rng, seed);
 	options.metrics = o->metrics;
 	options.naming = &o->config->naming;
 	options.journal = o->journal;
+	options.slow_us = slow_us(o->options);
 	options.span_metrics = o->options->span_metrics;
 	if (attr_limits_span_may_pass(&o->outputs.limits))
 		options.limits = &o->outputs.limits;

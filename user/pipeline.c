@@ -167,6 +167,7 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
 	struct assembler_options assembler = {
 	    .rng = options->rng,
 	    .naming = options->naming,
+	    .slow_ns = options->slow_us * NS_PER_US,
 	    .span = on_span,
 	    .trace = on_trace,
 	    .database = on_database,
@@ -232,6 +233,7 @@ int pipeline_add_sink(struct pipeline *p, struct sink *sink)
 		return -E2BIG;
 	p->sinks[p->n_sinks++] = sink;
 	assembler_set_brief(p->assembler, false);
+	assembler_keep_neighbours(p->assembler);
 	return 0;
 }
 

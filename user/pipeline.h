@@ -45,6 +45,8 @@ struct pipeline_options {
 	int (*database_path)(
 	    void *ctx, const struct database_handle *handle, char *ret_path, size_t len);
 	void *ctx;
+	uint32_t
+	    slow_us; /* spans that last longer are given their neighbours, if there is a sink; 0: none is */
 	bool span_metrics;                  /* feed span_metrics.h, too */
 	const struct signal_limits *limits; /* of attributes; borrowed; NULL: none */
 	struct journal *journal;            /* is told every input; borrowed; NULL: none */

@@ -57,6 +57,11 @@ int player_start(struct player *p)
 	return 0;
 }
 
+uint32_t player_slow_us(const struct player *p)
+{
+	return p->start.slow_us ? p->start.slow_us : JOURNAL_SLOW_US;
+}
+
 int player_database_path(
     void *ctx, const struct database_handle *handle, char *ret_path, size_t len)
 {

@@ -92,6 +92,7 @@ static int open_pipeline(struct replay *r)
 	};
 
 	rng_seed(&options.rng, r->player.start.seed);
+	options.slow_us = player_slow_us(&r->player);
 	if (attr_limits_span_may_pass(&r->outputs.limits))
 		options.limits = &r->outputs.limits;
 	r->pipeline = pipeline_new(&options);

@@ -255,8 +255,32 @@ def test_lock_that_is_given_back(t):
         link, = span.links
         hold = holds[link["spanId"]]
         equal(link["traceId"], hold.trace_id, "trace of the culprit")
+        equal(span.get("zerospan.culprit.request"), "GET /hold", "request of the culprit")
         check(hold.start < span.end and span.start < hold.end, f"{span} and {hold} were not open together")
     equal(len({s.links[0]["spanId"] for s in named}), len(named), "different culprits")
+
+
+@lib.deadline(60)
+def test_neighbours(t):
+    """A request beyond --stack-over says what else its process did, open or finished; a replay says the same."""
+    server = Server(t, SERVER)
+    zerospan = record(t, "--pid", server.pid, "--stack-over", "150ms")
+    clients = server.leave_open(*["/sleep/2000"] * 3)
+    wait_for(lambda: told_open(zerospan).count("GET /sleep") == 3, "three to be open")
+    equal(Client(server.port).get("/sleep/400").status, 200, "status")
+    for client in clients:
+        equal(client.read_response().status, 200, "status")
+    equal(Client(server.port).get("/sleep/30").status, 200, "status")  # beside nothing, and not slow
+    equal(zerospan.stop(), 0, "exit status")
+    spans = [s for line in expect_identical(t, zerospan).splitlines() for s in observer.spans_of(json.loads(line))]
+    by_path = {path: [s for s in spans if s.get("url.path") == path] for path in ("/sleep/2000", "/sleep/400", "/sleep/30")}
+    short, = by_path["/sleep/400"]
+    equal(short.get("zerospan.neighbours.count"), 3, f"neighbours of {short.attrs}")
+    check(re.fullmatch(r"3 × GET /sleep/{id} \(longest \d+ ms\)", short.get("zerospan.neighbours.top")), f"{short.attrs}")
+    for span in by_path["/sleep/2000"]:
+        equal(span.get("zerospan.neighbours.count"), 3, f"neighbours of {span.attrs}")
+    last, = by_path["/sleep/30"]
+    equal(last.get("zerospan.neighbours.count"), None, f"neighbours of {last.attrs}")
 
 
 @lib.deadline(60)

@@ -228,3 +228,5 @@ def test_python_lock(t):
         time.sleep(0.05)
     head = verdict(report(process))
     expect_match(r"1\. GET /locked waits for a lock .* 2\. GET /locked sleeps", head)
+    expect_match(r"woken by (several threads, )?\"python3[^\"]*\".*, serving GET /locked", head)
+    expect_match(r"overlapped with [\d.]+ other GET /locked of the process", head)

@@ -51,6 +51,7 @@ static void play(struct recording *recording)
 	player_init(&player, recording);
 	if (player_start(&player) == 0) {
 		rng_seed(&options.rng, player.start.seed);
+		options.slow_us = player_slow_us(&player);
 		pipeline = pipeline_new(&options);
 		sink = sink_new(&driver, NULL, &queue);
 		sink_set_patient(sink);

@@ -36,6 +36,7 @@ static inline int replay(
 	err = player_start(&player);
 	options.metrics = w->metrics;
 	rng_seed(&options.rng, player.start.seed);
+	options.slow_us = player_slow_us(&player);
 	w->pipeline = pipeline_new(&options);
 	assert_int_equal(pipeline_add_sink(w->pipeline, w->sink), 0);
 	while (!err || err == 1) {

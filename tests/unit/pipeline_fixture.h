@@ -87,12 +87,12 @@ static inline void process(struct world *w, uint32_t pid, const char *name, uint
 	    0);
 }
 
-/* Without a process. journal: may be NULL. */
-static inline struct world *world_empty(uint64_t seed, struct journal *journal)
+/* Without a process. slow_us: as in the options. journal: may be NULL. */
+static inline struct world *world_slow(uint64_t seed, uint32_t slow_us, struct journal *journal)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct pipeline_options options = {
-	    .database_path = database_path, .ctx = w, .journal = journal};
+	    .database_path = database_path, .ctx = w, .journal = journal, .slow_us = slow_us};
 
 	assert_non_null(w);
 	feed_init(&w->feed, take, w);
@@ -105,6 +105,12 @@ static inline struct world *world_empty(uint64_t seed, struct journal *journal)
 	assert_non_null(w->sink);
 	assert_int_equal(pipeline_add_sink(w->pipeline, w->sink), 0);
 	return w;
+}
+
+/* The same; nothing is slow. */
+static inline struct world *world_empty(uint64_t seed, struct journal *journal)
+{
+	return world_slow(seed, 0, journal);
 }
 
 static inline struct world *world_new(uint64_t seed)

@@ -3,6 +3,7 @@
 #ifndef ZS_TESTS_SPAN_FIXTURE_H
 #define ZS_TESTS_SPAN_FIXTURE_H
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "span/span.h"
@@ -34,6 +35,16 @@ struct span_model {
 		uint64_t ns;
 		const char *user, *kernel; /* NULL: none */
 	} wait;
+	struct {
+		enum wait_evidence evidence; /* NONE: nobody */
+		uint32_t pid, tid;
+		const char *name, *user, *request; /* NULL: not known */
+	} culprit;                                 /* of that wait */
+	struct {
+		const char *name;
+		uint32_t number;
+		uint64_t longest_ns;
+	} neighbours[4]; /* up to the first without a name */
 	const struct attr *attrs;
 	size_t n_attrs;
 };
@@ -110,7 +121,26 @@ static inline struct span_wait fixture_wait(const struct span_model *m)
 	wait.place = wait_place_new();
 	wait_place_tell(wait.place, sv_cstr(m->wait.user ? m->wait.user : ""),
 	    sv_cstr(m->wait.kernel ? m->wait.kernel : ""));
+	if (m->culprit.evidence && wait_place_begin_culprit(wait.place, m->culprit.evidence)) {
+		wait.place->culprit.pid = m->culprit.pid;
+		wait.place->culprit.tid = m->culprit.tid;
+		snprintf(wait.place->culprit.name, sizeof(wait.place->culprit.name), "%s",
+		    m->culprit.name ? m->culprit.name : "");
+		wait_place_tell_culprit(wait.place, m->culprit.evidence, sv_cstr(m->culprit.user));
+		wait_place_tell_request(wait.place, sv_cstr(m->culprit.request));
+	}
 	return wait;
+}
+
+static inline struct neighbours *fixture_neighbours(const struct span_model *m)
+{
+	struct neighbour_tally tally = {.count = 0};
+
+	for (size_t i = 0; i < 4 && m->neighbours[i].name; i++)
+		for (uint32_t k = 0; k < m->neighbours[i].number; k++)
+			neighbour_tally_add(
+			    &tally, sv_cstr(m->neighbours[i].name), m->neighbours[i].longest_ns);
+	return neighbours_new(&tally);
 }
 
 static inline struct span *fixture_span(const struct span_model *m)
@@ -135,6 +165,7 @@ static inline struct span *fixture_span(const struct span_model *m)
 	span->cut = m->cut;
 	span->ledger = m->ledger;
 	span->wait = fixture_wait(m);
+	span->neighbours = fixture_neighbours(m);
 	span->service = m->service ? service_ref(m->service) : NULL;
 	span->name = sv_from(fixture_copy(&text, m->name, name_len), name_len);
 	span->trace_state = sv_from(fixture_copy(&text, m->trace_state, state_len), state_len);

@@ -104,6 +104,7 @@ static void the_one_who_gave_it_back(void **state)
 	assert_string_equal(time_attr(span, semconv_zerospan_culprit_thread_id), "202");
 	assert_string_equal(time_attr(span, semconv_zerospan_culprit_process_name), "worker");
 	assert_string_equal(time_attr(span, semconv_zerospan_culprit_stack_user), "unlock (a.c:2)");
+	assert_string_equal(time_attr(span, semconv_zerospan_culprit_request), "GET /holds");
 	expect_link(span, stage_find(s->stage, SERVER, "GET /holds"));
 }
 
@@ -150,6 +151,7 @@ static void no_link_to_one_of_two(void **state)
 	span = stage_find(s->stage, SERVER, "GET /waits");
 	expect_culprit(span, "lock", "mutex_owner");
 	expect_no_link(span);
+	assert_string_equal(time_attr(span, semconv_zerospan_culprit_request), "");
 	writes(&holder, &s->second, OK2);
 	writes(&holder, &s->third, OK2);
 }

@@ -6,7 +6,8 @@
 #include "base/log.h"
 #include "journal_fixture.h"
 
-#define SEED 77
+#define SEED    77
+#define SLOW_US 5000
 
 /* A file of the test's own, and its bytes when it is written. */
 struct file {
@@ -25,7 +26,8 @@ static struct journal *journal_begin(struct file *file)
 	assert_true(fd >= 0);
 	close(fd);
 	buf_init(&message);
-	assert_int_equal(journal_new(file->path, SEED, &file->clock, &journal, &message), 0);
+	assert_int_equal(
+	    journal_new(file->path, SEED, SLOW_US, &file->clock, &journal, &message), 0);
 	buf_release(&message);
 	return journal;
 }
@@ -43,6 +45,25 @@ static struct bytes journal_bytes(const struct file *file)
 	return bytes;
 }
 
+/* Not much longer than SLOW_US, beside another one. */
+static void brief_request(struct world *w, uint64_t id)
+{
+	struct sock one =
+	    sock_tcp(&w->feed, id, ZSP_ROLE_ACCEPTED, 1, 8000, 9, (uint16_t)(40000 + id));
+	struct sock other =
+	    sock_tcp(&w->feed, id + 1, ZSP_ROLE_ACCEPTED, 1, 8000, 9, (uint16_t)(40001 + id));
+
+	sock_announce(&one);
+	sock_announce(&other);
+	sock_read(&one, &first, POST("/brief"));
+	sock_read(&other, &second, POST("/beside"));
+	w->feed.now_ns += SLOW_US * NS_PER_US;
+	sock_write(&one, &first, OK2);
+	sock_write(&other, &second, OK2);
+	sock_close(&one);
+	sock_close(&other);
+}
+
 /* A thread is looked at while it waits, in the 400 ms that its request takes; its place is told after the end. */
 static void slow_request(struct world *w, uint64_t id)
 {
@@ -54,6 +75,7 @@ static void slow_request(struct world *w, uint64_t id)
 	    sock_tcp(&w->feed, id, ZSP_ROLE_ACCEPTED, 1, 8000, 9, (uint16_t)(40000 + id));
 
 	sock_announce(&sock);
+	brief_request(w, id + 1);
 	w->feed.waits = &waits;
 	sock_read(&sock, &first, POST("/slow"));
 	wait.waits = waits;
@@ -98,7 +120,7 @@ static struct bytes live(struct buf *ret_json)
 	static const struct actor third = {12, 120, 0};
 	struct file file;
 	struct journal *journal = journal_begin(&file);
-	struct world *w = world_empty(SEED, journal);
+	struct world *w = world_slow(SEED, SLOW_US, journal);
 	struct journal_counts counts = {.processes = 3, .kernel = {[1] = 7}};
 	struct service_facts gone = {.pid = 12,
 	    .exe = "/bin/\xff"
@@ -141,6 +163,8 @@ static void same_bytes(void **state)
 	    "\"zerospan.time.sleep_ms\",\"value\":{\"doubleValue\":100}",
 	    "\"zerospan.time.disk_ms\",\"value\":{\"doubleValue\":300}",
 	    "\"process.pid\",\"value\":{\"intValue\":\"12\"}",
+	    "\"zerospan.neighbours.count\",\"value\":{\"intValue\":\"1\"}",
+	    "\"zerospan.neighbours.top\",\"value\":{\"stringValue\":\"POST /beside 5.0 ms\"}",
 	    "\"os.type\",\"value\":{\"stringValue\":\"linux\"}",
 	};
 	struct buf want, have;
@@ -217,7 +241,7 @@ static void full_disk(void **state)
 	(void)state;
 	buf_init(&message);
 	log_set_level(LOG_LEVEL_ERROR);
-	assert_int_equal(journal_new("/dev/full", SEED, &clock, &journal, &message), 0);
+	assert_int_equal(journal_new("/dev/full", SEED, SLOW_US, &clock, &journal, &message), 0);
 	assert_int_equal(journal_dropped(journal), 0);
 	journal_tick(journal, NS_PER_S);
 	journal_tick(journal, 2 * NS_PER_S);
@@ -235,7 +259,8 @@ static void nowhere(void **state)
 
 	(void)state;
 	buf_init(&message);
-	assert_int_equal(journal_new("/no/such/folder", SEED, &clock, &journal, &message), -ENOENT);
+	assert_int_equal(
+	    journal_new("/no/such/folder", SEED, SLOW_US, &clock, &journal, &message), -ENOENT);
 	assert_non_null(strstr(message.data, "cannot record to '/no/such/folder'"));
 	assert_null(journal);
 	buf_release(&message);

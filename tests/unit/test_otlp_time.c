@@ -171,6 +171,8 @@ static void everything(void **state)
 	    .wait = {LEDGER_LOCK, UINT64_MAX, NULL, NULL}};
 	struct trace *trace;
 	struct wait_culprit *culprit;
+	struct neighbour_tally tally = {
+	    .count = UINT32_MAX, .n = 1, .all = {{.name_len = NEIGHBOUR_NAME_MAX}}};
 	struct attr attrs[SPAN_TIME_ATTRS_MAX];
 	struct buf out;
 	struct json *j;
@@ -188,6 +190,9 @@ static void everything(void **state)
 	    .evidence = WAIT_EVIDENCE_OWNER, .pid = INT32_MAX, .tid = INT32_MAX};
 	memset(culprit->name, '\x01', sizeof(culprit->name) - 1);
 	wait_place_tell_culprit(trace->spans[0]->wait.place, WAIT_EVIDENCE_OWNER, sv_cstr(text));
+	wait_place_tell_request(trace->spans[0]->wait.place, sv_cstr(text));
+	memset(tally.all[0].name, '\x01', sizeof(tally.all[0].name));
+	trace->spans[0]->neighbours = neighbours_new(&tally);
 	assert_int_equal(span_time_attrs(trace->spans[0], attrs), SPAN_TIME_ATTRS_MAX);
 	buf_init(&out);
 	assert_int_equal(encode_otlp_protobuf(&out, &trace, 1, &base), 1);

@@ -258,6 +258,41 @@ static void test_waits(void **state)
 	}
 }
 
+/* Who had the lock, for whom; and what else the process did for a tenth of the time or more. */
+static void test_company(void **state)
+{
+	struct span_model model = {.name = "GET /",
+	    .kind = SPAN_KIND_SERVER,
+	    .id = 1,
+	    .end_ns = 3000 * MS,
+	    .ledger = {{[LEDGER_LOCK] = 2900 * MS}},
+	    .wait = {.state = LEDGER_LOCK, .ns = 2900 * MS, .user = "lock (a.c:1)"},
+	    .culprit = {WAIT_EVIDENCE_OWNER, 10, 17, "worker", "put (b.c:2)", "POST /checkout"},
+	    .neighbours = {{"POST /checkout", 3, 2500 * MS}, {"UPDATE orders", 1, 300 * MS},
+		{"GET /health", 2, 1 * MS}}};
+	const struct span_model parts[] = {
+	    {.name = "GET /", .kind = SPAN_KIND_SERVER, .id = 1, .end_ns = 3000 * MS},
+	    {.name = "UPDATE t",
+		.kind = SPAN_KIND_CLIENT,
+		.id = 2,
+		.parent = 1,
+		.end_ns = 3000 * MS,
+		.neighbours = {{"POST /checkout", 3, 2500 * MS}}},
+	};
+
+	(void)state;
+	expect_tree(&model, 1, false,
+	    "GET /                             SERVER  3.00 s   waited: lock 2.90 s (97 %) at lock (a.c:1) behind: worker thread 17, at put (b.c:2), serving POST /checkout"
+	    " beside: 3 × POST /checkout (longest 2.50 s), UPDATE orders 300 ms  trace a0a1a2a3\n");
+	model.culprit.user = model.culprit.request = NULL;
+	model.neighbours[0].name = NULL;
+	expect_tree(&model, 1, false,
+	    "GET /                             SERVER  3.00 s   waited: lock 2.90 s (97 %) at lock (a.c:1) behind: worker thread 17  trace a0a1a2a3\n");
+	expect_tree(parts, 2, false,
+	    "GET /                             SERVER  3.00 s    trace a0a1a2a3\n"
+	    "└─ UPDATE t                       CLIENT  3.00 s  \n");
+}
+
 static void test_durations(void **state)
 {
 	static const struct {
@@ -298,6 +333,7 @@ int main(void)
 	    cmocka_unit_test(test_hostile_text),
 	    cmocka_unit_test(test_cycles_and_depth),
 	    cmocka_unit_test(test_waits),
+	    cmocka_unit_test(test_company),
 	    cmocka_unit_test(test_durations),
 	};
 

@@ -228,6 +228,31 @@ static void a_statement_that_sleeps(void **state)
 	expect_wait(s->stage, CLIENT, "UPDATE stock", LEDGER_SLEEP, 50, "busy");
 }
 
+/* Who is refused the lock is told for which request the other one took it. */
+static void the_holder_s_request(void **state)
+{
+	struct story *s = *state;
+	struct zsp_lock lock = {
+	    .h = {.pid = 20, .tid = 102},
+	    .file = 1,
+	    .stmt = 0x1000,
+	    .op = ZSP_LOCK_TAKEN,
+	};
+	const struct attr *attr;
+
+	s->worker.actor.pid = 20;
+	reads(&s->worker, &s->second, GET("/holds"));
+	lock.h.time_ns = s->stage->feed.now_ns;
+	assembler_lock(s->stage->assembler, &lock);
+	executes(&s->worker, "BEGIN IMMEDIATE", 1);
+	sleeps_inside(s, true);
+	writes(&s->worker, &s->second, OK2);
+	stage_settle(s->stage);
+	attr = span_attr(stage_find(s->stage, CLIENT, "UPDATE stock"), "zerospan.culprit.request");
+	assert_non_null(attr);
+	assert_true(sv_eq(attr->string, SV("GET /holds")));
+}
+
 /* --- event loops --------------------------------------------------------------------------------------- */
 
 /* A lock that it waits for before it answers. */
@@ -334,6 +359,7 @@ int main(void)
 	    STORY(until_a_statement_begins),
 	    STORY(a_statement_that_backs_off),
 	    STORY(a_statement_that_sleeps),
+	    STORY(the_holder_s_request),
 	    STORY(a_loop_that_answers),
 	    STORY(a_loop_that_reads),
 	    STORY(a_loop_that_idles),

@@ -269,6 +269,7 @@ static void what_took_it_is_told(void **state)
 			     next = statement_of(&ann, DONE, 13 * MS, 14 * MS);
 	const struct write_hold_facts facts = {
 	    .span = {.span_id = {{1}}}, .transaction = 7, .summary = SV("begin")};
+	char name[WRITE_HOLD_SUMMARY_MAX + 1];
 	struct write_hold *hold;
 
 	(void)state;
@@ -280,6 +281,14 @@ static void what_took_it_is_told(void **state)
 	assert_int_equal(hold->since_ns, 11 * MS);
 	assert_int_equal(hold->facts.transaction, 7);
 	assert_true(sv_eq(hold->facts.summary, SV("begin")));
+	assert_int_equal(hold->facts.request.len, 0);
+	memset(name, 'n', sizeof(name));
+	write_hold_set_request(hold, sv_from(name, WRITE_HOLD_SUMMARY_MAX));
+	name[0] = 'm'; /* it has a copy */
+	assert_int_equal(hold->facts.request.len, WRITE_HOLD_SUMMARY_MAX);
+	assert_int_equal(hold->facts.request.p[0], 'n');
+	write_hold_set_request(hold, sv_from(name, sizeof(name))); /* too long to be kept whole */
+	assert_int_equal(hold->facts.request.len, 0);
 	assert_null(write_locks_took(locks, &next, &facts));
 	releases(&ann, 1, 20 * MS);
 	assert_false(hold->held);

@@ -13,6 +13,7 @@
 
 enum {
 	TRACES_MAX = 32768,
+	STAGE_SLOW_MS = 10, /* spans that last longer are given their neighbours */
 };
 
 struct stage {
@@ -89,7 +90,9 @@ static inline struct stage *stage_new(uint64_t seed)
 	stage_service(stage, 20, "inventory");
 	rng_seed(&options.rng, seed);
 	options.services = stage->services;
+	options.slow_ns = STAGE_SLOW_MS * NS_PER_MS;
 	stage->assembler = assembler_new(&options);
+	assembler_keep_neighbours(stage->assembler);
 	stage->exchanges = exchanges_new(&assembler_listener, stage->assembler);
 	stage->conns = conn_table_new(&exchange_conn_handler, stage->exchanges);
 	assert_non_null(stage->conns);

@@ -253,7 +253,7 @@ const struct option_row option_rows[] = {
     {NULL, 0, "budget", "PERCENT", OBSERVE, set_budget,
 	"most of a process' CPU time for its SQLite probes, above 0 (default 10; 100: no limit)"},
     {NULL, 0, "stack-over", "DURATION", OBSERVE, set_stack_over,
-	"look at what requests wait in, stacks too, that take longer (default 10ms)"},
+	"look at what requests wait in, stacks too, that take longer, and what else their process does (default 10ms)"},
     {NULL, 0, "config", "FILE", SHOW, set_config,
 	"routes and what else is configured, in YAML; replay: the same file gives the same names"},
     {NULL, 'v', "verbose", NULL, ALL, set_verbose,

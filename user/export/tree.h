@@ -31,7 +31,7 @@ size_t tree_append_duration(struct buf *out, uint64_t ns);
  */
 const char *tree_sqlite_code_name(struct sv code);
 
-/* Append who had a lock: "behind: worker thread 17, at pool_release (pool.c:41)". It is known. */
+/* Append who had a lock: "behind: worker thread 17, at pool_release (pool.c:41), serving GET /". It is known. */
 void tree_append_lock_culprit(struct buf *out, const struct wait_culprit *culprit);
 
 /* Append the facts of one span, separated by spaces, each with one leading space. */

@@ -263,6 +263,15 @@ static void append_waited(struct buf *out, const struct span *span)
 		append_place(out, span->wait.place);
 }
 
+/* For whom it had what the span waited for. */
+static void append_serving(struct buf *out, struct sv request)
+{
+	if (!request.len)
+		return;
+	buf_append_cstr(out, ", serving ");
+	tree_append_text(out, request, FACT_MAX_WIDTH);
+}
+
 void tree_append_lock_culprit(struct buf *out, const struct wait_culprit *culprit)
 {
 	struct sv frame = frames_own(culprit->user);
@@ -270,10 +279,11 @@ void tree_append_lock_culprit(struct buf *out, const struct wait_culprit *culpri
 	buf_append_cstr(out, "behind: ");
 	tree_append_text(out, sv_cstr(culprit->name), FACT_MAX_WIDTH);
 	buf_printf(out, " thread %u", culprit->tid);
-	if (!frame.len)
-		return;
-	buf_append_cstr(out, ", at ");
-	tree_append_text(out, frame, FACT_MAX_WIDTH);
+	if (frame.len) {
+		buf_append_cstr(out, ", at ");
+		tree_append_text(out, frame, FACT_MAX_WIDTH);
+	}
+	append_serving(out, culprit->request);
 }
 
 /* Who held it up. */
@@ -306,6 +316,38 @@ static void append_culprit(struct buf *out, const struct span *span)
 		buf_append_cstr(out, ", which had the lock for ");
 		tree_append_duration(out, (uint64_t)(held->real * 1e6));
 	}
+	append_serving(out, attr_string(span, "zerospan.culprit.request"));
+}
+
+static void append_neighbour(struct buf *out, const struct neighbour *neighbour)
+{
+	bool several = neighbour->number > 1;
+
+	if (several)
+		buf_printf(out, "%u × ", neighbour->number);
+	tree_append_text(out, neighbour_name_of(neighbour), FACT_MAX_WIDTH);
+	buf_append_cstr(out, several ? " (longest " : " ");
+	tree_append_duration(out, neighbour->longest_ns);
+	if (several)
+		buf_append_char(out, ')');
+}
+
+/* What else the process did for much of its time; told once for a request, not for each of its parts. */
+static void append_neighbours(struct buf *out, const struct span *span)
+{
+	const struct neighbours *neighbours = span->neighbours;
+	uint64_t least_ns = (span->end_ns - span->start_ns) / WAIT_SHOWN_PART;
+	const char *before = " beside: ";
+
+	if (!neighbours || (span->kind != SPAN_KIND_SERVER && !span_id_is_zero(&span->parent_id)))
+		return;
+	for (uint32_t i = 0; i < neighbours->n_top; i++) {
+		if (neighbours->top[i].total_ns < least_ns)
+			continue;
+		buf_append_cstr(out, before);
+		append_neighbour(out, &neighbours->top[i]);
+		before = ", ";
+	}
 }
 
 /* Attributes outside the namespaces of the conventions come from a rule: show them all. */
@@ -336,4 +378,5 @@ void tree_append_facts(struct buf *out, const struct span *span, bool colour)
 	}
 	append_waited(out, span);
 	append_culprit(out, span);
+	append_neighbours(out, span);
 }

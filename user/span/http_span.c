@@ -231,18 +231,16 @@ static void add_details(struct span_builder *b, const struct http_facts *facts)
 		span_builder_constant(b, semconv_zerospan_capture, SV("partial"));
 }
 
-/* What span_name() writes: as long as both can be. */
-#define NAME_MAX_BYTES (HTTP_METHOD_MAX_BYTES + 1 + ROUTE_MAX_BYTES)
 _Static_assert(ROUTE_PATTERN_MAX_BYTES <= ROUTE_MAX_BYTES, "room for either kind of route");
 
 /* "{method} {route}" for servers and, beyond the convention but by the same rule, clients; see
  * README. */
 static struct sv span_name(
-    char text[NAME_MAX_BYTES], const struct http_facts *facts, struct sv route)
+    char text[HTTP_SPAN_NAME_MAX], const struct http_facts *facts, struct sv route)
 {
 	struct sv method = sv_eq(facts->method, SV("_OTHER")) ? SV("HTTP") : facts->method;
 
-	if (route.len == 0 || method.len + 1 + route.len > NAME_MAX_BYTES)
+	if (route.len == 0 || method.len + 1 + route.len > HTTP_SPAN_NAME_MAX)
 		return method;
 	memcpy(text, method.p, method.len);
 	text[method.len] = ' ';
@@ -250,18 +248,35 @@ static struct sv span_name(
 	return sv_from(text, method.len + 1 + route.len);
 }
 
+/* A CONNECT has no path, so no route either. */
+static struct sv route_of(
+    const struct http_facts *facts, struct route_table *routes, struct service *service)
+{
+	if (facts->target.path.len == 0)
+		return (struct sv){0};
+	return route_table_route(routes, service, facts->target.path);
+}
+
+struct sv http_span_name(char text[HTTP_SPAN_NAME_MAX], struct route_table *routes,
+    const struct http_methods *methods, const struct exchange *exchange, struct service *service)
+{
+	struct http_facts facts;
+
+	facts_take(&facts, methods, exchange);
+	return span_name(text, &facts, route_of(&facts, routes, service));
+}
+
 struct span *http_span_build(struct span_builder *b, struct route_table *routes,
     const struct http_methods *methods, const struct exchange *exchange, struct service *service)
 {
 	struct http_facts facts;
-	struct sv route = {0}; /* a CONNECT has no path, so no route either */
-	char status_text[16], name[NAME_MAX_BYTES];
+	struct sv route;
+	char status_text[16], name[HTTP_SPAN_NAME_MAX];
 	const char *error = error_type(exchange, status_text);
 	struct span *span;
 
 	facts_take(&facts, methods, exchange);
-	if (facts.target.path.len)
-		route = route_table_route(routes, service, facts.target.path);
+	route = route_of(&facts, routes, service);
 	add_metric_attributes(b, &facts, route, error);
 	if (!b->brief)
 		add_details(b, &facts);

@@ -34,6 +34,7 @@ const char semconv_zerospan_culprit_kind[] = "zerospan.culprit.kind";
 const char semconv_zerospan_culprit_process_name[] = "zerospan.culprit.process.name";
 const char semconv_zerospan_culprit_process_pid[] = "zerospan.culprit.process.pid";
 const char semconv_zerospan_culprit_query_summary[] = "zerospan.culprit.db.query.summary";
+const char semconv_zerospan_culprit_request[] = "zerospan.culprit.request";
 const char semconv_zerospan_culprit_service_name[] = "zerospan.culprit.service.name";
 const char semconv_zerospan_culprit_share[] = "zerospan.culprit.share";
 const char semconv_zerospan_culprit_sqlite_connection[] = "zerospan.culprit.sqlite.connection";
@@ -41,6 +42,8 @@ const char semconv_zerospan_culprit_sqlite_transaction_id[] =
     "zerospan.culprit.sqlite.transaction.id";
 const char semconv_zerospan_culprit_stack_user[] = "zerospan.culprit.stack.user";
 const char semconv_zerospan_culprit_thread_id[] = "zerospan.culprit.thread.id";
+const char semconv_zerospan_neighbours_count[] = "zerospan.neighbours.count";
+const char semconv_zerospan_neighbours_top[] = "zerospan.neighbours.top";
 const char semconv_zerospan_parent_basis[] = "zerospan.parent.basis";
 const char semconv_zerospan_sqlite_detail[] = "zerospan.sqlite.detail";
 const char semconv_zerospan_sqlite_inside_ms[] = "zerospan.sqlite.inside_ms";

@@ -88,6 +88,8 @@ static size_t culprit_attrs(const struct span *span, struct attr *to)
 		to[n++] = text(semconv_zerospan_culprit_process_name, sv_cstr(culprit->name));
 	if (culprit->user.len)
 		to[n++] = text(semconv_zerospan_culprit_stack_user, culprit->user);
+	if (culprit->request.len)
+		to[n++] = text(semconv_zerospan_culprit_request, culprit->request);
 	return n;
 }
 
@@ -127,6 +129,16 @@ static size_t contention_attrs(const struct span *span, struct attr *to)
 	return n;
 }
 
+static size_t neighbours_attrs(const struct neighbours *neighbours, struct attr *to)
+{
+	if (!neighbours)
+		return 0;
+	to[0] = integer(semconv_zerospan_neighbours_count, neighbours->count);
+	to[1] =
+	    text(semconv_zerospan_neighbours_top, sv_from(neighbours->text, neighbours->text_len));
+	return 2;
+}
+
 size_t span_time_attrs(const struct span *span, struct attr ret_attrs[SPAN_TIME_ATTRS_MAX])
 {
 	size_t n = 0;
@@ -138,6 +150,7 @@ size_t span_time_attrs(const struct span *span, struct attr ret_attrs[SPAN_TIME_
 	n += wait_attrs(&span->wait, ret_attrs + n);
 	n += call_attrs(span, ret_attrs + n);
 	n += contention_attrs(span, ret_attrs + n);
+	n += neighbours_attrs(span->neighbours, ret_attrs + n);
 	return n + culprit_attrs(span, ret_attrs + n);
 }
 
@@ -148,7 +161,10 @@ size_t span_time_text_max(const struct span *span)
 	/* Names are shorter than keys. */
 	return 2 * SPAN_TIME_ATTRS_MAX * LEDGER_KEY_MAX +
 	    (span->peer ? strlen(span->peer->name) : 0) +
-	    (place ? place->user.len + place->kernel.len + place->culprit.user.len : 0);
+	    (span->neighbours ? span->neighbours->text_len : 0) +
+	    (place ? place->user.len + place->kernel.len + place->culprit.user.len +
+			place->culprit.request.len
+		   : 0);
 }
 
 void span_set_basis(struct span *span, enum parent_basis basis)
@@ -172,6 +188,7 @@ void span_free(struct span *span)
 	service_unref(span->service);
 	service_unref(span->peer);
 	free(span->contention);
+	free(span->neighbours);
 	wait_place_unref(span->wait.place);
 	free(span);
 }

@@ -17,6 +17,7 @@
 #include "proto/trace_context.h"
 #include "span/contention.h"
 #include "span/ledger.h"
+#include "span/neighbours.h"
 #include "span/wait_place.h"
 
 enum span_kind {
@@ -120,7 +121,9 @@ struct span {
 	struct service *peer; /* who that is, if observed; a reference */
 	struct contention
 	    *contention; /* who ran while it waited for a CPU; owned, NULL: not known */
-	bool cut;        /* had not ended when the observation did: its end and error are of that */
+	struct neighbours *
+	    neighbours; /* slow ones: what the process did besides; owned, NULL: nothing that is known */
+	bool cut;       /* had not ended when the observation did: its end and error are of that */
 	/* What it moved, if measured: bodies as they were on the wire, without framing; or rows. */
 	uint64_t request_body_bytes, response_body_bytes, returned_rows;
 	bool measured;
@@ -132,9 +135,12 @@ struct span {
 const struct attr *span_attr(const struct span *span, const char *key);
 
 /* Most attributes of span_time_attrs(). */
-#define SPAN_TIME_ATTRS_MAX (LEDGER_STATES + 10)
+#define SPAN_TIME_ATTRS_MAX (LEDGER_STATES + 13)
 
-/* Where its time went, as attributes: the ledger's states that took any, its longest wait, and who was in the way of that. Their number. */
+/*
+ * Where its time went, as attributes: the ledger's states that took any, its longest wait, who was in the way of that, and what else
+ * the process did. Their number.
+ */
 size_t span_time_attrs(const struct span *span, struct attr ret_attrs[SPAN_TIME_ATTRS_MAX]);
 
 /* Bytes that the keys and texts of those have, at most. */

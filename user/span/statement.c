@@ -155,6 +155,7 @@ static void add_culprit(struct span_builder *builder, const struct zsp_statement
 	span_builder_int(builder, semconv_zerospan_culprit_thread_id, hold->tid);
 	span_builder_double(builder, semconv_zerospan_culprit_held_ms, (double)held_ns / 1e6);
 	span_builder_string(builder, semconv_zerospan_culprit_query_summary, hold->facts.summary);
+	span_builder_string(builder, semconv_zerospan_culprit_request, hold->facts.request);
 	if (hold->db)
 		snprintf(connection, sizeof(connection), "0x%llx", (unsigned long long)hold->db);
 	span_builder_string(

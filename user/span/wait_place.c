@@ -33,6 +33,7 @@ void wait_place_unref(struct wait_place *place)
 	free_text(place->user);
 	free_text(place->kernel);
 	free_text(place->culprit.user);
+	free_text(place->culprit.request);
 	free(place);
 }
 
@@ -59,8 +60,15 @@ bool wait_place_begin_culprit(struct wait_place *place, enum wait_evidence evide
 	if (place->final || culprit->evidence == WAIT_EVIDENCE_WOKEN)
 		return false;
 	free_text(culprit->user);
+	free_text(culprit->request);
 	*culprit = (struct wait_culprit){.evidence = evidence};
 	return true;
+}
+
+void wait_place_tell_request(struct wait_place *place, struct sv request)
+{
+	free_text(place->culprit.request);
+	place->culprit.request = copy_text(request);
 }
 
 void wait_place_tell_culprit(struct wait_place *place, enum wait_evidence evidence, struct sv user)

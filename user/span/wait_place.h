@@ -31,7 +31,8 @@ struct wait_culprit {
 	struct trace_id trace_id; /* the request that it was serving, */
 	struct span_id span_id;   /* zero: not known */
 	bool asked, told;         /* its stack */
-	struct sv user; /* where it gave the lock back, or was during the wait; as below */
+	struct sv user;    /* where it gave the lock back, or was during the wait; as below */
+	struct sv request; /* what that request is called; valid UTF-8, owned; empty: not known */
 };
 
 struct wait_place {
@@ -56,6 +57,9 @@ void wait_place_tell(struct wait_place *place, struct sv user, struct sv kernel)
  * evidence.
  */
 bool wait_place_begin_culprit(struct wait_place *place, enum wait_evidence evidence);
+
+/* What its request is called: after the above. The text is copied. */
+void wait_place_tell_request(struct wait_place *place, struct sv request);
 
 /* Tell its culprit's stack, likewise; if meanwhile there is other evidence, it is not that one's. */
 void wait_place_tell_culprit(struct wait_place *place, enum wait_evidence evidence, struct sv user);

@@ -428,14 +428,23 @@ struct lock_wait write_locks_wait(struct write_locks *locks, const struct zsp_st
 	return result;
 }
 
+static struct sv keep_text(char to[WRITE_HOLD_SUMMARY_MAX], struct sv text)
+{
+	if (text.len == 0 || text.len > WRITE_HOLD_SUMMARY_MAX)
+		return (struct sv){0};
+	return sv_from(memcpy(to, text.p, text.len), text.len);
+}
+
+void write_hold_set_request(struct write_hold *hold, struct sv request)
+{
+	hold->facts.request = keep_text(hold->request, request);
+}
+
 static void hold_set_facts(struct write_hold *hold, const struct write_hold_facts *facts)
 {
 	hold->facts = *facts;
-	if (facts->summary.len > sizeof(hold->summary))
-		hold->facts.summary.len = 0;
-	if (hold->facts.summary.len)
-		memcpy(hold->summary, facts->summary.p, hold->facts.summary.len);
-	hold->facts.summary.p = hold->summary;
+	hold->facts.summary = keep_text(hold->summary, facts->summary);
+	write_hold_set_request(hold, facts->request);
 }
 
 struct write_hold *write_locks_took(struct write_locks *locks,

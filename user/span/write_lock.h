@@ -29,7 +29,7 @@ enum {
 	WRITE_LOCKS_RELEASED_MAX = 1024,
 	/* Holders that share the blame for one execution; the waits for others are nobody's. */
 	LOCK_WAIT_HOLDERS_MAX = 4,
-	/* Bytes of a holder's statement summary: as many as a summary has at most. */
+	/* Bytes of a holder's statement summary: as many as a summary has at most. And of its request's name. */
 	WRITE_HOLD_SUMMARY_MAX = 255,
 };
 
@@ -38,6 +38,8 @@ struct write_hold_facts {
 	struct span_link span;
 	uint64_t transaction; /* as in struct transaction_part */
 	struct sv summary;    /* valid UTF-8 */
+	struct sv
+	    request; /* what the request is called that it was executed for; likewise; empty: none is known */
 };
 
 /* One time that a write lock was held. Reference counted: waits and spans outlive it. */
@@ -55,10 +57,14 @@ struct write_hold {
 	uint64_t since_ns, until_ns; /* until is 0 while held */
 	struct write_hold_facts facts;
 	char summary[WRITE_HOLD_SUMMARY_MAX]; /* facts.summary; longer than that: left out */
+	char request[WRITE_HOLD_SUMMARY_MAX]; /* facts.request; likewise */
 };
 
 struct write_hold *write_hold_ref(struct write_hold *hold); /* NULL is fine */
 void write_hold_unref(struct write_hold *hold);             /* NULL is fine */
+
+/* Its request is called so; copied. */
+void write_hold_set_request(struct write_hold *hold, struct sv request);
 
 enum lock_evidence {
 	LOCK_EVIDENCE_NONE = 0,

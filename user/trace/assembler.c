@@ -7,11 +7,13 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "span/builder.h"
 #include "span/http_span.h"
 #include "span/semconv.h"
 #include "span/statement.h"
 #include "span/write_lock.h"
+#include "trace/beside.h"
 #include "trace/graph.h"
 #include "trace/header_link.h"
 #include "trace/pair_table.h"
@@ -29,6 +31,7 @@ struct assembler {
 	struct thread_work *now; /* the thread of the last event of a connection; NULL: not known */
 	struct graph graph;
 	struct assembler_stats stats;
+	struct buf name; /* of a request that is open */
 };
 
 /* --- nodes ----------------------------------------------------------------------------------- */
@@ -52,6 +55,7 @@ static struct node *caller_by_thread(
 /* The node's span is there: count it, hand it to the metrics. */
 static void node_ended(struct assembler *a, struct node *node)
 {
+	beside_end(&a->graph, node);
 	if (!node->span) {
 		a->stats.dropped++;
 		return;
@@ -62,6 +66,24 @@ static void node_ended(struct assembler *a, struct node *node)
 	node->span->span_id = node->span_id;
 	node->span->flags = node->group->flags;
 	a->options.span(a->options.ctx, node->span);
+}
+
+/* What an open request is called, as its span will be. Borrowed until the next one is asked for. */
+static struct sv request_name(void *ctx, const void *owner)
+{
+	struct assembler *a = ctx;
+	const struct exchange *exchange = ((const struct node *)owner)->exchange;
+	struct service *service = service_table_get(a->options.services, exchange->pid);
+	char text[HTTP_SPAN_NAME_MAX];
+
+	buf_clear(&a->name);
+	if (!service || !exchange->has_head)
+		return (struct sv){0};
+	route_table_keep(a->routes, true); /* who only asks changes nothing */
+	utf8_append_repaired(&a->name,
+	    http_span_name(text, a->routes, a->options.naming->methods, exchange, service));
+	route_table_keep(a->routes, false);
+	return buf_sv(&a->name);
 }
 
 /* --- exchanges ------------------------------------------------------------------------------- */
@@ -153,12 +175,17 @@ static void on_headed(void *ctx, struct exchange *exchange)
 		link_ends(a, node, other);
 	else if (other)
 		link_ends(a, other, node);
+	if (node->kind == SPAN_KIND_SERVER)
+		beside_begin(&a->graph, node);
 }
 
-static void span_end_at(struct span *span, uint64_t end_ns)
+static void end_at(struct assembler *a, struct node *node, uint64_t end_ns)
 {
+	struct span *span = node->span;
+
 	span->end_ns = end_ns;
 	ledger_fit(&span->ledger, end_ns - span->start_ns);
+	beside_look(&a->graph, node);
 }
 
 /*
@@ -166,7 +193,7 @@ static void span_end_at(struct span *span, uint64_t end_ns)
  * took to return: what the client saw bounds the server's end. Whichever end is told first waits for the
  * other in its group.
  */
-static void bound_by_client(struct node *node, struct exchange *exchange)
+static void bound_by_client(struct assembler *a, struct node *node, struct exchange *exchange)
 {
 	struct node *other = node->other_end;
 
@@ -178,7 +205,7 @@ static void bound_by_client(struct node *node, struct exchange *exchange)
 		exchange->end_ns = other->end_ns;
 	else if (node->kind == SPAN_KIND_CLIENT && other->span &&
 	    other->span->end_ns > exchange->end_ns && other->span->start_ns < exchange->end_ns)
-		span_end_at(other->span, exchange->end_ns);
+		end_at(a, other, exchange->end_ns);
 }
 
 static void take_time(struct assembler *a, struct node *node)
@@ -217,7 +244,7 @@ static void on_ended(void *ctx, struct exchange *exchange)
 
 	if (!node)
 		return;
-	bound_by_client(node, exchange);
+	bound_by_client(a, node, exchange);
 	if (exchange->has_head && service)
 		node->span = http_span_build(
 		    &a->builder, a->routes, a->options.naming->methods, exchange, service);
@@ -300,6 +327,8 @@ void assembler_statement(struct assembler *a, const struct zsp_statement *statem
 		time_statement_wait(work, statement, node->span);
 	if (node->span)
 		node->taken = tell_of_locks(a, statement, node, &facts.part);
+	if (node->taken && caller && !a->builder.brief)
+		write_hold_set_request(node->taken, request_name(a, caller));
 	node_ended(a, node);
 	group_settle(&a->graph, node->group);
 }
@@ -360,6 +389,7 @@ void assembler_culprit(struct assembler *a, const struct thread_culprit *culprit
 		return;
 	known->trace_id = request->group->trace_id;
 	known->span_id = request->span_id;
+	wait_place_tell_request(place, request_name(a, request));
 }
 
 /* The request of a thread that is not at work now: its only one, else the one it was at last. */
@@ -496,12 +526,14 @@ struct assembler *assembler_new(const struct assembler_options *options)
 	if (!a->options.naming)
 		a->options.naming = &http_naming_default;
 	span_builder_init(&a->builder);
+	buf_init(&a->name);
 	thread_works_init(&a->threads);
 	graph_init(&a->graph);
 	a->graph.rng = options->rng;
 	a->graph.publish = options->trace;
 	a->graph.ctx = options->ctx;
 	a->graph.stats = &a->stats;
+	a->graph.slow_ns = options->slow_ns;
 	a->routes = route_table_new(a->options.naming);
 	a->texts = statement_texts_new();
 	a->transactions = transactions_new();
@@ -518,12 +550,19 @@ void assembler_set_brief(struct assembler *a, bool brief)
 	a->builder.brief = brief;
 }
 
+void assembler_keep_neighbours(struct assembler *a)
+{
+	if (!a->graph.recent && a->options.slow_ns)
+		a->graph.recent = recent_new(request_name, a);
+}
+
 void assembler_free(struct assembler *a)
 {
 	if (!a)
 		return;
 	assembler_tick(a, UINT64_MAX);
 	span_builder_release(&a->builder);
+	buf_release(&a->name);
 	thread_works_release(&a->threads);
 	graph_release(&a->graph);
 	route_table_free(a->routes);
@@ -535,6 +574,8 @@ void assembler_free(struct assembler *a)
 
 void assembler_forget(struct assembler *a, const struct service *service)
 {
+	if (a->graph.recent)
+		recent_forget(a->graph.recent, (uint32_t)service->pid);
 	route_table_forget(a->routes, service);
 	transactions_forget(a->transactions, (uint32_t)service->pid);
 	write_locks_forget(a->locks, (uint32_t)service->pid);

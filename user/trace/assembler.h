@@ -36,6 +36,7 @@ struct assembler_options {
 	struct rng rng;                   /* for ids */
 	struct service_table *services;   /* borrowed */
 	const struct http_naming *naming; /* borrowed; NULL: the default */
+	uint64_t slow_ns; /* spans that last longer are given their neighbours; 0: none is */
 	/* A span ended. Before any sampling; borrowed for the call. */
 	void (*span)(void *ctx, const struct span *span);
 	/* A local trace is complete (or a part of a long one). Borrowed for the call: take a
@@ -116,6 +117,9 @@ void assembler_free(struct assembler *assembler);
 
 /* brief: from now on nobody reads the spans but options.span, which needs the attributes of metrics only. */
 void assembler_set_brief(struct assembler *assembler, bool brief);
+
+/* From now on somebody reads what slow spans have as neighbours. */
+void assembler_keep_neighbours(struct assembler *assembler);
 
 /* The listener to make struct exchanges with; its ctx is the struct assembler. */
 extern const struct exchange_listener assembler_listener;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "span/write_lock.h"
+#include "trace/beside.h"
 #include "trace/pair_table.h"
 
 /*
@@ -37,6 +38,7 @@ void graph_release(struct graph *g)
 	hmap_release(&g->names);
 	pool_release(&g->node_pool);
 	pool_release(&g->group_pool);
+	recent_free(g->recent);
 }
 
 /* --- ids ------------------------------------------------------------------------------------- */
@@ -74,6 +76,7 @@ struct group *group_new(struct graph *g)
 	*group = (struct group){0};
 	list_init(&group->nodes);
 	list_init(&group->flush);
+	group->number = ++g->n_groups;
 	group->trace_id = new_trace_id(g);
 	group->flags = SPAN_FLAG_SAMPLED | SPAN_FLAG_RANDOM;
 	return group;
@@ -107,12 +110,16 @@ void group_settle(struct graph *g, struct group *group)
 /* Move all nodes of from into to; from is gone afterwards. */
 void group_merge(struct graph *g, struct group *to, struct group *from)
 {
+	bool outdated = beside_join(g, to, from);
+
 	list_for_each (at, &from->nodes) {
 		container_of(at, struct node, member)->group = to;
 	}
 	list_splice_tail(&to->nodes, &from->nodes);
 	to->n_nodes += from->n_nodes;
 	to->n_open += from->n_open;
+	if (outdated)
+		beside_look_again(g, to);
 	list_remove(&from->flush);
 	list_remove(&to->flush);
 	pool_give(&g->group_pool, from);

@@ -12,16 +12,19 @@
 #include "span/exchange.h"
 #include "span/span.h"
 #include "trace/assembler.h"
+#include "trace/recent.h"
 
 struct group {
 	struct list nodes; /* struct node.member */
 	size_t n_nodes, n_open;
-	bool fixed; /* the trace id came with a header */
+	uint64_t number; /* no other group has had it */
+	bool fixed;      /* the trace id came with a header */
 	struct trace_id trace_id;
-	uint32_t flags;    /* W3C flags of the trace */
-	uint64_t flush_ns; /* publish then, if nothing joins */
-	uint32_t held;     /* how often that was put off for places that were not told yet */
-	struct list flush; /* in the assembler's queue while all nodes have ended */
+	uint32_t flags;     /* W3C flags of the trace */
+	uint64_t flush_ns;  /* publish then, if nothing joins */
+	uint32_t held;      /* how often that was put off for places that were not told yet */
+	uint64_t looked_ns; /* latest end of a span that was given neighbours; 0: none */
+	struct list flush;  /* in the assembler's queue while all nodes have ended */
 };
 
 /* What a request, or a call, has been given of the time of threads; see time_share.h. */
@@ -78,6 +81,8 @@ struct node {
 
 	struct time_share time;
 
+	struct recent_ref recent; /* requests and statements: where they are remembered */
+
 	/* What the request's traceparent names. */
 	struct trace_context context;
 	struct hnode named;
@@ -104,6 +109,10 @@ struct graph {
 	struct list open;              /* nodes of exchanges, in the order of their beginning */
 	struct list flush; /* groups whose nodes have all ended, in the order of their flush_ns */
 	uint64_t now_ns;
+	uint64_t n_groups; /* ever: the number of the latest one */
+	struct recent *
+	    recent; /* what spans longer than slow_ns have their neighbours from; NULL: nobody wants to know */
+	uint64_t slow_ns;
 	size_t n_nodes;
 	struct pool node_pool, group_pool;
 };

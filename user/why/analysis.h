@@ -24,6 +24,11 @@ void why_find_culprit(const struct why_set *set, enum ledger_state state,
     bool (*concerned)(const struct why_request *request, const void *ctx), const void *ctx,
     struct why_culprit *ret_culprit);
 
+/* What those had beside them, if that is about what they waited for. */
+void why_find_beside(const struct why_set *set, enum ledger_state state,
+    bool (*concerned)(const struct why_request *request, const void *ctx), const void *ctx,
+    struct why_beside *ret_beside);
+
 /* Failures of one route, each kind a finding, to at most max places; their number. */
 size_t why_find_failures(const struct why_set *set, const struct why_report *report,
     struct why_finding *ret_findings, size_t max);

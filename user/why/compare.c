@@ -67,11 +67,17 @@ static double amount_of(const struct why_fact *fact)
 	}
 }
 
+/* Where it waited and what was beside it are told of findings. */
+static bool is_compared(const struct why_fact *fact)
+{
+	return fact->kind != WHY_FACT_STACK && fact->kind != WHY_FACT_BESIDE;
+}
+
 static void add(struct table *table, const struct why_kept *kept, bool slow)
 {
 	for (uint32_t i = 0; i < kept->request->n_facts; i++) {
 		const struct why_fact *fact = &kept->request->facts[i];
-		struct row *row = row_of(table, fact);
+		struct row *row = is_compared(fact) ? row_of(table, fact) : NULL;
 		struct side *side;
 
 		if (!row)

@@ -169,6 +169,7 @@ static bool find_time(const struct why_set *set, const struct why_route *route,
 	find_places(set, &f);
 	find_percentile(set, route, &f);
 	why_find_culprit(set, state, is_concerned, &state, &f.culprit);
+	why_find_beside(set, state, is_concerned, &state, &f.beside);
 	find_callers(report, &f, false);
 	*ret_finding = f;
 	return true;

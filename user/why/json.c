@@ -108,6 +108,7 @@ static void put_culprit(struct json *j, const struct why_culprit *culprit)
 	put_part(j, "pid", culprit->name, WHY_CULPRIT_PID);
 	put_part(j, "process", culprit->name, WHY_CULPRIT_PROCESS);
 	put_part(j, "statement", culprit->name, WHY_CULPRIT_STATEMENT);
+	put_part(j, "request", culprit->name, WHY_CULPRIT_REQUEST);
 	json_out_bool(&j->o, "same_process",
 	    why_name_part(j->report->names, culprit->name, WHY_CULPRIT_SAME).len > 0);
 	json_out_number(&j->o, "requests", culprit->requests);
@@ -125,6 +126,19 @@ static void put_culprit(struct json *j, const struct why_culprit *culprit)
 	}
 	json_out_close(&j->o, ']');
 	json_out_bool(&j->o, "more", culprit->more);
+	json_out_close(&j->o, '}');
+}
+
+static void put_beside(struct json *j, const struct why_beside *beside)
+{
+	if (beside->name == WHY_NAME_NONE)
+		return;
+	json_out_open(&j->o, "beside", '{');
+	put_part(j, "name", beside->name, 0);
+	json_out_number(&j->o, "requests", beside->requests);
+	json_out_number(&j->o, "mean", beside->mean);
+	json_out_number(&j->o, "max", beside->max);
+	put_ms(j, "longest_ms", (double)beside->longest_ns);
 	json_out_close(&j->o, '}');
 }
 
@@ -166,6 +180,7 @@ static void put_finding(struct json *j, const struct why_finding *f)
 	if (f->kind == WHY_FINDING_FAILURE)
 		put_failure(j, f);
 	put_culprit(j, &f->culprit);
+	put_beside(j, &f->beside);
 	put_callers(j, f);
 	json_out_close(&j->o, '}');
 }

@@ -21,7 +21,7 @@ enum {
 	/* Bytes of one text; longer ones are cut. Stacks are some tens of lines. */
 	WHY_TEXT_MAX = 255,
 	WHY_STACK_MAX = 4096,
-	WHY_PARTS_MAX = 6,
+	WHY_PARTS_MAX = 7,
 };
 
 /* A kind, and what its parts are. */
@@ -41,6 +41,7 @@ enum why_name_kind {
 	WHY_NAME_FAILED_STATEMENT = 10, /* summary, database, code */
 	WHY_NAME_FAILED_CALL = 11,      /* address or route, error */
 	WHY_NAME_ERROR = 12,            /* error.type */
+	WHY_NAME_NEIGHBOUR = 13,        /* what its span is called */
 };
 
 enum why_culprit_part {
@@ -51,6 +52,7 @@ enum why_culprit_part {
 	WHY_CULPRIT_STATEMENT =
 	    4,                /* its summary; of a lock: the frame that gave it back, or has it */
 	WHY_CULPRIT_SAME = 5, /* not empty: of the same process as whom it held up */
+	WHY_CULPRIT_REQUEST = 6, /* the request that it served; empty: not known */
 };
 
 /* Not a name; and the one of all that found no room. */

@@ -79,6 +79,15 @@ struct why_culprit {
 	bool more; /* there were others */
 };
 
+/* What else the process did while requests waited. */
+struct why_beside {
+	uint32_t name;       /* a neighbour; none: nothing that matters */
+	double requests;     /* overlapped with some of that name: so many of them, */
+	double mean;         /* each with so many on average, */
+	uint32_t max;        /* and at most */
+	uint64_t longest_ns; /* for so long at most */
+};
+
 enum why_finding_kind {
 	WHY_FINDING_INVALID = 0,
 	WHY_FINDING_TIME = 1,      /* a route loses time in a state */
@@ -104,6 +113,7 @@ struct why_finding {
 	struct why_share places[WHY_SHARES_MAX]; /* ns, most first; none: its own code */
 	size_t n_places;
 	uint32_t stack; /* where most of it was waited; none: not known */
+	struct why_beside beside;
 	int percentile; /* the first of 95 and 99 that would be clearly better; 0: neither, or too few requests */
 	uint64_t now_ns, without_ns; /* that percentile, and without this state */
 

@@ -36,6 +36,8 @@ enum why_fact_kind {
 	    5, /* somebody was in the way; place: who, ns: held for so long, at most */
 	WHY_FACT_STACK =
 	    6, /* where it waited the longest; place: the stack, ns: for so long, at most */
+	WHY_FACT_BESIDE =
+	    7, /* others of its process overlapped with it; place: a neighbour, count, ns: the longest overlap */
 };
 
 struct why_fact {

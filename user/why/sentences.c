@@ -171,6 +171,18 @@ static void append_whose(
 		buf_printf(out, " of process %.*s", SV_ARG(pid));
 }
 
+/* The request for which it was at work. */
+static void append_serving(
+    struct buf *out, const struct why_report *report, const struct why_culprit *culprit)
+{
+	struct sv request = why_name_part(report->names, culprit->name, WHY_CULPRIT_REQUEST);
+
+	if (!request.len)
+		return;
+	buf_append_cstr(out, ", serving ");
+	tree_append_text(out, request, WHY_WORDS_NAME_MAX);
+}
+
 /* Threads of one name: "worker", thread 17 of the same process, at release (pool.c:41). */
 static void append_thread_culprit(
     struct buf *out, const struct why_report *report, const struct why_culprit *culprit)
@@ -186,10 +198,11 @@ static void append_thread_culprit(
 	if (culprit->n_examples == 1)
 		buf_printf(out, ", thread %u", culprit->examples[0].thread);
 	append_whose(out, report, culprit);
-	if (!frame.len)
-		return;
-	buf_append_cstr(out, ", at ");
-	tree_append_text(out, frame, WHY_TEXT_MAX);
+	if (frame.len) {
+		buf_append_cstr(out, ", at ");
+		tree_append_text(out, frame, WHY_TEXT_MAX);
+	}
+	append_serving(out, report, culprit);
 }
 
 static bool is_of_threads(const struct why_report *report, const struct why_culprit *culprit)
@@ -225,6 +238,7 @@ void why_append_culprit(
 	if (culprit->n_examples > 0 && culprit->examples[0].thread)
 		buf_printf(out, ", thread %u", culprit->examples[0].thread);
 	append_whose(out, report, culprit);
+	append_serving(out, report, culprit);
 	if (transaction)
 		buf_append_char(out, ')');
 }
@@ -283,6 +297,29 @@ static void append_blame(
 	buf_append_char(out, '.');
 }
 
+/* " Each overlapped with 4.5 other GET /locked of the process on average, 9 at most." */
+static void append_beside(
+    struct buf *out, const struct why_report *report, const struct why_finding *f)
+{
+	const struct why_beside *beside = &f->beside;
+	struct sv name = why_name_part(report->names, beside->name, 0);
+	bool alike = sv_eq(name, why_name_part(report->names, f->route, 1));
+	bool same = beside->mean > beside->max - 0.05;
+
+	if (beside->name == WHY_NAME_NONE)
+		return;
+	if (beside->requests < f->requests - 0.5)
+		buf_printf(out, " %.0f of them overlapped", beside->requests);
+	else
+		buf_append_cstr(out, f->requests < 1.5 ? " It overlapped" : " Each overlapped");
+	buf_printf(out, " with %.*f %s", !same, beside->mean, alike ? "other " : "");
+	tree_append_text(out, name, WHY_WORDS_NAME_MAX);
+	buf_append_cstr(out, " of the process");
+	if (!same)
+		buf_printf(out, " on average, %u at most", beside->max);
+	buf_append_char(out, '.');
+}
+
 static void sentences_time(
     struct buf *out, const struct why_report *report, const struct why_finding *f)
 {
@@ -299,6 +336,7 @@ static void sentences_time(
 		buf_append_char(out, '.');
 	}
 	append_blame(out, report, f);
+	append_beside(out, report, f);
 }
 
 static void sentences_failure(

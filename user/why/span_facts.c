@@ -199,7 +199,8 @@ static void note_culprit(struct span_facts *f, const struct span *span)
 	snprintf(number, sizeof(number), "%lld", (long long)pid);
 	name = NAME(f, WHY_NAME_CULPRIT, kind, attr_string(span, semconv_zerospan_culprit_evidence),
 	    sv_cstr(pid ? number : ""), attr_string(span, semconv_zerospan_culprit_process_name),
-	    attr_string(span, semconv_zerospan_culprit_query_summary), sv_cstr(same ? "1" : ""));
+	    attr_string(span, semconv_zerospan_culprit_query_summary), sv_cstr(same ? "1" : ""),
+	    attr_string(span, semconv_zerospan_culprit_request));
 	fact = fact_at(f, WHY_FACT_CULPRIT, state_by_name(kind), name);
 	held_ns = attr_ms(span, semconv_zerospan_culprit_held_ms);
 	if (!fact)
@@ -228,7 +229,7 @@ static void note_lock_culprit(struct span_facts *f, const struct span *span)
 	fact = fact_at(f, WHY_FACT_CULPRIT, LEDGER_LOCK,
 	    NAME(f, WHY_NAME_CULPRIT, SV("lock"), sv_cstr(wait_evidence_name(culprit->evidence)),
 		sv_cstr(number), sv_cstr(culprit->name), frames_own(culprit->user),
-		sv_cstr(same ? "1" : "")));
+		sv_cstr(same ? "1" : ""), culprit->request));
 	if (!fact)
 		return;
 	fact->count++;
@@ -245,7 +246,7 @@ static void note_contender(struct span_facts *f, const struct span *span)
 		return;
 	fact = fact_at(f, WHY_FACT_CULPRIT, LEDGER_RUNQUEUE,
 	    NAME(f, WHY_NAME_CULPRIT, SV("runqueue"), SV("seen_running"), SV(""),
-		sv_cstr(top->name), SV(""), SV("")));
+		sv_cstr(top->name), SV(""), SV(""), SV("")));
 	if (!fact)
 		return;
 	fact->count++;
@@ -266,6 +267,32 @@ static void note_stack(struct span_facts *f, const struct span *span)
 		return;
 	fact->count++;
 	fact->ns = wait->ns > fact->ns ? wait->ns : fact->ns;
+}
+
+/* In what it waited the longest, and who was in the way. */
+static void note_wait(struct span_facts *f, const struct span *span)
+{
+	note_culprit(f, span);
+	note_stack(f, span);
+	note_lock_culprit(f, span);
+	note_contender(f, span);
+}
+
+/* What else its process did. */
+static void note_neighbours(struct span_facts *f, const struct span *span)
+{
+	const struct neighbours *neighbours = span->neighbours;
+
+	for (uint32_t i = 0; neighbours && i < neighbours->n_top; i++) {
+		const struct neighbour *neighbour = &neighbours->top[i];
+		struct why_fact *fact = fact_at(f, WHY_FACT_BESIDE, LEDGER_CPU,
+		    NAME(f, WHY_NAME_NEIGHBOUR, neighbour_name_of(neighbour)));
+
+		if (!fact)
+			return;
+		fact->count = neighbour->number;
+		fact->ns = neighbour->longest_ns;
+	}
 }
 
 /* --- spans ------------------------------------------------------------------------------------- */
@@ -289,12 +316,10 @@ void span_facts_begin(struct span_facts *f, const struct span *span)
 	f->failed_ns = 0;
 	ledger_fit(&f->left, request->duration_ns);
 	request->known = f->left.ns[LEDGER_UNATTRIBUTED] <= request->duration_ns / 2;
+	note_neighbours(f, span);
 	if (span->kind != SPAN_KIND_SERVER)
 		return; /* it is its own part */
-	note_culprit(f, span);
-	note_stack(f, span);
-	note_lock_culprit(f, span);
-	note_contender(f, span);
+	note_wait(f, span);
 }
 
 static void take_statement(struct span_facts *f, const struct span *span, uint32_t place)
@@ -315,10 +340,7 @@ void span_facts_statement(struct span_facts *f, const struct span *span)
 
 	if (span != f->span)
 		take_statement(f, span, NAME(f, WHY_NAME_STATEMENT, span->name, database));
-	note_culprit(f, span);
-	note_stack(f, span);
-	note_lock_culprit(f, span);
-	note_contender(f, span);
+	note_wait(f, span);
 	if (span->status != SPAN_STATUS_ERROR)
 		return;
 	code = attr_string(span, semconv_db_response_status_code);
@@ -344,10 +366,7 @@ void span_facts_call(struct span_facts *f, const struct span *span, const struct
 	char text[PEER_MAX];
 	struct sv peer = peer_of(span, text), error = attr_string(span, semconv_error_type);
 
-	note_culprit(f, span);
-	note_stack(f, span);
-	note_lock_culprit(f, span);
-	note_contender(f, span);
+	note_wait(f, span);
 	if (answered_by)
 		share_call(f, span, answered_by);
 	else

@@ -271,7 +271,8 @@ static struct stage_run *open_pipeline_for(const char *recording, bool record, s
 	struct buf message;
 
 	buf_init(&message);
-	if (record && journal_new("/dev/null", 1, &run->clock, &run->journal, &message))
+	if (record &&
+	    journal_new("/dev/null", 1, JOURNAL_SLOW_US, &run->clock, &run->journal, &message))
 		abort();
 	buf_release(&message);
 	rng_seed(&options.rng, 1);

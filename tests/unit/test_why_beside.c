@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What why says of whom a lock's holder served, and of what the process did besides: in words and in numbers. */
+#include "json_reader.h"
+#include "why_fixture.h"
+
+/* Requests of 100 ms that wait for a lock; beside them others, of number_of that overlap for longest_ns. */
+static void locked(struct why_case *c, size_t n, enum ledger_state state, const char *name,
+    uint32_t number, uint64_t longest_ns)
+{
+	struct ledger ledger = {{[LEDGER_CPU] = 2 * MS}};
+
+	ledger.ns[state] = 98 * MS;
+	for (size_t i = 0; i < n; i++)
+		CASE_ADD(c,
+		    SERVER("GET /locked", 1, 0, 100 * MS, .ledger = ledger,
+			.wait = {.state = state, .ns = 98 * MS, .user = "lock (a.c:1)"},
+			.culprit = {WAIT_EVIDENCE_WOKEN, 1234, 17, "worker", "put (b.c:2)",
+			    "POST /hold"},
+			.neighbours = {{name, number, longest_ns}}, ATTRS(HTTP_STATUS(200))));
+}
+
+static bool says(const struct why_case *c, const char *part)
+{
+	struct buf text, flat; /* wherever lines end */
+	bool found;
+
+	buf_init(&text);
+	buf_init(&flat);
+	case_text(c, &text, 100, false);
+	for (size_t i = 0; i < text.len; i++) {
+		char at = text.data[i] == '\n' ? ' ' : text.data[i];
+
+		if (at != ' ' || flat.len == 0 || flat.data[flat.len - 1] != ' ')
+			buf_append_char(&flat, at);
+	}
+	found = strstr(flat.data, part) != NULL;
+	buf_release(&text);
+	buf_release(&flat);
+	return found;
+}
+
+static int begin(void **state)
+{
+	struct why_case *c = malloc(sizeof(*c));
+
+	case_init(c);
+	*state = c;
+	return 0;
+}
+
+static int end(void **state)
+{
+	case_release(*state);
+	free(*state);
+	return 0;
+}
+
+static void whom_the_holder_served(void **state)
+{
+	struct why_case *c = *state;
+	struct json *json;
+	struct buf text;
+
+	locked(c, 10, LEDGER_LOCK, "GET /locked", 4, 60 * MS);
+	case_make(c);
+	assert_true(says(c,
+	    "They were woken by \"worker\", thread 17 of the same process, at put (b.c:2), serving POST /hold; evidence:"));
+	buf_init(&text);
+	why_write_json(&text, &c->report);
+	json = json_parse(text.data);
+	assert_string_equal(json_text(json, "findings/0/culprit/request"), "POST /hold");
+	assert_string_equal(json_text(json, "findings/0/beside/name"), "GET /locked");
+	assert_string_equal(json_text(json, "findings/0/beside/mean"), "4");
+	assert_string_equal(json_text(json, "findings/0/beside/max"), "4");
+	assert_string_equal(json_text(json, "findings/0/beside/requests"), "10");
+	assert_string_equal(json_text(json, "findings/0/beside/longest_ms"), "60");
+	json_free(json);
+	buf_release(&text);
+}
+
+/* Of SQLite's lock as well. */
+static void whom_the_transaction_served(void **state)
+{
+	struct why_case *c = *state;
+
+	CASE_ADD(c,
+	    SERVER("GET /late", 1, 0, 100 * MS, LEDGER([LEDGER_SQLITE_BUSY] = 100 * MS),
+		ATTRS(HTTP_STATUS(200))),
+	    CLIENT("UPDATE t", 2, 1, 100 * MS, LEDGER([LEDGER_SQLITE_BUSY] = 100 * MS),
+		ATTRS(SQLITE, ATTR_S("zerospan.culprit.kind", "sqlite_write_lock"),
+		    ATTR_S("zerospan.culprit.evidence", "process"),
+		    ATTR_I("zerospan.culprit.process.pid", 1234),
+		    ATTR_S("zerospan.culprit.process.name", "worker"),
+		    ATTR_I("zerospan.culprit.thread.id", 17),
+		    ATTR_S("zerospan.culprit.request", "POST /hold"),
+		    ATTR_S("zerospan.culprit.db.query.summary", "BEGIN"),
+		    ATTR_I("zerospan.culprit.sqlite.transaction.id", 5))));
+	case_make(c);
+	assert_true(says(c,
+	    "held by transaction 5 (BEGIN by \"worker\", thread 17 of the same process, serving POST /hold)"));
+}
+
+/* The same number for all; different ones, of another name. */
+static void numbers(void **state)
+{
+	struct why_case *c = *state;
+
+	locked(c, 10, LEDGER_LOCK, "GET /locked", 4, 60 * MS);
+	case_make(c);
+	assert_true(says(c, " Each overlapped with 4 other GET /locked of the process. "));
+	locked(c, 30, LEDGER_LOCK, "UPDATE orders", 1, 60 * MS);
+	locked(c, 10, LEDGER_LOCK, "UPDATE orders", 13, 70 * MS);
+	case_make(c);
+	assert_true(says(c,
+	    " 40 of them overlapped with 4.0 UPDATE orders of the process on average, 13 at most. "));
+}
+
+static void one_request(void **state)
+{
+	struct why_case *c = *state;
+
+	locked(c, 1, LEDGER_LOCK, "POST /checkout", 12, 60 * MS);
+	case_make(c);
+	assert_true(says(c, " It overlapped with 12 POST /checkout of the process. "));
+}
+
+/* A sleep has nothing to do with others. */
+static void waits_that_are_not_for_others(void **state)
+{
+	struct why_case *c = *state;
+
+	locked(c, 10, LEDGER_SLEEP, "GET /locked", 4, 60 * MS);
+	case_make(c);
+	assert_true(says(c, "GET /locked sleeps"));
+	assert_false(says(c, "overlapped"));
+}
+
+/* Too short to matter, or beside too few. */
+static void what_does_not_matter(void **state)
+{
+	struct why_case *c = *state;
+
+	locked(c, 10, LEDGER_LOCK, "GET /health", 4, 9 * MS);
+	case_make(c);
+	assert_false(says(c, "overlapped"));
+	locked(c, 9, LEDGER_LOCK, "GET /health", 4, 11 * MS);
+	case_make(c);
+	assert_false(says(c, "overlapped"));
+	locked(c, 1, LEDGER_LOCK, "GET /health", 4, 11 * MS);
+	case_make(c);
+	assert_true(says(c, "overlapped"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(whom_the_holder_served),
+	    TEST(whom_the_transaction_served),
+	    TEST(numbers),
+	    TEST(one_request),
+	    TEST(waits_that_are_not_for_others),
+	    TEST(what_does_not_matter),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
