@@ -11,7 +11,7 @@ from lib import check, equal, wait_for, wait_stable
 from nginx import Nginx
 from otlp import Receiver
 
-SECONDS = int(os.environ.get("BACKEND_SECONDS") or 15)
+SECONDS = int(os.environ.get("BACKEND_SECONDS") or 8)
 CONNECTIONS = 50  # with 10 ms between the requests of each: 4000 to 5000 spans per second
 BAD, GOOD = "0", "1"  # numbers of the destinations
 FLAT_MB = 3.0  # resident memory may differ by so much from one moment to another

@@ -6,22 +6,28 @@
 static void check_stat(struct sv in)
 {
 	struct proc_stat stat, again;
-	char text[256];
+	char text[512];
 	int n;
 
 	if (proc_parse_stat(in, &stat))
 		return;
 	REQUIRE(memchr(stat.comm, '\0', sizeof(stat.comm)) && stat.pid >= 0);
-	n = snprintf(text, sizeof(text), "%d (%s) %c %d 0 0 0 0 %u 0 0 0 0 0 0 0 0 0 0 0 0 %llu",
-	    stat.pid, stat.comm, stat.state, stat.ppid, stat.kernel_thread ? 0x200000u : 0u,
-	    (unsigned long long)stat.start_ticks);
+	n = snprintf(text, sizeof(text),
+	    "%d (%s) %c %d 0 0 0 0 %u 0 0 0 0 %llu %llu 0 0 0 0 %llu 0 %llu %llu %llu", stat.pid,
+	    stat.comm, stat.state, stat.ppid, stat.kernel_thread ? 0x200000u : 0u,
+	    (unsigned long long)stat.user_ticks, (unsigned long long)stat.system_ticks,
+	    (unsigned long long)stat.threads, (unsigned long long)stat.start_ticks,
+	    (unsigned long long)stat.virtual_bytes, (unsigned long long)stat.resident_pages);
 	REQUIRE(n > 0 && (size_t)n < sizeof(text));
 	if (stat.ppid < 0) /* not a number that the kernel writes */
 		return;
 	REQUIRE(proc_parse_stat(sv_from(text, (size_t)n), &again) == 0);
 	REQUIRE(again.pid == stat.pid && again.ppid == stat.ppid && again.state == stat.state);
 	REQUIRE(strcmp(again.comm, stat.comm) == 0 && again.start_ticks == stat.start_ticks);
-	REQUIRE(again.kernel_thread == stat.kernel_thread);
+	REQUIRE(again.kernel_thread == stat.kernel_thread && again.threads == stat.threads);
+	REQUIRE(again.user_ticks == stat.user_ticks && again.system_ticks == stat.system_ticks);
+	REQUIRE(again.virtual_bytes == stat.virtual_bytes);
+	REQUIRE(again.resident_pages == stat.resident_pages);
 }
 
 static void check_maps_line(struct sv in)

@@ -169,8 +169,9 @@ static void test_flood_is_counted(void **state)
 		log_info("flood");
 	diagnostics_free(diagnostics);
 	sink_close(sink, &stats);
-	assert_int_equal(stats.delivered, 10);
-	assert_int_equal(stats.dropped, 40);
+	assert_true(stats.delivered >= 10); /* more when the queue was emptied meanwhile */
+	assert_int_equal(stats.delivered + stats.dropped, 50);
+	assert_int_equal(backend.records, stats.delivered);
 	service_unref(self);
 	buf_release(&backend.request);
 }

@@ -6,12 +6,13 @@
 #include <stdlib.h>
 
 #include "export/exporters.h"
+#include "export/gzip.h"
 #include "metric/operation.h"
 #include "span/http_span.h"
 
 enum {
 	BATCH_SPANS = 512, /* as the OTLP sink's */
-	SERIES = 1000,
+	SERIES = 10000,
 };
 
 struct stage_run {
@@ -363,47 +364,77 @@ static void encode_lines(struct stage_run *run)
 
 /* --- the exposition of SERIES series -------------------------------------------------------------- */
 
-static struct stage_run *open_prometheus(const char *recording)
+static const double route_bounds[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+
+/* A route's requests, one in each bucket but the last, each of them an exemplar. */
+static void record_route(struct stage_run *run, struct instrument *instrument, int number)
 {
-	static const double bounds[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+	static const struct span sampled = {.flags = SPAN_FLAG_SAMPLED,
+	    .end_ns = 1,
+	    .trace_id = {{1, 2, 3}},
+	    .span_id = {{4, 5, 6}}};
+	char route[32];
+	struct attr attrs[] = {
+	    {.key = "http.request.method", .type = ATTR_STRING, .string = SV("GET")},
+	    {.key = "http.response.status_code", .type = ATTR_INT, .integer = 200},
+	    {.key = "http.route", .type = ATTR_STRING},
+	    {.key = "url.scheme", .type = ATTR_STRING, .string = SV("http")},
+	};
+
+	snprintf(route, sizeof(route), "/route/number/%d", number);
+	attrs[2].string = sv_cstr(route);
+	for (size_t i = 0; i < sizeof(route_bounds) / sizeof(route_bounds[0]); i++)
+		metric_record(instrument, service_table_get(run->services, 1), attrs, 4,
+		    route_bounds[i] * 0.987654321, &sampled);
+}
+
+static struct stage_run *open_exposition(const char *recording)
+{
 	enum {
-		LINES = sizeof(bounds) / sizeof(bounds[0]) + 3, /* +Inf, sum, count */
+		LINES = sizeof(route_bounds) / sizeof(route_bounds[0]) + 3, /* +Inf, sum, count */
 	};
 	static const struct metric_desc desc = {.name = "http.server.request.duration",
 	    .unit = "s",
 	    .description = "Duration.",
 	    .type = METRIC_HISTOGRAM,
-	    .bounds = bounds,
-	    .n_bounds = sizeof(bounds) / sizeof(bounds[0])};
+	    .bounds = route_bounds,
+	    .n_bounds = sizeof(route_bounds) / sizeof(route_bounds[0])};
 	struct stage_run *run = run_new(recording);
 	struct instrument *instrument = metrics_add(run->metrics, &desc);
 	struct service_facts facts = {.pid = 1, .name = "shop"};
 
 	service_table_put(run->services, &facts);
-	for (int i = 0; i < SERIES / LINES; i++) {
-		char route[32];
-		struct attr attrs[] = {
-		    {.key = "http.request.method", .type = ATTR_STRING, .string = SV("GET")},
-		    {.key = "http.response.status_code", .type = ATTR_INT, .integer = 200},
-		    {.key = "http.route", .type = ATTR_STRING},
-		    {.key = "url.scheme", .type = ATTR_STRING, .string = SV("http")},
-		};
-
-		snprintf(route, sizeof(route), "/route/number/%d", i);
-		attrs[2].string = sv_cstr(route);
-		metric_record(instrument, service_table_get(run->services, 1), attrs, 4,
-		    (double)i / 100, NULL);
-	}
+	for (int i = 0; i < SERIES / LINES; i++)
+		record_route(run, instrument, i);
 	return run;
 }
 
-static void scrape(struct stage_run *run)
+static void scrape_text(struct stage_run *run)
 {
 	struct metric_snapshot *snapshot = metrics_snapshot(run->metrics);
 
 	buf_clear(&run->out);
 	encode_prometheus_text(&run->out, snapshot);
 	metric_snapshot_free(snapshot);
+}
+
+static void scrape_openmetrics(struct stage_run *run)
+{
+	struct metric_snapshot *snapshot = metrics_snapshot(run->metrics);
+
+	buf_clear(&run->out);
+	encode_openmetrics(&run->out, snapshot, &run->clock);
+	metric_snapshot_free(snapshot);
+}
+
+static void scrape_openmetrics_gzip(struct stage_run *run)
+{
+	struct buf packed;
+
+	scrape_openmetrics(run);
+	buf_init(&packed);
+	gzip_pack(&packed, buf_sv(&run->out));
+	buf_release(&packed);
 }
 
 /* --- all ------------------------------------------------------------------------------------------ */
@@ -419,7 +450,9 @@ const struct stage stages[] = {
     {"queue", open_queue, play, run_close},
     {"protobuf", open_encoder, encode_batches, run_close},
     {"json", open_encoder, encode_lines, run_close},
-    {"prometheus", open_prometheus, scrape, run_close},
+    {"text", open_exposition, scrape_text, run_close},
+    {"openmetrics", open_exposition, scrape_openmetrics, run_close},
+    {"openmetrics-gzip", open_exposition, scrape_openmetrics_gzip, run_close},
 };
 
 const size_t n_stages = sizeof(stages) / sizeof(stages[0]);
