@@ -235,11 +235,10 @@ _Static_assert(ROUTE_PATTERN_MAX_BYTES <= ROUTE_MAX_BYTES, "room for either kind
 
 /* "{method} {route}" for servers and, beyond the convention but by the same rule, clients; see
  * README. */
-static struct sv span_name(
-    char text[HTTP_SPAN_NAME_MAX], const struct http_facts *facts, struct sv route)
+static struct sv span_name(char text[HTTP_SPAN_NAME_MAX], struct sv method, struct sv route)
 {
-	struct sv method = sv_eq(facts->method, SV("_OTHER")) ? SV("HTTP") : facts->method;
-
+	if (sv_eq(method, SV("_OTHER")))
+		method = SV("HTTP");
 	if (route.len == 0 || method.len + 1 + route.len > HTTP_SPAN_NAME_MAX)
 		return method;
 	memcpy(text, method.p, method.len);
@@ -249,21 +248,19 @@ static struct sv span_name(
 }
 
 /* A CONNECT has no path, so no route either. */
-static struct sv route_of(
-    const struct http_facts *facts, struct route_table *routes, struct service *service)
+static struct sv route_of(struct sv path, struct route_table *routes, struct service *service)
 {
-	if (facts->target.path.len == 0)
-		return (struct sv){0};
-	return route_table_route(routes, service, facts->target.path);
+	return path.len ? route_table_route(routes, service, path) : path;
 }
 
 struct sv http_span_name(char text[HTTP_SPAN_NAME_MAX], struct route_table *routes,
     const struct http_methods *methods, const struct exchange *exchange, struct service *service)
 {
-	struct http_facts facts;
+	struct sv method = http_methods_canonical(methods, exchange->method);
+	struct sv path =
+	    url_target_parse(exchange->target, sv_eq(exchange->method, SV("CONNECT"))).path;
 
-	facts_take(&facts, methods, exchange);
-	return span_name(text, &facts, route_of(&facts, routes, service));
+	return span_name(text, method, route_of(path, routes, service));
 }
 
 struct span *http_span_build(struct span_builder *b, struct route_table *routes,
@@ -276,12 +273,12 @@ struct span *http_span_build(struct span_builder *b, struct route_table *routes,
 	struct span *span;
 
 	facts_take(&facts, methods, exchange);
-	route = route_of(&facts, routes, service);
+	route = route_of(facts.target.path, routes, service);
 	add_metric_attributes(b, &facts, route, error);
 	if (!b->brief)
 		add_details(b, &facts);
-	span =
-	    span_builder_finish(b, service, span_name(name, &facts, route), exchange->trace_state);
+	span = span_builder_finish(
+	    b, service, span_name(name, facts.method, route), exchange->trace_state);
 	if (!span)
 		return NULL;
 	span->kind = exchange->kind;

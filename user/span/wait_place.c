@@ -88,11 +88,14 @@ bool wait_place_is_awaited(const struct wait_place *place)
 
 void span_wait_end_at(struct span_wait *wait, struct ledger *ledger, uint64_t end_ns)
 {
-	uint64_t most_ns = end_ns > wait->since_ns ? end_ns - wait->since_ns : 0;
-	uint64_t *in_ledger = &ledger->ns[wait->state], over_ns;
+	uint64_t *in_ledger, most_ns, over_ns;
 
-	if (!wait->place || wait->ns <= most_ns)
+	if (!wait->place)
 		return;
+	most_ns = end_ns > wait->since_ns ? end_ns - wait->since_ns : 0;
+	if (wait->ns <= most_ns)
+		return;
+	in_ledger = &ledger->ns[wait->state];
 	over_ns = wait->ns - most_ns;
 	*in_ledger -= over_ns < *in_ledger ? over_ns : *in_ledger;
 	wait->ns = most_ns;

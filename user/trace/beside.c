@@ -30,7 +30,6 @@ void beside_look(struct graph *g, struct node *node)
 
 void beside_end(struct graph *g, struct node *node)
 {
-	bool call = node->exchange && node->kind == SPAN_KIND_CLIENT;
 	const struct span *span = node->span;
 
 	if (!g->recent)
@@ -38,7 +37,7 @@ void beside_end(struct graph *g, struct node *node)
 	recent_close(g->recent, &node->recent);
 	if (!span)
 		return;
-	if (!call)
+	if (!node->exchange || node->kind != SPAN_KIND_CLIENT)
 		recent_add(g->recent, (uint32_t)span->service->pid, node->group->number,
 		    span->start_ns, span->end_ns, span->name, &node->recent);
 	beside_look(g, node);

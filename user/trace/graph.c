@@ -190,7 +190,7 @@ static struct span *node_take_span(struct graph *g, struct node *node)
 	span_settle_wait(span);
 	if (node->slowest_ns && ledger_longest(&span->ledger) == LEDGER_DOWNSTREAM)
 		name_slowest_call(node, span);
-	if (ledger_longest(&span->ledger) == LEDGER_RUNQUEUE) {
+	if (node->contention && ledger_longest(&span->ledger) == LEDGER_RUNQUEUE) {
 		span->contention = node->contention;
 		node->contention = NULL;
 	}
