@@ -42,14 +42,14 @@ static void set_port(struct options *options, const char *text)
 		options->listen_port = port;
 }
 
-void listen_from_env(struct options *options, const char *(*getenv_fn)(const char *name))
+void listen_from_env(struct options *options, env_fn *get)
 {
-	const char *host = getenv_fn(HOST), *port = getenv_fn(PORT);
+	const char *host = env_text(get, HOST), *port = env_text(get, PORT);
 
 	if (options->listen_given)
 		return;
-	if (host && *host)
+	if (host)
 		set_host(options, host);
-	if (port && *port)
+	if (port)
 		set_port(options, port);
 }

@@ -4,33 +4,19 @@
 
 #include <errno.h>
 
+#include "base/percent.h"
 #include "base/utf8.h"
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* Append text, percent-decoded, and a NUL. NULL, or what is wrong with it. */
 static const char *decode(struct sv text, struct buf *out)
 {
 	size_t at = out->len;
 
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.p[i];
+	while (text.len) {
+		char c;
 
-		if (c == '%') {
-			int high = text.len - i > 2 ? hex_digit(text.p[i + 1]) : -1;
-			int low = high < 0 ? -1 : hex_digit(text.p[i + 2]);
-
-			if (low < 0)
-				return "a % that two hexadecimal digits do not follow";
-			c = (char)(high << 4 | low);
-			i += 2;
-		}
+		if (!percent_take(&text, &c))
+			return "a % that two hexadecimal digits do not follow";
 		if (c == '\0')
 			return "a NUL";
 		buf_append_char(out, c);

@@ -2,11 +2,6 @@
 /* Attribute limits; see limits.h. */
 #include "export/limits.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/log.h"
 #include "span/builder.h"
 
 enum {
@@ -22,40 +17,27 @@ struct signal_limits attr_limits_default(void)
 
 /* --- environment ----------------------------------------------------------------------------- */
 
-/* Leaves *limit where the variable is unset, empty or no number. */
-static void read_limit(
-    const char *(*getenv_fn)(const char *name), const char *name, size_t *ret_limit)
+/* Each limit by its variable, else as it is. */
+static struct attr_limits read_limits(
+    env_fn *get, const char *chars_name, const char *count_name, struct attr_limits otherwise)
 {
-	const char *text = getenv_fn(name);
-	unsigned long long value;
-	size_t digits;
-
-	if (!text || !*text)
-		return;
-	digits = strspn(text, "0123456789");
-	errno = 0;
-	value = strtoull(text, NULL, 10);
-	if (text[digits] || digits == 0 || errno || value > INT32_MAX) {
-		log_warn("%s='%s' is ignored: expected a number from 0 to 2147483647", name, text);
-		return;
-	}
-	*ret_limit = (size_t)value;
+	return (struct attr_limits){
+	    .value_chars = env_number(get, chars_name, 0, INT32_MAX, otherwise.value_chars),
+	    .count = env_number(get, count_name, 0, INT32_MAX, otherwise.count),
+	};
 }
 
-struct signal_limits attr_limits_from_env(const char *(*getenv_fn)(const char *name))
+struct signal_limits attr_limits_from_env(env_fn *get)
 {
-	struct signal_limits limits = attr_limits_default();
-	struct attr_limits general = limits.spans;
+	struct attr_limits general = read_limits(get, "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+	    "OTEL_ATTRIBUTE_COUNT_LIMIT", attr_limits_default().spans);
 
-	read_limit(getenv_fn, "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", &general.value_chars);
-	read_limit(getenv_fn, "OTEL_ATTRIBUTE_COUNT_LIMIT", &general.count);
-	limits.spans = limits.logs = general;
-	read_limit(getenv_fn, "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", &limits.spans.value_chars);
-	read_limit(getenv_fn, "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", &limits.spans.count);
-	read_limit(
-	    getenv_fn, "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", &limits.logs.value_chars);
-	read_limit(getenv_fn, "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", &limits.logs.count);
-	return limits;
+	return (struct signal_limits){
+	    .spans = read_limits(get, "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+		"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", general),
+	    .logs = read_limits(get, "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+		"OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", general),
+	};
 }
 
 /* --- application ----------------------------------------------------------------------------- */

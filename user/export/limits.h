@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/env.h"
 #include "span/log_record.h"
 #include "span/span.h"
 
@@ -31,9 +32,9 @@ struct signal_limits attr_limits_default(void);
 
 /*
  * OTEL_ATTRIBUTE_{VALUE_LENGTH,COUNT}_LIMIT, their OTEL_SPAN_ and OTEL_LOGRECORD_ forms, which win.
- * Empty is unset; what is no number is warned of and ignored. getenv_fn is like getenv.
+ * By the rules of base/env.h.
  */
-struct signal_limits attr_limits_from_env(const char *(*getenv_fn)(const char *name));
+struct signal_limits attr_limits_from_env(env_fn *get);
 
 /* Can a span be over them at all, given how many attributes it has at most? */
 bool attr_limits_span_may_pass(const struct signal_limits *limits);

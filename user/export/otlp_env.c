@@ -22,11 +22,9 @@ enum {
 	QUEUE_MAX_ITEMS = 1 << 24, /* more would not be a queue */
 };
 
-typedef const char *getenv_like(const char *name);
-
 /* What is being read. */
 struct reading {
-	getenv_like *getenv_fn;
+	env_fn *get;
 	enum otlp_signal signal;
 	const char *endpoint; /* from a flag, or NULL */
 	struct otlp_options *options;
@@ -48,58 +46,19 @@ const char *otlp_signal_name(enum otlp_signal signal)
 	return names[signal];
 }
 
-static const char *get_nonempty(getenv_like *getenv_fn, const char *name)
-{
-	const char *value = getenv_fn(name);
-
-	return value && *value ? value : NULL;
-}
-
 static struct setting get_setting(const struct reading *r, const char *suffix)
 {
 	struct setting setting = {.own = true};
 
 	snprintf(setting.name, sizeof(setting.name), "OTEL_EXPORTER_OTLP_%s_%s",
 	    upper_names[r->signal], suffix);
-	setting.value = get_nonempty(r->getenv_fn, setting.name);
+	setting.value = env_text(r->get, setting.name);
 	if (setting.value)
 		return setting;
 	snprintf(setting.name, sizeof(setting.name), "OTEL_EXPORTER_OTLP_%s", suffix);
-	setting.value = get_nonempty(r->getenv_fn, setting.name);
+	setting.value = env_text(r->get, setting.name);
 	setting.own = false;
 	return setting;
-}
-
-/* --- numbers and switches --- */
-
-/* A whole number from min to max; fallback with a warning for anything else. */
-static uint64_t to_number(
-    const char *name, const char *text, uint64_t min, uint64_t max, uint64_t fallback)
-{
-	long long value;
-	char *end;
-
-	if (!text)
-		return fallback;
-	errno = 0;
-	value = strtoll(text, &end, 10);
-	if (end != text && !*end && !errno && value >= 0 && (uint64_t)value >= min &&
-	    (uint64_t)value <= max)
-		return (uint64_t)value;
-	log_warn("%s: \"%s\" is no number from %llu to %llu, using %llu", name, text,
-	    (unsigned long long)min, (unsigned long long)max, (unsigned long long)fallback);
-	return fallback;
-}
-
-/* True only for "true"; what is neither that nor "false" is warned of. */
-static bool to_bool(const char *name, const char *text)
-{
-	if (!text || strcasecmp(text, "false") == 0)
-		return false;
-	if (strcasecmp(text, "true") == 0)
-		return true;
-	log_warn("%s: \"%s\" is neither true nor false, taken as false", name, text);
-	return false;
 }
 
 /* --- transport --- */
@@ -135,8 +94,8 @@ static int set_schemeless(const struct reading *r, const char *text)
 {
 	struct setting insecure = get_setting(r, "INSECURE");
 	char url[512];
-	int n = snprintf(url, sizeof(url), "%s://%s",
-	    to_bool(insecure.name, insecure.value) ? "http" : "https", text);
+	int n = snprintf(
+	    url, sizeof(url), "%s://%s", env_true(r->get, insecure.name) ? "http" : "https", text);
 
 	return n < (int)sizeof(url) ? otlp_endpoint_set(r->options, url, NULL) : -EINVAL;
 }
@@ -174,8 +133,7 @@ static void read_timeout(const struct reading *r)
 {
 	struct setting setting = get_setting(r, "TIMEOUT");
 
-	r->options->timeout_ms =
-	    to_number(setting.name, setting.value, 0, INT32_MAX, DEFAULT_TIMEOUT_MS);
+	r->options->timeout_ms = env_number(r->get, setting.name, 0, INT32_MAX, DEFAULT_TIMEOUT_MS);
 }
 
 /* --- files --- */
@@ -194,7 +152,7 @@ static int read_path(const struct reading *r, const char *suffix, char **ret_pat
 static int read_files(const struct reading *r)
 {
 	struct otlp_options *options = r->options;
-	const char *common = get_nonempty(r->getenv_fn, "SSL_CERT_FILE");
+	const char *common = env_text(r->get, "SSL_CERT_FILE");
 	int err = read_path(r, "CERTIFICATE", &options->ca_file);
 
 	if (!err)
@@ -215,7 +173,7 @@ static uint64_t read_queue_number(const struct reading *r, const char *suffix, u
 	char name[48];
 
 	snprintf(name, sizeof(name), "OTEL_%s_%s", r->signal == OTLP_LOGS ? "BLRP" : "BSP", suffix);
-	return to_number(name, get_nonempty(r->getenv_fn, name), 1, max, 0);
+	return env_number(r->get, name, 1, max, 0);
 }
 
 static void read_queue(const struct reading *r)
@@ -247,7 +205,7 @@ static struct exporters read_exporters(const struct reading *r)
 	struct sv rest;
 
 	snprintf(name, sizeof(name), "OTEL_%s_EXPORTER", upper_names[r->signal]);
-	rest = sv_cstr(get_nonempty(r->getenv_fn, name));
+	rest = sv_cstr(env_text(r->get, name));
 	while (rest.len) {
 		size_t comma = sv_find(rest, ',');
 		struct sv word = sv_trim_ows(sv_from(rest.p, comma));
@@ -291,15 +249,14 @@ static int read_signal(const struct reading *r, bool *ret_console)
 	return 0;
 }
 
-int otlp_settings_from_env(struct otlp_settings *ret_settings,
-    const char *(*getenv_fn)(const char *name), const char *endpoint)
+int otlp_settings_from_env(struct otlp_settings *ret_settings, env_fn *get, const char *endpoint)
 {
 	struct otlp_settings settings = {0};
 	int err = 0;
 
-	if (!to_bool("OTEL_SDK_DISABLED", get_nonempty(getenv_fn, "OTEL_SDK_DISABLED"))) {
+	if (!env_true(get, "OTEL_SDK_DISABLED")) {
 		for (int i = 0; i < OTLP_SIGNALS && !err; i++) {
-			struct reading reading = {.getenv_fn = getenv_fn,
+			struct reading reading = {.get = get,
 			    .signal = (enum otlp_signal)i,
 			    .endpoint = endpoint,
 			    .options = &settings.signals[i]};

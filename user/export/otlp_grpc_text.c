@@ -3,32 +3,15 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/percent.h"
 #include "export/otlp_grpc.h"
 #include "export/otlp_retry.h"
 #include "otlp_common.pb-c.h"
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 void otlp_grpc_decode_message(struct buf *out, struct sv text)
 {
-	for (size_t i = 0; i < text.len; i++) {
-		bool escape = text.p[i] == '%' && text.len - i > 2;
-		int high = escape ? hex_digit(text.p[i + 1]) : -1;
-		int low = escape ? hex_digit(text.p[i + 2]) : -1;
-
-		if (high >= 0 && low >= 0) {
-			buf_append_char(out, (char)(high << 4 | low));
-			i += 2;
-		} else {
-			buf_append_char(out, text.p[i]);
-		}
-	}
+	while (text.len)
+		buf_append_char(out, percent_take_lenient(&text));
 }
 
 static int base64_digit(char c)

@@ -5,34 +5,19 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/percent.h"
 #include "export/otlp_options.h"
 #include "proto/http1.h"
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* Append the decoded value. False for a bad escape or a control character, which could end the
  * header line. */
 static bool append_decoded(struct buf *out, struct sv value)
 {
-	for (size_t i = 0; i < value.len; i++) {
-		char c = value.p[i];
+	while (value.len) {
+		char c;
 
-		if (c == '%') {
-			int high = value.len - i > 2 ? hex_digit(value.p[i + 1]) : -1;
-			int low = high >= 0 ? hex_digit(value.p[i + 2]) : -1;
-
-			if (low < 0)
-				return false;
-			c = (char)(high << 4 | low);
-			i += 2;
-		}
-		if (((unsigned char)c < 0x20 && c != '\t') || c == 0x7f)
+		if (!percent_take(&value, &c) || ((unsigned char)c < 0x20 && c != '\t') ||
+		    c == 0x7f)
 			return false;
 		buf_append_char(out, c);
 	}

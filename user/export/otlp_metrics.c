@@ -18,8 +18,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/cond.h"
 #include "base/log.h"
 #include "export/exporters.h"
 #include "metric/metric_slice.h"
@@ -52,12 +52,6 @@ struct otlp_metrics {
 	struct otlp_metrics_stats stats;
 };
 
-static struct timespec to_timespec(uint64_t ns)
-{
-	return (struct timespec){
-	    .tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
-}
-
 /* --- who waits for a transfer ---------------------------------------------------------------- */
 
 static bool waiter_stopping(void *ctx)
@@ -72,7 +66,6 @@ static bool waiter_sleep(void *ctx, uint64_t ns)
 {
 	struct otlp_metrics *exporter = ctx;
 	uint64_t now_ns = clock_monotonic_ns();
-	struct timespec until = to_timespec(now_ns + ns);
 	bool give_up;
 	int err = 0;
 
@@ -84,7 +77,7 @@ static bool waiter_sleep(void *ctx, uint64_t ns)
 		    atomic_load(&exporter->stopping) || (exporter->closing && !exporter->last);
 		if (give_up || err == ETIMEDOUT)
 			break;
-		err = pthread_cond_timedwait(&exporter->changed, &exporter->lock, &until);
+		err = cond_wait_until(&exporter->changed, &exporter->lock, now_ns + ns);
 	}
 	pthread_mutex_unlock(&exporter->lock);
 	return !give_up;
@@ -238,13 +231,12 @@ static void export_once(struct otlp_metrics *exporter)
 /* Returns whether the exporter is closing. */
 static bool wait_until(struct otlp_metrics *exporter, uint64_t ns)
 {
-	struct timespec until = to_timespec(ns);
 	bool closing;
 	int err = 0;
 
 	pthread_mutex_lock(&exporter->lock);
 	while (!exporter->closing && err != ETIMEDOUT)
-		err = pthread_cond_timedwait(&exporter->changed, &exporter->lock, &until);
+		err = cond_wait_until(&exporter->changed, &exporter->lock, ns);
 	closing = exporter->closing;
 	pthread_mutex_unlock(&exporter->lock);
 	return closing;
@@ -278,16 +270,6 @@ static void *exporter_thread(void *arg)
 
 /* --- life cycle ------------------------------------------------------------------------------ */
 
-static void init_cond(pthread_cond_t *cond)
-{
-	pthread_condattr_t attr;
-
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(cond, &attr);
-	pthread_condattr_destroy(&attr);
-}
-
 /* Free all but the thread. */
 static void exporter_destroy(struct otlp_metrics *exporter)
 {
@@ -314,8 +296,8 @@ static void exporter_init(struct otlp_metrics *exporter, const struct otlp_metri
 		exporter->options.temporality = METRIC_TEMPORALITY_CUMULATIVE;
 	buf_init(&exporter->request);
 	pthread_mutex_init(&exporter->lock, NULL);
-	init_cond(&exporter->changed);
-	init_cond(&exporter->ended);
+	cond_init(&exporter->changed);
+	cond_init(&exporter->ended);
 }
 
 struct otlp_metrics *otlp_metrics_new(const struct otlp_metrics_options *options,
@@ -367,7 +349,6 @@ void otlp_metrics_end_by(struct otlp_metrics *exporter, uint64_t deadline_ns)
 
 void otlp_metrics_close(struct otlp_metrics *exporter, struct otlp_metrics_stats *ret_stats)
 {
-	struct timespec deadline;
 	int err = 0;
 
 	if (!exporter)
@@ -375,10 +356,9 @@ void otlp_metrics_close(struct otlp_metrics *exporter, struct otlp_metrics_stats
 	if (!exporter->closing)
 		otlp_metrics_end_by(
 		    exporter, clock_monotonic_ns() + exporter->options.flush_ms * NS_PER_MS);
-	deadline = to_timespec(exporter->end_ns);
 	pthread_mutex_lock(&exporter->lock);
 	while (!exporter->done && err != ETIMEDOUT)
-		err = pthread_cond_timedwait(&exporter->ended, &exporter->lock, &deadline);
+		err = cond_wait_until(&exporter->ended, &exporter->lock, exporter->end_ns);
 	atomic_store(&exporter->stopping, true);
 	pthread_cond_signal(&exporter->changed);
 	pthread_mutex_unlock(&exporter->lock);

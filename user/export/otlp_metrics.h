@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/env.h"
 #include "export/otlp_target.h"
 #include "metric/metric_delta.h"
 
@@ -43,10 +44,10 @@ struct otlp_metrics_env {
 
 /*
  * Read OTEL_METRIC_EXPORT_{INTERVAL, TIMEOUT}, OTEL_EXPORTER_OTLP_METRICS_{TEMPORALITY_PREFERENCE,
- * DEFAULT_HISTOGRAM_AGGREGATION} and OTEL_METRICS_EXEMPLAR_FILTER (getenv_fn like getenv). What is unset or empty has
+ * DEFAULT_HISTOGRAM_AGGREGATION} and OTEL_METRICS_EXEMPLAR_FILTER. What is unset or empty has
  * its default (60 s, 30 s, cumulative, explicit buckets, trace_based); so has what is wrong, with a warning.
  */
-struct otlp_metrics_env otlp_metrics_from_env(const char *(*getenv_fn)(const char *name));
+struct otlp_metrics_env otlp_metrics_from_env(env_fn *get);
 
 /* Data points; delivered + failed + inflight is what was taken from the registry. */
 struct otlp_metrics_stats {

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/env.h"
 #include "export/sink.h"
 
 enum otlp_signal {
@@ -55,7 +56,7 @@ struct otlp_settings {
 };
 
 /*
- * Read the OTEL_* variables that say where the signals go (getenv_fn like getenv, so that tests need no environment):
+ * Read the OTEL_* variables that say where the signals go:
  * OTEL_SDK_DISABLED, OTEL_{TRACES,METRICS,LOGS}_EXPORTER, OTEL_BSP_* and OTEL_BLRP_*, and OTEL_EXPORTER_OTLP_{ENDPOINT,
  * PROTOCOL, HEADERS, TIMEOUT, COMPRESSION, CERTIFICATE, CLIENT_CERTIFICATE, CLIENT_KEY, INSECURE} with their forms for one
  * signal (opentelemetry-specification v1.60.0, protocol/exporter.md and configuration/sdk-environment-variables.md), and
@@ -65,8 +66,7 @@ struct otlp_settings {
  * endpoint stands for OTEL_EXPORTER_OTLP_ENDPOINT and those for one signal, for a command-line flag; NULL: none does.
  * Returns 0 (caller releases), or -EINVAL after logging what is wrong with which variable.
  */
-int otlp_settings_from_env(struct otlp_settings *ret_settings,
-    const char *(*getenv_fn)(const char *name), const char *endpoint);
+int otlp_settings_from_env(struct otlp_settings *ret_settings, env_fn *get, const char *endpoint);
 void otlp_settings_release(struct otlp_settings *settings);
 
 /* --- parts, shared by its files --- */

@@ -16,8 +16,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/cond.h"
 #include "base/log.h"
 #include "base/priority.h"
 
@@ -103,12 +103,6 @@ static size_t deliver_logs(struct sink *sink, void *const *parcels, size_t n, si
 static const struct parcel_ops log_ops = {
     .items = log_items, .ref = ref_logs, .unref = unref_logs, .deliver = deliver_logs};
 
-static struct timespec to_timespec(uint64_t ns)
-{
-	return (struct timespec){
-	    .tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
-}
-
 /* Move the oldest parcel out of the ring; the caller holds the lock and has checked n_parcels. */
 static void *ring_pop(struct sink *sink)
 {
@@ -123,16 +117,16 @@ static void *ring_pop(struct sink *sink)
 /* Wait until a batch is due. Returns false when the queue is empty for good. */
 static bool wait_for_batch(struct sink *sink)
 {
-	struct timespec deadline;
+	uint64_t deadline_ns;
 
 	while (sink->n_parcels == 0 && !sink->closing)
 		pthread_cond_wait(&sink->work, &sink->lock);
 	if (sink->n_parcels == 0)
 		return false;
-	deadline = to_timespec(clock_monotonic_ns() + sink->options.linger_ns);
+	deadline_ns = clock_monotonic_ns() + sink->options.linger_ns;
 	while (sink->options.linger_ns && !sink->closing && !sink->crowded &&
 	    sink->waiting_items < sink->options.max_batch_items)
-		if (pthread_cond_timedwait(&sink->work, &sink->lock, &deadline) == ETIMEDOUT)
+		if (cond_wait_until(&sink->work, &sink->lock, deadline_ns) == ETIMEDOUT)
 			break;
 	return true;
 }
@@ -200,16 +194,6 @@ static void *sink_thread(void *arg)
 	return NULL;
 }
 
-static void init_cond(pthread_cond_t *cond)
-{
-	pthread_condattr_t attr;
-
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(cond, &attr);
-	pthread_condattr_destroy(&attr);
-}
-
 /* Free all but the thread. */
 static void sink_destroy(struct sink *sink)
 {
@@ -248,9 +232,9 @@ struct sink *sink_new(
 		sink->options.max_batch_items = sink->options.max_queue_items;
 	sink->stats.queue_capacity = sink->options.max_queue_items;
 	pthread_mutex_init(&sink->lock, NULL);
-	init_cond(&sink->work);
-	init_cond(&sink->ended);
-	init_cond(&sink->room);
+	cond_init(&sink->work);
+	cond_init(&sink->ended);
+	cond_init(&sink->room);
 	sink->ring = calloc(sink->options.max_queue_items, sizeof(*sink->ring));
 	sink->batch = calloc(sink->options.max_batch_items, sizeof(*sink->batch));
 	err = !sink->ring || !sink->batch ? ENOMEM
@@ -348,12 +332,12 @@ bool sink_stopping(struct sink *sink)
 
 bool sink_sleep(struct sink *sink, uint64_t ns)
 {
-	struct timespec deadline = to_timespec(clock_monotonic_ns() + ns);
+	uint64_t deadline_ns = clock_monotonic_ns() + ns;
 	int err = 0;
 
 	pthread_mutex_lock(&sink->lock);
 	while (!atomic_load(&sink->stopping) && err != ETIMEDOUT)
-		err = pthread_cond_timedwait(&sink->work, &sink->lock, &deadline);
+		err = cond_wait_until(&sink->work, &sink->lock, deadline_ns);
 	pthread_mutex_unlock(&sink->lock);
 	return !atomic_load(&sink->stopping);
 }
@@ -370,16 +354,14 @@ void sink_end_by(struct sink *sink, uint64_t deadline_ns)
 /* Close the queue, give the thread its time, then tell it to give up. */
 static void sink_stop(struct sink *sink)
 {
-	struct timespec deadline;
 	int err = 0;
 
 	if (!sink->closing)
 		sink_end_by(sink, clock_monotonic_ns() + sink->options.flush_timeout_ns);
-	deadline = to_timespec(sink->deadline_ns);
 	pthread_mutex_lock(&sink->lock);
 	while (!sink->done && err != ETIMEDOUT)
 		err = sink->patient ? pthread_cond_wait(&sink->ended, &sink->lock)
-				    : pthread_cond_timedwait(&sink->ended, &sink->lock, &deadline);
+				    : cond_wait_until(&sink->ended, &sink->lock, sink->deadline_ns);
 	atomic_store(&sink->stopping, true);
 	pthread_cond_signal(&sink->work);
 	pthread_mutex_unlock(&sink->lock);

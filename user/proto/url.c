@@ -2,6 +2,7 @@
 /* Request targets, authorities and secrets in queries; see url.h. */
 #include "proto/url.h"
 
+#include "base/percent.h"
 #include "base/utf8.h"
 
 static bool is_alpha(char c)
@@ -111,27 +112,6 @@ struct url_authority url_authority_parse(struct sv authority)
 
 /* --- secrets in queries ------------------------------------------------------------------------*/
 
-static int hex_value(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Take one byte off s, undoing percent-encoding. */
-static char next_decoded(struct sv *s)
-{
-	char c = s->p[0];
-
-	if (c == '%' && s->len >= 3 && hex_value(s->p[1]) >= 0 && hex_value(s->p[2]) >= 0) {
-		c = (char)(hex_value(s->p[1]) << 4 | hex_value(s->p[2]));
-		*s = sv_skip(*s, 2);
-	}
-	*s = sv_skip(*s, 1);
-	return c;
-}
-
 /* Does key, perhaps written with percent-encoding, name a secret? */
 static bool is_secret_key(struct sv key)
 {
@@ -141,7 +121,7 @@ static bool is_secret_key(struct sv key)
 	for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
 		struct sv rest = key, secret = secrets[i];
 
-		while (rest.len && secret.len && next_decoded(&rest) == secret.p[0])
+		while (rest.len && secret.len && percent_take_lenient(&rest) == secret.p[0])
 			secret = sv_skip(secret, 1);
 		if (rest.len == 0 && secret.len == 0)
 			return true;

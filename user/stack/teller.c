@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/list.h"
 #include "base/priority.h"
 
@@ -118,15 +118,6 @@ static void forget_all(struct stack_teller *teller)
 	teller->counts.stacks = stack_reader_counts(teller->reader);
 }
 
-/* Wait for a signal, at most until then. Lock held. Returns as pthread_cond_timedwait(). */
-static int wait_until(struct stack_teller *teller, pthread_cond_t *cond, uint64_t ns)
-{
-	struct timespec deadline = {
-	    .tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
-
-	return pthread_cond_timedwait(cond, &teller->lock, &deadline);
-}
-
 /* So long after another time; clocks have an end. */
 static uint64_t later(uint64_t ns, uint64_t duration_ns)
 {
@@ -144,7 +135,7 @@ static struct item *next_item(struct stack_teller *teller)
 		if (!teller->told_ns)
 			pthread_cond_wait(&teller->work, &teller->lock);
 		else if (clock_monotonic_ns() < quiet_ns)
-			wait_until(teller, &teller->work, quiet_ns);
+			cond_wait_until(&teller->work, &teller->lock, quiet_ns);
 		else
 			forget_all(teller);
 	}
@@ -190,16 +181,6 @@ static int start_thread(struct stack_teller *teller)
 	return err;
 }
 
-static void init_cond(pthread_cond_t *cond)
-{
-	pthread_condattr_t attr;
-
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(cond, &attr);
-	pthread_condattr_destroy(&attr);
-}
-
 /* Free all but the thread. */
 static void destroy(struct stack_teller *teller)
 {
@@ -222,8 +203,8 @@ struct stack_teller *stack_teller_new(int wake_fd, uint64_t quiet_ns)
 	teller->wake_fd = wake_fd;
 	teller->quiet_ns = quiet_ns;
 	pthread_mutex_init(&teller->lock, NULL);
-	init_cond(&teller->work);
-	init_cond(&teller->idle);
+	cond_init(&teller->work);
+	cond_init(&teller->idle);
 	list_init(&teller->waiting);
 	list_init(&teller->answers);
 	teller->reader = stack_reader_new();
@@ -384,7 +365,8 @@ void stack_teller_wait(struct stack_teller *teller, uint64_t timeout_ns)
 	uint64_t end_ns = later(clock_monotonic_ns(), timeout_ns);
 
 	pthread_mutex_lock(&teller->lock);
-	while (teller->n_unanswered && wait_until(teller, &teller->idle, end_ns) != ETIMEDOUT)
+	while (teller->n_unanswered &&
+	    cond_wait_until(&teller->idle, &teller->lock, end_ns) != ETIMEDOUT)
 		;
 	pthread_mutex_unlock(&teller->lock);
 }

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+/* See env.h. */
+#include "base/env.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/log.h"
+
+const char *env_text(env_fn *get, const char *name)
+{
+	const char *text = get(name);
+
+	return text && *text ? text : NULL;
+}
+
+uint64_t env_number(env_fn *get, const char *name, uint64_t min, uint64_t max, uint64_t fallback)
+{
+	const char *text = env_text(get, name);
+	unsigned long long value;
+
+	if (!text)
+		return fallback;
+	errno = 0;
+	value = strtoull(text, NULL, 10);
+	if (strspn(text, "0123456789") == strlen(text) && !errno && value >= min && value <= max)
+		return value;
+	log_warn("%s='%s' is ignored: expected a number from %llu to %llu", name, text,
+	    (unsigned long long)min, (unsigned long long)max);
+	return fallback;
+}
+
+bool env_true(env_fn *get, const char *name)
+{
+	const char *text = env_text(get, name);
+
+	if (!text || strcasecmp(text, "false") == 0)
+		return false;
+	if (strcasecmp(text, "true") == 0)
+		return true;
+	log_warn("%s='%s' is taken as false: expected true or false", name, text);
+	return false;
+}
+
+int env_choice(env_fn *get, const char *name, const struct env_choice *choices, size_t n)
+{
+	const char *text = env_text(get, name);
+
+	if (!text)
+		return choices[0].value;
+	for (size_t i = 0; i < n; i++)
+		if (strcasecmp(text, choices[i].word) == 0)
+			return choices[i].value;
+	log_warn("%s='%s' is not supported: using %s", name, text, choices[0].word);
+	return choices[0].value;
+}
