@@ -3,12 +3,11 @@
  * Log records for people, a line each: time (UTC), severity, process, what was said, attributes, the
  * span. Control characters are shown, not sent, so that what a program logs cannot steer a terminal. Pure.
  */
-#include <inttypes.h>
 #include <time.h>
 
 #include "base/utf8.h"
+#include "export/attr_value.h"
 #include "export/exporters.h"
-#include "export/put.h"
 #include "export/tree.h"
 
 static void append_time(struct buf *out, uint64_t wall_ns)
@@ -34,25 +33,9 @@ static const char *severity_name(enum log_severity severity)
 
 static void append_value(struct buf *out, const struct attr *attr)
 {
-	char number[PUT_DOUBLE_MAX];
-
 	buf_printf(out, "  %s=", attr->key);
-	switch (attr->type) {
-	case ATTR_STRING:
+	if (!attr_value_append(out, attr))
 		tree_append_text(out, attr->string, SIZE_MAX);
-		break;
-	case ATTR_INT:
-		buf_printf(out, "%" PRId64, attr->integer);
-		break;
-	case ATTR_DOUBLE:
-		buf_append(out, number, (size_t)(put_double(number, attr->real) - number));
-		break;
-	case ATTR_BOOL:
-		buf_append_cstr(out, attr->boolean ? "true" : "false");
-		break;
-	case ATTR_INVALID:
-		break;
-	}
 }
 
 static void append_body(struct buf *out, const struct log_record *record)

@@ -48,15 +48,14 @@ static int batch_alloc(struct otlp_batch *batch, size_t n, struct found **ret_fo
 	return 0;
 }
 
-static void find(struct otlp_batch *batch, struct found *found, const void *item,
-    const struct service *service, size_t n_attrs)
+static void find(
+    struct otlp_batch *batch, struct found *found, const void *item, const struct service *service)
 {
 	size_t n = batch->n_items++;
 
 	found[n].item = item;
 	found[n].group = group_of(batch, service, n ? found[n - 1].group : 0);
 	batch->groups[found[n].group].n_items++;
-	batch->n_attrs += n_attrs;
 }
 
 static void sort(struct otlp_batch *batch, const struct found *found)
@@ -88,7 +87,7 @@ int otlp_batch_init(struct otlp_batch *batch, struct trace *const *traces, size_
 		for (size_t j = 0; j < traces[i]->n_spans; j++) {
 			const struct span *span = traces[i]->spans[j];
 
-			find(batch, found, span, span->service, span->n_attrs);
+			find(batch, found, span, span->service);
 		}
 	}
 	sort(batch, found);
@@ -108,7 +107,7 @@ int otlp_batch_init_logs(struct otlp_batch *batch, struct log_batch *const *logs
 		for (size_t j = 0; j < logs[i]->n_records; j++) {
 			const struct log_record *record = logs[i]->records[j];
 
-			find(batch, found, record, record->service, record->n_attrs);
+			find(batch, found, record, record->service);
 		}
 	}
 	sort(batch, found);

@@ -32,7 +32,6 @@ struct otlp_batch {
 	size_t n_groups;
 	const void **items; /* all spans or all log records; borrowed from what was given */
 	size_t n_items;
-	size_t n_attrs; /* of all items */
 };
 
 /* Return 0 or -ENOMEM. */

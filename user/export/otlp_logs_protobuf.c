@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "export/exporters.h"
-#include "export/otlp_attrs.h"
 #include "export/otlp_batch.h"
+#include "export/otlp_resource.h"
 #include "otlp_logs.pb-c.h"
 
 typedef Opentelemetry__Proto__LogBody pb_body;
@@ -47,47 +47,35 @@ struct arena {
 	struct record_cells *records;
 	pb_resource_logs **group_list;
 	pb_record **record_list;
-	pb_bytes *attrs;
-	uint8_t *bytes; /* packed attributes */
-	size_t bound;   /* of the packed request */
+	struct otlp_packer packer;
+	size_t bound; /* of the packed request */
 };
-
-static void add_attrs(struct arena *arena, const struct attr *attrs, size_t n)
-{
-	arena->bytes = otlp_pack_attrs(arena->bytes, attrs, n, arena->attrs);
-	arena->attrs += n;
-}
 
 static int arena_init(struct arena *arena, const struct otlp_batch *batch)
 {
-	size_t groups = batch->n_groups, records = batch->n_items, attrs = batch->n_attrs;
-	size_t bytes = 0, texts = 0;
+	size_t groups = batch->n_groups, records = batch->n_items, texts = 0;
+	struct otlp_room room = {0};
 
-	for (size_t g = 0; g < groups; g++) {
-		const struct service *service = batch->groups[g].service;
-
-		attrs += OTLP_N_SDK_ATTRS + (service ? service->n_attrs : 0);
-		bytes += otlp_attrs_bound(otlp_sdk_attrs, OTLP_N_SDK_ATTRS);
-		bytes += service ? otlp_attrs_bound(service->attrs, service->n_attrs) : 0;
-	}
+	for (size_t g = 0; g < groups; g++)
+		otlp_room_add_resource(&room, batch->groups[g].service);
 	for (size_t i = 0; i < records; i++) {
 		const struct log_record *record = otlp_batch_record(batch, i);
 
-		bytes += otlp_attrs_bound(record->attrs, record->n_attrs);
+		otlp_room_add(&room, record->attrs, record->n_attrs);
 		texts += record->body.len + record->severity_text.len;
 	}
-	arena->bound = bytes + texts + records * RECORD_FIXED_MAX + groups * GROUP_FIXED_MAX;
+	arena->bound = room.bytes + texts + records * RECORD_FIXED_MAX + groups * GROUP_FIXED_MAX;
 	arena->memory = malloc(groups * (sizeof(*arena->groups) + sizeof(*arena->group_list)) +
 	    records * (sizeof(*arena->records) + sizeof(*arena->record_list)) +
-	    attrs * sizeof(*arena->attrs) + bytes + 1);
+	    room.attrs * sizeof(*arena->packer.list) + room.bytes + 1);
 	if (!arena->memory)
 		return -1;
 	arena->groups = arena->memory;
 	arena->records = (struct record_cells *)(arena->groups + groups);
 	arena->group_list = (pb_resource_logs **)(arena->records + records);
 	arena->record_list = (pb_record **)(arena->group_list + groups);
-	arena->attrs = (pb_bytes *)(arena->record_list + records);
-	arena->bytes = (uint8_t *)(arena->attrs + attrs);
+	arena->packer.list = (pb_bytes *)(arena->record_list + records);
+	arena->packer.bytes = (uint8_t *)(arena->packer.list + room.attrs);
 	return 0;
 }
 
@@ -131,9 +119,9 @@ static void add_record(struct arena *arena, const struct log_record *record)
 	to->severity_text = to_bytes(record->severity_text.p, record->severity_text.len);
 	set_body(&cells->body, record);
 	to->body = &cells->body;
-	to->attributes = arena->attrs;
+	to->attributes = arena->packer.list;
 	to->n_attributes = record->n_attrs;
-	add_attrs(arena, record->attrs, record->n_attrs);
+	otlp_packer_add(&arena->packer, record->attrs, record->n_attrs);
 	to->dropped_attributes_count = record->dropped_attrs;
 	set_ids(to, record);
 	*arena->record_list++ = to;
@@ -145,13 +133,8 @@ static void add_group(
 	struct group_cells *to = arena->groups++;
 
 	opentelemetry__proto__resource_logs__init(&to->resource_logs);
-	opentelemetry__proto__resource__init(&to->resource);
 	opentelemetry__proto__scope_logs__init(&to->scope_logs);
-	to->resource.attributes = arena->attrs;
-	if (group->service)
-		add_attrs(arena, group->service->attrs, group->service->n_attrs);
-	add_attrs(arena, otlp_sdk_attrs, OTLP_N_SDK_ATTRS);
-	to->resource.n_attributes = (size_t)(arena->attrs - to->resource.attributes);
+	otlp_packer_resource(&arena->packer, group->service, &to->resource);
 	to->scope_logs.scope = arena->scope;
 	to->scope_logs.schema_url = (char *)(uintptr_t)OTLP_SCHEMA_URL;
 	to->scope_logs.n_log_records = group->n_items;

@@ -7,6 +7,7 @@
 #include "export/exporters.h"
 #include "export/otlp_attrs.h"
 #include "export/otlp_batch.h"
+#include "export/otlp_json_group.h"
 #include "export/otlp_metric_batch.h"
 #include "export/put.h"
 
@@ -252,35 +253,15 @@ static void append_metric(struct writer *w, const struct otlp_metric_run *run)
 	buf_append_cstr(w->out, "}}");
 }
 
-static void append_resource(struct buf *out, const struct service *service)
-{
-	char *p = begin(out,
-	    GROUP_FIXED_MAX + otlp_json_attrs_bound(otlp_sdk_attrs, OTLP_N_SDK_ATTRS) +
-		otlp_json_attrs_bound(service->attrs, service->n_attrs));
-
-	if (!p)
-		return;
-	p = PUT_LIT(p, "{\"resource\":{\"attributes\":[");
-	p = otlp_put_json_attrs(p, service->attrs, service->n_attrs);
-	if (service->n_attrs)
-		*p++ = ',';
-	p = otlp_put_json_attrs(p, otlp_sdk_attrs, OTLP_N_SDK_ATTRS);
-	end(out,
-	    PUT_LIT(p,
-		"]},\"scopeMetrics\":[{\"scope\":{\"name\":\"" OTLP_SCOPE_NAME
-		"\",\"version\":\"" ZEROSPAN_VERSION "\"},\"metrics\":["));
-}
-
 static void append_group(struct writer *w, const struct otlp_metric_group *group)
 {
-	append_resource(w->out, group->service);
+	otlp_json_begin_group(w->out, group->service, "scopeMetrics", "metrics");
 	for (size_t i = 0; i < group->n_runs; i++) {
 		if (i)
 			buf_append_char(w->out, ',');
 		append_metric(w, &w->batch->runs[group->first_run + i]);
 	}
-	buf_append_cstr(w->out,
-	    "],\"schemaUrl\":\"" OTLP_SCHEMA_URL "\"}],\"schemaUrl\":\"" OTLP_SCHEMA_URL "\"}");
+	otlp_json_end_group(w->out);
 }
 
 size_t encode_otlp_metrics_json(struct buf *out, const struct metric_snapshot *snapshot,

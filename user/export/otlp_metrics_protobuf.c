@@ -8,9 +8,9 @@
 #include <stdlib.h>
 
 #include "export/exporters.h"
-#include "export/otlp_attrs.h"
 #include "export/otlp_batch.h"
 #include "export/otlp_metric_batch.h"
+#include "export/otlp_resource.h"
 #include "otlp_metrics.pb-c.h"
 
 typedef Opentelemetry__Proto__Exemplar pb_exemplar;
@@ -67,8 +67,7 @@ struct encoding {
 	pb_metric **run_list;
 	void **point_list;
 	pb_exemplar **exemplar_list;
-	pb_bytes *attrs;
-	uint8_t *bytes; /* packed attributes */
+	struct otlp_packer packer;
 };
 
 /* protobuf-c declares what it only reads as writable. */
@@ -85,14 +84,9 @@ static pb_bytes to_bytes(const void *p, size_t len)
 /* --- room ------------------------------------------------------------------------------------ */
 
 struct room {
-	size_t exemplars, attrs, bytes;
+	size_t exemplars;
+	struct otlp_room attrs;
 };
-
-static void need_attrs(struct room *room, const struct attr *attrs, size_t n)
-{
-	room->attrs += n;
-	room->bytes += otlp_attrs_bound(attrs, n);
-}
 
 static void need_run(
     struct room *room, const struct otlp_metric_batch *batch, const struct otlp_metric_run *run)
@@ -101,9 +95,9 @@ static void need_run(
 		const struct metric_point *point = batch->points[run->first + i];
 
 		room->exemplars += otlp_point_exemplars(run, point);
-		need_attrs(room, point->attrs, point->n_attrs);
+		otlp_room_add(&room->attrs, point->attrs, point->n_attrs);
 		if (point->part.key)
-			need_attrs(room, &point->part, 1);
+			otlp_room_add(&room->attrs, &point->part, 1);
 	}
 }
 
@@ -114,8 +108,7 @@ static struct room measure(const struct otlp_metric_batch *batch)
 	for (size_t g = 0; g < batch->n_groups; g++) {
 		const struct otlp_metric_group *group = &batch->groups[g];
 
-		need_attrs(&room, group->service->attrs, group->service->n_attrs);
-		need_attrs(&room, otlp_sdk_attrs, OTLP_N_SDK_ATTRS);
+		otlp_room_add_resource(&room.attrs, group->service);
 		for (size_t i = 0; i < group->n_runs; i++)
 			need_run(&room, batch, &batch->runs[group->first_run + i]);
 	}
@@ -132,7 +125,7 @@ static int make_room(struct encoding *e)
 	    runs * (sizeof(*e->runs) + sizeof(*e->run_list)) +
 	    points * (sizeof(*e->points) + sizeof(*e->point_list)) +
 	    room.exemplars * (sizeof(*e->exemplars) + sizeof(*e->exemplar_list)) +
-	    room.attrs * sizeof(*e->attrs) + room.bytes + 1);
+	    room.attrs.attrs * sizeof(*e->packer.list) + room.attrs.bytes + 1);
 	if (!e->memory)
 		return -1;
 	e->groups = e->memory;
@@ -143,26 +136,20 @@ static int make_room(struct encoding *e)
 	e->run_list = (pb_metric **)(e->group_list + groups);
 	e->point_list = (void **)(e->run_list + runs);
 	e->exemplar_list = (pb_exemplar **)(e->point_list + points);
-	e->attrs = (pb_bytes *)(e->exemplar_list + room.exemplars);
-	e->bytes = (uint8_t *)(e->attrs + room.attrs);
+	e->packer.list = (pb_bytes *)(e->exemplar_list + room.exemplars);
+	e->packer.bytes = (uint8_t *)(e->packer.list + room.attrs.attrs);
 	return 0;
 }
 
 /* --- points ---------------------------------------------------------------------------------- */
 
-static void add_attrs(struct encoding *e, const struct attr *attrs, size_t n)
-{
-	e->bytes = otlp_pack_attrs(e->bytes, attrs, n, e->attrs);
-	e->attrs += n;
-}
-
-/* Returns their number; the list begins where e->attrs was. */
+/* Returns their number; the list begins where e->packer.list was. */
 static size_t add_point_attrs(struct encoding *e, const struct metric_point *point)
 {
-	add_attrs(e, point->attrs, point->n_attrs);
+	otlp_packer_add(&e->packer, point->attrs, point->n_attrs);
 	if (!point->part.key)
 		return point->n_attrs;
-	add_attrs(e, &point->part, 1);
+	otlp_packer_add(&e->packer, &point->part, 1);
 	return point->n_attrs + 1;
 }
 
@@ -202,7 +189,7 @@ static void add_number(
 	to->time_unix_nano = clock_wall_ns(e->clock, e->batch->time_ns);
 	to->value_case = OPENTELEMETRY__PROTO__NUMBER_DATA_POINT__VALUE_AS_DOUBLE;
 	to->as_double = point->value;
-	to->attributes = e->attrs;
+	to->attributes = e->packer.list;
 	to->n_attributes = add_point_attrs(e, point);
 }
 
@@ -224,7 +211,7 @@ static void add_histogram(
 	to->n_explicit_bounds = desc->n_bounds;
 	to->exemplars = e->exemplar_list;
 	to->n_exemplars = add_exemplars(e, run, point);
-	to->attributes = e->attrs;
+	to->attributes = e->packer.list;
 	to->n_attributes = add_point_attrs(e, point);
 	if (!otlp_point_has_extremes(point))
 		return;
@@ -257,7 +244,7 @@ static void add_exponential(
 	}
 	to->exemplars = e->exemplar_list;
 	to->n_exemplars = add_exemplars(e, run, point);
-	to->attributes = e->attrs;
+	to->attributes = e->packer.list;
 	to->n_attributes = add_point_attrs(e, point);
 	if (!otlp_point_has_extremes(point))
 		return;
@@ -361,12 +348,8 @@ static void add_group(struct encoding *e, const struct otlp_metric_group *group)
 	struct group_cells *to = e->groups++;
 
 	opentelemetry__proto__resource_metrics__init(&to->resource_metrics);
-	opentelemetry__proto__resource__init(&to->resource);
 	opentelemetry__proto__scope_metrics__init(&to->scope_metrics);
-	to->resource.attributes = e->attrs;
-	to->resource.n_attributes = group->service->n_attrs + OTLP_N_SDK_ATTRS;
-	add_attrs(e, group->service->attrs, group->service->n_attrs);
-	add_attrs(e, otlp_sdk_attrs, OTLP_N_SDK_ATTRS);
+	otlp_packer_resource(&e->packer, group->service, &to->resource);
 	to->scope_metrics.scope = &e->scope;
 	to->scope_metrics.schema_url = borrowed(OTLP_SCHEMA_URL);
 	to->scope_metrics.n_metrics = group->n_runs;

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 
 #include "export/exporters.h"
-#include "export/otlp_attrs.h"
 #include "export/otlp_batch.h"
+#include "export/otlp_resource.h"
 #include "otlp_trace.pb-c.h"
 
 typedef Opentelemetry__Proto__Status pb_status;
@@ -55,16 +55,9 @@ struct arena {
 	pb_link **link_list;
 	pb_resource_spans **group_list;
 	pb_span **span_list;
-	pb_bytes *attrs;
-	uint8_t *bytes; /* packed attributes */
-	size_t bound;   /* of the packed request */
+	struct otlp_packer packer;
+	size_t bound; /* of the packed request */
 };
-
-static void add_attrs(struct arena *arena, const struct attr *attrs, size_t n)
-{
-	arena->bytes = otlp_pack_attrs(arena->bytes, attrs, n, arena->attrs);
-	arena->attrs += n;
-}
 
 /* --- messages -------------------------------------------------------------------------------- */
 
@@ -75,30 +68,25 @@ static bool has_link(const struct span *span)
 
 static int arena_init(struct arena *arena, const struct otlp_batch *batch)
 {
-	size_t groups = batch->n_groups, spans = batch->n_items, attrs = batch->n_attrs;
-	size_t bytes = spans * SPAN_TIME_ATTRS_MAX * OTLP_ATTR_FIXED_MAX, names = 0;
-	size_t links = 0;
+	size_t groups = batch->n_groups, spans = batch->n_items, names = 0, links = 0;
+	struct otlp_room room = {.attrs = spans * SPAN_TIME_ATTRS_MAX,
+	    .bytes = spans * SPAN_TIME_ATTRS_MAX * OTLP_ATTR_FIXED_MAX};
 
-	attrs += spans * SPAN_TIME_ATTRS_MAX;
-	for (size_t g = 0; g < groups; g++) {
-		const struct service *service = batch->groups[g].service;
-
-		attrs += OTLP_N_SDK_ATTRS + (service ? service->n_attrs : 0);
-		bytes += otlp_attrs_bound(otlp_sdk_attrs, OTLP_N_SDK_ATTRS);
-		bytes += service ? otlp_attrs_bound(service->attrs, service->n_attrs) : 0;
-	}
+	for (size_t g = 0; g < groups; g++)
+		otlp_room_add_resource(&room, batch->groups[g].service);
 	for (size_t i = 0; i < spans; i++) {
 		const struct span *span = otlp_batch_span(batch, i);
 
-		bytes += otlp_attrs_bound(span->attrs, span->n_attrs) + span_time_text_max(span);
+		otlp_room_add(&room, span->attrs, span->n_attrs);
+		room.bytes += span_time_text_max(span);
 		names += span->name.len + span->trace_state.len;
 		links += has_link(span);
 	}
-	arena->bound = bytes + names + spans * SPAN_FIXED_MAX + groups * GROUP_FIXED_MAX;
+	arena->bound = room.bytes + names + spans * SPAN_FIXED_MAX + groups * GROUP_FIXED_MAX;
 	arena->memory = malloc(groups * (sizeof(*arena->groups) + sizeof(*arena->group_list)) +
 	    spans * (sizeof(*arena->spans) + sizeof(*arena->span_list)) +
 	    links * (sizeof(*arena->links) + sizeof(*arena->link_list)) +
-	    attrs * sizeof(*arena->attrs) + bytes + 1);
+	    room.attrs * sizeof(*arena->packer.list) + room.bytes + 1);
 	if (!arena->memory)
 		return -1;
 	arena->groups = arena->memory;
@@ -107,8 +95,8 @@ static int arena_init(struct arena *arena, const struct otlp_batch *batch)
 	arena->group_list = (pb_resource_spans **)(arena->links + links);
 	arena->span_list = (pb_span **)(arena->group_list + groups);
 	arena->link_list = (pb_link **)(arena->span_list + spans);
-	arena->attrs = (pb_bytes *)(arena->link_list + links);
-	arena->bytes = (uint8_t *)(arena->attrs + attrs);
+	arena->packer.list = (pb_bytes *)(arena->link_list + links);
+	arena->packer.bytes = (uint8_t *)(arena->packer.list + room.attrs);
 	return 0;
 }
 
@@ -147,9 +135,9 @@ static void add_span(struct arena *arena, const struct span *span, struct shared
 	to->kind = span->kind;
 	to->start_time_unix_nano = clock_wall_ns(shared->clock, span->start_ns);
 	to->end_time_unix_nano = clock_wall_ns(shared->clock, span->end_ns);
-	to->attributes = arena->attrs;
-	add_attrs(arena, span->attrs, span->n_attrs);
-	add_attrs(arena, time, n_time);
+	to->attributes = arena->packer.list;
+	otlp_packer_add(&arena->packer, span->attrs, span->n_attrs);
+	otlp_packer_add(&arena->packer, time, n_time);
 	to->n_attributes = span->n_attrs + n_time;
 	to->dropped_attributes_count = span->dropped_attrs;
 	if (has_link(span))
@@ -166,13 +154,8 @@ static void add_group(struct arena *arena, const struct otlp_batch *batch,
 	struct group_cells *to = arena->groups++;
 
 	opentelemetry__proto__resource_spans__init(&to->resource_spans);
-	opentelemetry__proto__resource__init(&to->resource);
 	opentelemetry__proto__scope_spans__init(&to->scope_spans);
-	to->resource.attributes = arena->attrs;
-	if (group->service)
-		add_attrs(arena, group->service->attrs, group->service->n_attrs);
-	add_attrs(arena, otlp_sdk_attrs, OTLP_N_SDK_ATTRS);
-	to->resource.n_attributes = (size_t)(arena->attrs - to->resource.attributes);
+	otlp_packer_resource(&arena->packer, group->service, &to->resource);
 	to->scope_spans.scope = &shared->scope;
 	to->scope_spans.schema_url = (char *)(uintptr_t)OTLP_SCHEMA_URL;
 	to->scope_spans.n_spans = group->n_items;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "export/attr_value.h"
 #include "export/prometheus_names.h"
 #include "export/put.h"
 
@@ -25,24 +26,8 @@ static void append_label_value(struct buf *out, struct sv s)
 
 static void append_attr_value(struct buf *out, const struct attr *attr)
 {
-	char text[PUT_DOUBLE_MAX];
-
-	switch (attr->type) {
-	case ATTR_STRING:
+	if (!attr_value_append(out, attr))
 		append_label_value(out, attr->string);
-		break;
-	case ATTR_INT:
-		buf_append(out, text, (size_t)(put_i64(text, attr->integer) - text));
-		break;
-	case ATTR_DOUBLE:
-		buf_append(out, text, (size_t)(put_double(text, attr->real) - text));
-		break;
-	case ATTR_BOOL:
-		buf_append_cstr(out, attr->boolean ? "true" : "false");
-		break;
-	case ATTR_INVALID:
-		break;
-	}
 }
 
 static void begin_label(struct buf *out, struct sv name)

@@ -6,6 +6,7 @@
 #include "export/tree.h"
 
 #include "base/clock.h"
+#include "export/attr_value.h"
 #include "export/put.h"
 #include "span/frames.h"
 
@@ -86,24 +87,8 @@ static bool attr_int(const struct span *span, const char *key, int64_t *ret_valu
 
 static void append_value(struct buf *out, const struct attr *attr)
 {
-	char text[PUT_DOUBLE_MAX];
-
-	switch (attr->type) {
-	case ATTR_STRING:
+	if (!attr_value_append(out, attr))
 		tree_append_text(out, attr->string, FACT_MAX_WIDTH);
-		break;
-	case ATTR_INT:
-		buf_append(out, text, (size_t)(put_i64(text, attr->integer) - text));
-		break;
-	case ATTR_DOUBLE:
-		buf_append(out, text, (size_t)(put_double(text, attr->real) - text));
-		break;
-	case ATTR_BOOL:
-		buf_append_cstr(out, attr->boolean ? "true" : "false");
-		break;
-	case ATTR_INVALID:
-		break;
-	}
 }
 
 static struct sv base_name(struct sv path)
