@@ -22,7 +22,7 @@ static char directory[64], path[96];
 static int set_up(void **state)
 {
 	(void)state;
-	strcpy(directory, "/tmp/zs-output-XXXXXX");
+	snprintf(directory, sizeof(directory), "/tmp/zs-output-XXXXXX");
 	if (!mkdtemp(directory))
 		return -1;
 	snprintf(path, sizeof(path), "%s/out", directory);

@@ -159,7 +159,7 @@ static void no_name(void **state)
 	opens(f, PID, OTHERS, 0, name);
 	ended(f, PID, OTHERS, 0, 100, "");
 	expect(f, 0, 100, 0, NULL);
-	strcpy(name, "GET /");
+	snprintf(name, sizeof(name), "GET /");
 	expect(f, 0, 100, 1, "GET / 100 ms");
 }
 
