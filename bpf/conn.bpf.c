@@ -56,8 +56,8 @@ int BPF_PROG(zsp_inet_sock_set_state, struct sock *sk, int oldstate, int newstat
 }
 
 /*
- * The same once more, for kernels on which programs on tracepoints are preemptible: they skip a program while it is interrupted on
- * the same CPU, but not this one as well. Whichever comes second finds the state told.
+ * The same once more: a packet or timer may interrupt a close() whose program runs, and a kernel skips a program while the same
+ * one is interrupted on the same CPU, but not this one as well. Whichever comes second finds the state told.
  */
 SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(zsp_inet_sock_set_state_twin, struct sock *sk, int oldstate, int newstate)

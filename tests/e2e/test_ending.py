@@ -123,7 +123,7 @@ def test_shop_while_observers_come_and_go(t):
     """Attach and detach, also by SIGKILL, while statements run: the shop answers every request."""
     shop = Shop(t, "thread-per-connection", "--journal", "wal")
     traffic = t.start(lib.built("traffic"), "--url", f"http://127.0.0.1:{shop.port}", "--rate", "100",
-                      "--duration", "30", "--mix", "headphones:1")
+                      "--duration", "15", "--mix", "headphones:1")
     for number in (signal.SIGINT, signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
         zerospan = observer.observe(t, "--pid", shop.pid)
         zerospan.wait_spans(30)

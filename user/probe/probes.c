@@ -77,11 +77,12 @@ static int add_link(struct probes *p, struct bpf_link *link)
 }
 
 /*
- * Programs on tracepoints other than those of system calls. Where they are preemptible the kernel skips one while it is interrupted
- * on the same CPU; there its twin, which does the same, hangs beside it.
+ * Programs on tracepoints other than those of system calls that may be entered again on the same CPU while they run. The kernel skips
+ * them then; so their twin, which does the same, hangs beside them.
  */
 struct twins {
 	struct bpf_program *program, *twin;
+	bool needed; /* always: it also runs in interrupts; or where programs on tracepoints are preemptible */
 };
 
 enum {
@@ -91,8 +92,10 @@ enum {
 static struct twins twins_of(const struct probes *p, size_t i)
 {
 	const struct twins twins[PROBES_TWINS] = {
-	    {p->skel->progs.zsp_inet_sock_set_state, p->skel->progs.zsp_inet_sock_set_state_twin},
-	    {p->skel->progs.zsp_posix_lock_inode, p->skel->progs.zsp_posix_lock_inode_twin},
+	    {p->skel->progs.zsp_inet_sock_set_state, p->skel->progs.zsp_inet_sock_set_state_twin,
+		true},
+	    {p->skel->progs.zsp_posix_lock_inode, p->skel->progs.zsp_posix_lock_inode_twin,
+		p->calls.preemptible},
 	};
 
 	return twins[i];
@@ -140,7 +143,7 @@ static int load(struct probes *p, const struct probes_options *options)
 	    libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie, NULL) == 1;
 	set_sizes(p);
 	for (size_t i = 0; i < PROBES_TWINS; i++)
-		bpf_program__set_autoload(twins_of(p, i).twin, p->calls.preemptible);
+		bpf_program__set_autoload(twins_of(p, i).twin, twins_of(p, i).needed);
 	return zerospan_bpf__load(p->skel);
 }
 
@@ -160,7 +163,7 @@ static int attach(struct probes *p, struct buf *message)
 		struct twins twins = twins_of(p, i);
 
 		err = add_link(p, bpf_program__attach(twins.program));
-		if (!err && bpf_program__autoload(twins.twin))
+		if (!err && twins.needed)
 			err = add_link(p, bpf_program__attach(twins.twin));
 	}
 	return err;
@@ -222,12 +225,14 @@ void probes_silence(struct probes *p)
 
 	p->skel->bss->zsp_silent = 1;
 	__sync_synchronize();
+	if (!probes_skipped_runs(p))
+		return;
 	bpf_object__for_each_program(program, p->skel->obj)
 	{
 		uint64_t skipped = skipped_runs_of(program);
 
 		if (skipped)
-			log_debug("the kernel skipped %llu runs of '%s'",
+			log_warn("the kernel skipped %llu runs of '%s'",
 			    (unsigned long long)skipped, bpf_program__name(program));
 	}
 }

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 
 enum {
-	/* Perf events wait one after the other (the kernel's event_mutex), other links beside them. */
-	REAPER_THREADS = 2,
+	/* Links wait side by side; perf events' last part one after the other (the kernel's event_mutex). */
+	REAPER_THREADS = 8,
 	REAPER_QUEUE = 4096,
 };
 
