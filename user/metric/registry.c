@@ -254,7 +254,8 @@ static bool may_be_exemplar(const struct metrics *metrics, const struct span *sp
 }
 
 /*
- * Amounts of money have to add up: what a sum in doubles leaves out is added up beside it (Neumaier, 1974). The sum of a set is value + rest.
+ * Amounts of money have to add up: what a counter's sum in doubles leaves out is added up beside it (Neumaier, 1974). The sum of a set is
+ * value + rest.
  */
 static void sum_add(struct metric_set *set, double value)
 {
@@ -273,7 +274,7 @@ static void histogram_add(const struct instrument *instrument, struct metric_set
 
 	while (i < desc->n_bounds && value > desc->bounds[i])
 		i++;
-	sum_add(set, value);
+	set->value += value;
 	set->count++;
 	set->buckets[i]++;
 	if (value < set->min)
