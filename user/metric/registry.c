@@ -46,7 +46,7 @@ static uint64_t attr_hash(const struct attr *attr)
 	return hash_u64(bits + attr->type);
 }
 
-static uint64_t set_hash(const struct service *service, const struct attr *attrs, size_t n)
+static inline uint64_t set_hash(const struct service *service, const struct attr *attrs, size_t n)
 {
 	uint64_t sum = 0;
 
@@ -202,6 +202,21 @@ static struct metric_set *add_set(
 	return set;
 }
 
+/* The set with this key, which becomes the recent one; NULL: there is none. */
+static inline struct metric_set *find(struct instrument *instrument, const struct service *service,
+    const struct attr *attrs, size_t n, uint64_t hash)
+{
+	hmap_for_each_hash (node, &instrument->sets, hash) {
+		struct metric_set *set = container_of(node, struct metric_set, node);
+
+		if (key_matches(set->key, service, attrs, n)) {
+			instrument->recent = set;
+			return set;
+		}
+	}
+	return NULL;
+}
+
 /* The same attributes are recorded many times on end: those of the last time are compared without being hashed. */
 static struct metric_set *find_or_add(struct instrument *instrument, struct service *service,
     const struct attr *attrs, size_t n, const struct span *span)
@@ -212,19 +227,29 @@ static struct metric_set *find_or_add(struct instrument *instrument, struct serv
 	if (set && key_matches(set->key, service, attrs, n))
 		return set;
 	hash = set_hash(service, attrs, n);
-	hmap_for_each_hash (node, &instrument->sets, hash) {
-		set = container_of(node, struct metric_set, node);
-		if (key_matches(set->key, service, attrs, n)) {
-			instrument->recent = set;
-			return set;
-		}
-	}
+	set = find(instrument, service, attrs, n, hash);
+	if (set)
+		return set;
 	if (instrument->sets.count >= METRIC_MAX_SETS)
 		return overflow_set(instrument, start_of(span));
 	return add_set(instrument, key_new(service, attrs, n), hash, span);
 }
 
-/* The set of another instrument of the same event: it shares the key. */
+/* The set of another instrument of the same event: it shares the key. NULL: there is none. */
+static inline struct metric_set *find_like(
+    struct instrument *instrument, const struct metric_set *first)
+{
+	hmap_for_each_hash (node, &instrument->sets, first->node.hash) {
+		struct metric_set *set = container_of(node, struct metric_set, node);
+
+		if (set->key == first->key) {
+			instrument->recent = set;
+			return set;
+		}
+	}
+	return NULL;
+}
+
 static struct metric_set *find_or_add_like(struct instrument *instrument,
     const struct metric_set *first, bool overflow, const struct span *span)
 {
@@ -234,33 +259,43 @@ static struct metric_set *find_or_add_like(struct instrument *instrument,
 		return overflow_set(instrument, start_of(span));
 	if (set && set->key == first->key)
 		return set;
-	hmap_for_each_hash (node, &instrument->sets, first->node.hash) {
-		set = container_of(node, struct metric_set, node);
-		if (set->key == first->key) {
-			instrument->recent = set;
-			return set;
-		}
-	}
-	return add_set(instrument, metric_key_ref(first->key), first->node.hash, span);
+	set = find_like(instrument, first);
+	return set ? set : add_set(instrument, metric_key_ref(first->key), first->node.hash, span);
 }
 
 /* --- recording ------------------------------------------------------------------------------- */
 
 static bool may_be_exemplar(const struct metrics *metrics, const struct span *span)
 {
-	if (metrics->filter == METRIC_EXEMPLAR_TRACE_BASED)
+	if (metrics->at_record == METRIC_EXEMPLAR_TRACE_BASED)
 		return span->flags & SPAN_FLAG_SAMPLED;
-	return metrics->filter == METRIC_EXEMPLAR_ALWAYS_ON;
+	return metrics->at_record == METRIC_EXEMPLAR_ALWAYS_ON;
+}
+
+static size_t bucket_of(const struct metric_desc *desc, double value)
+{
+	size_t i = 0;
+
+	while (i < desc->n_bounds && value > desc->bounds[i])
+		i++;
+	return i;
+}
+
+static void set_exemplar(
+    struct metric_set *set, size_t bucket, double value, const struct span *span)
+{
+	set->exemplars[bucket] = (struct metric_exemplar){.present = true,
+	    .value = value,
+	    .time_ns = span->end_ns,
+	    .trace_id = span->trace_id,
+	    .span_id = span->span_id};
 }
 
 static void histogram_add(const struct instrument *instrument, struct metric_set *set, double value,
     const struct span *span)
 {
-	const struct metric_desc *desc = &instrument->desc;
-	size_t i = 0;
+	size_t i = bucket_of(&instrument->desc, value);
 
-	while (i < desc->n_bounds && value > desc->bounds[i])
-		i++;
 	set->value += value;
 	set->count++;
 	set->buckets[i]++;
@@ -271,11 +306,7 @@ static void histogram_add(const struct instrument *instrument, struct metric_set
 	if (set->exponential)
 		metric_exponential_record(set->exponential, value);
 	if (span && may_be_exemplar(instrument->metrics, span))
-		set->exemplars[i] = (struct metric_exemplar){.present = true,
-		    .value = value,
-		    .time_ns = span->end_ns,
-		    .trace_id = span->trace_id,
-		    .span_id = span->span_id};
+		set_exemplar(set, i, value, span);
 }
 
 /* Can it be recorded? */
@@ -346,6 +377,51 @@ void metric_record(struct instrument *instrument, struct service *service, const
 	metric_record_together(&one, 1, service, attrs, n_attrs, exemplar_of);
 }
 
+/* A bucket that has counted nothing gets none: the span's end was corrected after it was counted. */
+static void offer(const struct instrument *instrument, struct metric_set *set, double value,
+    const struct span *span)
+{
+	size_t i;
+
+	if (!set || instrument->desc.type != METRIC_HISTOGRAM || !is_good(instrument, value))
+		return;
+	i = bucket_of(&instrument->desc, value);
+	if (set->buckets[i])
+		set_exemplar(set, i, value, span);
+}
+
+/* Offer them to the sets that have counted them, under the lock. */
+static void offer_all(const struct metric_value *values, size_t n, const struct service *service,
+    const struct attr *attrs, size_t n_attrs, const struct span *span)
+{
+	struct instrument *instrument = values[0].instrument;
+	struct metric_set *first =
+	    find(instrument, service, attrs, n_attrs, set_hash(service, attrs, n_attrs));
+	bool overflow = !first && instrument->sets.count >= METRIC_MAX_SETS;
+
+	if (!first && !overflow)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		instrument = values[i].instrument;
+		offer(instrument,
+		    overflow ? instrument->overflow
+			: i  ? find_like(instrument, first)
+			     : first,
+		    values[i].value, span);
+	}
+}
+
+void metric_offer_together(const struct metric_value *values, size_t n, struct service *service,
+    const struct attr *attrs, size_t n_attrs, const struct span *exemplar_of)
+{
+	struct metrics *metrics = values[0].instrument->metrics;
+
+	pthread_mutex_lock(&metrics->lock);
+	if (metrics->deferred && metrics->filter == METRIC_EXEMPLAR_TRACE_BASED)
+		offer_all(values, n, service, attrs, n_attrs, exemplar_of);
+	pthread_mutex_unlock(&metrics->lock);
+}
+
 void metric_set_of(struct instrument *instrument, struct service *service, const struct attr *attrs,
     size_t n_attrs, double value)
 {
@@ -405,10 +481,27 @@ struct metrics *metrics_new(void)
 	return metrics;
 }
 
+/* Under the lock: what can be done of the filter when a value is recorded. */
+static void choose_at_record(struct metrics *metrics)
+{
+	metrics->at_record = metrics->filter;
+	if (metrics->deferred && metrics->filter == METRIC_EXEMPLAR_TRACE_BASED)
+		metrics->at_record = METRIC_EXEMPLAR_ALWAYS_OFF;
+}
+
 void metrics_set_exemplar_filter(struct metrics *metrics, enum metric_exemplar_filter filter)
 {
 	pthread_mutex_lock(&metrics->lock);
 	metrics->filter = filter;
+	choose_at_record(metrics);
+	pthread_mutex_unlock(&metrics->lock);
+}
+
+void metrics_defer_exemplars(struct metrics *metrics)
+{
+	pthread_mutex_lock(&metrics->lock);
+	metrics->deferred = true;
+	choose_at_record(metrics);
 	pthread_mutex_unlock(&metrics->lock);
 }
 

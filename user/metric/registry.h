@@ -55,6 +55,8 @@ struct metrics {
 	struct list instruments;
 	size_t n_instruments;
 	enum metric_exemplar_filter filter;
+	enum metric_exemplar_filter at_record; /* what of it is done when a value is recorded */
+	bool deferred;                         /* sampled spans are offered later */
 	bool keep_exponential;
 	uint64_t lost_records;
 };
