@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "config/listen_env.h"
 #include "config/options.h"
+#include "config/sampling_env.h"
 #include "exit_status.h"
 #include "observe.h"
 #include "replay.h"
@@ -42,6 +43,8 @@ static bool configure(struct config *config, const struct options *options)
 		err = config_read_environment(config, &message);
 	if (err)
 		log_error("%s", message.len ? message.data : strerror(-err));
+	else if (options->command == COMMAND_RUN)
+		sampling_from_env(&config->sampling, env);
 	buf_release(&message);
 	return err == 0;
 }
@@ -69,7 +72,7 @@ static int run_command(const struct options *options)
 		if (options->command == COMMAND_CONFIG)
 			status = show_config(&config, options->config);
 		else if (options->command == COMMAND_REPLAY)
-			status = replay_main(options, &config.naming);
+			status = replay_main(options, &config);
 		else
 			status = observe_main(options, &config);
 	}

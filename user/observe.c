@@ -156,6 +156,7 @@ static int open_pipeline(struct observation *o, struct buf *message)
 	options.journal = o->journal;
 	options.slow_us = slow_us(o->options);
 	options.span_metrics = o->options->span_metrics;
+	options.sampling = config_sampling(o->config, o->options);
 	if (attr_limits_span_may_pass(&o->outputs.limits))
 		options.limits = &o->outputs.limits;
 	o->pipeline = pipeline_new(&options);

@@ -29,6 +29,7 @@ struct pipeline {
 	struct exchanges *exchanges;
 	struct conn_table *conns;
 	struct assembler *assembler;
+	struct sampler *sampler; /* NULL: every trace is published */
 	struct databases databases;
 	struct list ended;
 	uint64_t now_ns; /* latest time of an event or a tick */
@@ -46,16 +47,36 @@ static void on_span(void *ctx, const struct span *span)
 		span_metrics_span(&p->span_metrics, span);
 }
 
+static void publish(struct pipeline *p, struct trace *trace)
+{
+	if (p->options.limits)
+		attr_limits_trace(p->options.limits, trace);
+	for (size_t i = 0; i < p->n_sinks; i++)
+		sink_publish(p->sinks[i], trace);
+}
+
+/* Exemplars name only traces that somebody can look at. */
+static void on_kept(void *ctx, struct trace *trace)
+{
+	struct pipeline *p = ctx;
+
+	for (size_t i = 0; i < trace->n_spans; i++)
+		operation_metrics_offer(&p->operations, trace->spans[i]);
+	if (p->options.span_metrics)
+		span_metrics_offer(&p->span_metrics, trace);
+	publish(p, trace);
+}
+
 static void on_trace(void *ctx, struct trace *trace)
 {
 	struct pipeline *p = ctx;
 
 	if (p->options.span_metrics)
 		span_metrics_trace(&p->span_metrics, trace);
-	if (p->options.limits)
-		attr_limits_trace(p->options.limits, trace);
-	for (size_t i = 0; i < p->n_sinks; i++)
-		sink_publish(p->sinks[i], trace);
+	if (p->sampler)
+		sampler_take(p->sampler, trace, p->now_ns);
+	else
+		publish(p, trace);
 }
 
 /* --- database paths ------------------------------------------------------------------------------ */
@@ -94,6 +115,16 @@ static void ended_free(struct ended_process *ended)
 	free(ended);
 }
 
+static int open_sampler(struct pipeline *p)
+{
+	const struct sampler_options options = {
+	    .policy = p->options.sampling, .keep = on_kept, .ctx = p};
+
+	p->sampler = sampler_new(&options);
+	metrics_defer_exemplars(p->options.metrics);
+	return p->sampler ? 0 : -ENOMEM;
+}
+
 struct pipeline *pipeline_new(const struct pipeline_options *options)
 {
 	struct pipeline *p = calloc(1, sizeof(*p));
@@ -119,6 +150,7 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
 	p->conns = conn_table_new(&exchange_conn_handler, p->exchanges);
 	if (!p->services || !p->assembler || !p->exchanges || !p->conns ||
 	    operation_metrics_init(&p->operations, options->metrics) ||
+	    (options->sampling && open_sampler(p)) ||
 	    (options->span_metrics && span_metrics_init(&p->span_metrics, options->metrics))) {
 		pipeline_free(p, 0);
 		return NULL;
@@ -135,6 +167,8 @@ static void end_all(struct pipeline *p, uint64_t time_ns)
 		conn_table_close_all(p->conns, time_ns);
 	if (p->assembler)
 		assembler_tick(p->assembler, UINT64_MAX);
+	if (p->sampler)
+		sampler_tick(p->sampler, UINT64_MAX);
 }
 
 void pipeline_end(struct pipeline *p, uint64_t time_ns)
@@ -151,6 +185,7 @@ void pipeline_free(struct pipeline *p, uint64_t time_ns)
 	conn_table_free(p->conns, time_ns);
 	exchanges_free(p->exchanges);
 	assembler_free(p->assembler);
+	sampler_free(p->sampler);
 	databases_release(&p->databases);
 	list_for_each (at, &p->ended) {
 		ended_free(container_of(at, struct ended_process, link));
@@ -270,6 +305,8 @@ void pipeline_tick(struct pipeline *p, uint64_t now_ns)
 	journal_tick(p->options.journal, now_ns);
 	time_passes(p, now_ns);
 	assembler_tick(p->assembler, now_ns);
+	if (p->sampler)
+		sampler_tick(p->sampler, now_ns);
 	list_for_each (at, &p->ended) {
 		struct ended_process *ended = container_of(at, struct ended_process, link);
 
@@ -313,5 +350,9 @@ void pipeline_stats(const struct pipeline *p, struct pipeline_stats *ret_stats)
 	conn_table_stats(p->conns, &ret_stats->conns);
 	exchanges_stats(p->exchanges, &ret_stats->exchanges);
 	assembler_stats(p->assembler, &ret_stats->assembler);
+	ret_stats->sampling = (struct sampler_stats){0};
+	ret_stats->sampled = p->sampler != NULL;
+	if (p->sampler)
+		sampler_stats(p->sampler, &ret_stats->sampling);
 	ret_stats->events = p->events;
 }

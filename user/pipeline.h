@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The stages from event to sinks, put together: connections, exchanges, traces, metrics. No privileges,
+ * The stages from event to sinks, put together: connections, exchanges, traces, metrics, sampling. No privileges,
  * no kernel, no threads of its own: what feeds it events may as well be a test. Facts that only a live
  * process can tell come in from outside, so that they can be recorded with the events.
  */
@@ -18,6 +18,8 @@
 #include "ingest/decode.h"
 #include "metric/metric.h"
 #include "proto/http_naming.h"
+#include "proto/sampling_policy.h"
+#include "sampling/sampler.h"
 #include "span/exchange.h"
 #include "span/service.h"
 #include "trace/assembler.h"
@@ -35,12 +37,16 @@ struct pipeline_options {
 	bool span_metrics;                  /* feed span_metrics.h, too */
 	const struct signal_limits *limits; /* of attributes; borrowed; NULL: none */
 	struct journal *journal;            /* is told every input; borrowed; NULL: none */
+	/* Which traces the sinks are given; metrics count all. Borrowed; NULL: every one. */
+	const struct sampling_policy *sampling;
 };
 
 struct pipeline_stats {
 	struct conn_stats conns;
 	struct exchange_stats exchanges;
 	struct assembler_stats assembler;
+	struct sampler_stats sampling;
+	bool sampled; /* the sinks are given what sampling keeps, not every trace */
 	uint64_t events;
 };
 

@@ -28,7 +28,7 @@ static void on_stop(int number)
 
 struct replay {
 	const struct options *options;
-	const struct http_naming *naming;
+	const struct config *config;
 	const char *path;
 	struct recording *recording;
 	struct player player;
@@ -86,7 +86,8 @@ static int open_pipeline(struct replay *r)
 {
 	struct pipeline_options options = {
 	    .metrics = r->metrics,
-	    .naming = r->naming,
+	    .naming = &r->config->naming,
+	    .sampling = config_sampling(r->config, r->options),
 	    .database_path = player_database_path,
 	    .ctx = &r->player,
 	};
@@ -157,10 +158,10 @@ static int play(struct replay *r)
 }
 
 static int replay_file(
-    const struct options *options, const struct http_naming *naming, const char *path, bool append)
+    const struct options *options, const struct config *config, const char *path, bool append)
 {
 	struct replay r = {
-	    .options = options, .naming = naming, .path = path, .outputs.append = append};
+	    .options = options, .config = config, .path = path, .outputs.append = append};
 	int err = open_recording(&r);
 
 	if (err)
@@ -188,7 +189,7 @@ static int replay_file(
 	return err;
 }
 
-int replay_main(const struct options *options, const struct http_naming *naming)
+int replay_main(const struct options *options, const struct config *config)
 {
 	const struct sigaction stop = {.sa_handler = on_stop, .sa_flags = (int)SA_RESETHAND};
 	bool failed = false;
@@ -197,7 +198,7 @@ int replay_main(const struct options *options, const struct http_naming *naming)
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
 	for (size_t i = 0; i < options->n_files && !stopped; i++)
-		failed |= replay_file(options, naming, options->files[i], i > 0) != 0;
+		failed |= replay_file(options, config, options->files[i], i > 0) != 0;
 	if (stopped)
 		log_warn("interrupted: what is left is not replayed");
 	return failed || stopped ? EXIT_FAILED : EXIT_DONE;

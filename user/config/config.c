@@ -8,6 +8,7 @@
  *	  unmatched: infer | unset       what has no pattern: an inferred route, or none
  *	resource:
  *	  service.name: shop             or any other attribute that all observed processes shall have
+ *	sampling: ...                    see sampling_config.h
  */
 #include "config/config.h"
 
@@ -16,6 +17,7 @@
 
 #include "base/pairs.h"
 #include "config/document.h"
+#include "config/sampling_config.h"
 #include "proto/route_pattern.h"
 
 static const char *const unmatched_words[] = {"infer", "unset"};
@@ -25,12 +27,14 @@ void config_init(struct config *config)
 	*config = (struct config){.methods = http_methods_default};
 	config->naming.methods = &config->methods;
 	buf_init(&config->resource);
+	sampling_config_init(&config->sampling);
 }
 
 void config_release(struct config *config)
 {
 	route_patterns_free(config->patterns);
 	buf_release(&config->resource);
+	sampling_config_release(&config->sampling);
 	config_init(config);
 }
 
@@ -124,11 +128,19 @@ static int read_resource(void *ctx, struct value value)
 	return value_pairs(value, read_attribute, ctx);
 }
 
+static int read_sampling(void *ctx, struct value value)
+{
+	struct config *config = ctx;
+
+	return sampling_config_read(&config->sampling, value);
+}
+
 int config_read_file(struct config *config, const char *path, struct buf *message)
 {
 	static const struct value_key keys[] = {
 	    {"routes", "routes", read_routes},
 	    {"resource", "resource", read_resource},
+	    {"sampling", "sampling", read_sampling},
 	};
 	struct document *document;
 	struct value root;
@@ -159,6 +171,14 @@ int config_read_environment(struct config *config, struct buf *message)
 	return err ? -EINVAL : 0;
 }
 
+const struct sampling_policy *config_sampling(
+    const struct config *config, const struct options *options)
+{
+	bool wanted = options->command == COMMAND_RUN || options->sampling;
+
+	return wanted && config->sampling.on ? &config->sampling : NULL;
+}
+
 void config_describe(const struct config *config, struct buf *out)
 {
 	size_t n = config->patterns ? route_patterns_count(config->patterns) : 0;
@@ -168,4 +188,5 @@ void config_describe(const struct config *config, struct buf *out)
 	    config->naming.unmatched_unset ? "have none" : "are inferred");
 	while (pairs_next(&rest, &key, &value))
 		buf_printf(out, ", %.*s=%.*s", SV_ARG(key), SV_ARG(value));
+	sampling_config_describe(&config->sampling, out);
 }

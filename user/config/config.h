@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the configuration file (--config) and the environment say of how requests and services are named. Read before anything
- * else is opened or started, so that a mistake costs nothing; the same for every command that shows traces.
+ * What the configuration file (--config) and the environment say of how requests and services are named, and which traces are
+ * kept. Read before anything else is opened or started, so that a mistake costs nothing; the same for every command that shows traces.
  */
 #ifndef ZS_CONFIG_CONFIG_H
 #define ZS_CONFIG_CONFIG_H
 
 #include "base/buf.h"
+#include "config/options.h"
 #include "proto/http_naming.h"
+#include "proto/sampling_policy.h"
 
 /* The environment variable that replaces the list of known methods. */
 #define CONFIG_KNOWN_METHODS "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS"
@@ -17,6 +19,7 @@ struct config {
 	struct http_methods methods;
 	struct route_patterns *patterns; /* NULL: none configured */
 	struct buf resource; /* attributes of all observed processes, as base/pairs.h has them */
+	struct sampling_policy sampling;
 };
 
 /* Bytes of config.resource: it goes out with every batch of every process. */
@@ -34,6 +37,13 @@ int config_read_file(struct config *config, const char *path, struct buf *messag
 
 /* Take what the environment says, which beats the file. Returns 0, or -EINVAL with a message. */
 int config_read_environment(struct config *config, struct buf *message);
+
+/*
+ * What the command samples by; NULL: it keeps every trace. `run` does as the file says, for all its destinations; `trace` and
+ * `replay` show everything unless --sampling asks for the same, and `why` always looks at everything.
+ */
+const struct sampling_policy *config_sampling(
+    const struct config *config, const struct options *options);
 
 /* Append what a file that was read asks for, as one line without its end. */
 void config_describe(const struct config *config, struct buf *out);
