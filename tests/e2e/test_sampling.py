@@ -161,6 +161,26 @@ def test_rate_of_a_route(t):
     t.note(f"{len(welcome)} of {sent:.0f} kept at {rate}/s; counted by their thresholds: {counted:.0f}")
 
 
+def test_slower_than_its_route(t):
+    """A percentile of the route's own requests: it fits none before there are enough, then a request that takes longer."""
+    receiver, shop, n = Receiver(t), Shop(t), 60
+    zerospan = observe(t, receiver, "--config", t.write("c.yaml", "sampling: {default: 0, slower_than: {p95: 1.0}}"),
+                       "--pid", shop.pid)
+    client = shop.client()
+    slow = order("smartphone", 3)  # takes more than a second
+    for what in [slow] + n * [order()] + [slow]:
+        equal(client.post_json("/checkout", what).status, 200, "checkout")
+    rest(zerospan)
+    zerospan.stop()
+    traces = sorted(by_trace(receiver.spans()).values(), key=lambda spans: entry(spans).start)
+    check(traces, "nothing arrived")
+    last = entry(traces[-1])
+    check(last.seconds > 1, f"the slow checkout did not arrive, the last one was {last}")
+    equal(threshold(last), 0, "its threshold")
+    check(len(traces) < n // 5, f"{len(traces)} of {n} were slow")
+    check(sum(entry(spans).seconds > 1 for spans in traces) == 1, "the first one, which nothing came before, arrived")
+
+
 def traceparent(trace_id, sampled):
     return [("traceparent", f"00-{trace_id}-00f067aa0ba902b7-0{int(sampled)}")]
 

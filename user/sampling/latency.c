@@ -2,13 +2,6 @@
 /* The two histograms of a route; see latency.h. */
 #include "sampling/latency.h"
 
-#include <string.h>
-
-enum {
-	YOUNGER,
-	OLDER
-};
-
 /* The place of the highest bit says which power of two it is, the bits behind that which of its parts. */
 static unsigned int bucket_of(uint64_t ns)
 {
@@ -25,27 +18,41 @@ static unsigned int bucket_of(uint64_t ns)
 
 void latency_add(struct latency *latency, uint64_t ns)
 {
-	if (latency->n[YOUNGER] == LATENCY_GENERATION) {
-		latency->n[OLDER] = latency->n[YOUNGER];
-		memcpy(latency->counts[OLDER], latency->counts[YOUNGER],
-		    sizeof(latency->counts[OLDER]));
-		latency->n[YOUNGER] = 0;
-		memset(latency->counts[YOUNGER], 0, sizeof(latency->counts[YOUNGER]));
+	struct latency_counts *younger = &latency->younger;
+	unsigned int bucket = bucket_of(ns);
+
+	if (younger->n == LATENCY_GENERATION) {
+		latency->older = *younger;
+		*younger = (struct latency_counts){0};
 	}
-	latency->n[YOUNGER]++;
-	latency->counts[YOUNGER][bucket_of(ns)]++;
+	younger->n++;
+	younger->powers[bucket >> LATENCY_SUB_BITS]++;
+	younger->buckets[bucket]++;
 }
 
 uint32_t latency_count(const struct latency *latency)
 {
-	return latency->n[YOUNGER] + latency->n[OLDER];
+	return latency->younger.n + latency->older.n;
+}
+
+/* Requests in this bucket and those above. */
+static uint32_t count_from(const struct latency_counts *counts, unsigned int bucket)
+{
+	unsigned int power = bucket >> LATENCY_SUB_BITS;
+	uint32_t n = 0;
+
+	for (unsigned int i = bucket; i < (power + 1) << LATENCY_SUB_BITS; i++)
+		n += counts->buckets[i];
+	for (unsigned int i = power + 1; i < LATENCY_POWERS; i++)
+		n += counts->powers[i];
+	return n;
 }
 
 double latency_share(const struct latency *latency, uint64_t ns)
 {
-	uint32_t as_long = 0;
+	unsigned int bucket = bucket_of(ns);
+	uint32_t as_long =
+	    count_from(&latency->younger, bucket) + count_from(&latency->older, bucket);
 
-	for (unsigned int i = bucket_of(ns); i < LATENCY_BUCKETS; i++)
-		as_long += latency->counts[YOUNGER][i] + latency->counts[OLDER][i];
 	return as_long ? (double)as_long / latency_count(latency) : 0;
 }

@@ -15,12 +15,19 @@
 #define LATENCY_MIN_BITS   10
 #define LATENCY_MAX_BITS   40
 #define LATENCY_SUB_BITS   5
-#define LATENCY_BUCKETS    ((LATENCY_MAX_BITS - LATENCY_MIN_BITS) << LATENCY_SUB_BITS)
+#define LATENCY_POWERS     (LATENCY_MAX_BITS - LATENCY_MIN_BITS)
+#define LATENCY_BUCKETS    (LATENCY_POWERS << LATENCY_SUB_BITS)
 #define LATENCY_GENERATION 1024
 
+/* One of the two histograms. */
+struct latency_counts {
+	uint32_t n;                      /* requests, up to LATENCY_GENERATION */
+	uint16_t powers[LATENCY_POWERS]; /* sums of the buckets of each power of two */
+	uint16_t buckets[LATENCY_BUCKETS];
+};
+
 struct latency {
-	uint32_t n[2];                       /* requests in the younger and the older one */
-	uint16_t counts[2][LATENCY_BUCKETS]; /* likewise */
+	struct latency_counts younger, older;
 };
 
 /* A request has taken so long. All zero is an empty struct latency. */
