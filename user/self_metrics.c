@@ -57,7 +57,8 @@ static const struct metric_desc descs[SELF_N] = {
 	"Bytes on followed connections that no probe saw.", METRIC_COUNTER),
     [SELF_SPANS] = METRIC(
 	"zerospan.spans", "{span}", "Spans built, by what their parent rests on.", METRIC_COUNTER),
-    [SELF_TRACES] = METRIC("zerospan.traces", "{trace}", "Local traces published.", METRIC_COUNTER),
+    [SELF_TRACES] = METRIC("zerospan.traces", "{trace}",
+	"Local traces that are complete, before sampling.", METRIC_COUNTER),
     [SELF_OPEN] =
 	METRIC("zerospan.requests.open", "{request}", "Exchanges in flight.", METRIC_GAUGE),
     [SELF_SYNC_LOSSES] =

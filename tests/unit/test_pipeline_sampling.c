@@ -145,12 +145,79 @@ static void rate(void **state)
 	world_free(w);
 }
 
+#define HEADED(flags)                                                                     \
+	"GET /a HTTP/1.1\r\nHost: h\r\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-" \
+	"b7ad6b7169203331-" flags "\r\n\r\n"
+#define FAILS "HTTP/1.1 500 Bad\r\nContent-Length: 0\r\n\r\n"
+
+/* What a traceparent's flag decides reaches the sampler, whoever is below. */
+static void parent(void **state)
+{
+	const struct sampling_policy policy = {
+	    .on = true, .errors = OT_NEVER, .client_errors = OT_NEVER, .otherwise = 0};
+	static const char *const requests[] = {HEADED("00"), HEADED("01"), POST("/own")};
+	struct world *w = world_sampled(7, &policy);
+	struct pipeline_stats stats;
+
+	(void)state;
+	for (uint64_t i = 0; i < 3; i++) {
+		struct sock sock =
+		    sock_tcp(&w->feed, i + 1, ZSP_ROLE_ACCEPTED, 1, 8000, 9, (uint16_t)(40000 + i));
+
+		sock_announce(&sock);
+		sock_read(&sock, &first, requests[i]);
+		feed_sql(&w->feed, &first, "SELECT a FROM t");
+		sock_write(&sock, &first, OK2);
+		sock_close(&sock);
+	}
+	pipeline_end(w->pipeline, w->feed.now_ns);
+	pipeline_stats(w->pipeline, &stats);
+	assert_int_equal(stats.sampling.dropped[SAMPLING_PARENT], 1);
+	assert_int_equal(stats.sampling.kept[SAMPLING_PARENT], 1);
+	assert_int_equal(stats.sampling.kept[SAMPLING_RATIO], 1);
+	world_free(w);
+}
+
+/* More spans than are published at once: the part in which the error is, is kept. */
+static void long_trace(void **state)
+{
+	enum {
+		STATEMENTS = 1500,
+		PART = 1024
+	};
+	const struct sampling_policy policy = {
+	    .on = true, .errors = 0, .client_errors = OT_NEVER, .otherwise = OT_NEVER};
+	struct world *w = world_sampled(7, &policy);
+	struct sock sock = sock_tcp(&w->feed, 1, ZSP_ROLE_ACCEPTED, 1, 8000, 9, 40000);
+	struct pipeline_stats stats;
+
+	(void)state;
+	sock_announce(&sock);
+	sock_read(&sock, &first, POST("/long"));
+	for (int i = 0; i < STATEMENTS; i++)
+		feed_sql(&w->feed, &first, "SELECT a FROM t");
+	sock_write(&sock, &first, FAILS);
+	sock_close(&sock);
+	pipeline_end(w->pipeline, w->feed.now_ns);
+	pipeline_stats(w->pipeline, &stats);
+	assert_int_equal(stats.sampling.dropped[SAMPLING_RATIO], 1);
+	assert_int_equal(stats.sampling.kept[SAMPLING_LATE], 1);
+	assert_int_equal(sampler_stats_traces(&stats.sampling), 1);
+	world_end(w);
+	assert_int_equal(w->kept.n, 1);
+	assert_false(w->kept.traces[0]->more);
+	assert_int_equal(w->kept.traces[0]->n_spans, STATEMENTS + 1 - PART);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(ratio),
 	    cmocka_unit_test(nothing_kept),
 	    cmocka_unit_test(rate),
+	    cmocka_unit_test(parent),
+	    cmocka_unit_test(long_trace),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
