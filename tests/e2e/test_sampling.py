@@ -181,6 +181,22 @@ def test_slower_than_its_route(t):
     check(sum(entry(spans).seconds > 1 for spans in traces) == 1, "the first one, which nothing came before, arrived")
 
 
+def test_sampler_of_the_environment(t):
+    """OTEL_TRACES_SAMPLER stands for `default` and `parent`; the file's other rules stay."""
+    receiver, shop = Receiver(t), Shop(t)
+    zerospan = observer.observe_run(
+        t, "--config", t.write("c.yaml", "sampling: {errors: 1, default: 1}"), "--pid", shop.pid, env={
+            **receiver.environment, **NOW, "OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.5"})
+    client, ids = shop.client(), [f"{'a' * 18}{digit}{'0' * 13}" for digit in "07f8"]
+    for trace_id in ids:
+        client.get("/", traceparent(trace_id, False))
+    client.post_json("/checkout", order("gramophone"), traceparent("b" * 18 + "0" * 14, False))
+    rest(zerospan)
+    zerospan.stop()
+    equal({(trace_id, threshold(spans[0])) for trace_id, spans in by_trace(receiver.spans()).items()},
+          {(ids[2], 1 << 55), (ids[3], 1 << 55), ("b" * 18 + "0" * 14, 0)}, "what arrived")
+
+
 def traceparent(trace_id, sampled):
     return [("traceparent", f"00-{trace_id}-00f067aa0ba902b7-0{int(sampled)}")]
 
