@@ -63,7 +63,7 @@ static uint64_t come(struct desk *desk, uint64_t threshold, uint64_t now_ns)
 
 static void fewer_than_the_rate(void **state)
 {
-	struct desk *desk = desk_new(10, 100);
+	struct desk *desk = desk_new(10, 200);
 
 	(void)state;
 	for (int i = 0; i < 10; i++)
@@ -88,13 +88,13 @@ static int compare(const void *a, const void *b)
 
 static void more_than_the_rate(void **state)
 {
-	struct desk *desk = desk_new(10, 100);
+	struct desk *desk = desk_new(10, 200);
 	uint64_t all[50];
 
 	(void)state;
 	for (size_t i = 0; i < 50; i++)
 		all[i] = come(desk, ONE_IN_20, 1);
-	assert_int_equal(desk->owner.held, 10);
+	assert_int_equal(desk->owner.held, 10 * 2); /* spans */
 	rate_windows_tick(&desk->owner, UINT64_MAX);
 	assert_int_equal(desk->n, 10);
 	assert_int_equal(desk->owner.dropped, 40);
@@ -132,16 +132,19 @@ static void others_have_right_of_way(void **state)
 /* No room in memory: whoever has more randomness comes in for another one. */
 static void room_for_all_windows(void **state)
 {
-	struct desk *desk = desk_new(10, 3);
+	struct desk *desk = desk_new(10, 3 * 2 + 1);
 	struct rate_window other;
+	struct trace *trace;
 	uint64_t all[20];
 
 	(void)state;
 	for (size_t i = 0; i < 20; i++)
 		all[i] = come(desk, 0, 1);
-	assert_int_equal(desk->owner.held, 3);
+	assert_int_equal(desk->owner.held, 3 * 2);
 	rate_window_init(&other, 10); /* and another route has none */
-	rate_window_take(&desk->owner, &other, &(struct candidate){NULL, OT_NEVER - 1, 0}, 1);
+	trace = fixture_plain_trace(2);
+	rate_window_take(&desk->owner, &other, &(struct candidate){trace, OT_NEVER - 1, 0}, 1);
+	trace_unref(trace);
 	assert_int_equal(other.n, 0);
 	rate_windows_tick(&desk->owner, UINT64_MAX);
 	rate_window_release(&desk->owner, &other);
@@ -150,6 +153,28 @@ static void room_for_all_windows(void **state)
 	qsort(all, 20, sizeof(all[0]), compare);
 	for (size_t i = 0; i < 3; i++)
 		assert_true(desk->randomness[i] == all[17 + i]);
+	desk_free(desk);
+}
+
+/* A long trace takes the room of several, if it has more randomness than they; one that never fits is dropped. */
+static void long_traces(void **state)
+{
+	struct desk *desk = desk_new(10, 10);
+	struct trace *trace = fixture_plain_trace(9), *longer = fixture_plain_trace(11);
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		come(desk, 0, 1);
+	rate_window_take(
+	    &desk->owner, &desk->window, &(struct candidate){trace, OT_NEVER - 1, 0}, 1);
+	assert_int_equal(desk->owner.held, 9);
+	assert_int_equal(desk->owner.dropped, 5);
+	rate_window_take(&desk->owner, &desk->window, &(struct candidate){longer, 5, 0}, 1);
+	rate_windows_tick(&desk->owner, UINT64_MAX);
+	assert_int_equal(desk->n, 1);
+	assert_int_equal(desk->owner.dropped, 6);
+	trace_unref(trace);
+	trace_unref(longer);
 	desk_free(desk);
 }
 
@@ -179,7 +204,7 @@ static void counts_come_out_right(void **state)
 		SECONDS = 200,
 		PER_SECOND = 150
 	};
-	struct desk *desk = desk_new(10, 1000);
+	struct desk *desk = desk_new(10, 2000);
 	double estimate = 0, came = 0;
 
 	(void)state;
@@ -207,6 +232,7 @@ int main(void)
 	    cmocka_unit_test(more_than_the_rate),
 	    cmocka_unit_test(others_have_right_of_way),
 	    cmocka_unit_test(room_for_all_windows),
+	    cmocka_unit_test(long_traces),
 	    cmocka_unit_test(alike_for_one_trace),
 	    cmocka_unit_test(counts_come_out_right),
 	};

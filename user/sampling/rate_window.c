@@ -51,22 +51,20 @@ static void sift_down(struct candidate *heap, size_t n, size_t i)
 	}
 }
 
-/* Is there no room for one more, nor to be had? */
-static bool is_full(const struct rate_window_owner *owner, struct rate_window *window)
+/* There is a place in the heap for one more. */
+static bool make_place(struct rate_window *window)
 {
 	size_t room = window->room ? 2 * window->room : ROOM_FIRST;
 	struct candidate *heap;
 
-	if (owner->held == owner->max_held)
-		return true;
 	if (window->n < window->room)
-		return false;
+		return true;
 	heap = realloc(window->heap, room * sizeof(*heap));
 	if (!heap)
-		return true;
+		return false;
 	window->heap = heap;
 	window->room = room;
-	return false;
+	return true;
 }
 
 /* Whoever has as little randomness as this one does not go out any more. */
@@ -83,7 +81,7 @@ static void drop_least(struct rate_window_owner *owner, struct rate_window *wind
 
 	window->heap[0] = window->heap[--window->n];
 	sift_down(window->heap, window->n, 0);
-	owner->held--;
+	owner->held -= least.trace->n_spans;
 	drop(owner, window, least.randomness);
 	trace_unref(least.trace);
 }
@@ -118,6 +116,7 @@ static void close_window(struct rate_window_owner *owner, struct rate_window *wi
 	for (size_t i = 0; i < window->n; i++) {
 		const struct candidate *kept = &window->heap[i];
 
+		owner->held -= kept->trace->n_spans;
 		/* One with the randomness of one that was dropped: of the same trace, and dropped like it. */
 		if (kept->randomness < window->threshold)
 			owner->dropped++;
@@ -127,7 +126,6 @@ static void close_window(struct rate_window_owner *owner, struct rate_window *wi
 								: window->threshold);
 		trace_unref(kept->trace);
 	}
-	owner->held -= window->n;
 	list_remove(&window->open);
 	window->n = window->passed = 0;
 	window->threshold = window->end_ns = 0;
@@ -145,18 +143,21 @@ void rate_window_release(struct rate_window_owner *owner, struct rate_window *wi
 void rate_window_take(struct rate_window_owner *owner, struct rate_window *window,
     const struct candidate *candidate, uint64_t now_ns)
 {
+	size_t spans = candidate->trace->n_spans;
+
 	open_window(owner, window, now_ns);
-	if (window->n && candidate->randomness > window->heap[0].randomness &&
-	    is_full(owner, window))
+	while (owner->held + spans > owner->max_held && window->n &&
+	    window->heap[0].randomness < candidate->randomness)
 		drop_least(owner, window);
-	if (candidate->randomness < window->threshold || is_full(owner, window)) {
+	if (candidate->randomness < window->threshold || owner->held + spans > owner->max_held ||
+	    !make_place(window)) {
 		drop(owner, window, candidate->randomness);
 		return;
 	}
 	window->heap[window->n] = *candidate;
 	trace_ref(candidate->trace);
 	sift_up(window->heap, window->n++);
-	owner->held++;
+	owner->held += spans;
 	if (window->n > window->per_s)
 		drop_least(owner, window);
 }

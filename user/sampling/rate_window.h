@@ -45,7 +45,7 @@ struct rate_window {
 /* What a window needs of its owner. */
 struct rate_window_owner {
 	struct list open;      /* windows */
-	size_t held, max_held; /* traces in all of them, and at most */
+	size_t held, max_held; /* spans in all of them, and at most */
 	uint64_t dropped;      /* ever, for a rate or for want of memory */
 	/* A trace goes out, with the threshold that it was kept by. Borrowed for the call. */
 	void (*keep)(void *ctx, struct trace *trace, uint64_t threshold);

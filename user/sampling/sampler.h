@@ -18,8 +18,8 @@
 #include "sampling/verdict.h"
 
 #define SAMPLER_MAX_PARTS 4096
-/* Traces that wait for the end of their second; beyond, those with less randomness are dropped sooner. */
-#define SAMPLER_MAX_HELD 16384
+/* Spans that wait for the end of their second, as many as sinks' queues have in four; beyond, traces with less randomness are dropped sooner. */
+#define SAMPLER_MAX_HELD 65536
 
 struct sampler_options {
 	const struct sampling_policy *policy; /* borrowed */
