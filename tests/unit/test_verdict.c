@@ -109,6 +109,20 @@ static void highest_probability_decides(void **state)
 	expect(decide(&policy, &(struct trace_model){.status = 500}, half), false, SAMPLING_RATIO);
 }
 
+/* A quarter: the least randomness that is kept, and the most that is not. */
+static void edge_of_a_quarter(void **state)
+{
+	const struct sampling_policy policy = {.on = true,
+	    .errors = OT_NEVER,
+	    .client_errors = OT_NEVER,
+	    .otherwise = ot_threshold(0.25)};
+	const struct trace_model good = {0};
+
+	(void)state;
+	expect(decide(&policy, &good, 0xbfffffffffffff), false, SAMPLING_RATIO);
+	expect(decide(&policy, &good, 0xc0000000000000), true, SAMPLING_RATIO);
+}
+
 static void rules_that_are_not_there(void **state)
 {
 	const struct sampling_policy none = {
@@ -276,6 +290,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(facts),
 	    cmocka_unit_test(highest_probability_decides),
+	    cmocka_unit_test(edge_of_a_quarter),
 	    cmocka_unit_test(rules_that_are_not_there),
 	    cmocka_unit_test(percentiles_need_a_crowd),
 	    cmocka_unit_test(parent),
