@@ -9,10 +9,11 @@
 #include "config/config.h"
 #include "config/listen_env.h"
 #include "config/options.h"
-#include "config/sampling_env.h"
 #include "exit_status.h"
 #include "observe.h"
+#include "pipeline.h"
 #include "replay.h"
+#include "span/ledger.h"
 
 static const char *env(const char *name)
 {
@@ -43,8 +44,6 @@ static bool configure(struct config *config, const struct options *options)
 		err = config_read_environment(config, &message);
 	if (err)
 		log_error("%s", message.len ? message.data : strerror(-err));
-	else if (options->command == COMMAND_RUN)
-		sampling_from_env(&config->sampling, env);
 	buf_release(&message);
 	return err == 0;
 }
@@ -52,12 +51,18 @@ static bool configure(struct config *config, const struct options *options)
 static int show_config(const struct config *config, const char *path)
 {
 	struct buf text;
+	int err;
 
 	buf_init(&text);
-	config_describe(config, &text);
-	printf("%s: %s\n", path, text.data ? text.data : "");
+	err = pipeline_check_rules(config->rules, &text);
+	if (err) {
+		log_error("%s: %s", path, text.len ? text.data : strerror(-err));
+	} else {
+		config_describe(config, &text);
+		printf("%s: %s\n", path, text.data ? text.data : "");
+	}
 	buf_release(&text);
-	return EXIT_DONE;
+	return err ? EXIT_USAGE : EXIT_DONE;
 }
 
 static int run_command(const struct options *options)
@@ -68,6 +73,8 @@ static int run_command(const struct options *options)
 	if (options->command == COMMAND_CHECK)
 		return check_main(options);
 	config_init(&config);
+	config.states = ledger_state_names;
+	config.sampling_env = options->command == COMMAND_RUN ? env : NULL;
 	if (configure(&config, options)) {
 		if (options->command == COMMAND_CONFIG)
 			status = show_config(&config, options->config);

@@ -34,11 +34,11 @@ struct pipeline_options {
 	void *ctx;
 	uint32_t
 	    slow_us; /* spans that last longer are given their neighbours, if there is a sink; 0: none is */
-	bool span_metrics;                  /* feed span_metrics.h, too */
-	const struct signal_limits *limits; /* of attributes; borrowed; NULL: none */
-	struct journal *journal;            /* is told every input; borrowed; NULL: none */
-	/* Which traces the sinks are given; metrics count all. Borrowed; NULL: every one. */
-	const struct sampling_policy *sampling;
+	bool span_metrics;                      /* feed span_metrics.h, too */
+	const struct signal_limits *limits;     /* of attributes; borrowed; NULL: none */
+	struct journal *journal;                /* is told every input; borrowed; NULL: none */
+	bool payloads;                          /* with what is secret, and with bodies */
+	const struct sampling_policy *sampling; /* as pipeline_set_sampling() has it */
 };
 
 struct pipeline_stats {
@@ -46,7 +46,7 @@ struct pipeline_stats {
 	struct exchange_stats exchanges;
 	struct assembler_stats assembler;
 	struct sampler_stats sampling;
-	bool sampled; /* the sinks are given what sampling keeps, not every trace */
+	bool sampled; /* the sinks were given what sampling keeps, not every trace */
 	uint64_t events;
 };
 
@@ -65,6 +65,21 @@ void pipeline_free(struct pipeline *pipeline, uint64_t time_ns);
 
 /* Publish traces to this sink from now on; borrowed. -E2BIG beyond PIPELINE_MAX_SINKS. */
 int pipeline_add_sink(struct pipeline *pipeline, struct sink *sink);
+
+/*
+ * Which traces the sinks are given from now on; metrics count all. Borrowed; NULL: every one. 0, or -ENOMEM: then they are
+ * given every one.
+ */
+int pipeline_set_sampling(struct pipeline *pipeline, const struct sampling_policy *policy);
+
+/*
+ * Requests that begin from now on, and statements that end, are for these rules; NULL: none. Takes its own reference. Returns 0; -EEXIST or
+ * -ENOMEM with a message: then nothing has changed.
+ */
+int pipeline_set_rules(struct pipeline *pipeline, struct rules *rules, struct buf *message);
+
+/* Could a pipeline use these rules? Returns as pipeline_set_rules(). */
+int pipeline_check_rules(struct rules *rules, struct buf *message);
 
 /*
  * A process is observed from now on, runs another program, or has the pid of one that ended. Whatever

@@ -82,6 +82,19 @@ static int open_outputs(struct replay *r)
 	return err;
 }
 
+static int set_rules(struct replay *r)
+{
+	struct buf message;
+	int err;
+
+	buf_init(&message);
+	err = pipeline_set_rules(r->pipeline, r->config->rules, &message);
+	if (err)
+		log_error("cannot use the rules: %s", message.data ? message.data : strerror(-err));
+	buf_release(&message);
+	return err;
+}
+
 static int open_pipeline(struct replay *r)
 {
 	struct pipeline_options options = {
@@ -92,16 +105,20 @@ static int open_pipeline(struct replay *r)
 	    .ctx = &r->player,
 	};
 
+	int err = 0;
+
 	rng_seed(&options.rng, r->player.start.seed);
 	options.slow_us = player_slow_us(&r->player);
 	if (attr_limits_span_may_pass(&r->outputs.limits))
 		options.limits = &r->outputs.limits;
 	r->pipeline = pipeline_new(&options);
+	if (r->pipeline && r->config->rules)
+		err = set_rules(r);
 	for (size_t i = 0; r->pipeline && i < r->outputs.n_sinks; i++) {
 		sink_set_patient(r->outputs.sinks[i]);
 		pipeline_add_sink(r->pipeline, r->outputs.sinks[i]);
 	}
-	return r->pipeline ? 0 : -ENOMEM;
+	return r->pipeline ? err : -ENOMEM;
 }
 
 static void take_counts(const struct replay *r, struct self_counts *counts)

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import signal
 import subprocess
 
 import lib
@@ -195,6 +196,25 @@ def test_sampler_of_the_environment(t):
     zerospan.stop()
     equal({(trace_id, threshold(spans[0])) for trace_id, spans in by_trace(receiver.spans()).items()},
           {(ids[2], 1 << 55), (ids[3], 1 << 55), ("b" * 18 + "0" * 14, 0)}, "what arrived")
+
+
+def test_file_is_read_again(t):
+    """SIGHUP: other rules hold from the next trace on."""
+    receiver, shop = Receiver(t), Shop(t)
+    config = t.write("c.yaml", "sampling: {default: 0}")
+    zerospan = observe(t, receiver, "--config", config, "--pid", shop.pid)
+    client = shop.client()
+    for i, text in enumerate([None, "sampling: {default: 1}", "routes: []", "sampling: {default: 0}"]):
+        if text:
+            t.write("c.yaml", text)
+            zerospan.signal(signal.SIGHUP)
+            wait_for(lambda i=i: zerospan.err.count("is read again") == i, "the file to be read again")
+        client.get(f"/number/{i}x")
+        wait_for(lambda i=i: zerospan.metrics().sum(REQUESTS) == i + 1, "the request in /metrics")
+        wait_stable(lambda: zerospan.metrics().sum("zerospan_traces_total"), "its trace")
+    zerospan.stop()
+    equal([(s.get("url.path"), s.trace_state) for s in receiver.spans()], [("/number/1x", "ot=th:0"), ("/number/2x", "")],
+          "what arrived, and its tracestate")
 
 
 def traceparent(trace_id, sampled):

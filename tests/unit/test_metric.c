@@ -294,7 +294,7 @@ static void test_deferred_exemplars(void **state)
 	struct metric_snapshot *s;
 
 	(void)state;
-	metrics_defer_exemplars(metrics);
+	metrics_defer_exemplars(metrics, true);
 	metric_record_together(values, 2, NULL, a, 1, span);
 	s = metrics_snapshot(metrics);
 	assert_false(s->families[0].points[0].exemplars[1].present);
@@ -334,7 +334,7 @@ static void test_deferred_filter(void **state)
 		    .instrument = metrics_add(metrics, &duration), .value = 0.05};
 		bool there[2];
 
-		metrics_defer_exemplars(metrics);
+		metrics_defer_exemplars(metrics, true);
 		metrics_set_exemplar_filter(metrics, rows[i].filter);
 		for (int k = 0; k < 2; k++) {
 			struct metric_snapshot *s;
@@ -364,6 +364,8 @@ static void test_offer_without_deferring(void **state)
 	struct metric_snapshot *s;
 
 	(void)state;
+	metrics_defer_exemplars(metrics, true);
+	metrics_defer_exemplars(metrics, false);
 	metric_record_together(&value, 1, NULL, NULL, 0, NULL);
 	metric_offer_together(&value, 1, NULL, NULL, 0, span);
 	s = metrics_snapshot(metrics);

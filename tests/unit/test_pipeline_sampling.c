@@ -145,6 +145,35 @@ static void rate(void **state)
 	world_free(w);
 }
 
+/* It can be turned on, changed and turned off while traces come; exemplars are of what went out all the time. */
+static void other_settings_meanwhile(void **state)
+{
+	const struct sampling_policy none = {
+	    .on = true, .errors = OT_NEVER, .client_errors = OT_NEVER, .otherwise = OT_NEVER};
+	const struct sampling_policy all = {
+	    .on = true, .errors = OT_NEVER, .client_errors = OT_NEVER};
+	const struct sampling_policy *const settings[] = {NULL, &none, &all, NULL};
+	struct world *w = world_sampled(7, NULL);
+	struct pipeline_stats stats;
+
+	(void)state;
+	for (uint64_t i = 0; i < 4; i++) {
+		assert_int_equal(pipeline_set_sampling(w->pipeline, settings[i]), 0);
+		checkout(w, 1 + 10 * i);
+		pipeline_tick(w->pipeline, w->feed.now_ns + NS_PER_S);
+	}
+	pipeline_stats(w->pipeline, &stats);
+	assert_true(stats.sampled);
+	assert_int_equal(sampler_stats_traces(&stats.sampling), 2);
+	world_end(w);
+	assert_int_equal(w->kept.n, 3);
+	assert_int_equal(w->kept.traces[0]->spans[0]->trace_state.len, 0);
+	assert_true(sv_eq(w->kept.traces[1]->spans[0]->trace_state, SV("ot=th:0")));
+	assert_int_equal(w->kept.traces[2]->spans[0]->trace_state.len, 0);
+	assert_true(expect_exemplars_of_kept(w) > 0);
+	world_free(w);
+}
+
 #define HEADED(flags)                                                                     \
 	"GET /a HTTP/1.1\r\nHost: h\r\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-" \
 	"b7ad6b7169203331-" flags "\r\n\r\n"
@@ -216,6 +245,7 @@ int main(void)
 	    cmocka_unit_test(ratio),
 	    cmocka_unit_test(nothing_kept),
 	    cmocka_unit_test(rate),
+	    cmocka_unit_test(other_settings_meanwhile),
 	    cmocka_unit_test(parent),
 	    cmocka_unit_test(long_trace),
 	};

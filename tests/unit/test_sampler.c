@@ -395,6 +395,29 @@ static void rate_is_claimed(void **state)
 	lab_free(lab);
 }
 
+/* Another policy holds from the next trace on; what waited is kept by the one before. */
+static void another_policy(void **state)
+{
+	const struct sampling_policy before = {.on = true,
+	    .errors = OT_NEVER,
+	    .client_errors = OT_NEVER,
+	    .otherwise = 0,
+	    .other_rate = 5};
+	const struct sampling_policy after = ERRORS_ONLY;
+	struct lab *lab = lab_new(&before);
+
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		take_any(lab, &(struct trace_model){.service = lab->shop});
+	sampler_set_policy(lab->sampler, &after);
+	assert_int_equal(lab->n, 5);
+	take_any(lab, &(struct trace_model){.service = lab->shop});
+	assert_int_equal(lab->n, 5);
+	take_any(lab, &(struct trace_model){.service = lab->shop, .failed = true});
+	assert_int_equal(lab->n, 6);
+	lab_free(lab);
+}
+
 static void more_routes_than_are_remembered(void **state)
 {
 	const struct sampling_policy policy = {.on = true,
@@ -429,6 +452,7 @@ int main(void)
 	    cmocka_unit_test(one_in_a_hundred),
 	    cmocka_unit_test(rates_by_route),
 	    cmocka_unit_test(rate_is_claimed),
+	    cmocka_unit_test(another_policy),
 	    cmocka_unit_test(more_routes_than_are_remembered),
 	};
 

@@ -46,6 +46,8 @@ struct metric_desc {
 	const char *(*part_name)(size_t part);
 	size_t n_parts;   /* 0: it is not divided */
 	double part_unit; /* what parts are counted in, as a value */
+	size_t max_sets;  /* 0: METRIC_MAX_SETS */
+	bool plain_name;  /* the name is complete: Prometheus appends no unit to it */
 };
 
 struct metrics;    /* the registry */
@@ -59,9 +61,9 @@ void metrics_set_exemplar_filter(struct metrics *metrics, enum metric_exemplar_f
 
 /*
  * From now on recording makes no exemplars of sampled spans: whether those are is not known yet then. metric_offer_together()
- * does, once it is. The filter ALWAYS_ON, which does not ask, makes them as ever.
+ * does, once it is. The filter ALWAYS_ON, which does not ask, makes them as ever. Not deferred: as it is without.
  */
-void metrics_defer_exemplars(struct metrics *metrics);
+void metrics_defer_exemplars(struct metrics *metrics, bool deferred);
 
 /* Keep histograms in exponential form as well. Before the first record. */
 void metrics_keep_exponential(struct metrics *metrics);
@@ -71,6 +73,9 @@ void metrics_keep_exponential(struct metrics *metrics);
  * is returned as it is: zerospan and observed processes share some. By one thread. NULL without memory.
  */
 struct instrument *metrics_add(struct metrics *metrics, const struct metric_desc *desc);
+
+/* The name of an instrument that reads like this one where "." and "_" are the same; NULL: there is none. By the thread that adds. */
+const char *metrics_find_alike(const struct metrics *metrics, const char *name);
 
 /*
  * Record one value for (service, attrs). service may be NULL (zerospan's own metrics); otherwise

@@ -121,7 +121,7 @@ static struct metric_key *key_new(struct service *service, const struct attr *at
 
 /* --- sets ------------------------------------------------------------------------------------ */
 
-static void set_free(struct metric_set *set)
+void metric_set_free(struct metric_set *set)
 {
 	list_remove(&set->link);
 	metric_key_unref(set->key);
@@ -195,7 +195,7 @@ static struct metric_set *add_set(
 	struct metric_set *set = set_new(instrument, key, start_of(span));
 
 	if (set && hmap_add(&instrument->sets, hash, &set->node)) {
-		set_free(set);
+		metric_set_free(set);
 		return NULL;
 	}
 	instrument->recent = set;
@@ -230,7 +230,7 @@ static struct metric_set *find_or_add(struct instrument *instrument, struct serv
 	set = find(instrument, service, attrs, n, hash);
 	if (set)
 		return set;
-	if (instrument->sets.count >= METRIC_MAX_SETS)
+	if (instrument->sets.count >= instrument->desc.max_sets)
 		return overflow_set(instrument, start_of(span));
 	return add_set(instrument, key_new(service, attrs, n), hash, span);
 }
@@ -291,12 +291,24 @@ static void set_exemplar(
 	    .span_id = span->span_id};
 }
 
+/*
+ * Amounts of money have to add up: what a sum in doubles leaves out is added up beside it (Neumaier, 1974). The sum of a set is value + rest.
+ */
+static void sum_add(struct metric_set *set, double value)
+{
+	double sum = set->value + value;
+
+	set->rest +=
+	    fabs(set->value) >= fabs(value) ? set->value - sum + value : value - sum + set->value;
+	set->value = sum;
+}
+
 static void histogram_add(const struct instrument *instrument, struct metric_set *set, double value,
     const struct span *span)
 {
 	size_t i = bucket_of(&instrument->desc, value);
 
-	set->value += value;
+	sum_add(set, value);
 	set->count++;
 	set->buckets[i]++;
 	if (value < set->min)
@@ -325,7 +337,7 @@ static void add(const struct instrument *instrument, struct metric_set *set,
 	else if (instrument->desc.type == METRIC_GAUGE)
 		set->value = value->value;
 	else if (!instrument->desc.n_parts)
-		set->value += value->value;
+		sum_add(set, value->value);
 	else
 		for (size_t i = 0; i < instrument->desc.n_parts; i++)
 			set->parts[i] += value->parts[i];
@@ -397,7 +409,7 @@ static void offer_all(const struct metric_value *values, size_t n, const struct 
 	struct instrument *instrument = values[0].instrument;
 	struct metric_set *first =
 	    find(instrument, service, attrs, n_attrs, set_hash(service, attrs, n_attrs));
-	bool overflow = !first && instrument->sets.count >= METRIC_MAX_SETS;
+	bool overflow = !first && instrument->sets.count >= instrument->desc.max_sets;
 
 	if (!first && !overflow)
 		return;
@@ -431,9 +443,10 @@ void metric_set_of(struct instrument *instrument, struct service *service, const
 	pthread_mutex_lock(&metrics->lock);
 	instrument->observed = true;
 	set = find_or_add(instrument, service, attrs, n_attrs, NULL);
-	if (set)
+	if (set) {
 		set->value = value;
-	else
+		set->rest = 0;
+	} else
 		metrics->lost_records++;
 	pthread_mutex_unlock(&metrics->lock);
 }
@@ -454,7 +467,7 @@ static void forget_in(struct instrument *instrument, const struct service *servi
 		hmap_remove(&instrument->sets, &set->node);
 		if (instrument->recent == set)
 			instrument->recent = NULL;
-		set_free(set);
+		metric_set_free(set);
 	}
 }
 
@@ -466,102 +479,4 @@ void metrics_forget_service(struct metrics *metrics, const struct service *servi
 	list_for_each (link, &metrics->instruments)
 		forget_in(container_of(link, struct instrument, link), service);
 	pthread_mutex_unlock(&metrics->lock);
-}
-
-/* --- life cycle ------------------------------------------------------------------------------ */
-
-struct metrics *metrics_new(void)
-{
-	struct metrics *metrics = calloc(1, sizeof(*metrics));
-
-	if (!metrics)
-		return NULL;
-	pthread_mutex_init(&metrics->lock, NULL);
-	list_init(&metrics->instruments);
-	return metrics;
-}
-
-/* Under the lock: what can be done of the filter when a value is recorded. */
-static void choose_at_record(struct metrics *metrics)
-{
-	metrics->at_record = metrics->filter;
-	if (metrics->deferred && metrics->filter == METRIC_EXEMPLAR_TRACE_BASED)
-		metrics->at_record = METRIC_EXEMPLAR_ALWAYS_OFF;
-}
-
-void metrics_set_exemplar_filter(struct metrics *metrics, enum metric_exemplar_filter filter)
-{
-	pthread_mutex_lock(&metrics->lock);
-	metrics->filter = filter;
-	choose_at_record(metrics);
-	pthread_mutex_unlock(&metrics->lock);
-}
-
-void metrics_defer_exemplars(struct metrics *metrics)
-{
-	pthread_mutex_lock(&metrics->lock);
-	metrics->deferred = true;
-	choose_at_record(metrics);
-	pthread_mutex_unlock(&metrics->lock);
-}
-
-void metrics_keep_exponential(struct metrics *metrics)
-{
-	pthread_mutex_lock(&metrics->lock);
-	metrics->keep_exponential = true;
-	pthread_mutex_unlock(&metrics->lock);
-}
-
-static struct instrument *instrument_find(struct metrics *metrics, const char *name)
-{
-	struct instrument *found = NULL;
-
-	pthread_mutex_lock(&metrics->lock);
-	list_for_each (link, &metrics->instruments) {
-		struct instrument *instrument = container_of(link, struct instrument, link);
-
-		if (strcmp(instrument->desc.name, name) == 0)
-			found = instrument;
-	}
-	pthread_mutex_unlock(&metrics->lock);
-	return found;
-}
-
-struct instrument *metrics_add(struct metrics *metrics, const struct metric_desc *desc)
-{
-	struct instrument *instrument = instrument_find(metrics, desc->name);
-
-	if (instrument)
-		return instrument;
-	instrument = calloc(1, sizeof(*instrument));
-	if (!instrument)
-		return NULL;
-	instrument->metrics = metrics;
-	instrument->desc = *desc;
-	hmap_init(&instrument->sets);
-	list_init(&instrument->order);
-	pthread_mutex_lock(&metrics->lock);
-	list_add_tail(&metrics->instruments, &instrument->link);
-	metrics->n_instruments++;
-	pthread_mutex_unlock(&metrics->lock);
-	return instrument;
-}
-
-static void instrument_free(struct instrument *instrument)
-{
-	list_for_each (link, &instrument->order)
-		set_free(container_of(link, struct metric_set, link));
-	hmap_release(&instrument->sets);
-	list_remove(&instrument->link);
-	free(instrument);
-}
-
-void metrics_free(struct metrics *metrics)
-{
-	if (!metrics)
-		return;
-	list_for_each (link, &metrics->instruments)
-		instrument_free(container_of(link, struct instrument, link));
-	pthread_mutex_destroy(&metrics->lock);
-	free(metrics);
 }

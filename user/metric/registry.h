@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inside of the metric registry, shared by registry.c (writing) and snapshot.c (reading) only.
+ * Inside of the metric registry, shared by metrics.c (life), registry.c (writing) and snapshot.c (reading) only.
  *
  *	metrics ── instrument ── metric_set ── metric_key
  *	            (hash map)     numbers       service, attributes: immutable, counted
@@ -30,6 +30,7 @@ struct metric_set {
 	struct list link; /* in instrument.order */
 	struct metric_key *key;
 	double value;                           /* counter, gauge, up-down; histogram: sum */
+	double rest;                            /* of the sum, what value is too coarse for */
 	uint64_t start_ns;                      /* monotonic: see struct metric_point */
 	uint64_t count;                         /* histogram */
 	double min, max;                        /* histogram */
@@ -60,6 +61,9 @@ struct metrics {
 	bool keep_exponential;
 	uint64_t lost_records;
 };
+
+/* Takes it out of its instrument's order; it is in no table any more. */
+void metric_set_free(struct metric_set *set);
 
 struct metric_key *metric_key_ref(struct metric_key *key);
 void metric_key_unref(struct metric_key *key);

@@ -208,6 +208,16 @@ struct sampler *sampler_new(const struct sampler_options *options)
 	return sampler;
 }
 
+void sampler_set_policy(struct sampler *sampler, const struct sampling_policy *policy)
+{
+	uint64_t forgotten = sampler->routes.forgotten;
+
+	route_memory_release(&sampler->routes);
+	sampler->options.policy = policy;
+	route_memory_init(&sampler->routes, policy, &sampler->windows);
+	sampler->routes.forgotten = forgotten;
+}
+
 void sampler_free(struct sampler *sampler)
 {
 	if (!sampler)

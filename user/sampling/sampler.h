@@ -42,6 +42,9 @@ struct sampler;
 
 struct sampler *sampler_new(const struct sampler_options *options); /* NULL: no memory */
 
+/* Another policy, borrowed: what waits for the end of its second goes on, routes are learnt anew. */
+void sampler_set_policy(struct sampler *sampler, const struct sampling_policy *policy);
+
 /* After sampler_tick(UINT64_MAX): nothing is kept any more. NULL is fine. */
 void sampler_free(struct sampler *sampler);
 
