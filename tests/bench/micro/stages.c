@@ -184,8 +184,9 @@ static struct stage_run *open_spans(const char *recording)
 
 /* --- assembler ----------------------------------------------------------------------------------- */
 
-static void count_span(void *ctx, const struct span *span)
+static void count_span(void *ctx, struct span *span, const struct exchange *exchange)
 {
+	(void)exchange;
 	(void)span;
 	((struct stage_run *)ctx)->spans++;
 }
