@@ -76,6 +76,49 @@ static void which_command(void **state)
 	config_release(&config);
 }
 
+static const char *sampler_off(const char *name)
+{
+	return strcmp(name, "OTEL_TRACES_SAMPLER") == 0 ? "always_off" : NULL;
+}
+
+static int ready(void *ctx, const struct config *next, struct buf *message)
+{
+	(void)next;
+	(void)message;
+	return *(const int *)ctx;
+}
+
+/* The file again: what it says now, the environment before it; nothing of a file that is refused. */
+static void read_again(void **state)
+{
+	static const char again[] = "sampling: {default: 0.25, errors: 1, rate: {GET /b: 2/s}}";
+	struct config config;
+	struct buf message;
+	int refusal = 0;
+
+	(void)state;
+	buf_init(&message);
+	take(&config, "sampling: {default: 0.5, rate: {GET /: 1/s}}", NULL);
+	write_file(again, strlen(again));
+	assert_int_equal(config_reload(&config, path, ready, &refusal, &message), 0);
+	assert_true(config.sampling.otherwise == OT_NEVER / 4 * 3);
+	assert_true(sv_eq(config.sampling.rates[0].route, SV("GET /b")));
+	config.sampling_env = sampler_off;
+	assert_int_equal(config_reload(&config, path, ready, &refusal, &message), 0);
+	assert_true(config.sampling.otherwise == OT_NEVER);
+	assert_true(config.sampling.errors == 0);
+	config.sampling_env = NULL;
+	refusal = -EINVAL;
+	assert_int_equal(config_reload(&config, path, ready, &refusal, &message), -EINVAL);
+	assert_true(config.sampling.otherwise == OT_NEVER);
+	write_file("routes: []", 10);
+	refusal = 0;
+	assert_int_equal(config_reload(&config, path, ready, &refusal, &message), 0);
+	assert_false(config.sampling.on);
+	config_release(&config);
+	buf_release(&message);
+}
+
 static void wrong_parts(void **state)
 {
 	static const char *const texts[] = {
@@ -178,6 +221,7 @@ int main(void)
 	    cmocka_unit_test(all_keys),
 	    cmocka_unit_test(what_is_left_out),
 	    cmocka_unit_test(which_command),
+	    cmocka_unit_test(read_again),
 	    cmocka_unit_test(wrong_parts),
 	    cmocka_unit_test(wrong_times),
 	    cmocka_unit_test(wrong_rates),
