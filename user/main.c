@@ -74,6 +74,7 @@ static int run_command(const struct options *options)
 		return check_main(options);
 	config_init(&config);
 	config.states = ledger_state_names;
+	config.sampling_env = options->command == COMMAND_RUN ? env : NULL;
 	if (configure(&config, options)) {
 		if (options->command == COMMAND_CONFIG)
 			status = show_config(&config, options->config);

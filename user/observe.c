@@ -159,6 +159,7 @@ static int open_pipeline(struct observation *o, struct buf *message)
 	options.payloads = o->options->record_payloads;
 	options.slow_us = slow_us(o->options);
 	options.span_metrics = o->options->span_metrics;
+	options.sampling = config_sampling(o->config, o->options);
 	if (attr_limits_span_may_pass(&o->outputs.limits))
 		options.limits = &o->outputs.limits;
 	o->pipeline = pipeline_new(&options);
@@ -432,6 +433,8 @@ static void reload(struct observation *o)
 	}
 	buf_init(&text);
 	err = config_reload(o->config, path, on_reload, o, &text);
+	if (!err && pipeline_set_sampling(o->pipeline, config_sampling(o->config, o->options)))
+		log_warn("sampling: no memory, every trace is kept");
 	if (err) {
 		log_warn("'%s' is not taken, all stays as it was: %s", path,
 		    text.len ? text.data : strerror(-err));

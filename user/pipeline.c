@@ -35,6 +35,8 @@ struct pipeline {
 	struct exchanges *exchanges;
 	struct conn_table *conns;
 	struct assembler *assembler;
+	struct sampler *sampler; /* NULL: there never was one */
+	bool sampled;            /* it decides; else every trace is published */
 	struct databases databases;
 	struct list ended;
 	uint64_t now_ns; /* latest time of an event or a tick */
@@ -63,16 +65,36 @@ static void on_span(void *ctx, struct span *span, const struct exchange *exchang
 		span_metrics_span(&p->span_metrics, span);
 }
 
+static void publish(struct pipeline *p, struct trace *trace)
+{
+	if (p->options.limits)
+		attr_limits_trace(p->options.limits, trace);
+	for (size_t i = 0; i < p->n_sinks; i++)
+		sink_publish(p->sinks[i], trace);
+}
+
+/* Exemplars name only traces that somebody can look at. */
+static void on_kept(void *ctx, struct trace *trace)
+{
+	struct pipeline *p = ctx;
+
+	for (size_t i = 0; i < trace->n_spans; i++)
+		operation_metrics_offer(&p->operations, trace->spans[i]);
+	if (p->options.span_metrics)
+		span_metrics_offer(&p->span_metrics, trace);
+	publish(p, trace);
+}
+
 static void on_trace(void *ctx, struct trace *trace)
 {
 	struct pipeline *p = ctx;
 
 	if (p->options.span_metrics)
 		span_metrics_trace(&p->span_metrics, trace);
-	if (p->options.limits)
-		attr_limits_trace(p->options.limits, trace);
-	for (size_t i = 0; i < p->n_sinks; i++)
-		sink_publish(p->sinks[i], trace);
+	if (p->sampled)
+		sampler_take(p->sampler, trace, p->now_ns);
+	else
+		publish(p, trace);
 }
 
 /* --- database paths ------------------------------------------------------------------------------ */
@@ -111,6 +133,21 @@ static void ended_free(struct ended_process *ended)
 	free(ended);
 }
 
+int pipeline_set_sampling(struct pipeline *p, const struct sampling_policy *policy)
+{
+	const struct sampler_options options = {.policy = policy, .keep = on_kept, .ctx = p};
+
+	if (p->sampler && policy)
+		sampler_set_policy(p->sampler, policy);
+	else if (p->sampler)
+		sampler_tick(p->sampler, UINT64_MAX);
+	else if (policy)
+		p->sampler = sampler_new(&options);
+	p->sampled = p->sampler && policy;
+	metrics_defer_exemplars(p->options.metrics, p->sampled);
+	return policy && !p->sampled ? -ENOMEM : 0;
+}
+
 struct pipeline *pipeline_new(const struct pipeline_options *options)
 {
 	struct pipeline *p = calloc(1, sizeof(*p));
@@ -140,6 +177,7 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
 	if ((options->journal && !options->payloads && !p->hidden) || !p->services ||
 	    !p->assembler || !p->exchanges || !p->conns || !p->rules ||
 	    operation_metrics_init(&p->operations, options->metrics) ||
+	    pipeline_set_sampling(p, options->sampling) ||
 	    (options->span_metrics && span_metrics_init(&p->span_metrics, options->metrics))) {
 		pipeline_free(p, 0);
 		return NULL;
@@ -159,6 +197,8 @@ static void end_all(struct pipeline *p, uint64_t time_ns)
 		conn_table_close_all(p->conns, time_ns);
 	if (p->assembler)
 		assembler_tick(p->assembler, UINT64_MAX);
+	if (p->sampler)
+		sampler_tick(p->sampler, UINT64_MAX);
 }
 
 void pipeline_end(struct pipeline *p, uint64_t time_ns)
@@ -177,6 +217,7 @@ void pipeline_free(struct pipeline *p, uint64_t time_ns)
 	rule_metrics_free(p->rules);
 	free(p->hidden);
 	assembler_free(p->assembler);
+	sampler_free(p->sampler);
 	databases_release(&p->databases);
 	list_for_each (at, &p->ended) {
 		ended_free(container_of(at, struct ended_process, link));
@@ -340,6 +381,8 @@ void pipeline_tick(struct pipeline *p, uint64_t now_ns)
 	journal_tick(p->options.journal, now_ns);
 	time_passes(p, now_ns);
 	assembler_tick(p->assembler, now_ns);
+	if (p->sampler)
+		sampler_tick(p->sampler, now_ns);
 	list_for_each (at, &p->ended) {
 		struct ended_process *ended = container_of(at, struct ended_process, link);
 
@@ -383,5 +426,9 @@ void pipeline_stats(const struct pipeline *p, struct pipeline_stats *ret_stats)
 	conn_table_stats(p->conns, &ret_stats->conns);
 	exchanges_stats(p->exchanges, &ret_stats->exchanges);
 	assembler_stats(p->assembler, &ret_stats->assembler);
+	ret_stats->sampling = (struct sampler_stats){0};
+	ret_stats->sampled = p->sampler != NULL;
+	if (p->sampler)
+		sampler_stats(p->sampler, &ret_stats->sampling);
 	ret_stats->events = p->events;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The stages from event to sinks, put together: connections, exchanges, traces, metrics. No privileges,
+ * The stages from event to sinks, put together: connections, exchanges, traces, metrics, sampling. No privileges,
  * no kernel, no threads of its own: what feeds it events may as well be a test. Facts that only a live
  * process can tell come in from outside, so that they can be recorded with the events.
  */
@@ -18,6 +18,8 @@
 #include "ingest/decode.h"
 #include "metric/metric.h"
 #include "proto/http_naming.h"
+#include "proto/sampling_policy.h"
+#include "sampling/sampler.h"
 #include "span/exchange.h"
 #include "span/service.h"
 #include "trace/assembler.h"
@@ -32,16 +34,19 @@ struct pipeline_options {
 	void *ctx;
 	uint32_t
 	    slow_us; /* spans that last longer are given their neighbours, if there is a sink; 0: none is */
-	bool span_metrics;                  /* feed span_metrics.h, too */
-	const struct signal_limits *limits; /* of attributes; borrowed; NULL: none */
-	struct journal *journal;            /* is told every input; borrowed; NULL: none */
-	bool payloads;                      /* with what is secret, and with bodies */
+	bool span_metrics;                      /* feed span_metrics.h, too */
+	const struct signal_limits *limits;     /* of attributes; borrowed; NULL: none */
+	struct journal *journal;                /* is told every input; borrowed; NULL: none */
+	bool payloads;                          /* with what is secret, and with bodies */
+	const struct sampling_policy *sampling; /* as pipeline_set_sampling() has it */
 };
 
 struct pipeline_stats {
 	struct conn_stats conns;
 	struct exchange_stats exchanges;
 	struct assembler_stats assembler;
+	struct sampler_stats sampling;
+	bool sampled; /* the sinks were given what sampling keeps, not every trace */
 	uint64_t events;
 };
 
@@ -60,6 +65,12 @@ void pipeline_free(struct pipeline *pipeline, uint64_t time_ns);
 
 /* Publish traces to this sink from now on; borrowed. -E2BIG beyond PIPELINE_MAX_SINKS. */
 int pipeline_add_sink(struct pipeline *pipeline, struct sink *sink);
+
+/*
+ * Which traces the sinks are given from now on; metrics count all. Borrowed; NULL: every one. 0, or -ENOMEM: then they are
+ * given every one.
+ */
+int pipeline_set_sampling(struct pipeline *pipeline, const struct sampling_policy *policy);
 
 /*
  * Requests that begin from now on, and statements that end, are for these rules; NULL: none. Takes its own reference. Returns 0; -EEXIST or

@@ -100,6 +100,7 @@ static int open_pipeline(struct replay *r)
 	struct pipeline_options options = {
 	    .metrics = r->metrics,
 	    .naming = &r->config->naming,
+	    .sampling = config_sampling(r->config, r->options),
 	    .database_path = player_database_path,
 	    .ctx = &r->player,
 	};

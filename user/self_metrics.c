@@ -32,6 +32,8 @@ enum self_metric {
 	SELF_SQLITE_HITS,
 	SELF_SQLITE_COST,
 	SELF_STACKS,
+	SELF_SAMPLING,
+	SELF_SAMPLING_FORGOTTEN,
 	SELF_CPU,
 	SELF_RSS,
 	SELF_N,
@@ -55,7 +57,8 @@ static const struct metric_desc descs[SELF_N] = {
 	"Bytes on followed connections that no probe saw.", METRIC_COUNTER),
     [SELF_SPANS] = METRIC(
 	"zerospan.spans", "{span}", "Spans built, by what their parent rests on.", METRIC_COUNTER),
-    [SELF_TRACES] = METRIC("zerospan.traces", "{trace}", "Local traces published.", METRIC_COUNTER),
+    [SELF_TRACES] = METRIC("zerospan.traces", "{trace}",
+	"Local traces that are complete, before sampling.", METRIC_COUNTER),
     [SELF_OPEN] =
 	METRIC("zerospan.requests.open", "{request}", "Exchanges in flight.", METRIC_GAUGE),
     [SELF_SYNC_LOSSES] =
@@ -88,6 +91,12 @@ static const struct metric_desc descs[SELF_N] = {
 	METRIC_COUNTER),
     [SELF_STACKS] = METRIC("zerospan.stacks", "{stack}",
 	"Stacks of threads of slow requests, by outcome.", METRIC_COUNTER),
+    [SELF_SAMPLING] = METRIC("zerospan.sampling.traces", "{trace}",
+	"Local traces that were kept for the destinations of traces or dropped, by the reason.",
+	METRIC_COUNTER),
+    [SELF_SAMPLING_FORGOTTEN] = METRIC("zerospan.sampling.forgotten", "{item}",
+	"Routes, and traces that come in parts, that sampling forgot because there were too many.",
+	METRIC_COUNTER),
     /* OpenTelemetry's names for what every SDK says of itself. */
     [SELF_CPU] = METRIC("process.cpu.time", "s",
 	"Total CPU seconds broken down by different CPU modes; zerospan's own: of both.",
@@ -282,6 +291,31 @@ static void update_sqlite(const struct self_metrics *self, const struct sqlite_b
 	set(self, SELF_SQLITE_COST, (double)budget->cost_ns / 1e9);
 }
 
+static void update_sampling(const struct self_metrics *self, const struct sampler_stats *sampling)
+{
+	const struct {
+		const char *decision;
+		const uint64_t *of;
+	} rows[] = {{"kept", sampling->kept}, {"dropped", sampling->dropped}};
+	struct attr attrs[2] = {
+	    {.key = "decision", .type = ATTR_STRING},
+	    {.key = "reason", .type = ATTR_STRING},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		attrs[0].string = sv_cstr(rows[i].decision);
+		for (int reason = 0; reason < SAMPLING_REASONS; reason++) {
+			attrs[1].string =
+			    sv_cstr(sampling_reason_name((enum sampling_reason)reason));
+			if (rows[i].of[reason])
+				metric_set(
+				    self->of[SELF_SAMPLING], attrs, 2, (double)rows[i].of[reason]);
+		}
+	}
+	set_labelled(self, SELF_SAMPLING_FORGOTTEN, "kind", "route", sampling->routes_forgotten);
+	set_labelled(self, SELF_SAMPLING_FORGOTTEN, "kind", "trace", sampling->parts_forgotten);
+}
+
 void self_metrics_tier(
     struct self_metrics *self, struct service *service, enum zsp_sqlite_detail detail)
 {
@@ -311,6 +345,8 @@ void self_metrics_update(struct self_metrics *self, const struct self_counts *co
 	update_untraced(self, &counts->sqlite.untraced);
 	set(self, SELF_UNRECORDED, (double)counts->unrecorded);
 	update_sqlite(self, &counts->sqlite.budget);
+	if (counts->pipeline.sampled)
+		update_sampling(self, &counts->pipeline.sampling);
 	set(self, SELF_SQLITE_UNTIMED, (double)counts->pipeline.assembler.untimed);
 	set(self, SELF_CPU, (double)counts->cpu_ns / 1e9);
 	set(self, SELF_RSS, (double)counts->rss_bytes);

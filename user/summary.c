@@ -20,6 +20,28 @@ static void print_tiers(const struct sqlite_budget_stats *budget, uint64_t untim
 	    (double)budget->unobserved_ns / (double)NS_PER_S);
 }
 
+/* What the destinations of traces were not given; nothing when they got all. */
+static void print_sampling(const struct sampler_stats *sampling)
+{
+	uint64_t traces = sampler_stats_traces(sampling), kept = sampler_stats_kept(sampling);
+	struct buf reasons;
+
+	if (kept == traces)
+		return;
+	buf_init(&reasons);
+	for (int i = 0; i < SAMPLING_REASONS; i++)
+		if (sampling->kept[i])
+			buf_printf(&reasons, "%s%llu %s", reasons.len ? ", " : ": ",
+			    (unsigned long long)sampling->kept[i],
+			    sampling_reason_name((enum sampling_reason)i));
+	if (sampling->dropped[SAMPLING_RATE])
+		buf_printf(&reasons, "; %llu dropped to keep the rate",
+		    (unsigned long long)sampling->dropped[SAMPLING_RATE]);
+	log_info("sampling: %llu of %llu traces kept%s", (unsigned long long)kept,
+	    (unsigned long long)traces, reasons.data ? reasons.data : "");
+	buf_release(&reasons);
+}
+
 void summary_print(const struct self_counts *counts, size_t processes, uint64_t elapsed_ns)
 {
 	const struct assembler_stats *spans = &counts->pipeline.assembler;
@@ -35,6 +57,7 @@ void summary_print(const struct self_counts *counts, size_t processes, uint64_t 
 	    (unsigned long long)spans->by_basis[PARENT_BASIS_SOCKET],
 	    (unsigned long long)spans->by_basis[PARENT_BASIS_THREAD],
 	    (unsigned long long)spans->by_basis[PARENT_BASIS_NONE]);
+	print_sampling(&counts->pipeline.sampling);
 	buf_init(&causes);
 	self_counts_describe_losses(counts, &causes);
 	log_info("proof: %llu events, %llu lost%s%s%s; %.4g %% of %llu HTTP bytes seen",

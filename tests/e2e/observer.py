@@ -8,6 +8,7 @@ import urllib.request
 import lib
 from lib import Failure, check, wait_for
 
+OPENMETRICS = "application/openmetrics-text"
 KINDS = {1: "INTERNAL", 2: "SERVER", 3: "CLIENT"}
 STATUSES = {0: "UNSET", 1: "OK", 2: "ERROR"}
 
@@ -212,6 +213,13 @@ class Zerospan(lib.Process):
 
     def metrics_text(self, seconds=3.0):
         with urllib.request.urlopen(self.metrics_url, timeout=seconds) as answer:
+            return answer.read().decode()
+
+    def openmetrics_text(self):
+        """The same with exemplars."""
+        request = urllib.request.Request(self.metrics_url, headers={"Accept": OPENMETRICS + ";version=1.0.0"})
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            check(answer.headers["Content-Type"].startswith(OPENMETRICS), answer.headers["Content-Type"])
             return answer.read().decode()
 
     def metrics(self):

@@ -14,7 +14,6 @@ from lib import Failure, check, equal, wait_for
 from shop import Shop, order
 
 DURATION = "http_server_request_duration_seconds"
-OPENMETRICS = "application/openmetrics-text"
 CHECKOUTS = 3
 REQUESTS = 2 * CHECKOUTS  # each makes the shop call itself
 # OpenTelemetry's names end in what promtool keeps for histograms; it says so and has no other complaint.
@@ -46,13 +45,6 @@ def start(t):
     return zerospan
 
 
-def openmetrics(zerospan):
-    request = urllib.request.Request(zerospan.metrics_url, headers={"Accept": OPENMETRICS + ";version=1.0.0"})
-    with urllib.request.urlopen(request, timeout=5) as answer:
-        check(answer.headers["Content-Type"].startswith(OPENMETRICS), answer.headers["Content-Type"])
-        return answer.read().decode()
-
-
 def expect_spans(zerospan, labels):
     """Each exemplar's labels name a span that zerospan writes, now or when its trace is complete."""
     named = {(label["trace_id"], label["span_id"]) for label in labels}
@@ -72,7 +64,7 @@ def test_promtool(t):
 
 def test_strict_reader(t):
     lib.python_module("prometheus_client", "python3-prometheus-client")
-    read = subprocess.run([lib.PYTHON, "-c", READER], input=openmetrics(start(t)), text=True, capture_output=True,
+    read = subprocess.run([lib.PYTHON, "-c", READER], input=start(t).openmetrics_text(), text=True, capture_output=True,
                           check=False, timeout=20)
     equal(read.returncode, 0, f"the strict reader: {read.stderr}")
 
@@ -81,7 +73,7 @@ def test_series_families_and_exemplars(t):
     """What those readers let pass."""
     zerospan = start(t)
     equal(check_exposition(zerospan.metrics_text()), [], "exemplars in text 0.0.4, which has none")
-    exemplars = [e for e in check_exposition(openmetrics(zerospan)) if e.name == DURATION + "_bucket"]
+    exemplars = [e for e in check_exposition(zerospan.openmetrics_text()) if e.name == DURATION + "_bucket"]
     check(exemplars, "no exemplars of requests")
     expect_spans(zerospan, [exemplar.labels for exemplar in exemplars])
 

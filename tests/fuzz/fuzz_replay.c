@@ -34,6 +34,14 @@ static size_t encode(
 	return spans;
 }
 
+/* Every rule, and thresholds at which about half is kept: seeds decide whether it is used. */
+static const struct sampling_policy sampling = {.on = true,
+    .client_errors = 1ULL << 54,
+    .otherwise = 1ULL << 55,
+    .slower = {{.share = 0.5}, {.ns = NS_PER_MS, .threshold = 1ULL << 54}},
+    .n_slower = 2,
+    .other_rate = 2};
+
 static void play(struct recording *recording)
 {
 	static const struct sink_driver driver = {.name = "fuzz", .deliver = encode};
@@ -52,6 +60,7 @@ static void play(struct recording *recording)
 	if (player_start(&player) == 0) {
 		rng_seed(&options.rng, player.start.seed);
 		options.slow_us = player_slow_us(&player);
+		options.sampling = player.start.seed & 1 ? &sampling : NULL;
 		pipeline = pipeline_new(&options);
 		sink = sink_new(&driver, NULL, &queue);
 		sink_set_patient(sink);

@@ -181,6 +181,12 @@ def seeds_url():
         yield b"\1" + text
 
 
+def seeds_ot_state():
+    """Seven bytes of a threshold, then a tracestate."""
+    for item in strings("test_ot_state.c", "test_sampler.c"):
+        yield b"\x80" + bytes(6) + item
+
+
 def seeds_trace_context():
     for name in ("traceparent_vectors.tsv", "tracestate_vectors.tsv"):
         for line in read("tests", "data", name).splitlines():
@@ -342,7 +348,7 @@ def seeds_route_pattern():
 
 def seeds_config():
     yield read("deploy", "shop.yaml")
-    yield from strings("test_config.c", "test_rules_config.c")
+    yield from strings("test_config.c", "test_rules_config.c", "test_sampling_config.c")
 
 
 def seeds_json():
@@ -369,6 +375,7 @@ SEEDS = {
     "fuzz_http1_stream": seeds_stream,
     "fuzz_json": seeds_json,
     "fuzz_options": seeds_options,
+    "fuzz_ot_state": seeds_ot_state,
     "fuzz_otlp_env": seeds_otlp_env,
     "fuzz_otlp_response": seeds_otlp_response,
     "fuzz_proc": plain("test_proc.c"),

@@ -87,24 +87,30 @@ static inline void process(struct world *w, uint32_t pid, const char *name, uint
 	    0);
 }
 
-/* Without a process. slow_us: as in the options. journal: may be NULL. */
-static inline struct world *world_slow(uint64_t seed, uint32_t slow_us, struct journal *journal)
+/* Without a process. What the fixture has itself is set in the options. */
+static inline struct world *world_with(uint64_t seed, struct pipeline_options options)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct pipeline_options options = {
-	    .database_path = database_path, .ctx = w, .journal = journal, .slow_us = slow_us};
 
 	assert_non_null(w);
 	feed_init(&w->feed, take, w);
 	w->metrics = metrics_new();
 	rng_seed(&options.rng, seed);
 	options.metrics = w->metrics;
+	options.database_path = database_path;
+	options.ctx = w;
 	w->pipeline = pipeline_new(&options);
 	assert_non_null(w->pipeline);
 	w->sink = sink_new(&keep, &w->kept, &keep_options);
 	assert_non_null(w->sink);
 	assert_int_equal(pipeline_add_sink(w->pipeline, w->sink), 0);
 	return w;
+}
+
+/* slow_us: as in the options. journal: may be NULL. */
+static inline struct world *world_slow(uint64_t seed, uint32_t slow_us, struct journal *journal)
+{
+	return world_with(seed, (struct pipeline_options){.journal = journal, .slow_us = slow_us});
 }
 
 /* The same; nothing is slow. */

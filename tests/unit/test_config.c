@@ -1,78 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Configuration files and environment: what is taken, and how what is wrong is named. */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "base/pairs.h"
-#include "config/config.h"
 #include "config/document.h"
+#include "config_fixture.h"
 #include "proto/route_pattern.h"
-#include "support.h"
-
-static char path[] = "/tmp/zerospan-config-XXXXXX";
-
-static void write_file(const char *text, size_t len)
-{
-	FILE *file = fopen(path, "w");
-
-	assert_non_null(file);
-	assert_int_equal(fwrite(text, 1, len, file), len);
-	assert_int_equal(fclose(file), 0);
-}
-
-/* The file is taken; what it says, in config_describe()'s words (NULL: whatever). */
-static void take(struct config *config, const char *text, const char *words)
-{
-	struct buf message, said;
-
-	buf_init(&message);
-	buf_init(&said);
-	config_init(config);
-	write_file(text, strlen(text));
-	if (config_read_file(config, path, &message))
-		fail_msg("'%s' is refused: %s", text, message.len ? message.data : "");
-	assert_int_equal(message.len, 0);
-	config_describe(config, &said);
-	if (words)
-		assert_string_equal(said.data, words);
-	buf_release(&said);
-	buf_release(&message);
-}
-
-static void took(const char *text, const char *words)
-{
-	struct config config;
-
-	take(&config, text, words);
-	config_release(&config);
-}
-
-/* The file is refused in these words, which the file's name comes before. */
-static void refuse_bytes(const char *text, size_t len, const char *words)
-{
-	struct config config;
-	struct buf message;
-	int err;
-
-	buf_init(&message);
-	config_init(&config);
-	write_file(text, len);
-	err = config_read_file(&config, path, &message);
-	if (err != -EINVAL)
-		fail_msg("'%s' gives %d", text, err);
-	assert_int_equal(strncmp(message.data, path, strlen(path)), 0);
-	if (strcmp(message.data + strlen(path), words) != 0)
-		fail_msg("'%s': says '%s'", text, message.data);
-	config_release(&config);
-	buf_release(&message);
-}
-
-static void refuse(const char *text, const char *words)
-{
-	refuse_bytes(text, strlen(text), words);
-}
 
 /* --- routes ------------------------------------------------------------------------------------------ */
 
@@ -188,11 +119,11 @@ static void wrong_keys(void **state)
 {
 	(void)state;
 	refuse("rotues: [/]",
-	    ":1: unknown key \"rotues\", allowed: routes, resource, redaction, rules");
+	    ":1: unknown key \"rotues\", allowed: routes, resource, sampling, redaction, rules");
 	refuse("routes: [/]\nrule: []\n",
-	    ":2: unknown key \"rule\", allowed: routes, resource, redaction, rules");
+	    ":2: unknown key \"rule\", allowed: routes, resource, sampling, redaction, rules");
 	refuse("Routes: [/]",
-	    ":1: unknown key \"Routes\", allowed: routes, resource, redaction, rules");
+	    ":1: unknown key \"Routes\", allowed: routes, resource, sampling, redaction, rules");
 	refuse("routes:\n  patern: [/]",
 	    ":2: routes: unknown key \"patern\", allowed: patterns, unmatched");
 	refuse("routes: []\nroutes: []", ":2: key \"routes\" stands twice");
@@ -304,20 +235,6 @@ static void known_methods(void **state)
 	buf_release(&message);
 }
 
-static int setup(void **state)
-{
-	int fd = mkstemp(path);
-
-	(void)state;
-	return fd < 0 || close(fd) ? -1 : 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return unlink(path);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,5 +250,5 @@ int main(void)
 	    cmocka_unit_test(known_methods),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, config_setup, config_teardown);
 }

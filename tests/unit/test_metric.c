@@ -279,6 +279,102 @@ static void test_exemplar_filter(void **state)
 	assert_false(is_exemplar(METRIC_EXEMPLAR_ALWAYS_OFF, SPAN_FLAG_SAMPLED));
 }
 
+/* Exemplars that come once their span is known to be kept: only of what was counted, and what was forgotten stays so. */
+static void test_deferred_exemplars(void **state)
+{
+	const struct span_model model = {
+	    .name = "x", .id = 9, .flags = SPAN_FLAG_SAMPLED, .start_ns = 5, .end_ns = 77};
+	const struct attr a[] = {ATTR_S("kind", "read")}, unknown[] = {ATTR_S("kind", "write")};
+	struct span *span = fixture_span(&model);
+	struct metrics *metrics = metrics_new();
+	struct instrument *h = metrics_add(metrics, &duration), *c = metrics_add(metrics, &counter);
+	const struct metric_value values[] = {
+	    {.instrument = h, .value = 0.05}, {.instrument = c, .value = 1}};
+	const struct metric_value elsewhere = {.instrument = h, .value = 0.5};
+	struct metric_snapshot *s;
+
+	(void)state;
+	metrics_defer_exemplars(metrics, true);
+	metric_record_together(values, 2, NULL, a, 1, span);
+	s = metrics_snapshot(metrics);
+	assert_false(s->families[0].points[0].exemplars[1].present);
+	assert_int_equal(s->families[0].points[0].start_ns, 5);
+	metric_snapshot_free(s);
+	metric_offer_together(values, 2, NULL, unknown, 1, span);
+	metric_offer_together(&elsewhere, 1, NULL, a, 1, span); /* a bucket of nothing */
+	metric_offer_together(values, 2, NULL, a, 1, span);
+	s = metrics_snapshot(metrics);
+	assert_int_equal(s->families[0].n_points, 1);
+	assert_int_equal(s->families[0].points[0].count, 1);
+	assert_true(s->families[1].points[0].value == 1);
+	assert_true(s->families[0].points[0].exemplars[1].present);
+	assert_true(s->families[0].points[0].exemplars[1].value == 0.05);
+	assert_false(s->families[0].points[0].exemplars[2].present);
+	metric_snapshot_free(s);
+	metrics_free(metrics);
+	span_free(span);
+}
+
+/* Recorded, then offered: an exemplar once, by the filter. */
+static void test_deferred_filter(void **state)
+{
+	const struct span_model model = {
+	    .name = "x", .id = 9, .flags = SPAN_FLAG_SAMPLED, .end_ns = 7};
+	static const struct {
+		enum metric_exemplar_filter filter;
+		bool recorded, offered; /* it is there afterwards */
+	} rows[] = {{METRIC_EXEMPLAR_TRACE_BASED, false, true},
+	    {METRIC_EXEMPLAR_ALWAYS_ON, true, true}, {METRIC_EXEMPLAR_ALWAYS_OFF, false, false}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct span *span = fixture_span(&model);
+		struct metrics *metrics = metrics_new();
+		const struct metric_value value = {
+		    .instrument = metrics_add(metrics, &duration), .value = 0.05};
+		bool there[2];
+
+		metrics_defer_exemplars(metrics, true);
+		metrics_set_exemplar_filter(metrics, rows[i].filter);
+		for (int k = 0; k < 2; k++) {
+			struct metric_snapshot *s;
+
+			(k ? metric_offer_together : metric_record_together)(
+			    &value, 1, NULL, NULL, 0, span);
+			s = metrics_snapshot(metrics);
+			there[k] = s->families[0].points[0].exemplars[1].present;
+			metric_snapshot_free(s);
+		}
+		assert_int_equal(there[0], rows[i].recorded);
+		assert_int_equal(there[1], rows[i].offered);
+		metrics_free(metrics);
+		span_free(span);
+	}
+}
+
+/* Without deferring there is nothing to offer: the exemplar came with the value. */
+static void test_offer_without_deferring(void **state)
+{
+	const struct span_model model = {
+	    .name = "x", .id = 9, .flags = SPAN_FLAG_SAMPLED, .end_ns = 7};
+	struct span *span = fixture_span(&model);
+	struct metrics *metrics = metrics_new();
+	const struct metric_value value = {
+	    .instrument = metrics_add(metrics, &duration), .value = 0.05};
+	struct metric_snapshot *s;
+
+	(void)state;
+	metrics_defer_exemplars(metrics, true);
+	metrics_defer_exemplars(metrics, false);
+	metric_record_together(&value, 1, NULL, NULL, 0, NULL);
+	metric_offer_together(&value, 1, NULL, NULL, 0, span);
+	s = metrics_snapshot(metrics);
+	assert_false(s->families[0].points[0].exemplars[1].present);
+	metric_snapshot_free(s);
+	metrics_free(metrics);
+	span_free(span);
+}
+
 /* The exponential form counts the same values as the bounds; a snapshot has its own copy. */
 static void test_exponential_form(void **state)
 {
@@ -449,6 +545,9 @@ int main(void)
 	    cmocka_unit_test(test_together),
 	    cmocka_unit_test(test_times),
 	    cmocka_unit_test(test_exemplar_filter),
+	    cmocka_unit_test(test_deferred_exemplars),
+	    cmocka_unit_test(test_deferred_filter),
+	    cmocka_unit_test(test_offer_without_deferring),
 	    cmocka_unit_test(test_exponential_form),
 	    cmocka_unit_test(test_bad_values_are_lost_and_counted),
 	    cmocka_unit_test(test_overflow),

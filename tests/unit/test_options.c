@@ -101,6 +101,24 @@ static void recordings(void **state)
 	refuse("trace -p 1 --record=", "bad value '' for '--record'");
 }
 
+static void sampling(void **state)
+{
+	struct parsed p;
+
+	(void)state;
+	take(&p, "trace -p 1 --config x.yaml --sampling");
+	assert_true(p.options.sampling);
+	parsed_release(&p);
+	take(&p, "replay x --config x.yaml");
+	assert_false(p.options.sampling);
+	parsed_release(&p);
+	refuse("trace -p 1 --sampling", "'--sampling' needs '--config FILE'");
+	refuse("run -p 1 --config x --sampling", "'zerospan run' takes no option '--sampling'");
+	refuse("why -p 1 --config x --sampling", "'zerospan why' takes no option '--sampling'");
+	refuse("replay x --config x --sampling --format why-json",
+	    "'--sampling' is not for --format why-json, which looks at every trace");
+}
+
 /* As getopt has it: what stands behind the letter is the value. */
 static void values_attached_to_a_letter(void **state)
 {
@@ -503,6 +521,7 @@ int main(void)
 	    cmocka_unit_test(defaults),
 	    cmocka_unit_test(targets),
 	    cmocka_unit_test(recordings),
+	    cmocka_unit_test(sampling),
 	    cmocka_unit_test(values_attached_to_a_letter),
 	    cmocka_unit_test(as_many_targets_as_fit),
 	    cmocka_unit_test(too_many_targets_are_called_so),

@@ -8,6 +8,7 @@
  *	  unmatched: infer | unset       what has no pattern: an inferred route, or none
  *	resource:
  *	  service.name: shop             or any other attribute that all observed processes shall have
+ *	sampling: ...                    see sampling_config.h
  *	redaction, rules:                see config/rules_config.h
  */
 #include "config/config.h"
@@ -18,6 +19,8 @@
 #include "base/pairs.h"
 #include "config/document.h"
 #include "config/rules_config.h"
+#include "config/sampling_config.h"
+#include "config/sampling_env.h"
 #include "proto/route_pattern.h"
 
 static const char *const unmatched_words[] = {"infer", "unset"};
@@ -27,6 +30,7 @@ void config_init(struct config *config)
 	*config = (struct config){.methods = http_methods_default};
 	config->naming.methods = &config->methods;
 	buf_init(&config->resource);
+	sampling_config_init(&config->sampling);
 }
 
 void config_release(struct config *config)
@@ -34,6 +38,7 @@ void config_release(struct config *config)
 	route_patterns_free(config->patterns);
 	rules_unref(config->rules);
 	buf_release(&config->resource);
+	sampling_config_release(&config->sampling);
 	names_free(config->names);
 	config_init(config);
 }
@@ -128,6 +133,13 @@ static int read_resource(void *ctx, struct value value)
 	return value_pairs(value, read_attribute, ctx);
 }
 
+static int read_sampling(void *ctx, struct value value)
+{
+	struct config *config = ctx;
+
+	return sampling_config_read(&config->sampling, value);
+}
+
 /* --- rules --------------------------------------------------------------------------------------- */
 
 static int need_rules(struct config *config)
@@ -170,12 +182,14 @@ int config_read_file(struct config *config, const char *path, struct buf *messag
 	static const struct value_key first[] = {
 	    {"routes", "routes", read_routes},
 	    {"resource", "resource", read_resource},
+	    {"sampling", "sampling", read_sampling},
 	    {"redaction", "redaction", read_redaction},
 	    {"rules", "rules", pass_over},
 	};
 	static const struct value_key second[] = {
 	    {"routes", "routes", pass_over},
 	    {"resource", "resource", pass_over},
+	    {"sampling", "sampling", pass_over},
 	    {"redaction", "redaction", pass_over},
 	    {"rules", "rules", read_rules},
 	};
@@ -205,6 +219,8 @@ int config_reload(struct config *config, const char *path,
 	next.names = config->names; /* a name is the same in both */
 	err = config_read_file(&next, path, message);
 	config->names = next.names;
+	if (!err && config->sampling_env)
+		sampling_from_env(&next.sampling, config->sampling_env);
 	if (!err)
 		err = ready(ctx, &next, message);
 	if (!err) {
@@ -215,9 +231,11 @@ int config_reload(struct config *config, const char *path,
 		config->naming.unmatched_unset = next.naming.unmatched_unset;
 		config->resource = next.resource;
 		config->rules = next.rules;
+		config->sampling = next.sampling;
 		next.patterns = old.patterns;
 		next.resource = old.resource;
 		next.rules = old.rules;
+		next.sampling = old.sampling;
 	}
 	next.names = NULL;
 	config_release(&next);
@@ -230,6 +248,8 @@ int config_read_environment(struct config *config, struct buf *message)
 	struct buf why;
 	int err;
 
+	if (config->sampling_env)
+		sampling_from_env(&config->sampling, config->sampling_env);
 	if (!list || !*list) /* OpenTelemetry: empty is as if it were not there */
 		return 0;
 	buf_init(&why);
@@ -239,6 +259,14 @@ int config_read_environment(struct config *config, struct buf *message)
 		    why.data ? why.data : "bad list");
 	buf_release(&why);
 	return err ? -EINVAL : 0;
+}
+
+const struct sampling_policy *config_sampling(
+    const struct config *config, const struct options *options)
+{
+	bool wanted = options->command == COMMAND_RUN || options->sampling;
+
+	return wanted && config->sampling.on ? &config->sampling : NULL;
 }
 
 static void describe_rules(const struct rules *rules, struct buf *out)
@@ -265,5 +293,6 @@ void config_describe(const struct config *config, struct buf *out)
 	    config->naming.unmatched_unset ? "have none" : "are inferred");
 	while (pairs_next(&rest, &key, &value))
 		buf_printf(out, ", %.*s=%.*s", SV_ARG(key), SV_ARG(value));
+	sampling_config_describe(&config->sampling, out);
 	describe_rules(config->rules, out);
 }

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the configuration file (--config) and the environment say of how requests and services are named, and of what payloads mean. Read
- * before anything else is opened or started, so that a mistake costs nothing; the same for every command that shows traces. The file
- * can be read again later.
+ * What the configuration file (--config) and the environment say of how requests and services are named, of what payloads mean, and which
+ * traces are kept. Read before anything else is opened or started, so that a mistake costs nothing; the same for every command that
+ * shows traces. The file can be read again later.
  */
 #ifndef ZS_CONFIG_CONFIG_H
 #define ZS_CONFIG_CONFIG_H
 
 #include "base/buf.h"
+#include "base/env.h"
 #include "base/names.h"
+#include "config/options.h"
 #include "proto/http_naming.h"
+#include "proto/sampling_policy.h"
 #include "rule/rules.h"
 
 /* The environment variable that replaces the list of known methods. */
@@ -20,8 +23,11 @@ struct config {
 	struct http_methods methods;
 	struct route_patterns *patterns; /* NULL: none configured */
 	struct buf resource; /* attributes of all observed processes, as base/pairs.h has them */
-	struct rules *rules; /* NULL: none */
-	struct names *names; /* of all rules, ever; NULL: none were read */
+	struct sampling_policy sampling;
+	/* Asked for what comes before the file's sampling (config/sampling_env.h), each time that is read; NULL: nobody is; the caller's to set. */
+	env_fn *sampling_env;
+	struct rules *rules;     /* NULL: none */
+	struct names *names;     /* of all rules, ever; NULL: none were read */
 	rule_state_name *states; /* what rules call the ledger's states; the caller's to set */
 };
 
@@ -48,6 +54,13 @@ int config_reload(struct config *config, const char *path,
 
 /* Take what the environment says, which beats the file. Returns 0, or -EINVAL with a message. */
 int config_read_environment(struct config *config, struct buf *message);
+
+/*
+ * What the command samples by; NULL: it keeps every trace. `run` does as the file says, for all its destinations; `trace` and
+ * `replay` show everything unless --sampling asks for the same, and `why` always looks at everything.
+ */
+const struct sampling_policy *config_sampling(
+    const struct config *config, const struct options *options);
 
 /* Append what a file that was read asks for, as one line without its end. */
 void config_describe(const struct config *config, struct buf *out);

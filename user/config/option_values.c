@@ -77,6 +77,17 @@ int option_percent(const char *text, double *ret_percent)
 	return 0;
 }
 
+int option_part(const char *text, double *ret_part)
+{
+	const char *rest;
+	double part;
+
+	if (parse_number(text, &part, &rest) || *rest || part > 1)
+		return -EINVAL;
+	*ret_part = part;
+	return 0;
+}
+
 int option_size(const char *text, uint64_t *ret_bytes)
 {
 	static const char units[] = "KMG";

@@ -14,6 +14,9 @@ int option_duration(const char *text, uint64_t *ret_ns);
 /* "10", "2.5%": above 0, up to 100. */
 int option_percent(const char *text, double *ret_percent);
 
+/* "0.05", a part of all: 0 to 1, in digits with at most one point. */
+int option_part(const char *text, double *ret_part);
+
 /* "65536", "64K", "1.5M", "2G" (powers of 1024): at least 1 byte, less than 2^53. */
 int option_size(const char *text, uint64_t *ret_bytes);
 

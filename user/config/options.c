@@ -201,6 +201,13 @@ static int set_verbose(struct options *o, const char *value)
 	return 0;
 }
 
+static int set_sampling(struct options *o, const char *value)
+{
+	(void)value;
+	o->sampling = true;
+	return 0;
+}
+
 static int set_span_metrics(struct options *o, const char *value)
 {
 	(void)value;
@@ -249,6 +256,8 @@ const struct option_row option_rows[] = {
 	"begin a new FILE when it would get larger (64K, 100M, 2G): the old ones are FILE.1, FILE.2 and so on"},
     {NULL, 0, "output-keep", "N", TRACES, set_output_keep,
 	"of the old ones, keep so many (default 5, at most 1000)"},
+    {NULL, 0, "sampling", NULL, COMMAND_TRACE | COMMAND_REPLAY, set_sampling,
+	"only the traces that the sampling in --config keeps, as run does it; otherwise every trace is shown"},
     {NULL, 0, "record", "FILE", OBSERVE, set_record,
 	"record everything for zerospan replay but bodies, secrets in heads and SQL literals (mode 0600)"},
     {NULL, 0, "record-payloads", NULL, OBSERVE, set_record_payloads,
@@ -469,6 +478,11 @@ static int find_format(struct options *o, struct buf *message)
 		    message, "'--slower-than' and '--route' are for --format why or why-json");
 		return -EINVAL;
 	}
+	if (o->sampling && (o->format == FORMAT_WHY_TEXT || o->format == FORMAT_WHY_JSON)) {
+		buf_printf(message,
+		    "'--sampling' is not for --format %s, which looks at every trace", name);
+		return -EINVAL;
+	}
 	return 0;
 }
 
@@ -479,6 +493,8 @@ static int check_output(const struct options *o, struct buf *message)
 		buf_append_cstr(message, "'--output-max-size' needs '--output FILE'");
 	else if (o->output_keep && !o->output_max_bytes)
 		buf_append_cstr(message, "'--output-keep' needs '--output-max-size SIZE'");
+	else if (o->sampling && !o->config)
+		buf_append_cstr(message, "'--sampling' needs '--config FILE'");
 	else if (o->record_payloads && !o->record)
 		buf_append_cstr(message, "'--record-payloads' needs '--record FILE'");
 	else

@@ -89,6 +89,7 @@ struct options {
 	bool listen_given; /* by --listen: the environment has no say */
 	char listen_text[64];
 	bool span_metrics; /* run: Tempo's series, too */
+	bool sampling;     /* trace, replay: the configuration's sampling, as run does it */
 	bool config_check; /* `config` was followed by `check`, the only thing it can do */
 	bool verbose, quiet;
 	bool help, version;

@@ -36,7 +36,8 @@ void options_help(struct buf *out, enum command command)
 		buf_append_cstr(out,
 		    "\nWith -- COMMAND the command is started and observed from its first instruction, and its exit\n"
 		    "status becomes zerospan's. OTLP goes to OTEL_EXPORTER_OTLP_ENDPOINT when that is set,\n"
-		    "as OTEL_EXPORTER_OTLP_PROTOCOL says: http/protobuf (the default) or grpc.\n"
+		    "as OTEL_EXPORTER_OTLP_PROTOCOL says: http/protobuf (the default) or grpc. Which traces 'run' sends, the key\n"
+		    "sampling in --config says, and OTEL_TRACES_SAMPLER and _ARG in place of its default and parent.\n"
 		    "\nWhere SQLite's probes take more than --budget of a process' CPU time for five seconds of it, less is told: no\n"
 		    "statements that cannot be prepared, if that is enough; only that statements began; then nothing; and more again when it has become cheap. Each change is logged.\n");
 	if (!command || (command & SHOW))

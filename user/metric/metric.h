@@ -59,6 +59,12 @@ void metrics_free(struct metrics *metrics);
 /* TRACE_BASED unless it is called. Takes effect on what is recorded from then on. */
 void metrics_set_exemplar_filter(struct metrics *metrics, enum metric_exemplar_filter filter);
 
+/*
+ * From now on recording makes no exemplars of sampled spans: whether those are is not known yet then. metric_offer_together()
+ * does, once it is. The filter ALWAYS_ON, which does not ask, makes them as ever. Not deferred: as it is without.
+ */
+void metrics_defer_exemplars(struct metrics *metrics, bool deferred);
+
 /* Keep histograms in exponential form as well. Before the first record. */
 void metrics_keep_exponential(struct metrics *metrics);
 
@@ -97,6 +103,14 @@ struct metric_value {
  * Otherwise like metric_record().
  */
 void metric_record_together(const struct metric_value *values, size_t n, struct service *service,
+    const struct attr *attrs, size_t n_attrs, const struct span *exemplar_of);
+
+/*
+ * The event of values that were recorded together before is kept: its span, which is sampled, becomes the exemplar of the
+ * histograms' buckets, if exemplars are deferred and the filter is TRACE_BASED. Counts nothing, and adds no set: of one that
+ * was forgotten since there is no exemplar.
+ */
+void metric_offer_together(const struct metric_value *values, size_t n, struct service *service,
     const struct attr *attrs, size_t n_attrs, const struct span *exemplar_of);
 
 /* Set a counter or up-down to an absolute value, for totals that are counted elsewhere; service as above. */

@@ -144,13 +144,18 @@ static size_t add_sizes(struct metric_value *values, const struct span *span,
 	return n;
 }
 
-void operation_metrics_span(struct operation_metrics *operations, const struct span *span)
+/* A span is so many values at most. */
+#define VALUES_MAX 4
+
+/* What the span is to which instruments, the first of which is its duration's; 0: nothing. */
+static size_t values_of(const struct operation_metrics *operations, const struct span *span,
+    struct metric_value values[VALUES_MAX])
 {
-	struct metric_value values[4] = {{.value = (double)(span->end_ns - span->start_ns) / 1e9}};
 	size_t n = 1;
 
 	if (span->untimed)
-		return;
+		return 0;
+	values[0] = (struct metric_value){.value = (double)(span->end_ns - span->start_ns) / 1e9};
 	if (span->kind == SPAN_KIND_SERVER) {
 		values[0].instrument = operations->http_server;
 		values[n++] = (struct metric_value){
@@ -167,5 +172,25 @@ void operation_metrics_span(struct operation_metrics *operations, const struct s
 		n += add_sizes(&values[n], span, operations->client_request_size,
 		    operations->client_response_size);
 	}
-	metric_record_together(values, n, span->service, span->attrs, span->n_metric_attrs, span);
+	return n;
+}
+
+void operation_metrics_span(struct operation_metrics *operations, const struct span *span)
+{
+	struct metric_value values[VALUES_MAX];
+	size_t n = values_of(operations, span, values);
+
+	if (n)
+		metric_record_together(
+		    values, n, span->service, span->attrs, span->n_metric_attrs, span);
+}
+
+void operation_metrics_offer(const struct operation_metrics *operations, const struct span *span)
+{
+	struct metric_value values[VALUES_MAX];
+	size_t n = values_of(operations, span, values);
+
+	if (n)
+		metric_offer_together(
+		    values, n, span->service, span->attrs, span->n_metric_attrs, span);
 }

@@ -23,4 +23,7 @@ int operation_metrics_init(struct operation_metrics *operations, struct metrics 
 /* Count an ended span, unless its duration is not known; its ids are set, so that it can be an exemplar. */
 void operation_metrics_span(struct operation_metrics *operations, const struct span *span);
 
+/* Its trace is kept: it may be an exemplar of what it was counted in, see metric_offer_together(). */
+void operation_metrics_offer(const struct operation_metrics *operations, const struct span *span);
+
 #endif

@@ -46,7 +46,7 @@ static uint64_t attr_hash(const struct attr *attr)
 	return hash_u64(bits + attr->type);
 }
 
-static uint64_t set_hash(const struct service *service, const struct attr *attrs, size_t n)
+static inline uint64_t set_hash(const struct service *service, const struct attr *attrs, size_t n)
 {
 	uint64_t sum = 0;
 
@@ -121,7 +121,7 @@ static struct metric_key *key_new(struct service *service, const struct attr *at
 
 /* --- sets ------------------------------------------------------------------------------------ */
 
-static void set_free(struct metric_set *set)
+void metric_set_free(struct metric_set *set)
 {
 	list_remove(&set->link);
 	metric_key_unref(set->key);
@@ -195,11 +195,26 @@ static struct metric_set *add_set(
 	struct metric_set *set = set_new(instrument, key, start_of(span));
 
 	if (set && hmap_add(&instrument->sets, hash, &set->node)) {
-		set_free(set);
+		metric_set_free(set);
 		return NULL;
 	}
 	instrument->recent = set;
 	return set;
+}
+
+/* The set with this key, which becomes the recent one; NULL: there is none. */
+static inline struct metric_set *find(struct instrument *instrument, const struct service *service,
+    const struct attr *attrs, size_t n, uint64_t hash)
+{
+	hmap_for_each_hash (node, &instrument->sets, hash) {
+		struct metric_set *set = container_of(node, struct metric_set, node);
+
+		if (key_matches(set->key, service, attrs, n)) {
+			instrument->recent = set;
+			return set;
+		}
+	}
+	return NULL;
 }
 
 /* The same attributes are recorded many times on end: those of the last time are compared without being hashed. */
@@ -212,19 +227,29 @@ static struct metric_set *find_or_add(struct instrument *instrument, struct serv
 	if (set && key_matches(set->key, service, attrs, n))
 		return set;
 	hash = set_hash(service, attrs, n);
-	hmap_for_each_hash (node, &instrument->sets, hash) {
-		set = container_of(node, struct metric_set, node);
-		if (key_matches(set->key, service, attrs, n)) {
-			instrument->recent = set;
-			return set;
-		}
-	}
+	set = find(instrument, service, attrs, n, hash);
+	if (set)
+		return set;
 	if (instrument->sets.count >= instrument->desc.max_sets)
 		return overflow_set(instrument, start_of(span));
 	return add_set(instrument, key_new(service, attrs, n), hash, span);
 }
 
-/* The set of another instrument of the same event: it shares the key. */
+/* The set of another instrument of the same event: it shares the key. NULL: there is none. */
+static inline struct metric_set *find_like(
+    struct instrument *instrument, const struct metric_set *first)
+{
+	hmap_for_each_hash (node, &instrument->sets, first->node.hash) {
+		struct metric_set *set = container_of(node, struct metric_set, node);
+
+		if (set->key == first->key) {
+			instrument->recent = set;
+			return set;
+		}
+	}
+	return NULL;
+}
+
 static struct metric_set *find_or_add_like(struct instrument *instrument,
     const struct metric_set *first, bool overflow, const struct span *span)
 {
@@ -234,23 +259,36 @@ static struct metric_set *find_or_add_like(struct instrument *instrument,
 		return overflow_set(instrument, start_of(span));
 	if (set && set->key == first->key)
 		return set;
-	hmap_for_each_hash (node, &instrument->sets, first->node.hash) {
-		set = container_of(node, struct metric_set, node);
-		if (set->key == first->key) {
-			instrument->recent = set;
-			return set;
-		}
-	}
-	return add_set(instrument, metric_key_ref(first->key), first->node.hash, span);
+	set = find_like(instrument, first);
+	return set ? set : add_set(instrument, metric_key_ref(first->key), first->node.hash, span);
 }
 
 /* --- recording ------------------------------------------------------------------------------- */
 
 static bool may_be_exemplar(const struct metrics *metrics, const struct span *span)
 {
-	if (metrics->filter == METRIC_EXEMPLAR_TRACE_BASED)
+	if (metrics->at_record == METRIC_EXEMPLAR_TRACE_BASED)
 		return span->flags & SPAN_FLAG_SAMPLED;
-	return metrics->filter == METRIC_EXEMPLAR_ALWAYS_ON;
+	return metrics->at_record == METRIC_EXEMPLAR_ALWAYS_ON;
+}
+
+static size_t bucket_of(const struct metric_desc *desc, double value)
+{
+	size_t i = 0;
+
+	while (i < desc->n_bounds && value > desc->bounds[i])
+		i++;
+	return i;
+}
+
+static void set_exemplar(
+    struct metric_set *set, size_t bucket, double value, const struct span *span)
+{
+	set->exemplars[bucket] = (struct metric_exemplar){.present = true,
+	    .value = value,
+	    .time_ns = span->end_ns,
+	    .trace_id = span->trace_id,
+	    .span_id = span->span_id};
 }
 
 /*
@@ -269,11 +307,8 @@ static void sum_add(struct metric_set *set, double value)
 static void histogram_add(const struct instrument *instrument, struct metric_set *set, double value,
     const struct span *span)
 {
-	const struct metric_desc *desc = &instrument->desc;
-	size_t i = 0;
+	size_t i = bucket_of(&instrument->desc, value);
 
-	while (i < desc->n_bounds && value > desc->bounds[i])
-		i++;
 	set->value += value;
 	set->count++;
 	set->buckets[i]++;
@@ -284,11 +319,7 @@ static void histogram_add(const struct instrument *instrument, struct metric_set
 	if (set->exponential)
 		metric_exponential_record(set->exponential, value);
 	if (span && may_be_exemplar(instrument->metrics, span))
-		set->exemplars[i] = (struct metric_exemplar){.present = true,
-		    .value = value,
-		    .time_ns = span->end_ns,
-		    .trace_id = span->trace_id,
-		    .span_id = span->span_id};
+		set_exemplar(set, i, value, span);
 }
 
 /* Can it be recorded? */
@@ -359,6 +390,51 @@ void metric_record(struct instrument *instrument, struct service *service, const
 	metric_record_together(&one, 1, service, attrs, n_attrs, exemplar_of);
 }
 
+/* A bucket that has counted nothing gets none: the span's end was corrected after it was counted. */
+static void offer(const struct instrument *instrument, struct metric_set *set, double value,
+    const struct span *span)
+{
+	size_t i;
+
+	if (!set || instrument->desc.type != METRIC_HISTOGRAM || !is_good(instrument, value))
+		return;
+	i = bucket_of(&instrument->desc, value);
+	if (set->buckets[i])
+		set_exemplar(set, i, value, span);
+}
+
+/* Offer them to the sets that have counted them, under the lock. */
+static void offer_all(const struct metric_value *values, size_t n, const struct service *service,
+    const struct attr *attrs, size_t n_attrs, const struct span *span)
+{
+	struct instrument *instrument = values[0].instrument;
+	struct metric_set *first =
+	    find(instrument, service, attrs, n_attrs, set_hash(service, attrs, n_attrs));
+	bool overflow = !first && instrument->sets.count >= instrument->desc.max_sets;
+
+	if (!first && !overflow)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		instrument = values[i].instrument;
+		offer(instrument,
+		    overflow ? instrument->overflow
+			: i  ? find_like(instrument, first)
+			     : first,
+		    values[i].value, span);
+	}
+}
+
+void metric_offer_together(const struct metric_value *values, size_t n, struct service *service,
+    const struct attr *attrs, size_t n_attrs, const struct span *exemplar_of)
+{
+	struct metrics *metrics = values[0].instrument->metrics;
+
+	pthread_mutex_lock(&metrics->lock);
+	if (metrics->deferred && metrics->filter == METRIC_EXEMPLAR_TRACE_BASED)
+		offer_all(values, n, service, attrs, n_attrs, exemplar_of);
+	pthread_mutex_unlock(&metrics->lock);
+}
+
 void metric_set_of(struct instrument *instrument, struct service *service, const struct attr *attrs,
     size_t n_attrs, double value)
 {
@@ -392,7 +468,7 @@ static void forget_in(struct instrument *instrument, const struct service *servi
 		hmap_remove(&instrument->sets, &set->node);
 		if (instrument->recent == set)
 			instrument->recent = NULL;
-		set_free(set);
+		metric_set_free(set);
 	}
 }
 
@@ -404,107 +480,4 @@ void metrics_forget_service(struct metrics *metrics, const struct service *servi
 	list_for_each (link, &metrics->instruments)
 		forget_in(container_of(link, struct instrument, link), service);
 	pthread_mutex_unlock(&metrics->lock);
-}
-
-/* --- life cycle ------------------------------------------------------------------------------ */
-
-struct metrics *metrics_new(void)
-{
-	struct metrics *metrics = calloc(1, sizeof(*metrics));
-
-	if (!metrics)
-		return NULL;
-	pthread_mutex_init(&metrics->lock, NULL);
-	list_init(&metrics->instruments);
-	return metrics;
-}
-
-void metrics_set_exemplar_filter(struct metrics *metrics, enum metric_exemplar_filter filter)
-{
-	pthread_mutex_lock(&metrics->lock);
-	metrics->filter = filter;
-	pthread_mutex_unlock(&metrics->lock);
-}
-
-void metrics_keep_exponential(struct metrics *metrics)
-{
-	pthread_mutex_lock(&metrics->lock);
-	metrics->keep_exponential = true;
-	pthread_mutex_unlock(&metrics->lock);
-}
-
-static struct instrument *instrument_find(struct metrics *metrics, const char *name)
-{
-	struct instrument *found = NULL;
-
-	pthread_mutex_lock(&metrics->lock);
-	list_for_each (link, &metrics->instruments) {
-		struct instrument *instrument = container_of(link, struct instrument, link);
-
-		if (strcmp(instrument->desc.name, name) == 0)
-			found = instrument;
-	}
-	pthread_mutex_unlock(&metrics->lock);
-	return found;
-}
-
-static bool reads_alike(struct sv a, struct sv b)
-{
-	for (size_t i = 0; i < a.len && i < b.len; i++)
-		if (a.p[i] != b.p[i] && (a.p[i] != '.' || b.p[i] != '_') &&
-		    (a.p[i] != '_' || b.p[i] != '.'))
-			return false;
-	return a.len == b.len;
-}
-
-const char *metrics_find_alike(const struct metrics *metrics, const char *name)
-{
-	list_for_each (link, &metrics->instruments) {
-		const struct instrument *instrument = container_of(link, struct instrument, link);
-
-		if (reads_alike(sv_cstr(instrument->desc.name), sv_cstr(name)))
-			return instrument->desc.name;
-	}
-	return NULL;
-}
-
-struct instrument *metrics_add(struct metrics *metrics, const struct metric_desc *desc)
-{
-	struct instrument *instrument = instrument_find(metrics, desc->name);
-
-	if (instrument)
-		return instrument;
-	instrument = calloc(1, sizeof(*instrument));
-	if (!instrument)
-		return NULL;
-	instrument->metrics = metrics;
-	instrument->desc = *desc;
-	if (!desc->max_sets)
-		instrument->desc.max_sets = METRIC_MAX_SETS;
-	hmap_init(&instrument->sets);
-	list_init(&instrument->order);
-	pthread_mutex_lock(&metrics->lock);
-	list_add_tail(&metrics->instruments, &instrument->link);
-	metrics->n_instruments++;
-	pthread_mutex_unlock(&metrics->lock);
-	return instrument;
-}
-
-static void instrument_free(struct instrument *instrument)
-{
-	list_for_each (link, &instrument->order)
-		set_free(container_of(link, struct metric_set, link));
-	hmap_release(&instrument->sets);
-	list_remove(&instrument->link);
-	free(instrument);
-}
-
-void metrics_free(struct metrics *metrics)
-{
-	if (!metrics)
-		return;
-	list_for_each (link, &metrics->instruments)
-		instrument_free(container_of(link, struct instrument, link));
-	pthread_mutex_destroy(&metrics->lock);
-	free(metrics);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inside of the metric registry, shared by registry.c (writing) and snapshot.c (reading) only.
+ * Inside of the metric registry, shared by metrics.c (life), registry.c (writing) and snapshot.c (reading) only.
  *
  *	metrics ── instrument ── metric_set ── metric_key
  *	            (hash map)     numbers       service, attributes: immutable, counted
@@ -56,9 +56,14 @@ struct metrics {
 	struct list instruments;
 	size_t n_instruments;
 	enum metric_exemplar_filter filter;
+	enum metric_exemplar_filter at_record; /* what of it is done when a value is recorded */
+	bool deferred;                         /* sampled spans are offered later */
 	bool keep_exponential;
 	uint64_t lost_records;
 };
+
+/* Takes it out of its instrument's order; it is in no table any more. */
+void metric_set_free(struct metric_set *set);
 
 struct metric_key *metric_key_ref(struct metric_key *key);
 void metric_key_unref(struct metric_key *key);

@@ -95,7 +95,12 @@ static struct sv status_name(enum span_status status)
 	}
 }
 
-void span_metrics_span(const struct span_metrics *metrics, const struct span *span)
+/* metric_record_together() or metric_offer_together(). */
+typedef void take_values(const struct metric_value *values, size_t n, struct service *service,
+    const struct attr *attrs, size_t n_attrs, const struct span *exemplar_of);
+
+static void tell_span(
+    const struct span_metrics *metrics, const struct span *span, take_values *take)
 {
 	const struct metric_value values[] = {
 	    {.instrument = metrics->calls, .value = 1},
@@ -108,7 +113,12 @@ void span_metrics_span(const struct span_metrics *metrics, const struct span *sp
 	    text_attr("status_code", status_name(span->status)),
 	};
 
-	metric_record_together(values, span->untimed ? 1 : 2, span->service, attrs, N(attrs), span);
+	take(values, span->untimed ? 1 : 2, span->service, attrs, N(attrs), span);
+}
+
+void span_metrics_span(const struct span_metrics *metrics, const struct span *span)
+{
+	tell_span(metrics, span, metric_record_together);
 }
 
 /* --- edges --- */
@@ -124,7 +134,8 @@ static bool failed(const struct span *span)
 	return span && span->status == SPAN_STATUS_ERROR;
 }
 
-static void count_edge(const struct span_metrics *metrics, const struct edge *edge)
+static void tell_edge(
+    const struct span_metrics *metrics, const struct edge *edge, take_values *take)
 {
 	const struct span *told_by = edge->server_span ? edge->server_span : edge->client_span;
 	const struct attr attrs[] = {
@@ -143,7 +154,7 @@ static void count_edge(const struct span_metrics *metrics, const struct edge *ed
 	if (edge->client_span && !edge->client_span->untimed)
 		values[n++] = (struct metric_value){
 		    .instrument = metrics->client_seconds, .value = seconds(edge->client_span)};
-	metric_record_together(values, n, told_by->service, attrs, N(attrs), told_by);
+	take(values, n, told_by->service, attrs, N(attrs), told_by);
 }
 
 static struct sv name_of(const struct span *span)
@@ -176,8 +187,8 @@ static const struct span *other_side(const struct trace *trace, const struct spa
 }
 
 /* A request that arrived; one whose caller is observed elsewhere is told there. */
-static void request_edge(
-    const struct span_metrics *metrics, const struct trace *trace, const struct span *span)
+static void request_edge(const struct span_metrics *metrics, const struct trace *trace,
+    const struct span *span, take_values *take)
 {
 	struct edge edge = {.client = SV("user"), .server = name_of(span), .server_span = span};
 
@@ -186,12 +197,12 @@ static void request_edge(
 		edge.client = name_of(edge.client_span);
 	else if (!span_id_is_zero(&span->parent_id))
 		return;
-	count_edge(metrics, &edge);
+	tell_edge(metrics, &edge, take);
 }
 
 /* A statement, or a call whose other side is not here. */
-static void call_edge(
-    const struct span_metrics *metrics, const struct trace *trace, const struct span *span)
+static void call_edge(const struct span_metrics *metrics, const struct trace *trace,
+    const struct span *span, take_values *take)
 {
 	struct edge edge = {.client = name_of(span), .client_span = span};
 
@@ -206,17 +217,30 @@ static void call_edge(
 		edge.server = attr_text(span, semconv_server_address);
 	}
 	if (edge.server.len)
-		count_edge(metrics, &edge);
+		tell_edge(metrics, &edge, take);
 }
 
-void span_metrics_trace(const struct span_metrics *metrics, const struct trace *trace)
+static void tell_edges(
+    const struct span_metrics *metrics, const struct trace *trace, take_values *take)
 {
 	for (size_t i = 0; i < trace->n_spans; i++) {
 		const struct span *span = trace->spans[i];
 
 		if (span->kind == SPAN_KIND_SERVER)
-			request_edge(metrics, trace, span);
+			request_edge(metrics, trace, span, take);
 		else if (span->kind == SPAN_KIND_CLIENT)
-			call_edge(metrics, trace, span);
+			call_edge(metrics, trace, span, take);
 	}
+}
+
+void span_metrics_trace(const struct span_metrics *metrics, const struct trace *trace)
+{
+	tell_edges(metrics, trace, metric_record_together);
+}
+
+void span_metrics_offer(const struct span_metrics *metrics, const struct trace *trace)
+{
+	for (size_t i = 0; i < trace->n_spans; i++)
+		tell_span(metrics, trace->spans[i], metric_offer_together);
+	tell_edges(metrics, trace, metric_offer_together);
 }

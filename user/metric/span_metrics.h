@@ -27,4 +27,7 @@ void span_metrics_span(const struct span_metrics *metrics, const struct span *sp
  */
 void span_metrics_trace(const struct span_metrics *metrics, const struct trace *trace);
 
+/* The trace is kept: its spans may be exemplars of what they were counted in, see metric_offer_together(). */
+void span_metrics_offer(const struct span_metrics *metrics, const struct trace *trace);
+
 #endif

@@ -234,6 +234,8 @@ struct trace *trace_new(size_t n)
 	if (!trace)
 		return NULL;
 	atomic_init(&trace->refs, 1);
+	trace->given = trace->more = false;
+	trace->text = NULL;
 	trace->n_spans = 0;
 	return trace;
 }
@@ -250,5 +252,6 @@ void trace_unref(struct trace *trace)
 		return;
 	for (size_t i = 0; i < trace->n_spans; i++)
 		span_free(trace->spans[i]);
+	free(trace->text);
 	free(trace);
 }

@@ -168,6 +168,9 @@ void span_free(struct span *span);
  */
 struct trace {
 	atomic_int refs;
+	bool given; /* trace id and flags came with a header: somebody else began it */
+	bool more;  /* another batch of it follows */
+	char *text; /* what was written for its spans after they were built; owned, NULL: nothing */
 	size_t n_spans;
 	struct span *spans[];
 };

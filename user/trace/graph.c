@@ -223,6 +223,8 @@ static void group_publish_some(struct graph *g, struct group *group)
 	}
 	if (!trace)
 		return;
+	trace->given = group->fixed;
+	trace->more = group->n_nodes > 0;
 	if (trace->n_spans) {
 		g->stats->traces++;
 		g->publish(g->ctx, trace);
