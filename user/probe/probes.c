@@ -82,7 +82,8 @@ static int add_link(struct probes *p, struct bpf_link *link)
  */
 struct twins {
 	struct bpf_program *program, *twin;
-	bool needed; /* always: it also runs in interrupts; or where programs on tracepoints are preemptible */
+	bool
+	    needed; /* always: it also runs in interrupts; or where programs on tracepoints are preemptible */
 };
 
 enum {
