@@ -185,6 +185,8 @@ static int open_otlp(
 		err = open_destination(o, NULL, metrics, message);
 	for (size_t i = 0; i < options->n_otlp && !err; i++)
 		err = open_destination(o, options->otlp[i], metrics, message);
+	if (o->n_sinks || o->n_metrics || o->n_logs)
+		otlp_headers_warn(env);
 	return err;
 }
 
