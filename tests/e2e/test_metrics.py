@@ -4,9 +4,12 @@ import json
 import os
 import time
 
+import lib
 import observer
 from http_raw import request_bytes
 from lib import check, equal, wait_for
+from otlp import Receiver
+from otlp_metrics import decode_request
 from shop import Shop, order
 
 COUNT = "http_server_request_duration_seconds_count"
@@ -123,6 +126,44 @@ def test_processes(t):
     wait_for(lambda: not zerospan.metrics().select("process_thread_count", job=JOB),
              "its metrics to go", 15)
     zerospan.stop()
+
+
+@lib.deadline(90)
+def test_server_between_two_exports(t):
+    """It is gone long before the next export. What it counted is in that one, in no other, and still in /metrics."""
+    receiver = Receiver(t)
+    interval_s = 14  # it lives for a second or two, and is forgotten 5 s after its end
+    Shop(t, name="stays")  # something to begin with
+    zerospan = observer.observe_run(t, "--exe", lib.built("shop"), env={
+        **receiver.environment, "OTEL_METRIC_EXPORT_INTERVAL": str(interval_s * 1000)})
+    began = time.monotonic()
+    shop = Shop(t, name="brief", env={"OTEL_SERVICE_NAME": "brief"})
+
+    def lives():
+        return zerospan.metrics().select("process_thread_count", job="brief")
+
+    wait_for(lives, "it to be observed")
+    client = shop.client()
+    for _ in range(3):
+        equal(client.post_json("/checkout", order()).status, 200, "checkout")
+    wait_for(lambda: zerospan.metrics().sum(COUNT, job="brief") == 6, "its requests to be counted")
+    client.close()
+    shop.process.end()
+    wait_for(lambda: not lives(), "it to be forgotten")
+    if receiver.metric_bodies:
+        raise lib.Skip(f"the first export came before it was forgotten, which took {time.monotonic() - began:.0f} s")
+    equal(zerospan.metrics().sum(COUNT, job="brief"), 6, "requests in /metrics after its end")
+    wait_for(lambda: receiver.metric_bodies, "the export after its end", interval_s + 10)
+
+    def requests(body):
+        return sum(point.count for point in decode_request(body)
+                   if point.name == "http.server.request.duration" and point.resource["service.name"] == "brief")
+
+    equal(requests(receiver.metric_bodies[0]), 6, "requests in the export after its end")
+    equal(zerospan.metrics().sum(COUNT, job="brief"), 6, "requests in /metrics after the export")
+    equal(zerospan.stop(), 0, "exit status")
+    check(len(receiver.metric_bodies) > 1, "no export at the end")
+    equal([requests(body) for body in receiver.metric_bodies[1:]], [0], "requests in the export at the end")
 
 
 def test_span_metrics(t):

@@ -2,7 +2,7 @@
 /*
  * The periodic exporter of metrics to one destination of OTLP: a thread that takes a snapshot of the registry every
  * interval and has it sent in requests of limited size (opentelemetry-specification v1.60.0, metrics/sdk.md "Periodic
- * exporting MetricReader"). It knows nothing of transports. A destination that does not answer costs the memory of one
+ * exporting MetricReader"). What a service that has ended counted last is in each round until one arrived. It knows nothing of transports. A destination that does not answer costs the memory of one
  * request and one snapshot, however long that lasts, and delays nobody else.
  */
 #ifndef ZS_EXPORT_OTLP_METRICS_H

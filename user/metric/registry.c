@@ -121,8 +121,13 @@ static struct metric_key *key_new(struct service *service, const struct attr *at
 
 /* --- sets ------------------------------------------------------------------------------------ */
 
-static void set_free(struct metric_set *set)
+void metric_set_free(struct metric_set *set)
 {
+	if (set->ended_ns) {
+		list_remove(&set->ended);
+		set->instrument->n_ended--;
+		set->instrument->metrics->n_ended--;
+	}
 	list_remove(&set->link);
 	metric_key_unref(set->key);
 	free(set);
@@ -163,6 +168,7 @@ static struct metric_set *set_new(
 	}
 	if (instrument->desc.n_parts)
 		set->parts = (uint64_t *)(set + 1);
+	set->instrument = instrument;
 	set->key = key;
 	set->start_ns = start_ns;
 	set->min = INFINITY;
@@ -195,7 +201,7 @@ static struct metric_set *add_set(
 	struct metric_set *set = set_new(instrument, key, start_of(span));
 
 	if (set && hmap_add(&instrument->sets, hash, &set->node)) {
-		set_free(set);
+		metric_set_free(set);
 		return NULL;
 	}
 	instrument->recent = set;
@@ -368,30 +374,6 @@ void metric_set(
 	metric_set_of(instrument, NULL, attrs, n_attrs, value);
 }
 
-static void forget_in(struct instrument *instrument, const struct service *service)
-{
-	list_for_each (link, &instrument->order) {
-		struct metric_set *set = container_of(link, struct metric_set, link);
-
-		if (set == instrument->overflow || set->key->service != service)
-			continue;
-		hmap_remove(&instrument->sets, &set->node);
-		if (instrument->recent == set)
-			instrument->recent = NULL;
-		set_free(set);
-	}
-}
-
-void metrics_forget_service(struct metrics *metrics, const struct service *service)
-{
-	if (!service)
-		return;
-	pthread_mutex_lock(&metrics->lock);
-	list_for_each (link, &metrics->instruments)
-		forget_in(container_of(link, struct instrument, link), service);
-	pthread_mutex_unlock(&metrics->lock);
-}
-
 /* --- life cycle ------------------------------------------------------------------------------ */
 
 struct metrics *metrics_new(void)
@@ -402,6 +384,7 @@ struct metrics *metrics_new(void)
 		return NULL;
 	pthread_mutex_init(&metrics->lock, NULL);
 	list_init(&metrics->instruments);
+	list_init(&metrics->ended);
 	return metrics;
 }
 
@@ -457,7 +440,7 @@ struct instrument *metrics_add(struct metrics *metrics, const struct metric_desc
 static void instrument_free(struct instrument *instrument)
 {
 	list_for_each (link, &instrument->order)
-		set_free(container_of(link, struct metric_set, link));
+		metric_set_free(container_of(link, struct metric_set, link));
 	hmap_release(&instrument->sets);
 	list_remove(&instrument->link);
 	free(instrument);
