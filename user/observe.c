@@ -260,6 +260,8 @@ static void take_counts(const struct observation *o, struct self_counts *counts)
 	counts->bad_records = reader_bad_records(o->reader);
 	counts->processes = watch_count(o->watch);
 	counts->unrecorded = journal_dropped(o->journal);
+	counts->unlogged = diagnostics_lost(o->outputs.diagnostics);
+	metrics_stats(o->metrics, &counts->metrics);
 	self_counts_take_cost(counts);
 }
 

@@ -25,6 +25,8 @@ enum self_metric {
 	SELF_PROCESSES,
 	SELF_UNTRACED,
 	SELF_UNRECORDED,
+	SELF_UNLOGGED,
+	SELF_METRICS_LOST,
 	SELF_SQLITE_TIER,
 	SELF_SQLITE_TIER_CHANGES,
 	SELF_SQLITE_UNTIMED,
@@ -69,6 +71,11 @@ static const struct metric_desc descs[SELF_N] = {
 	METRIC_GAUGE),
     [SELF_UNRECORDED] = METRIC("zerospan.recording.dropped", "{input}",
 	"Inputs that are not in the recording, because it could not be written.", METRIC_COUNTER),
+    [SELF_UNLOGGED] = METRIC("zerospan.logs.lost", "{log_record}",
+	"zerospan's own log lines that became no log record, for lack of memory.", METRIC_COUNTER),
+    [SELF_METRICS_LOST] = METRIC("zerospan.metrics.lost", "{value}",
+	"Values of metrics that are in no total (not_recorded: out of memory, or no number that can be counted), and sets of processes that ended which an exporter did not get in time (ended_unread).",
+	METRIC_COUNTER),
     [SELF_SQLITE_TIER] = METRIC("zerospan.sqlite.tier", "{tier}",
 	"How closely SQLite is observed in this process: 3 in full, 2 without failed preparations, 1 statements without duration, 0 off.",
 	METRIC_GAUGE),
@@ -309,6 +316,10 @@ void self_metrics_update(struct self_metrics *self, const struct self_counts *co
 	update_stacks(self, &counts->stacks);
 	update_untraced(self, &counts->sqlite.untraced);
 	set(self, SELF_UNRECORDED, (double)counts->unrecorded);
+	set(self, SELF_UNLOGGED, (double)counts->unlogged);
+	set_labelled(
+	    self, SELF_METRICS_LOST, "cause", "not_recorded", counts->metrics.lost_records);
+	set_labelled(self, SELF_METRICS_LOST, "cause", "ended_unread", counts->metrics.unread_sets);
 	update_sqlite(self, &counts->sqlite.budget);
 	set(self, SELF_SQLITE_UNTIMED, (double)counts->pipeline.assembler.untimed);
 	set(self, SELF_CPU, (double)counts->cpu_ns / 1e9);

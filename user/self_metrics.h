@@ -17,6 +17,8 @@ struct self_counts {
 	struct lookout_stats stacks;
 	uint64_t bad_records;
 	uint64_t unrecorded; /* inputs that a recording should hold and does not */
+	uint64_t unlogged;   /* own log lines that became no record */
+	struct metrics_stats metrics;
 	size_t processes;
 	uint64_t cpu_ns;    /* of this process, all threads */
 	uint64_t rss_bytes; /* resident now */
