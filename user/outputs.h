@@ -30,8 +30,8 @@ struct outputs {
 	struct diagnostics *diagnostics;
 	struct exporter_metrics *figures; /* of all of them, as metrics */
 	uint64_t undelivered; /* spans that did not arrive where they should, once closed */
-	struct output_file *file, *terminal; /* that sinks write to; NULL: none */
-	struct http_listener *listener;      /* NULL: none */
+	struct output_file *files[OTLP_SIGNALS], *terminal; /* that sinks write to; NULL: none */
+	struct http_listener *listener;                     /* NULL: none */
 	struct otlp_metrics_env metrics_env; /* how metrics go out, from the environment */
 	struct signal_limits limits;         /* of attributes, from the environment */
 	bool console[OTLP_SIGNALS];          /* the environment wants them on the terminal */
