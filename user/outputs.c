@@ -258,6 +258,20 @@ static int open_files(
 	return err;
 }
 
+/* Each export is measured. Before any begins. */
+static int watch_exports(struct outputs *o)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < o->n_sinks && !err; i++)
+		err = exporter_metrics_watch_sink(o->figures, OTLP_TRACES, o->sinks[i], i);
+	for (size_t i = 0; i < o->n_logs && !err; i++)
+		err = exporter_metrics_watch_sink(o->figures, OTLP_LOGS, o->logs[i], i);
+	for (size_t i = 0; i < o->n_metrics && !err; i++)
+		err = exporter_metrics_watch_reader(o->figures, o->metrics[i], i);
+	return err;
+}
+
 /* From here on zerospan's own lines go to the sinks, too. */
 static int begin_diagnostics(struct outputs *o)
 {
@@ -319,6 +333,8 @@ int outputs_open(
 		err = open_terminal(o, options, message);
 	if (!err)
 		err = open_console(o, metrics);
+	if (!err)
+		err = watch_exports(o);
 	if (!err)
 		err = begin_diagnostics(o);
 	if (err)

@@ -55,6 +55,7 @@ struct otlp_metrics {
 	uint64_t end_ns; /* once closing: monotonic, until which the last export may take */
 	bool done;
 	struct otlp_metrics_stats stats;
+	struct export_observer observer;
 };
 
 /* --- who waits for a transfer ---------------------------------------------------------------- */
@@ -182,8 +183,15 @@ static size_t send_request(struct otlp_metrics *exporter, size_t n)
 	const struct otlp_target *target = &exporter->target;
 	const struct otlp_waiter waiter = {
 	    .stopping = waiter_stopping, .sleep = waiter_sleep, .ctx = exporter};
+	uint64_t begin_ns = clock_monotonic_ns();
+	size_t taken = target->send(target->ctx, &exporter->request, n, &waiter);
+	struct export_observer observer;
 
-	return target->send(target->ctx, &exporter->request, n, &waiter);
+	pthread_mutex_lock(&exporter->lock);
+	observer = exporter->observer;
+	pthread_mutex_unlock(&exporter->lock);
+	export_observer_tell(&observer, begin_ns, taken < n ? otlp_target_error(target) : NULL);
+	return taken;
 }
 
 /* The same of the request from first on; what there is no time for any more has failed. */
@@ -360,6 +368,13 @@ struct otlp_metrics *otlp_metrics_new(const struct otlp_metrics_options *options
 const char *otlp_metrics_name(const struct otlp_metrics *exporter)
 {
 	return exporter->target.name;
+}
+
+void otlp_metrics_observe(struct otlp_metrics *exporter, const struct export_observer *observer)
+{
+	pthread_mutex_lock(&exporter->lock);
+	exporter->observer = *observer;
+	pthread_mutex_unlock(&exporter->lock);
 }
 
 void otlp_metrics_stats(struct otlp_metrics *exporter, struct otlp_metrics_stats *ret_stats)

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/env.h"
+#include "export/operation.h"
 #include "export/otlp_target.h"
 #include "metric/metric_delta.h"
 
@@ -69,6 +70,9 @@ struct otlp_metrics *otlp_metrics_new(const struct otlp_metrics_options *options
 
 /* Its target's name. */
 const char *otlp_metrics_name(const struct otlp_metrics *exporter);
+
+/* From now on the observer is told of each request. By the thread that made it. */
+void otlp_metrics_observe(struct otlp_metrics *exporter, const struct export_observer *observer);
 
 /* By any thread. */
 void otlp_metrics_stats(struct otlp_metrics *exporter, struct otlp_metrics_stats *ret_stats);
