@@ -18,6 +18,7 @@
 #include "exit_status.h"
 #include "privileges.h"
 #include "probe/probes.h"
+#include "probe/program_counts.h"
 #include "probe/tracefs.h"
 
 enum fact_state {
@@ -134,6 +135,23 @@ static void fact_run_delay(struct fact *fact)
 		    "the scheduler does not count how long threads wait for a CPU (CONFIG_SCHED_INFO): after a wait that time counts as part of it");
 }
 
+static void fact_probe_statistics(struct fact *fact)
+{
+	int fd = program_counts_enable();
+
+	if (fd >= 0)
+		close(fd);
+	if (program_counts_always())
+		fact_set(fact, FACT_OK,
+		    "on all the time (sysctl kernel.bpf_stats_enabled): the runs of probes are counted, not estimated");
+	else if (fd >= 0)
+		fact_set(fact, FACT_OK,
+		    "the runs of probes are counted in windows of 50 ms, one in 10 s");
+	else
+		fact_set(fact, FACT_DEGRADED,
+		    "cannot be switched on (needs Linux 5.8 and CAP_SYS_ADMIN): zerospan_probe_runs_total and zerospan_probe_time_seconds_total are absent");
+}
+
 static void fact_probes(struct fact *fact)
 {
 	static const char *const calls[] = {
@@ -193,6 +211,7 @@ static const struct {
     {"attach cookies", true, fact_cookies},
     {"run delay", false, fact_run_delay},
     {"probes", true, fact_probes},
+    {"probe statistics", true, fact_probe_statistics},
     {"io_uring", false, fact_io_uring},
 };
 

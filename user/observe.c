@@ -31,6 +31,7 @@
 #include "privileges.h"
 #include "probe/probes.h"
 #include "probe/sqlite_probes.h"
+#include "probe_metrics.h"
 #include "process_metrics.h"
 #include "self_metrics.h"
 #include "summary.h"
@@ -63,6 +64,7 @@ struct observation {
 	struct open_metrics *open;
 	struct active_metrics *active;
 	struct process_metrics *process;
+	struct probe_metrics *probe; /* NULL: metrics go nowhere */
 	struct outputs outputs;
 	struct why_collector *collector; /* NULL: no report is asked for */
 	struct buf who;                  /* what is observed, as of the beginning */
@@ -227,6 +229,11 @@ static int set_up(struct observation *o, struct buf *message)
 	o->sqlite = sqlite_probes_new(o->probes, o->options->budget_pct);
 	if (!o->sqlite)
 		return -ENOMEM;
+	if (outputs_have_metrics(&o->outputs)) {
+		o->probe = probe_metrics_new(o->metrics, o->probes);
+		if (!o->probe)
+			return -ENOMEM;
+	}
 	return watch_start(
 	    o->watch, o->probes, o->sqlite, o->pipeline, (uint32_t)o->child.pid, o->child.path);
 }
@@ -371,7 +378,8 @@ static int wait_ms(const struct observation *o, uint64_t now_ns, size_t events)
 		left_ms = (o->start_ns + o->options->duration_ns - now_ns) / NS_PER_MS + 1;
 		ms = left_ms < ms ? left_ms : ms;
 	}
-	return lookout_wait_ms(o->lookout, now_ns, events, (int)ms);
+	return lookout_wait_ms(
+	    o->lookout, now_ns, events, probe_metrics_wait_ms(o->probe, (int)ms));
 }
 
 /*
@@ -419,6 +427,7 @@ static void loop(struct observation *o)
 			o->searching = sqlite_probes_search(o->sqlite, SEARCH_BYTES);
 		pipeline_tick(o->pipeline, now);
 		sqlite_probes_tick(o->sqlite, now, on_cpu_ns, o);
+		probe_metrics_tick(o->probe);
 		if (now >= o->next_update_ns)
 			update(o, now);
 	}
@@ -502,6 +511,7 @@ static int take_down(struct observation *o, bool ran)
 	lookout_free(o->lookout);
 	reader_free(o->reader);
 	sqlite_probes_free(o->sqlite);
+	probe_metrics_free(o->probe);
 	probes_close(o->probes);
 	process_metrics_free(o->process);
 	active_metrics_free(o->active);

@@ -342,6 +342,11 @@ int outputs_open(
 	return err;
 }
 
+bool outputs_have_metrics(const struct outputs *o)
+{
+	return o->listener || o->n_metrics;
+}
+
 void outputs_update(const struct outputs *o)
 {
 	exporter_metrics_sinks(o->figures, OTLP_TRACES, o->sinks, o->n_sinks);

@@ -45,6 +45,9 @@ struct outputs {
 int outputs_open(struct outputs *outputs, const struct options *options, struct metrics *metrics,
     struct buf *message);
 
+/* Does anybody read metrics? */
+bool outputs_have_metrics(const struct outputs *outputs);
+
 /* Bring the metrics of the destinations up to date. */
 void outputs_update(const struct outputs *outputs);
 
