@@ -35,6 +35,7 @@ struct pipeline_options {
 	bool span_metrics;                  /* feed span_metrics.h, too */
 	const struct signal_limits *limits; /* of attributes; borrowed; NULL: none */
 	struct journal *journal;            /* is told every input; borrowed; NULL: none */
+	bool payloads;                      /* with what is secret, and with bodies */
 };
 
 struct pipeline_stats {
@@ -59,6 +60,15 @@ void pipeline_free(struct pipeline *pipeline, uint64_t time_ns);
 
 /* Publish traces to this sink from now on; borrowed. -E2BIG beyond PIPELINE_MAX_SINKS. */
 int pipeline_add_sink(struct pipeline *pipeline, struct sink *sink);
+
+/*
+ * Requests that begin from now on, and statements that end, are for these rules; NULL: none. Takes its own reference. Returns 0; -EEXIST or
+ * -ENOMEM with a message: then nothing has changed.
+ */
+int pipeline_set_rules(struct pipeline *pipeline, struct rules *rules, struct buf *message);
+
+/* Could a pipeline use these rules? Returns as pipeline_set_rules(). */
+int pipeline_check_rules(struct rules *rules, struct buf *message);
 
 /*
  * A process is observed from now on, runs another program, or has the pid of one that ended. Whatever

@@ -150,6 +150,11 @@ def test_worker_is_busy(t):
     check(queued_ms >= ENOUGH_MS, "no request had to wait")
 
 
+def test_worker_waits_for_a_lock(t):
+    """In the midst of its work: what it did before is the request's as well."""
+    truth.measured(t, lambda: handed(t, 1, 2, ["burn=15&lock=20&sleep=10", "sleep=10&lock=15&burn=10"]))
+
+
 def test_workers_are_too_few(t):
     """Three, for eight requests at once."""
     truth.measured(t, lambda: handed(t, 3, 3, ["burn=3&sleep=8&burn=2"] * 8))
