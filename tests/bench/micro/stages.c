@@ -184,9 +184,10 @@ static struct stage_run *open_spans(const char *recording)
 
 /* --- assembler ----------------------------------------------------------------------------------- */
 
-static void count_span(void *ctx, const struct span *span)
+static void count_span(void *ctx, struct span *span, const struct exchange *exchange)
 {
 	(void)span;
+	(void)exchange;
 	((struct stage_run *)ctx)->spans++;
 }
 
