@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "export/metric_lines.h"
 #include "export/otlp_client.h"
-#include "resource.h"
+#include "watch/resource.h"
 
 /* At the end everything that is queued has so long to arrive; lines of the log, which come until then, a moment more. */
 #define FLUSH_NS      (5 * NS_PER_S)

@@ -4,12 +4,12 @@
 #define ZS_OUTPUTS_H
 
 #include "base/buf.h"
+#include "collector/exporter_metrics.h"
 #include "config/options.h"
 #include "diagnostics.h"
 #include "export/exporters.h"
 #include "export/limits.h"
 #include "export/otlp_metrics.h"
-#include "exporter_metrics.h"
 #include "why/collect.h"
 
 /* Traces: file, terminal, report, one for each destination of OTLP; the other signals have less. */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/list.h"
-#include "journal.h"
+#include "journal/journal.h"
 #include "metric/operation.h"
 #include "metric/rule_metrics.h"
 #include "metric/span_metrics.h"

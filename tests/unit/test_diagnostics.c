@@ -9,8 +9,8 @@
 #include "diagnostics.h"
 #include "export/exporters.h"
 #include "json_reader.h"
-#include "resource.h"
 #include "span_fixture.h"
+#include "watch/resource.h"
 #include "wire_reader.h"
 
 struct backend {

@@ -4,8 +4,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "collector/exporter_metrics.h"
 #include "export/exporters.h"
-#include "exporter_metrics.h"
 #include "span_fixture.h"
 
 /* Takes all spans but one of a batch. */

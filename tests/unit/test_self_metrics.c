@@ -2,8 +2,8 @@
 /* What zerospan counts of itself arrives under its names. */
 #include <stdio.h>
 
+#include "collector/self_metrics.h"
 #include "export/exporters.h"
-#include "self_metrics.h"
 #include "support.h"
 
 static void expect_line(const struct buf *text, const char *line)
