@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Who gave a lock back that a thread of a slow request waited for. Attached only while user space looks at such waits
- * (user/lookout.h), since it runs for every wake-up of the host, and reports only those that user space has marked.
+ * (user/lookout/lookout.h), since it runs for every wake-up of the host, and reports only those that user space has marked.
  *
  * Who runs while another is woken need not have to do with it: the clock's interrupt ends waits, too. So it is told only if it is in
  * a call that wakes those who wait for the same futex: the same process, and the same address.

@@ -3,12 +3,11 @@
 #include "diagnostics.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
-#include "base/rng.h"
 
 struct diagnostics {
 	struct service *self;
@@ -83,7 +82,7 @@ struct diagnostics *diagnostics_new(struct service *self, struct sink *const *si
 
 uint64_t diagnostics_lost(const struct diagnostics *diagnostics)
 {
-	return atomic_load(&diagnostics->lost);
+	return diagnostics ? atomic_load(&diagnostics->lost) : 0;
 }
 
 void diagnostics_free(struct diagnostics *diagnostics)

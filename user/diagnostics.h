@@ -19,7 +19,7 @@ struct diagnostics;
  */
 struct diagnostics *diagnostics_new(struct service *self, struct sink *const *sinks, size_t n);
 
-/* Lines that became no record for lack of memory. What a queue refuses its sink counts. */
+/* Lines that became no record for lack of memory. What a queue refuses its sink counts. NULL: none. */
 uint64_t diagnostics_lost(const struct diagnostics *diagnostics);
 
 /* End: no line is in a sink's hands that was not published. Before the sinks are closed; NULL is fine. */

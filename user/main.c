@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "check.h"
+#include "check/check.h"
 #include "config/config.h"
 #include "config/listen_env.h"
 #include "config/options.h"

@@ -13,28 +13,25 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "active_metrics.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/priority.h"
-#include "child.h"
+#include "collector/collectors.h"
 #include "discover/sqlite_db.h"
 #include "exit_status.h"
-#include "explain.h"
 #include "ingest/reader.h"
-#include "journal.h"
-#include "lookout.h"
-#include "open_metrics.h"
-#include "open_requests.h"
+#include "journal/journal.h"
+#include "lookout/lookout.h"
 #include "outputs.h"
 #include "pipeline.h"
 #include "privileges.h"
 #include "probe/probes.h"
 #include "probe/sqlite_probes.h"
-#include "process_metrics.h"
-#include "self_metrics.h"
-#include "summary.h"
-#include "watch.h"
+#include "report/explain.h"
+#include "report/open_requests.h"
+#include "report/summary.h"
+#include "watch/child.h"
+#include "watch/watch.h"
 
 /* How often own metrics are brought up to date, and losses looked at. */
 #define UPDATE_NS (500 * NS_PER_MS)
@@ -59,10 +56,7 @@ struct observation {
 	const struct options *options;
 	struct config *config;
 	struct metrics *metrics;
-	struct self_metrics *self;
-	struct open_metrics *open;
-	struct active_metrics *active;
-	struct process_metrics *process;
+	struct collectors collect;
 	struct outputs outputs;
 	struct why_collector *collector; /* NULL: no report is asked for */
 	struct buf who;                  /* what is observed, as of the beginning */
@@ -206,11 +200,7 @@ static int set_up(struct observation *o, struct buf *message)
 		return -ENOENT; /* whatever the reason, the command line names no program that runs */
 	o->signal_fd = open_signals();
 	o->metrics = metrics_new();
-	o->self = o->metrics ? self_metrics_new(o->metrics) : NULL;
-	o->open = o->self ? open_metrics_new(o->metrics) : NULL;
-	o->active = o->open ? active_metrics_new(o->metrics) : NULL;
-	o->process = o->active ? process_metrics_new(o->metrics) : NULL;
-	if (o->signal_fd < 0 || !o->process)
+	if (o->signal_fd < 0 || !o->metrics || collectors_init(&o->collect, o->metrics))
 		return -ENOMEM;
 	if (explain_is_wanted(o->options)) {
 		o->collector = o->outputs.collector = why_collector_new();
@@ -234,6 +224,11 @@ static int set_up(struct observation *o, struct buf *message)
 	o->sqlite = sqlite_probes_new(o->probes, o->options->budget_pct);
 	if (!o->sqlite)
 		return -ENOMEM;
+	if (outputs_have_metrics(&o->outputs)) {
+		o->collect.probe = probe_metrics_new(o->metrics, o->probes);
+		if (!o->collect.probe)
+			return -ENOMEM;
+	}
 	return watch_start(
 	    o->watch, o->probes, o->sqlite, o->pipeline, (uint32_t)o->child.pid, o->child.path);
 }
@@ -267,6 +262,8 @@ static void take_counts(const struct observation *o, struct self_counts *counts)
 	counts->bad_records = reader_bad_records(o->reader);
 	counts->processes = watch_count(o->watch);
 	counts->unrecorded = journal_dropped(o->journal);
+	counts->unlogged = diagnostics_lost(o->outputs.diagnostics);
+	metrics_stats(o->metrics, &counts->metrics);
 	self_counts_take_cost(counts);
 }
 
@@ -289,7 +286,7 @@ static void on_tier(void *ctx, uint32_t pid, enum zsp_sqlite_detail detail)
 	struct service *service = pipeline_service(o->pipeline, pid ? pid : (uint32_t)o->child.pid);
 
 	if (service)
-		self_metrics_tier(o->self, service, detail);
+		self_metrics_tier(o->collect.self, service, detail);
 }
 
 static void on_process(void *ctx, uint32_t pid)
@@ -298,7 +295,7 @@ static void on_process(void *ctx, uint32_t pid)
 	struct service *service = pipeline_service(o->pipeline, pid);
 
 	if (service)
-		process_metrics_update(o->process, service);
+		process_metrics_update(o->collect.process, service);
 }
 
 /* Some of the processes at a time. */
@@ -323,13 +320,13 @@ static void update(struct observation *o, uint64_t now_ns)
 	o->searching = sqlite_probes_search(o->sqlite, SEARCH_BYTES);
 	take_counts(o, &counts);
 	record_counts(o, &counts);
-	self_metrics_update(o->self, &counts);
+	self_metrics_update(o->collect.self, &counts);
 	outputs_update(&o->outputs);
 	sqlite_probes_each(o->sqlite, on_tier, o);
 	update_processes(o, now_ns);
 	lookout_again(o->lookout, now_ns);
-	open_metrics_update(o->open, o->pipeline, now_ns, o->options->stack_over_ns);
-	active_metrics_update(o->active, o->pipeline);
+	open_metrics_update(o->collect.open, o->pipeline, now_ns, o->options->stack_over_ns);
+	active_metrics_update(o->collect.active, o->pipeline);
 	lost = self_counts_lost(&counts);
 	if (lost > o->lost && log_limit_pass(&o->loss_limit, now_ns, &suppressed)) {
 		buf_init(&causes);
@@ -377,7 +374,8 @@ static int wait_ms(const struct observation *o, uint64_t now_ns, size_t events)
 		left_ms = (o->start_ns + o->options->duration_ns - now_ns) / NS_PER_MS + 1;
 		ms = left_ms < ms ? left_ms : ms;
 	}
-	return lookout_wait_ms(o->lookout, now_ns, events, (int)ms);
+	return lookout_wait_ms(
+	    o->lookout, now_ns, events, probe_metrics_wait_ms(o->collect.probe, (int)ms));
 }
 
 /*
@@ -464,6 +462,7 @@ static void loop(struct observation *o)
 			o->searching = sqlite_probes_search(o->sqlite, SEARCH_BYTES);
 		pipeline_tick(o->pipeline, now);
 		sqlite_probes_tick(o->sqlite, now, on_cpu_ns, o);
+		probe_metrics_tick(o->collect.probe);
 		if (now >= o->next_update_ns)
 			update(o, now);
 	}
@@ -547,11 +546,8 @@ static int take_down(struct observation *o, bool ran)
 	lookout_free(o->lookout);
 	reader_free(o->reader);
 	sqlite_probes_free(o->sqlite);
+	collectors_release(&o->collect);
 	probes_close(o->probes);
-	process_metrics_free(o->process);
-	active_metrics_free(o->active);
-	open_metrics_free(o->open);
-	self_metrics_free(o->self);
 	metrics_free(o->metrics);
 	why_collector_free(o->collector);
 	buf_release(&o->who);

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "export/metric_lines.h"
 #include "export/otlp_client.h"
-#include "resource.h"
+#include "watch/resource.h"
 
 /* At the end everything that is queued has so long to arrive; lines of the log, which come until then, a moment more. */
 #define FLUSH_NS      (5 * NS_PER_S)
@@ -34,21 +34,20 @@ static int add(struct outputs *o, struct sink *sink, const char *what, struct bu
 	return 0;
 }
 
-static int open_file(struct outputs *o, const struct options *options, struct buf *message)
+static int add_logs(struct outputs *o, struct sink *sink)
 {
-	const struct output_file_options file = {.path = options->output,
-	    .append = o->append,
-	    .max_bytes = options->output_max_bytes,
-	    .keep = options->output_keep ? options->output_keep : OPTIONS_OUTPUT_KEEP};
+	if (!sink)
+		return -errno;
+	o->logs[o->n_logs++] = sink;
+	return 0;
+}
 
-	o->file = output_file_open(&file);
-	if (!o->file) {
-		int err = -errno;
-
-		buf_printf(message, "cannot write '%s': %s", options->output, strerror(-err));
-		return err;
-	}
-	return add(o, export_json_new(o->file, &o->clock), options->output, message);
+/* zerospan as who says and measures what is of no observed process. */
+static int need_self(struct outputs *o)
+{
+	if (!o->self)
+		o->self = service_self();
+	return o->self ? 0 : -ENOMEM;
 }
 
 /* The terminal shows trees unless something else is asked for or the traces go elsewhere. */
@@ -114,10 +113,7 @@ static int open_logs(struct outputs *o, const struct otlp_options *otlp)
 {
 	struct sink *sink = export_otlp_new(otlp, OTLP_LOGS, &o->clock);
 
-	if (!sink)
-		return cannot_be_used(otlp, OTLP_LOGS, -errno);
-	o->logs[o->n_logs++] = sink;
-	return 0;
+	return sink ? add_logs(o, sink) : cannot_be_used(otlp, OTLP_LOGS, -errno);
 }
 
 /* A periodic exporter to the target, which is moved. */
@@ -172,19 +168,14 @@ static int open_destination(
 static int open_otlp(
     struct outputs *o, const struct options *options, struct metrics *metrics, struct buf *message)
 {
-	int err = 0;
+	int err = need_self(o);
 
-	o->self = service_self();
-	if (!o->self)
-		return -ENOMEM;
-	o->metrics_env = otlp_metrics_from_env(env);
-	metrics_set_exemplar_filter(metrics, o->metrics_env.exemplars);
-	if (o->metrics_env.exponential)
-		metrics_keep_exponential(metrics);
-	if (!options->n_otlp)
+	if (!err && !options->n_otlp)
 		err = open_destination(o, NULL, metrics, message);
 	for (size_t i = 0; i < options->n_otlp && !err; i++)
 		err = open_destination(o, options->otlp[i], metrics, message);
+	if (o->n_sinks || o->n_metrics || o->n_logs)
+		otlp_headers_warn(env);
 	return err;
 }
 
@@ -200,14 +191,85 @@ static int open_console(struct outputs *o, struct metrics *metrics)
 		if (err)
 			return err;
 	}
-	if (o->console[OTLP_LOGS]) {
-		struct sink *sink = export_console_logs_new(o->terminal, &o->clock);
+	return o->console[OTLP_LOGS] ? add_logs(o, export_console_logs_new(o->terminal, &o->clock))
+				     : 0;
+}
 
-		if (!sink)
-			return -errno;
-		o->logs[o->n_logs++] = sink;
+/* --- files of OTLP/JSON lines, each of one signal --- */
+
+/* NULL and errno, with a message. */
+static struct output_file *open_file(struct outputs *o, enum otlp_signal signal, const char *path,
+    const struct options *options, struct buf *message)
+{
+	const struct output_file_options file = {.path = path,
+	    .append = o->append,
+	    .max_bytes = options->output_max_bytes,
+	    .keep = options->output_keep ? options->output_keep : OPTIONS_OUTPUT_KEEP};
+	int err;
+
+	o->files[signal] = output_file_open(&file);
+	if (!o->files[signal]) {
+		err = errno;
+		buf_printf(message, "cannot write '%s': %s", path, strerror(err));
+		errno = err;
 	}
-	return 0;
+	return o->files[signal];
+}
+
+static int open_traces_file(struct outputs *o, const struct options *options, struct buf *message)
+{
+	struct output_file *file = open_file(o, OTLP_TRACES, options->output, options, message);
+
+	return file ? add(o, export_json_new(file, &o->clock), options->output, message) : -errno;
+}
+
+static int open_metrics_file(
+    struct outputs *o, const struct options *options, struct metrics *metrics, struct buf *message)
+{
+	struct output_file *file =
+	    open_file(o, OTLP_METRICS, options->output_metrics, options, message);
+	struct otlp_target target;
+	int err = file ? need_self(o) : -errno;
+
+	if (!err)
+		err = metric_lines_target(&target, file);
+	return err ? err : add_metrics(o, &target, metrics, metric_lines_json);
+}
+
+static int open_logs_file(struct outputs *o, const struct options *options, struct buf *message)
+{
+	struct output_file *file = open_file(o, OTLP_LOGS, options->output_logs, options, message);
+	int err = file ? need_self(o) : -errno;
+
+	return err ? err : add_logs(o, export_json_logs_new(file, &o->clock));
+}
+
+static int open_files(
+    struct outputs *o, const struct options *options, struct metrics *metrics, struct buf *message)
+{
+	int err = 0;
+
+	if (options->output)
+		err = open_traces_file(o, options, message);
+	if (!err && options->output_metrics)
+		err = open_metrics_file(o, options, metrics, message);
+	if (!err && options->output_logs)
+		err = open_logs_file(o, options, message);
+	return err;
+}
+
+/* Each export is measured. Before any begins. */
+static int watch_exports(struct outputs *o)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < o->n_sinks && !err; i++)
+		err = exporter_metrics_watch_sink(o->figures, OTLP_TRACES, o->sinks[i], i);
+	for (size_t i = 0; i < o->n_logs && !err; i++)
+		err = exporter_metrics_watch_sink(o->figures, OTLP_LOGS, o->logs[i], i);
+	for (size_t i = 0; i < o->n_metrics && !err; i++)
+		err = exporter_metrics_watch_reader(o->figures, o->metrics[i], i);
+	return err;
 }
 
 /* From here on zerospan's own lines go to the sinks, too. */
@@ -239,6 +301,15 @@ static int open_listener(
 	return errno ? -errno : -EIO;
 }
 
+/* How metrics are kept, for whoever is to have them. */
+static void read_metrics_env(struct outputs *o, struct metrics *metrics)
+{
+	o->metrics_env = otlp_metrics_from_env(env);
+	metrics_set_exemplar_filter(metrics, o->metrics_env.exemplars);
+	if (o->metrics_env.exponential)
+		metrics_keep_exponential(metrics);
+}
+
 int outputs_open(
     struct outputs *o, const struct options *options, struct metrics *metrics, struct buf *message)
 {
@@ -248,12 +319,14 @@ int outputs_open(
 	o->figures = exporter_metrics_new(metrics);
 	if (!o->figures)
 		return -ENOMEM;
+	if (options->command == COMMAND_RUN || options->output_metrics)
+		read_metrics_env(o, metrics);
 	if (options->command == COMMAND_RUN)
 		err = open_otlp(o, options, metrics, message);
 	if (!err && options->command == COMMAND_RUN)
 		err = open_listener(o, options, metrics, message);
-	if (!err && options->output)
-		err = open_file(o, options, message);
+	if (!err)
+		err = open_files(o, options, metrics, message);
 	if (!err && o->collector)
 		err = add(o, why_sink_new(o->collector), "the report", message);
 	if (!err)
@@ -261,10 +334,17 @@ int outputs_open(
 	if (!err)
 		err = open_console(o, metrics);
 	if (!err)
+		err = watch_exports(o);
+	if (!err)
 		err = begin_diagnostics(o);
 	if (err)
 		outputs_close(o);
 	return err;
+}
+
+bool outputs_have_metrics(const struct outputs *o)
+{
+	return o->listener || o->n_metrics;
 }
 
 void outputs_update(const struct outputs *o)
@@ -328,8 +408,11 @@ void outputs_close(struct outputs *o)
 	o->self = NULL;
 	exporter_metrics_free(o->figures);
 	o->figures = NULL;
-	output_file_unref(o->file);
+	for (size_t i = 0; i < OTLP_SIGNALS; i++) {
+		output_file_unref(o->files[i]);
+		o->files[i] = NULL;
+	}
 	output_file_unref(o->terminal);
-	o->file = o->terminal = NULL;
+	o->terminal = NULL;
 	buf_release(&o->otlp);
 }

@@ -4,12 +4,12 @@
 #define ZS_OUTPUTS_H
 
 #include "base/buf.h"
+#include "collector/exporter_metrics.h"
 #include "config/options.h"
 #include "diagnostics.h"
 #include "export/exporters.h"
 #include "export/limits.h"
 #include "export/otlp_metrics.h"
-#include "exporter_metrics.h"
 #include "why/collect.h"
 
 /* Traces: file, terminal, report, one for each destination of OTLP; the other signals have less. */
@@ -30,8 +30,8 @@ struct outputs {
 	struct diagnostics *diagnostics;
 	struct exporter_metrics *figures; /* of all of them, as metrics */
 	uint64_t undelivered; /* spans that did not arrive where they should, once closed */
-	struct output_file *file, *terminal; /* that sinks write to; NULL: none */
-	struct http_listener *listener;      /* NULL: none */
+	struct output_file *files[OTLP_SIGNALS], *terminal; /* that sinks write to; NULL: none */
+	struct http_listener *listener;                     /* NULL: none */
 	struct otlp_metrics_env metrics_env; /* how metrics go out, from the environment */
 	struct signal_limits limits;         /* of attributes, from the environment */
 	bool console[OTLP_SIGNALS];          /* the environment wants them on the terminal */
@@ -44,6 +44,9 @@ struct outputs {
  */
 int outputs_open(struct outputs *outputs, const struct options *options, struct metrics *metrics,
     struct buf *message);
+
+/* Does anybody read metrics? */
+bool outputs_have_metrics(const struct outputs *outputs);
 
 /* Bring the metrics of the destinations up to date. */
 void outputs_update(const struct outputs *outputs);

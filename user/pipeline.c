@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/list.h"
-#include "journal.h"
+#include "journal/journal.h"
 #include "metric/operation.h"
 #include "metric/rule_metrics.h"
 #include "metric/span_metrics.h"
@@ -266,7 +266,7 @@ static void service_forget(struct pipeline *p, const struct service *service)
 {
 	databases_forget(&p->databases, (uint32_t)service->pid);
 	assembler_forget(p->assembler, service);
-	metrics_forget_service(p->options.metrics, service);
+	metrics_end_service(p->options.metrics, service);
 }
 
 int pipeline_process(struct pipeline *p, const struct service_facts *facts)
@@ -281,6 +281,9 @@ int pipeline_process(struct pipeline *p, const struct service_facts *facts)
 	if (old && !err)
 		service_forget(p, old);
 	service_unref(old);
+	if (!err)
+		metrics_begin_service(
+		    p->options.metrics, service_table_get(p->services, facts->pid));
 	return err;
 }
 

@@ -83,7 +83,7 @@ int pipeline_check_rules(struct rules *rules, struct buf *message);
 
 /*
  * A process is observed from now on, runs another program, or has the pid of one that ended. Whatever
- * was kept for the pid's service until now is forgotten: metrics, routes, databases. 0 or -ENOMEM.
+ * was kept for the pid's service until now is forgotten: routes, databases, and its metrics once they are read. 0 or -ENOMEM.
  */
 int pipeline_process(struct pipeline *pipeline, const struct service_facts *facts);
 

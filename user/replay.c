@@ -12,10 +12,10 @@
 
 #include "base/log.h"
 #include "exit_status.h"
-#include "explain.h"
-#include "journal.h"
+#include "journal/journal.h"
 #include "outputs.h"
-#include "summary.h"
+#include "report/explain.h"
+#include "report/summary.h"
 
 /* Set by SIGINT and SIGTERM; the second of them ends the program whatever it waits for. */
 static volatile sig_atomic_t stopped;

@@ -21,6 +21,7 @@ class Receiver:
         self.mode = mode
         self.scheme = "https" if tls else "http"
         self.requests, self.bodies = [], []  # of traces; a request is (path, headers)
+        self.fields = []  # (name, value) of each header line of those, as often as they stand there
         self.metric_bodies, self.log_bodies = [], []  # decoded by otlp_metrics, otlp_logs
         self.released = threading.Event()
         receiver = self
@@ -59,6 +60,7 @@ class Receiver:
         bodies = {"metrics": self.metric_bodies, "logs": self.log_bodies}.get(signal, self.bodies)
         if bodies is self.bodies:
             self.requests.append((handler.path, dict(handler.headers)))
+            self.fields.append(handler.headers.items())
         if self.mode == "hang":
             self.released.wait(60)
             handler.close_connection = True

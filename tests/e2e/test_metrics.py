@@ -2,11 +2,15 @@
 """The values in /metrics, against what was done."""
 import json
 import os
+import subprocess
 import time
 
+import lib
 import observer
 from http_raw import request_bytes
 from lib import check, equal, wait_for
+from otlp import Receiver
+from otlp_metrics import decode_request
 from shop import Shop, order
 
 COUNT = "http_server_request_duration_seconds_count"
@@ -123,6 +127,85 @@ def test_processes(t):
     wait_for(lambda: not zerospan.metrics().select("process_thread_count", job=JOB),
              "its metrics to go", 15)
     zerospan.stop()
+
+
+@lib.deadline(90)
+def test_server_between_two_exports(t):
+    """It is gone long before the next export. What it counted is in that one, in no other, and still in /metrics."""
+    receiver = Receiver(t)
+    interval_s = 14  # it lives for a second or two, and is forgotten 5 s after its end
+    Shop(t, name="stays")  # something to begin with
+    zerospan = observer.observe_run(t, "--exe", lib.built("shop"), env={
+        **receiver.environment, "OTEL_METRIC_EXPORT_INTERVAL": str(interval_s * 1000)})
+    began = time.monotonic()
+    shop = Shop(t, name="brief", env={"OTEL_SERVICE_NAME": "brief"})
+
+    def lives():
+        return zerospan.metrics().select("process_thread_count", job="brief")
+
+    wait_for(lives, "it to be observed")
+    client = shop.client()
+    for _ in range(3):
+        equal(client.post_json("/checkout", order()).status, 200, "checkout")
+    wait_for(lambda: zerospan.metrics().sum(COUNT, job="brief") == 6, "its requests to be counted")
+    client.close()
+    shop.process.end()
+    wait_for(lambda: not lives(), "it to be forgotten")
+    if receiver.metric_bodies:
+        raise lib.Skip(f"the first export came before it was forgotten, which took {time.monotonic() - began:.0f} s")
+    equal(zerospan.metrics().sum(COUNT, job="brief"), 6, "requests in /metrics after its end")
+    wait_for(lambda: receiver.metric_bodies, "the export after its end", interval_s + 10)
+
+    def requests(body):
+        return sum(point.count for point in decode_request(body)
+                   if point.name == "http.server.request.duration" and point.resource["service.name"] == "brief")
+
+    equal(requests(receiver.metric_bodies[0]), 6, "requests in the export after its end")
+    equal(zerospan.metrics().sum(COUNT, job="brief"), 6, "requests in /metrics after the export")
+    equal(zerospan.stop(), 0, "exit status")
+    check(len(receiver.metric_bodies) > 1, "no export at the end")
+    equal([requests(body) for body in receiver.metric_bodies[1:]], [0], "requests in the export at the end")
+
+
+@lib.deadline(90)
+def test_probes(t):
+    """How often each BPF program runs and for how long, for an amount of work that is known."""
+    shop = Shop(t)
+    zerospan = observer.observe_run(t, "--pid", shop.pid)
+    told = subprocess.run([lib.built("zerospan"), "check"], capture_output=True, text=True, timeout=30, check=False)
+    fact, = (line for line in told.stdout.splitlines() if line.startswith("probe statistics"))
+    if " ok " not in fact:
+        check("zerospan_probe_runs_total" in fact, f"what is missing is not named: {fact}")
+        equal(probes(zerospan, "runs_total"), {}, "runs that the kernel does not count")
+        raise lib.Skip(fact)
+    client = shop.client()
+    begin, done, before = time.monotonic(), 0, {}
+    while time.monotonic() < begin + 12:
+        client.get("/")
+        done += 1
+        if done % 500 == 0:
+            now = probes(zerospan, "runs_total")
+            check(all(now[name] >= before[name] for name in before), f"falls from {before} to {now}")
+            before = now
+    runs, seconds = probes(zerospan, "runs_total"), probes(zerospan, "time_seconds_total")
+    equal(set(runs), set(seconds), "programs with runs and with time")
+    for name in ("sched_switch", "sys_exit" if runs.get("sys_exit") else "call_return"):
+        # 2 and 5 per request, from four windows in which the machine may have had other things to do; a fiftieth of that is counted
+        check(done / 5 < runs[name] < done * 100, f"{name}: {runs[name]} runs in {done} requests")
+        check(20e-9 < seconds[name] / runs[name] < 100e-6, f"{name}: {seconds[name]} s in {runs[name]} runs")
+    equal(runs["sqlite_close"], 0, "runs of what nobody called")
+    t.note(", ".join(f"{name} {runs[name] / done:.1f} of {seconds[name] / runs[name] * 1e9:.0f} ns"
+                     for name in sorted(runs) if runs[name] > done / 10) + " per request")
+    equal(sum(probes(zerospan, "skipped_total").values()) >= zerospan.metrics().lost().get("program_run_skipped", 0),
+          True, "skipped runs by program cover those that are counted as lost")
+    for name in ("zerospan_logs_lost_total", "zerospan_metrics_lost_total"):
+        check(zerospan.metrics().select(name), f"no {name}")
+        equal(zerospan.metrics().sum(name), 0, name)
+    zerospan.stop()
+
+
+def probes(zerospan, what):
+    return {labels["zerospan_probe"]: value for labels, value in zerospan.metrics().select("zerospan_probe_" + what)}
 
 
 def test_span_metrics(t):

@@ -64,7 +64,8 @@ def test_grpc_trace_arrives(t):
     receiver = with_core(t, "ok")
     shop = Shop(t)
     zerospan = observer.observe_run(t, "--pid", shop.pid, env=receiver.environment(
-        OTEL_EXPORTER_OTLP_HEADERS="X-Tenant=e2e,authorization=a%20b", OTEL_EXPORTER_OTLP_TIMEOUT="7000"))
+        OTEL_EXPORTER_OTLP_HEADERS="X-Tenant=e2e,content-type=text/plain,te=x,grpc-timeout=1n,authorization=a%20b",
+        OTEL_EXPORTER_OTLP_TIMEOUT="7000"))
     shop.client().post_json("/checkout", order())
     wait_for(lambda: exported(zerospan, "delivered") == 7, "seven spans delivered")
     equal(zerospan.stop(), 0, "exit status")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""--output with rotation: lines stay whole and no span is lost between the files."""
+"""--output, --output-metrics and --output-logs with rotation: lines stay whole and nothing is lost between the files."""
 import json
 import os
 
@@ -20,6 +20,21 @@ def files(path):
     return [os.path.join(os.path.dirname(path), name) for name in old] + [path]
 
 
+def lines_of(path, kind):
+    """All lines of FILE and what was rotated away, each one object of this kind and nothing else."""
+    objects = []
+    for name in files(path):
+        with open(name, encoding="utf-8") as f:
+            text = f.read()
+        check(text.endswith("\n") or not text, f"{name} ends inside a line")
+        size = os.path.getsize(name)
+        check(size <= MAX_BYTES or text.count("\n") == 1, f"{name} has {size} bytes")
+        objects += [json.loads(line) for line in text.splitlines()]
+    for line in objects:
+        equal(list(line), [kind], f"what a line of {path} has")
+    return objects
+
+
 def test_rotation_under_traffic(t):
     """Every line parses, every file is within its size, every request is in exactly one of them."""
     shop = Shop(t)
@@ -31,22 +46,62 @@ def test_rotation_under_traffic(t):
     for i in range(REQUESTS):
         client.request("GET", f"/rotated/{i}")
     equal(zerospan.stop(), 0, "exit status")
-    paths, seen = [], []
-    for name in files(path):
-        with open(name, encoding="utf-8") as f:
-            lines = f.read()
-        check(lines.endswith("\n") or not lines, f"{name} ends inside a line")
-        size = os.path.getsize(name)
-        check(size <= MAX_BYTES or lines.count("\n") == 1, f"{name} has {size} bytes")
-        for line in lines.splitlines():
-            for span in observer.spans_of(json.loads(line)):
-                seen.append(span.span_id)
-                if span.get("url.path"):
-                    paths.append(span.get("url.path"))
+    spans = [span for line in lines_of(path, "resourceSpans") for span in observer.spans_of(line)]
+    paths = [span.get("url.path") for span in spans if span.get("url.path")]
+    seen = [span.span_id for span in spans]
     check(len(files(path)) > 5, f"only {len(files(path))} files")
     equal(len(seen), len(set(seen)), "spans that are in one file only")
     equal(paths, [f"/rotated/{i}" for i in range(REQUESTS)], "requests in the order of the files")
     check("did not arrive" not in zerospan.err, zerospan.err)
+
+
+def points(line, metric):
+    """(service, point) of one metric in a MetricsData object."""
+    return [(observer.attributes(group["resource"]["attributes"])["service.name"], point)
+            for group in line["resourceMetrics"] for scope in group["scopeMetrics"]
+            for found in scope["metrics"] if found["name"] == metric
+            for data in (found.get("histogram") or found.get("sum") or found["gauge"],)
+            for point in data["dataPoints"]]
+
+
+def test_each_signal_has_its_file(t):
+    """Traces, metrics and log records of a run: three files, each rotated, each complete."""
+    shop = Shop(t)
+    traces, metrics, logs = (t.path(name + ".json") for name in ("traces", "metrics", "logs"))
+    zerospan = observer.start(t, "run", "--format", "none", "--listen", "127.0.0.1:0", "--output", traces,
+                              "--output-metrics", metrics, "--output-logs", logs, "--output-max-size", "16K",
+                              "--output-keep", "1000", "--pid", shop.pid,
+                              env={"OTEL_METRIC_EXPORT_INTERVAL": "300"})
+    zerospan.wait_ready()
+    client = shop.client()
+    for i in range(REQUESTS):
+        client.request("GET", f"/rotated/{i}")
+    lib.wait_for(lambda: len(files(metrics)) > 3, "three files of metrics to be full")
+    equal(zerospan.stop(), 0, "exit status")
+    spans = [span for line in lines_of(traces, "resourceSpans") for span in observer.spans_of(line)]
+    equal(len(spans), REQUESTS, "spans")
+    exports = [points(line, "http.server.request.duration") for line in lines_of(metrics, "resourceMetrics")]
+    totals = [sum(int(point["count"]) for _, point in found) for found in exports]
+    equal(totals, sorted(totals), "requests, from export to export")
+    equal(totals[-1], REQUESTS, "requests in the last export, which is that of the end")
+    equal({service for service, _ in exports[-1]}, {"unknown_service:shop"}, "service")
+    said = [record["body"]["stringValue"] for line in lines_of(logs, "resourceLogs")
+            for group in line["resourceLogs"] for scope in group["scopeLogs"] for record in scope["logRecords"]]
+    check(any(text.startswith("observing shop") for text in said), f"log records: {said}")
+
+
+def test_metrics_of_trace(t):
+    """`trace` writes its metrics at the end."""
+    shop = Shop(t)
+    path = t.path("metrics.json")
+    zerospan = observer.observe(t, "--output-metrics", path, "--pid", shop.pid)
+    for _ in range(3):
+        shop.client().get("/")
+    zerospan.wait_spans(3)
+    equal(zerospan.stop(), 0, "exit status")
+    (line,) = lines_of(path, "resourceMetrics")
+    equal(sum(int(point["count"]) for _, point in points(line, "http.server.request.duration")), 3, "requests")
+    check(points(line, "zerospan.spans"), "none of zerospan's own metrics")
 
 
 def test_keeps_the_newest(t):

@@ -124,13 +124,23 @@ def test_otlp_headers_and_gzip(t):
     receiver = Receiver(t)
     shop = Shop(t)
     zerospan = observer.observe_run(t, "--pid", shop.pid, env={
-        **receiver.environment, "OTEL_EXPORTER_OTLP_HEADERS": "x-tenant=e2e,authorization=a%20b",
+        **receiver.environment,
+        "OTEL_EXPORTER_OTLP_HEADERS": "x-tenant=e2e,Content-type=text/plain,authorization=a%20b,HOST=x,user-agent=y,"
+                                      "content-encoding=br,content-length=1,te=gzip",
         "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip"})
     shop.client().get("/")
     wait_for(receiver.spans, "the span")
     _, headers = receiver.requests[0]
     equal((headers.get("x-tenant"), headers.get("authorization")), ("e2e", "a b"), "headers")
     equal(headers.get("Content-Encoding"), "gzip", "encoding")
+    names = [name.lower() for name, _ in receiver.fields[0]]
+    equal(sorted(names), sorted(set(names)), "header fields, each of which stands once")
+    check("te" not in names, f"a field of the connection is sent on: {names}")
+    equal(headers["Host"], f"127.0.0.1:{receiver.port}", "host")
+    equal(headers["Content-Type"], "application/x-protobuf", "content type")
+    check(headers["User-Agent"].startswith("zerospan/"), f"user agent {headers['User-Agent']}")
+    equal(zerospan.err.count('"Content-type", "HOST", "user-agent", "content-encoding", "content-length", "te"'), 1,
+          "warnings of the fields that are left out")
     zerospan.stop()
 
 

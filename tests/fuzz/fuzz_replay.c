@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "export/exporters.h"
-#include "journal.h"
+#include "journal/journal.h"
 #include "recording_seal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

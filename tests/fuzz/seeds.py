@@ -13,7 +13,7 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HEAD, BLOCK, ITEM = 32, 16, 8  # bytes (user/ingest/recording.h)
-EVENT, WAIT, PLACE = 4, 9, 10  # JOURNAL_EVENT and others (user/journal.h)
+EVENT, WAIT, PLACE = 4, 9, 10  # JOURNAL_EVENT and others (user/journal/journal.h)
 DATA = 2                       # ZSP_KIND_DATA (bpf/event.h)
 LITERALS = re.compile(r'"(?:[^"\\\n]|\\.)*"(?:\s*"(?:[^"\\\n]|\\.)*")*')
 LITERAL = re.compile(r'"((?:[^"\\\n]|\\.)*)"')

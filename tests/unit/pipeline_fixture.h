@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "event_fixture.h"
-#include "journal.h"
+#include "journal/journal.h"
 #include "pipeline.h"
 
 #define POST(path) "POST " path " HTTP/1.1\r\nHost: localhost:8000\r\nContent-Length: 2\r\n\r\n{}"

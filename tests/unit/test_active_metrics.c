@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The requests under way, as http.server.active_requests. */
-#include "active_metrics.h"
+#include "collector/active_metrics.h"
 
 #include "pipeline_fixture.h"
 

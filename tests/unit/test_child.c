@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "child.h"
 #include "support.h"
+#include "watch/child.h"
 
 static struct buf message;
 static char directory[] = "/tmp/test-child-XXXXXX";

@@ -9,8 +9,8 @@
 #include "diagnostics.h"
 #include "export/exporters.h"
 #include "json_reader.h"
-#include "resource.h"
 #include "span_fixture.h"
+#include "watch/resource.h"
 #include "wire_reader.h"
 
 struct backend {
@@ -92,6 +92,7 @@ static void test_lines_become_records(void **state)
 	log_error("gone");
 	log_info("started");
 	assert_int_equal(diagnostics_lost(diagnostics), 0);
+	assert_int_equal(diagnostics_lost(NULL), 0);
 	diagnostics_free(diagnostics);
 	log_info("nobody observes any more");
 	sink_close(sink, &stats);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What zerospan says of its exporters, under OpenTelemetry's names. */
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "collector/exporter_metrics.h"
 #include "export/exporters.h"
-#include "exporter_metrics.h"
 #include "span_fixture.h"
 
 /* Takes all spans but one of a batch. */
@@ -91,8 +92,10 @@ static void exporters(void **state)
 	struct buf text;
 
 	(void)state;
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < 2; i++) {
 		sinks[i] = sink_new(&picky, NULL, &options);
+		assert_int_equal(exporter_metrics_watch_sink(figures, OTLP_TRACES, sinks[i], i), 0);
+	}
 	publish(sinks[1], 11); /* never fits */
 	publish(sinks[1], 7);
 	await_delivered(sinks[1], 6);
@@ -113,6 +116,9 @@ static void exporters(void **state)
 	    QUEUE("0") ",error_type=\"queue_full\"", 0);
 	expect_sample(&text, "otel_sdk_processor_span_queue_size", QUEUE("1"), 0);
 	expect_sample(&text, "otel_sdk_processor_span_queue_capacity", QUEUE("1"), 10);
+	expect_sample(&text, "otel_sdk_exporter_operation_duration_seconds_count",
+	    EXPORTER("1") ",error_type=\"_OTHER\"", 1);
+	assert_null(strstr(text.data, "duration_seconds_count{" EXPORTER("0")));
 	expect_sample(&text, "otel_sdk_exporter_metric_data_point_exported_total",
 	    "otel_component_name=\"fake_metric_exporter/0\",otel_component_type=\"fake_metric_exporter\"",
 	    0);
@@ -125,9 +131,88 @@ static void exporters(void **state)
 	metrics_free(metrics);
 }
 
+/* Takes what it is sent, or nothing, and says why. */
+struct backend {
+	const char *why; /* NULL: takes it */
+};
+
+static size_t backend_send(
+    void *ctx, const struct buf *request, size_t n_items, const struct otlp_waiter *waiter)
+{
+	const struct timespec a_while = {.tv_nsec = 20 * 1000000};
+
+	(void)request;
+	(void)waiter;
+	nanosleep(&a_while, NULL);
+	return ((struct backend *)ctx)->why ? 0 : n_items;
+}
+
+static const char *backend_error(void *ctx)
+{
+	return ((struct backend *)ctx)->why;
+}
+
+#define OF(component) \
+	"otel_component_name=\"" component "/3\",otel_component_type=\"" component "\""
+
+/* A last export of a reader to this backend, and a log record to it. */
+static void export_to(
+    struct exporter_metrics *figures, struct metrics *metrics, struct backend *backend)
+{
+	const struct otlp_target target = {
+	    .name = "fake", .send = backend_send, .error = backend_error, .ctx = backend};
+	const struct otlp_metrics_options every_hour = {.interval_ms = 3600000};
+	const struct sink_options queue = {.linger_ns = 1};
+	const struct clock_base clock = {.offset_ns = 1};
+	struct service self = {.name = "zerospan", .instance_id = "1", .refs = 1};
+	const struct log_record record = {.observed_ns = 1, .body = SV("text"), .service = &self};
+	struct log_batch *batch = log_batch_new(1);
+	struct otlp_metrics *reader =
+	    otlp_metrics_new(&every_hour, &target, metrics, &self, &clock);
+	struct sink *sink = export_otlp_to(&target, OTLP_LOGS, &queue, &clock);
+
+	assert_int_equal(exporter_metrics_watch_reader(figures, reader, 3), 0);
+	assert_int_equal(exporter_metrics_watch_sink(figures, OTLP_LOGS, sink, 3), 0);
+	batch->records[batch->n_records++] = log_record_new(&record);
+	sink_publish_logs(sink, batch);
+	log_batch_unref(batch);
+	sink_free(sink);
+	otlp_metrics_free(reader);
+}
+
+/* One measurement for each export, by component, with the cause of failures, and only of those. */
+static void operations(void **state)
+{
+	struct backend well = {NULL}, ill = {"UNAVAILABLE"};
+	struct metrics *metrics = metrics_new();
+	struct exporter_metrics *figures = exporter_metrics_new(metrics);
+	const char *name = "otel_sdk_exporter_operation_duration_seconds_count";
+	struct metric_snapshot *snapshot;
+	struct buf text;
+
+	(void)state;
+	export_to(figures, metrics, &well);
+	export_to(figures, metrics, &ill);
+	export_to(figures, metrics, &ill);
+	snapshot = metrics_snapshot(metrics);
+	buf_init(&text);
+	encode_prometheus_text(&text, snapshot);
+	expect_sample(&text, name, OF("fake_log_exporter"), 1);
+	expect_sample(&text, name, OF("fake_log_exporter") ",error_type=\"UNAVAILABLE\"", 2);
+	expect_sample(&text, name, OF("fake_metric_exporter"), 1);
+	expect_sample(&text, name, OF("fake_metric_exporter") ",error_type=\"UNAVAILABLE\"", 2);
+	expect_sample(&text, "otel_sdk_exporter_operation_duration_seconds_bucket",
+	    OF("fake_log_exporter") ",le=\"0.01\"", 0);
+	buf_release(&text);
+	metric_snapshot_free(snapshot);
+	exporter_metrics_free(figures);
+	metrics_free(metrics);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(exporters)};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(exporters), cmocka_unit_test(operations)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -101,6 +101,34 @@ static void test_answers(void **state)
 	metrics_free(options.metrics);
 }
 
+/* What a service counted that has ended is in each scrape of the next minute, whoever asks; gauges of it are in none. */
+static void test_ended_service(void **state)
+{
+	static const struct metric_desc gauge = {
+	    .name = "zerospan.level", .unit = "{level}", .type = METRIC_GAUGE};
+	struct http_listener_options options = {
+	    .address = "127.0.0.1", .metrics = sample_metrics()};
+	struct service *service = fixture_service("shop", 7);
+	struct instrument *events = metrics_add(options.metrics,
+	    &(struct metric_desc){
+		.name = "zerospan.events", .unit = "{event}", .type = METRIC_COUNTER});
+	struct http_listener *listener = http_listener_new(&options);
+	int port = http_listener_port(listener);
+
+	(void)state;
+	metric_record(events, service, NULL, 0, 5, NULL);
+	metric_record(metrics_add(options.metrics, &gauge), service, NULL, 0, 3, NULL);
+	metrics_end_service(options.metrics, service);
+	for (int i = 0; i < 3; i++)
+		expect_answer(port, "GET /metrics" END, "HTTP/1.1 200",
+		    "zerospan_events_total{job=\"shop\",instance=\"0b6c-1\"} 5\n",
+		    "zerospan_level{");
+	http_listener_free(listener);
+	assert_int_equal(atomic_load(&service->refs), 1); /* nobody reads any more */
+	metrics_free(options.metrics);
+	service_unref(service);
+}
+
 #define ASKING(fields) " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" fields "\r\n\r\n"
 #define OPENMETRICS    "application/openmetrics-text"
 
@@ -245,6 +273,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_answers),
+	    cmocka_unit_test(test_ended_service),
 	    cmocka_unit_test(test_negotiation),
 	    cmocka_unit_test(test_health),
 	    cmocka_unit_test(test_taken_port),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Shares of looks: that they are bounded, come back, and that nobody's requests keep another one's from being looked at. */
 #include "base/clock.h"
-#include "look_shares.h"
+#include "lookout/look_shares.h"
 #include "support.h"
 
 #define SHARE_NS (NS_PER_S / LOOK_SHARES_PER_S)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Gauges of requests that are open; and that whoever asks what is open changes nothing. */
-#include "open_metrics.h"
+#include "collector/open_metrics.h"
 
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What is told of requests and calls that have not ended. */
-#include "open_requests.h"
 #include "pipeline_fixture.h"
+#include "report/open_requests.h"
 
 #define HEADING "requests and calls that are open:\n"
 

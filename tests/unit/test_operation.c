@@ -268,7 +268,7 @@ static void conditional_attributes(void **state)
 
 	(void)state;
 	expect_family(&exchange, "http.server.request.duration", fine);
-	metrics_forget_service(metrics, service);
+	metrics_end_service(metrics, service);
 	naming = &unset;
 	expect_family(&exchange, "http.server.request.duration", no_route);
 	naming = &http_naming_default;

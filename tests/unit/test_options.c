@@ -246,6 +246,16 @@ static void output(void **state)
 	assert_int_equal(p.options.output_max_bytes, 1536);
 	assert_int_equal(p.options.output_keep, 1000);
 	parsed_release(&p);
+	take(&p, "run -p 1 --output-metrics m --output-logs l --output-max-size 1M");
+	assert_null(p.options.output);
+	assert_string_equal(p.options.output_metrics, "m");
+	assert_string_equal(p.options.output_logs, "l");
+	take(&p, "trace -p 1 --output t --output-metrics m --output-logs l");
+	refuse("run -p 1 --output x --output-metrics y --output-logs x", "need a file each");
+	refuse("run -p 1 --output-metrics y --output y", "need a file each");
+	refuse("run -p 1 --output-metrics y --output-logs y", "need a file each");
+	refuse("run -p 1 --output-logs=", "bad value '' for '--output-logs': expected FILE");
+	refuse("replay x --output-metrics y", "takes no option '--output-metrics'");
 	refuse("trace -p 1 --output-max-size 1M", "'--output-max-size' needs '--output FILE'");
 	refuse("trace -p 1 --output x --output-keep 3", "needs '--output-max-size SIZE'");
 	refuse("trace -p 1 --output x --output-max-size 1T", "bad value '1T'");

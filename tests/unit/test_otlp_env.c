@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* OTLP settings from the environment, and the retry decisions. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -272,6 +273,51 @@ static void test_headers_and_timeout(void **state)
 	otlp_options_release(&options);
 }
 
+static char warned[4][256];
+static size_t n_warned;
+
+static void keep_warning(void *ctx, enum log_level level, const char *text)
+{
+	(void)ctx;
+	assert_int_equal(level, LOG_LEVEL_WARN);
+	assert_true(n_warned < 4);
+	snprintf(warned[n_warned++], sizeof(warned[0]), "%s", text);
+}
+
+/* What requests say themselves wins, in whatever case it is written; that is told once for each variable, without values. */
+static void test_own_headers(void **state)
+{
+	static const char *const env[] = {E "ENDPOINT", "http://a", E "HEADERS",
+	    "Content-Type=text/plain,x=1,host=secret,TE=gzip,hosts=2", E "METRICS_HEADERS",
+	    "grpc-timeout=1S,GRPC-Trace-Bin=AA,grpcx=3", E "LOGS_HEADERS", "y=4", NULL};
+	struct otlp_settings settings;
+	const struct otlp_options *signals = settings.signals;
+
+	(void)state;
+	environment = env;
+	log_set_observer(keep_warning, NULL);
+	assert_int_equal(otlp_settings_from_env(&settings, fake_getenv, NULL), 0);
+	assert_int_equal(n_warned, 0);
+	otlp_headers_warn(fake_getenv);
+	log_set_observer(NULL, NULL);
+	assert_int_equal(signals[OTLP_TRACES].n_headers, 2);
+	assert_string_equal(signals[OTLP_TRACES].headers[0], "x: 1");
+	assert_string_equal(signals[OTLP_TRACES].headers[1], "hosts: 2");
+	assert_int_equal(signals[OTLP_METRICS].n_headers, 1);
+	assert_string_equal(signals[OTLP_METRICS].headers[0], "grpcx: 3");
+	assert_int_equal(signals[OTLP_LOGS].n_headers, 1);
+	assert_int_equal(n_warned, 2);
+	assert_string_equal(warned[0],
+	    E
+	    "HEADERS: left out, because requests say it themselves: \"Content-Type\", \"host\", \"TE\"");
+	assert_string_equal(warned[1],
+	    E
+	    "METRICS_HEADERS: left out, because requests say it themselves: \"grpc-timeout\", \"GRPC-Trace-Bin\"");
+	otlp_settings_release(&settings);
+	environment = ENV(E "HEADERS", "te");
+	assert_int_equal(otlp_settings_from_env(&settings, fake_getenv, "http://a"), -EINVAL);
+}
+
 static int64_t retry_after(const char *text)
 {
 	struct edge edge = edge_copy(text, strlen(text));
@@ -374,6 +420,7 @@ int main(void)
 	    cmocka_unit_test(test_queues),
 	    cmocka_unit_test(test_errors),
 	    cmocka_unit_test(test_headers_and_timeout),
+	    cmocka_unit_test(test_own_headers),
 	    cmocka_unit_test(test_retry_after),
 	    cmocka_unit_test(test_backoff),
 	    cmocka_unit_test(test_wishes_too_short),

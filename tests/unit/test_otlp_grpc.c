@@ -309,6 +309,8 @@ static void verdicts_without_a_code(void **state)
 		assert_int_equal(judge(http, NULL, NULL, NULL).outcome, want);
 	}
 	assert_string_equal(judge(200, NULL, NULL, NULL).what, "the server answered UNKNOWN (2)");
+	assert_string_equal(judge(200, NULL, NULL, NULL).error_type, "UNKNOWN");
+	assert_string_equal(judge(200, "14", NULL, NULL).error_type, "UNAVAILABLE");
 	assert_string_equal(
 	    judge(404, NULL, NULL, NULL).what, "the server answered UNIMPLEMENTED (12)");
 	/* a code wins over the status of HTTP; what is none is UNKNOWN */
@@ -385,6 +387,7 @@ static void partial_success(void **state)
 	verdict = otlp_grpc_judge(&answer);
 	assert_int_equal(verdict.outcome, OTLP_TAKEN);
 	assert_int_equal(verdict.rejected, 3);
+	assert_string_equal(verdict.error_type, "rejected");
 	assert_string_equal(verdict.why, "no");
 	answer.body.len--; /* cut short: taken all the same, and said */
 	verdict = otlp_grpc_judge(&answer);

@@ -413,6 +413,7 @@ static void test_huge_request(void **state)
 	memset(request.data, 0, (64 << 20) + 1);
 	request.len = (64 << 20) + 1;
 	assert_int_equal(otlp_client_send(client, &request, 5, &waiter), 0);
+	assert_string_equal(otlp_client_error(client), "request_too_long");
 	assert_int_equal(atomic_load(&r.connections), 0);
 	request.len--;
 	assert_int_equal(otlp_client_send(client, &request, 5, &waiter), 5);
@@ -420,6 +421,55 @@ static void test_huge_request(void **state)
 	assert_in_range(atomic_load(&r.body_len), 1, 1 << 20);
 	otlp_client_free(client);
 	receiver_stop(&r);
+	buf_release(&request);
+}
+
+static bool at_once(void *ctx)
+{
+	(void)ctx;
+	return true;
+}
+
+/* Why a request was not taken as a whole, as the last attempt ended. */
+static void test_error_types(void **state)
+{
+	static const char *const answers[] = {
+	    CLOSE, /* first: on a connection that was used before, libcurl would try again itself */
+	    "HTTP/1.1 404 Where\r\nContent-Length: 0\r\n\r\n",
+	    "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n",
+	    "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n\x0a\x02\x08\x02",
+	    HANG,
+	};
+	static const struct {
+		size_t taken;
+		const char *error;
+	} wanted[] = {
+	    {0, "connection_broken"}, {0, "404"}, {0, "503"}, {3, "rejected"}, {0, "timeout"}};
+	const struct otlp_waiter waiter = {.stopping = never, .sleep = no_sleep};
+	const struct otlp_waiter hurry = {.stopping = at_once, .sleep = no_sleep};
+	struct otlp_options options = {.protocol = OTLP_HTTP_PROTOBUF, .timeout_ms = 1000};
+	struct otlp_client *client;
+	struct receiver r;
+	struct buf request;
+	char url[64];
+
+	(void)state;
+	receiver_start(&r, answers, 5);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/v1/traces", r.port);
+	options.url = url;
+	client = otlp_client_new(&options, OTLP_TRACES);
+	buf_init(&request);
+	buf_append_cstr(&request, "some");
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		assert_int_equal(otlp_client_send(client, &request, 5, &waiter), wanted[i].taken);
+		assert_string_equal(otlp_client_error(client), wanted[i].error);
+	}
+	receiver_stop(&r);
+	assert_int_equal(otlp_client_send(client, &request, 5, &waiter), 0);
+	assert_string_equal(otlp_client_error(client), "connection_failed");
+	assert_int_equal(otlp_client_send(client, &request, 5, &hurry), 0);
+	assert_string_equal(otlp_client_error(client), "cancelled");
+	otlp_client_free(client);
 	buf_release(&request);
 }
 
@@ -432,6 +482,7 @@ int main(void)
 	    cmocka_unit_test(test_final_errors),
 	    cmocka_unit_test(test_huge_answer),
 	    cmocka_unit_test(test_huge_request),
+	    cmocka_unit_test(test_error_types),
 	    cmocka_unit_test(test_partial_success),
 	    cmocka_unit_test(test_hanging_backend),
 	    cmocka_unit_test(test_dead_backend),

@@ -253,6 +253,45 @@ static void series_of_a_replaced_service_end(void **state)
 	world_free(w);
 }
 
+/* Who reads metrics gets what a process counted that ended before, and what it counted as another program. */
+static void series_stay_until_they_are_read(void **state)
+{
+	struct world *w = world_new(1);
+	int reader = metrics_add_reader(w->metrics, METRIC_READER_PERIODIC, 3600 * NS_PER_S);
+	uint64_t count;
+
+	(void)state;
+	checkout(w, 1);
+	process(w, 10, "other", 2);
+	checkout(w, 10);
+	pipeline_process_end(w->pipeline, 10, w->feed.now_ns);
+	w->feed.now_ns += 10 * NS_PER_S;
+	pipeline_tick(w->pipeline, w->feed.now_ns);
+	assert_true(metric_points(w, &count) > 0);
+	assert_int_equal(count, 14);
+	metrics_reader_had(w->metrics, reader, clock_monotonic_ns());
+	assert_int_equal(metric_points(w, &count), 0);
+	world_free(w);
+}
+
+/* The same program again in the same process (exec): one series each, which begins anew. */
+static void series_of_the_same_service_again(void **state)
+{
+	struct world *w = world_new(1);
+	uint64_t count;
+	size_t points;
+
+	(void)state;
+	assert_true(metrics_add_reader(w->metrics, METRIC_READER_PERIODIC, 3600 * NS_PER_S) >= 0);
+	checkout(w, 1);
+	points = metric_points(w, &count);
+	process(w, 10, "shop", 1);
+	checkout(w, 10);
+	assert_int_equal(metric_points(w, &count), points);
+	assert_int_equal(count, 7);
+	world_free(w);
+}
+
 /* The pid is another process' before the first is forgotten: the second stays, the first goes. */
 static void pid_is_reused_at_once(void **state)
 {
@@ -303,6 +342,8 @@ int main(void)
 	    cmocka_unit_test(process_is_forgotten_after_its_end),
 	    cmocka_unit_test(last_tick_is_no_time),
 	    cmocka_unit_test(series_of_a_replaced_service_end),
+	    cmocka_unit_test(series_stay_until_they_are_read),
+	    cmocka_unit_test(series_of_the_same_service_again),
 	    cmocka_unit_test(pid_is_reused_at_once),
 	    cmocka_unit_test(end_of_an_unknown_process),
 	};

@@ -12,8 +12,8 @@
 #include "discover/host.h"
 #include "discover/proc.h"
 #include "discover/resource_env.h"
-#include "resource.h"
 #include "support.h"
+#include "watch/resource.h"
 
 /* "key=value key=value" of pairs. */
 static void expect_pairs(struct sv pairs, const char *text)

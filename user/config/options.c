@@ -98,6 +98,18 @@ static int set_output(struct options *o, const char *value)
 	return *value ? 0 : -EINVAL;
 }
 
+static int set_output_metrics(struct options *o, const char *value)
+{
+	o->output_metrics = value;
+	return *value ? 0 : -EINVAL;
+}
+
+static int set_output_logs(struct options *o, const char *value)
+{
+	o->output_logs = value;
+	return *value ? 0 : -EINVAL;
+}
+
 static int set_output_max_size(struct options *o, const char *value)
 {
 	return option_size(value, &o->output_max_bytes);
@@ -249,13 +261,17 @@ const struct option_row option_rows[] = {
     {NULL, 0, "route", "PATTERN", REPORT, add_route,
 	"in why's report, only such routes and what they wait for ('/checkout', 'POST /*'); repeatable"},
     {NULL, 0, "output", "FILE", TRACES, set_output,
-	"write OTLP/JSON lines to FILE (with --format otlp-json: instead of stdout)"},
+	"write traces as OTLP/JSON lines to FILE (with --format otlp-json: instead of stdout)"},
+    {NULL, 0, "output-metrics", "FILE", COMMAND_RUN | COMMAND_TRACE, set_output_metrics,
+	"write metrics as OTLP/JSON lines to FILE, every OTEL_METRIC_EXPORT_INTERVAL ms (default 60000) and at the end"},
+    {NULL, 0, "output-logs", "FILE", COMMAND_RUN | COMMAND_TRACE, set_output_logs,
+	"write log records as OTLP/JSON lines to FILE"},
     {NULL, 0, "otlp-endpoint", "URL", COMMAND_RUN, add_otlp,
 	"send OTLP there instead of where OTEL_EXPORTER_OTLP_ENDPOINT says; repeatable, each with its own queue"},
     {NULL, 0, "output-max-size", "SIZE", TRACES, set_output_max_size,
-	"begin a new FILE when it would get larger (64K, 100M, 2G): the old ones are FILE.1, FILE.2 and so on"},
+	"begin a new FILE when one of these would get larger (64K, 100M, 2G): the old ones are FILE.1, FILE.2 and so on"},
     {NULL, 0, "output-keep", "N", TRACES, set_output_keep,
-	"of the old ones, keep so many (default 5, at most 1000)"},
+	"of the old ones of each, keep so many (default 5, at most 1000)"},
     {NULL, 0, "sampling", NULL, COMMAND_TRACE | COMMAND_REPLAY, set_sampling,
 	"only the traces that the sampling in --config keeps, as run does it; otherwise every trace is shown"},
     {NULL, 0, "record", "FILE", OBSERVE, set_record,
@@ -486,11 +502,22 @@ static int find_format(struct options *o, struct buf *message)
 	return 0;
 }
 
+static bool is_same_file(const char *a, const char *b)
+{
+	return a && b && strcmp(a, b) == 0;
+}
+
 /* Options that say how something is done need the option that says what. */
 static int check_output(const struct options *o, struct buf *message)
 {
-	if (o->output_max_bytes && !o->output)
-		buf_append_cstr(message, "'--output-max-size' needs '--output FILE'");
+	if (o->output_max_bytes && !o->output && !o->output_metrics && !o->output_logs)
+		buf_append_cstr(message,
+		    "'--output-max-size' needs '--output FILE', '--output-metrics FILE' or '--output-logs FILE'");
+	else if (is_same_file(o->output, o->output_metrics) ||
+	    is_same_file(o->output, o->output_logs) ||
+	    is_same_file(o->output_metrics, o->output_logs))
+		buf_append_cstr(message,
+		    "'--output', '--output-metrics' and '--output-logs' need a file each: a file of OTLP/JSON lines has one signal");
 	else if (o->output_keep && !o->output_max_bytes)
 		buf_append_cstr(message, "'--output-keep' needs '--output-max-size SIZE'");
 	else if (o->sampling && !o->config)

@@ -71,10 +71,11 @@ struct options {
 	char **program;          /* after "--": NULL-terminated, points into argv; NULL none */
 	const char *format_name; /* as given, from argv; NULL none */
 	enum output_format format;
-	const char *output;                 /* file for OTLP/JSON lines, NULL none */
+	/* Files for OTLP/JSON lines of one signal each, NULL none. */
+	const char *output, *output_metrics, *output_logs;
 	const char *otlp[OPTIONS_MAX_OTLP]; /* endpoints instead of the environment's, from argv */
 	size_t n_otlp;
-	uint64_t output_max_bytes;              /* rotate it by this size; 0: never */
+	uint64_t output_max_bytes;              /* rotate them by this size; 0: never */
 	unsigned int output_keep;               /* old files that stay; 0: as many as by default */
 	const char *record;                     /* file to record to, NULL none */
 	bool record_payloads;                   /* with bodies and secrets */

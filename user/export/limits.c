@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Attribute limits; see limits.h. */
+/* Limits of attributes and links; see limits.h. */
 #include "export/limits.h"
 
 #include "span/builder.h"
@@ -12,7 +12,7 @@ struct signal_limits attr_limits_default(void)
 {
 	const struct attr_limits attrs = {.value_chars = ATTR_NO_LIMIT, .count = COUNT_DEFAULT};
 
-	return (struct signal_limits){.spans = attrs, .logs = attrs};
+	return (struct signal_limits){.spans = attrs, .logs = attrs, .links = COUNT_DEFAULT};
 }
 
 /* --- environment ----------------------------------------------------------------------------- */
@@ -27,12 +27,24 @@ static struct attr_limits read_limits(
 	};
 }
 
+/* Limits of what there is none of. */
+static void read_without_effect(env_fn *get)
+{
+	static const char *const names[] = {"OTEL_SPAN_EVENT_COUNT_LIMIT",
+	    "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		env_number(get, names[i], 0, INT32_MAX, COUNT_DEFAULT);
+}
+
 struct signal_limits attr_limits_from_env(env_fn *get)
 {
 	struct attr_limits general = read_limits(get, "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
 	    "OTEL_ATTRIBUTE_COUNT_LIMIT", attr_limits_default().spans);
 
+	read_without_effect(get);
 	return (struct signal_limits){
+	    .links = env_number(get, "OTEL_SPAN_LINK_COUNT_LIMIT", 0, INT32_MAX, COUNT_DEFAULT),
 	    .spans = read_limits(get, "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
 		"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", general),
 	    .logs = read_limits(get, "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
@@ -75,6 +87,8 @@ void attr_limits_span(const struct signal_limits *limits, struct span *span)
 	    attr_limits_apply(&limits->spans, span->attrs, span->n_attrs, &span->dropped_attrs);
 	if (span->n_metric_attrs > span->n_attrs)
 		span->n_metric_attrs = span->n_attrs;
+	if (limits->links == 0 && span_link(span))
+		span->dropped_links = 1;
 }
 
 void attr_limits_trace(const struct signal_limits *limits, struct trace *trace)
@@ -86,5 +100,5 @@ void attr_limits_trace(const struct signal_limits *limits, struct trace *trace)
 bool attr_limits_span_may_pass(const struct signal_limits *limits)
 {
 	return limits->spans.value_chars != ATTR_NO_LIMIT ||
-	    limits->spans.count < SPAN_BUILDER_MAX_ATTRS;
+	    limits->spans.count < SPAN_BUILDER_MAX_ATTRS || limits->links == 0;
 }

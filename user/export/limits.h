@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Attribute limits as the OpenTelemetry SDK has them (opentelemetry-specification v1.60.0, common/README.md
- * "Attribute limits" and the environment variables of them). Spans and log records are limited once, before
+ * Limits of attributes and links as the OpenTelemetry SDK has them (opentelemetry-specification v1.60.0, common/README.md
+ * "Attribute limits", trace/sdk.md "Span Limits" and the environment variables of them). Spans and log records are limited once, before
  * they are published: whoever holds them then shares one view. Nothing is copied: a text is cut by
  * shortening its view. Resources, metrics and the bodies of log records have no limits.
  */
@@ -25,14 +25,16 @@ struct attr_limits {
 
 struct signal_limits {
 	struct attr_limits spans, logs;
+	size_t links; /* of a span, which has one at most */
 };
 
-/* No limit of texts, 128 attributes. */
+/* No limit of texts, 128 attributes, 128 links. */
 struct signal_limits attr_limits_default(void);
 
 /*
- * OTEL_ATTRIBUTE_{VALUE_LENGTH,COUNT}_LIMIT, their OTEL_SPAN_ and OTEL_LOGRECORD_ forms, which win.
- * By the rules of base/env.h.
+ * OTEL_ATTRIBUTE_{VALUE_LENGTH,COUNT}_LIMIT, their OTEL_SPAN_ and OTEL_LOGRECORD_ forms, which win, and OTEL_SPAN_LINK_COUNT_LIMIT.
+ * By the rules of base/env.h. Spans have no events, and links no attributes: what would limit those is read for mistakes
+ * in it only.
  */
 struct signal_limits attr_limits_from_env(env_fn *get);
 
@@ -40,8 +42,8 @@ struct signal_limits attr_limits_from_env(env_fn *get);
 bool attr_limits_span_may_pass(const struct signal_limits *limits);
 
 /* Before publishing, after its metrics are recorded (they have no limits): attributes beyond the count go
- * and are counted in dropped_attrs, texts are cut between code points. Where nothing is over a limit nothing is
- * written. */
+ * and are counted in dropped_attrs, a link in dropped_links, texts are cut between code points. Where nothing is over a
+ * limit nothing is written. */
 void attr_limits_span(const struct signal_limits *limits, struct span *span);
 void attr_limits_trace(const struct signal_limits *limits, struct trace *trace);
 

@@ -23,9 +23,17 @@ enum {
 	BACKLOG = 64,
 };
 
+/*
+ * What a service counted that has ended is in all scrapes of a minute, Prometheus' longest usual interval, so that each of several
+ * scrapers gets it, and in the first one after that; without any, it is kept for so long.
+ */
+#define SCRAPE_LINGER_NS (60 * NS_PER_S)
+#define SCRAPE_KEEP_NS   (300 * NS_PER_S)
+
 struct http_listener {
 	struct MHD_Daemon *daemon;
 	struct http_listener_options options;
+	int reader; /* of the metrics */
 	atomic_bool ready;
 	int port;
 };
@@ -91,13 +99,16 @@ static void render(struct http_listener *listener, bool openmetrics, struct buf 
 
 	if (listener->options.refresh)
 		listener->options.refresh(listener->options.refresh_ctx);
-	snapshot = metrics_snapshot(listener->options.metrics);
+	snapshot = metrics_read(listener->options.metrics, listener->reader);
 	if (!snapshot)
 		body->failed = true;
 	else if (openmetrics)
 		encode_openmetrics(body, snapshot, &listener->options.clock);
 	else
 		encode_prometheus_text(body, snapshot);
+	if (!body->failed && snapshot->time_ns > SCRAPE_LINGER_NS)
+		metrics_reader_had(listener->options.metrics, listener->reader,
+		    snapshot->time_ns - SCRAPE_LINGER_NS);
 	metric_snapshot_free(snapshot);
 }
 
@@ -250,35 +261,44 @@ static int port_of(int fd)
 	return atoi(service);
 }
 
-struct http_listener *http_listener_new(const struct http_listener_options *options)
+/* Returns 0 or negative errno. */
+static int start(struct http_listener *listener)
 {
-	struct http_listener *listener = calloc(1, sizeof(*listener));
-	int fd;
+	const struct http_listener_options *options = &listener->options;
+	int fd = listen_on(options->address, options->port), err;
 
-	if (!listener)
-		return NULL;
-	fd = listen_on(options->address, options->port);
-	if (fd < 0) {
-		free(listener);
-		errno = -fd;
-		return NULL;
-	}
-	listener->options = *options;
-	listener->options.address = NULL; /* borrowed for this call only */
+	if (fd < 0)
+		return fd;
 	listener->port = port_of(fd);
 	errno = 0;
 	listener->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL,
 	    on_request, listener, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE,
 	    (unsigned)POOL_THREADS, MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS,
 	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_END);
-	if (!listener->daemon) {
-		int err = errno ? errno : ENOMEM;
+	if (listener->daemon)
+		return 0;
+	err = errno ? -errno : -ENOMEM;
+	close(fd);
+	return err;
+}
 
-		close(fd);
-		free(listener);
-		errno = err;
+struct http_listener *http_listener_new(const struct http_listener_options *options)
+{
+	struct http_listener *listener = calloc(1, sizeof(*listener));
+	int err;
+
+	if (!listener)
+		return NULL;
+	listener->options = *options;
+	listener->reader =
+	    metrics_add_reader(options->metrics, METRIC_READER_ON_DEMAND, SCRAPE_KEEP_NS);
+	err = listener->reader < 0 ? listener->reader : start(listener);
+	if (err) {
+		http_listener_free(listener);
+		errno = -err;
 		return NULL;
 	}
+	listener->options.address = NULL; /* borrowed for this call only */
 	return listener;
 }
 
@@ -297,6 +317,9 @@ void http_listener_free(struct http_listener *listener)
 {
 	if (!listener)
 		return;
-	MHD_stop_daemon(listener->daemon);
+	if (listener->daemon)
+		MHD_stop_daemon(listener->daemon);
+	if (listener->reader >= 0)
+		metrics_remove_reader(listener->options.metrics, listener->reader);
 	free(listener);
 }

@@ -8,9 +8,11 @@
 
 #include "base/log.h"
 #include "export/exporters.h"
+#include "export/operation.h"
 
 struct metric_lines {
 	struct output_file *file; /* a reference */
+	int error;                /* of the last writing: errno */
 	struct log_limit limit;
 };
 
@@ -24,12 +26,18 @@ static size_t write_lines(
 	if (output_file_write(to->file, buf_sv(lines), waiter->stopping, waiter->ctx, &err) ==
 	    lines->len)
 		return n_points;
+	to->error = -err;
 	if (log_limit_pass(&to->limit, clock_monotonic_ns(), &suppressed))
 		log_warn(
 		    "writing %zu data points to %s failed: %s (%llu earlier messages not shown)",
 		    n_points, output_file_name(to->file), strerror(-err),
 		    (unsigned long long)suppressed);
 	return 0;
+}
+
+static const char *lines_error(void *ctx)
+{
+	return export_error_of(((const struct metric_lines *)ctx)->error);
 }
 
 static void lines_free(void *ctx)
@@ -47,8 +55,11 @@ int metric_lines_target(struct otlp_target *ret_target, struct output_file *file
 	if (!to)
 		return -ENOMEM;
 	to->file = output_file_ref(file);
-	*ret_target = (struct otlp_target){
-	    .name = "file", .send = write_lines, .free = lines_free, .ctx = to};
+	*ret_target = (struct otlp_target){.name = "file",
+	    .send = write_lines,
+	    .error = lines_error,
+	    .free = lines_free,
+	    .ctx = to};
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "export/otlp_grpc.h"
 #include "export/otlp_http.h"
 #include "export/otlp_retry.h"
+#include "export/otlp_verdict.h"
 
 enum {
 	MAX_REQUEST_BYTES = 64 << 20, /* OTLP: a larger request must not be sent */
@@ -27,7 +28,8 @@ struct otlp_client {
 	struct otlp_retry_options retry;
 	struct rng rng;
 	struct log_limit limit;
-	struct buf packed; /* a request as it is sent, where that differs */
+	struct buf packed;           /* a request as it is sent, where that differs */
+	struct otlp_verdict verdict; /* the last one, or what stands for it */
 };
 
 static const char *item_name(enum otlp_signal signal)
@@ -47,6 +49,12 @@ static void say(struct otlp_client *client, const char *what, const char *why, s
 		    (unsigned long long)suppressed);
 }
 
+/* It ends without an answer, for this reason of ours. */
+static void give_up(struct otlp_client *client, const char *error_type)
+{
+	client->verdict = otlp_verdict_of(OTLP_REFUSED, error_type, "", NULL);
+}
+
 /* The body of the request. False when it cannot be sent. */
 static bool pack(
     struct otlp_client *client, const struct buf *request, size_t n_items, struct sv *ret_body)
@@ -55,6 +63,7 @@ static bool pack(
 
 	if (!request->failed && request->len > MAX_REQUEST_BYTES) {
 		say(client, "the request is longer than 64 MiB", "", n_items);
+		give_up(client, "request_too_long");
 		return false;
 	}
 	*ret_body = buf_sv(request);
@@ -64,32 +73,36 @@ static bool pack(
 				   : gzip_pack(&client->packed, buf_sv(request));
 		*ret_body = buf_sv(&client->packed);
 	}
-	if (request->failed || err)
-		say(client, "out of memory", "", n_items);
-	return !request->failed && !err;
+	if (!request->failed && !err)
+		return true;
+	say(client, "out of memory", "", n_items);
+	give_up(client, "out_of_memory");
+	return false;
 }
 
 /* False when the waiter had to stop. */
-static bool attempt(struct otlp_client *client, struct sv body, size_t n_items,
-    const struct otlp_waiter *waiter, struct otlp_verdict *ret_verdict)
+static bool attempt(
+    struct otlp_client *client, struct sv body, size_t n_items, const struct otlp_waiter *waiter)
 {
 	const struct otlp_answer *answer = otlp_transfer_run(client->transfer, body, waiter);
+	struct otlp_verdict *verdict = &client->verdict;
 
-	if (!answer)
+	if (!answer) {
+		give_up(client, "cancelled");
 		return false;
-	*ret_verdict = client->grpc ? otlp_grpc_judge(answer) : otlp_http_judge(answer, time(NULL));
-	if (ret_verdict->what[0])
-		say(client, ret_verdict->what, ret_verdict->why,
-		    ret_verdict->rejected && ret_verdict->rejected < n_items
-			? (size_t)ret_verdict->rejected
-			: n_items);
+	}
+	*verdict = client->grpc ? otlp_grpc_judge(answer) : otlp_http_judge(answer, time(NULL));
+	if (verdict->what[0])
+		say(client, verdict->what, verdict->why,
+		    verdict->rejected && verdict->rejected < n_items ? (size_t)verdict->rejected
+								     : n_items);
 	return true;
 }
 
 size_t otlp_client_send(struct otlp_client *client, const struct buf *request, size_t n_items,
     const struct otlp_waiter *waiter)
 {
-	struct otlp_verdict verdict = {0};
+	const struct otlp_verdict *verdict = &client->verdict;
 	struct otlp_retry retry;
 	struct sv body;
 	uint64_t wait_ns;
@@ -97,14 +110,19 @@ size_t otlp_client_send(struct otlp_client *client, const struct buf *request, s
 	if (!pack(client, request, n_items, &body))
 		return 0;
 	otlp_retry_init(&retry, &client->retry, clock_monotonic_ns());
-	while (attempt(client, body, n_items, waiter, &verdict) && verdict.outcome == OTLP_RETRY)
+	while (attempt(client, body, n_items, waiter) && verdict->outcome == OTLP_RETRY)
 		if (!otlp_retry_next(
-			&retry, &client->rng, clock_monotonic_ns(), verdict.wait_ms, &wait_ns) ||
+			&retry, &client->rng, clock_monotonic_ns(), verdict->wait_ms, &wait_ns) ||
 		    !waiter->sleep(waiter->ctx, wait_ns))
 			return 0;
-	if (verdict.outcome != OTLP_TAKEN)
+	if (verdict->outcome != OTLP_TAKEN)
 		return 0;
-	return verdict.rejected < n_items ? n_items - (size_t)verdict.rejected : 0;
+	return verdict->rejected < n_items ? n_items - (size_t)verdict->rejected : 0;
+}
+
+const char *otlp_client_error(const struct otlp_client *client)
+{
+	return client->verdict.error_type;
 }
 
 void otlp_client_interrupt(struct otlp_client *client)
@@ -184,6 +202,11 @@ static size_t target_send(
 	return otlp_client_send(ctx, request, n_items, waiter);
 }
 
+static const char *target_error(void *ctx)
+{
+	return otlp_client_error(ctx);
+}
+
 static void target_interrupt(void *ctx)
 {
 	otlp_client_interrupt(ctx);
@@ -204,6 +227,7 @@ int otlp_client_target(
 	*ret_target =
 	    (struct otlp_target){.name = options->protocol == OTLP_GRPC ? "otlp_grpc" : "otlp_http",
 		.send = target_send,
+		.error = target_error,
 		.interrupt = target_interrupt,
 		.free = target_free,
 		.ctx = client};

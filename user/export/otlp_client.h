@@ -27,6 +27,12 @@ void otlp_client_free(struct otlp_client *client); /* NULL is fine */
 size_t otlp_client_send(struct otlp_client *client, const struct buf *request, size_t n_items,
     const struct otlp_waiter *waiter);
 
+/*
+ * Why the last send did not take all, as the last attempt ended: a status of HTTP ("503") or gRPC ("UNAVAILABLE"), timeout,
+ * connection_failed and the like (otlp_verdict.c), rejected (some of it), cancelled (by the waiter), request_too_long, out_of_memory.
+ */
+const char *otlp_client_error(const struct otlp_client *client);
+
 /* Make a blocked otlp_client_send() look at its waiter now; by another thread. */
 void otlp_client_interrupt(struct otlp_client *client);
 

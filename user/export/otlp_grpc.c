@@ -207,7 +207,8 @@ static struct otlp_verdict failure(enum status status, int64_t wait_ms, const ch
 
 	snprintf(
 	    what, sizeof(what), "the server answered %s (%d)", status_names[status], (int)status);
-	verdict = otlp_verdict_of(again ? OTLP_RETRY : OTLP_REFUSED, what, why);
+	verdict =
+	    otlp_verdict_of(again ? OTLP_RETRY : OTLP_REFUSED, status_names[status], what, why);
 	verdict.wait_ms = wait_ms;
 	return verdict;
 }
@@ -269,7 +270,8 @@ static struct otlp_verdict judge_ok(const struct otlp_answer *answer)
 	else if (err == -E2BIG)
 		verdict = otlp_verdict_too_long();
 	else if (answer->body.len)
-		verdict = otlp_verdict_of(OTLP_TAKEN, "the server's answer cannot be read", NULL);
+		verdict = otlp_verdict_of(
+		    OTLP_TAKEN, "rejected", "the server's answer cannot be read", NULL);
 	buf_release(&scratch);
 	return verdict;
 }
@@ -283,7 +285,8 @@ struct otlp_verdict otlp_grpc_judge(const struct otlp_answer *answer)
 	if (answer->code != CURLE_OK)
 		return judge_no_answer(answer);
 	if (!answer->http2)
-		return otlp_verdict_of(OTLP_REFUSED, "the server does not speak HTTP/2", NULL);
+		return otlp_verdict_of(
+		    OTLP_REFUSED, "no_http2", "the server does not speak HTTP/2", NULL);
 	status = answer->has[OTLP_FIELD_GRPC_STATUS]
 	    ? parse_status(buf_sv(&answer->fields[OTLP_FIELD_GRPC_STATUS]))
 	    : by_http_status(answer->status);

@@ -63,13 +63,14 @@ static struct otlp_verdict refusal(const struct otlp_answer *answer)
 {
 	Opentelemetry__Proto__RpcStatus *body = opentelemetry__proto__rpc_status__unpack(
 	    NULL, answer->body.len, (const uint8_t *)answer->body.data);
+	bool again = otlp_http_status_retryable(answer->status);
 	struct otlp_verdict verdict;
-	char what[48];
+	char what[48], status[24];
 
-	snprintf(what, sizeof(what), "the server answered %ld", answer->status);
-	verdict =
-	    otlp_verdict_of(otlp_http_status_retryable(answer->status) ? OTLP_RETRY : OTLP_REFUSED,
-		what, body ? body->message : NULL);
+	snprintf(status, sizeof(status), "%ld", answer->status);
+	snprintf(what, sizeof(what), "the server answered %s", status);
+	verdict = otlp_verdict_of(
+	    again ? OTLP_RETRY : OTLP_REFUSED, status, what, body ? body->message : NULL);
 	if (body)
 		opentelemetry__proto__rpc_status__free_unpacked(body, NULL);
 	return verdict;

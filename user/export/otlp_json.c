@@ -72,8 +72,12 @@ static char *put_span(char *p, const struct span *span, const struct clock_base 
 		p = PUT_LIT(p, ",\"droppedAttributesCount\":");
 		p = put_u64(p, span->dropped_attrs);
 	}
-	if (!span_id_is_zero(&span->culprit.span_id))
-		p = put_link(p, &span->culprit);
+	if (span_link(span))
+		p = put_link(p, span_link(span));
+	if (span->dropped_links) {
+		p = PUT_LIT(p, ",\"droppedLinksCount\":");
+		p = put_u64(p, span->dropped_links);
+	}
 	p = PUT_LIT(p, ",\"status\":{");
 	if (span->status != SPAN_STATUS_UNSET) {
 		p = PUT_LIT(p, "\"code\":");

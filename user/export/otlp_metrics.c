@@ -27,10 +27,15 @@
 #define INTERVAL_MS 60000
 #define FLUSH_MS    5000
 
+/* What a service counted that has ended is tried to deliver for so many intervals, but not for less than this. */
+#define KEEP_INTERVALS 5
+#define KEEP_MS        300000
+
 struct otlp_metrics {
 	struct otlp_metrics_options options;
 	struct otlp_target target;
 	struct metrics *metrics;
+	int reader;          /* its number there */
 	struct service *own; /* a reference */
 	struct clock_base clock;
 	pthread_t thread;
@@ -50,6 +55,7 @@ struct otlp_metrics {
 	uint64_t end_ns; /* once closing: monotonic, until which the last export may take */
 	bool done;
 	struct otlp_metrics_stats stats;
+	struct export_observer observer;
 };
 
 /* --- who waits for a transfer ---------------------------------------------------------------- */
@@ -91,6 +97,7 @@ struct round {
 	struct metric_delta delta;      /* what is said of it */
 	struct metric_family *families; /* room for a slice's */
 	size_t n_points;
+	uint64_t time_ns; /* of the snapshot */
 };
 
 static void round_release(struct round *round)
@@ -106,9 +113,10 @@ static int round_init(struct otlp_metrics *exporter, struct round *round)
 	*round = (struct round){0};
 	if (exporter->options.refresh)
 		exporter->options.refresh(exporter->options.refresh_ctx);
-	round->snapshot = metrics_snapshot(exporter->metrics);
+	round->snapshot = metrics_read(exporter->metrics, exporter->reader);
 	if (!round->snapshot)
 		return -ENOMEM;
+	round->time_ns = round->snapshot->time_ns;
 	round->families = malloc((round->snapshot->n_families + 1) * sizeof(*round->families));
 	if (!round->families ||
 	    metric_delta_init(
@@ -169,32 +177,50 @@ static size_t slice_points(const struct round *round, size_t first)
 	return left < OTLP_METRICS_REQUEST_POINTS ? left : OTLP_METRICS_REQUEST_POINTS;
 }
 
-static void send_request(struct otlp_metrics *exporter, size_t n)
+/* Points that were taken. */
+static size_t send_request(struct otlp_metrics *exporter, size_t n)
 {
+	const struct otlp_target *target = &exporter->target;
 	const struct otlp_waiter waiter = {
 	    .stopping = waiter_stopping, .sleep = waiter_sleep, .ctx = exporter};
+	uint64_t begin_ns = clock_monotonic_ns();
+	size_t taken = target->send(target->ctx, &exporter->request, n, &waiter);
+	struct export_observer observer;
 
-	count(exporter, n,
-	    exporter->target.send(exporter->target.ctx, &exporter->request, n, &waiter));
+	pthread_mutex_lock(&exporter->lock);
+	observer = exporter->observer;
+	pthread_mutex_unlock(&exporter->lock);
+	export_observer_tell(&observer, begin_ns, taken < n ? otlp_target_error(target) : NULL);
+	return taken;
 }
 
-/* Request after request; the first one is made. What there is no time for any more has failed. */
-static void send_round(struct otlp_metrics *exporter, const struct round *round)
+/* The same of the request from first on; what there is no time for any more has failed. */
+static size_t send_next(struct otlp_metrics *exporter, const struct round *round, size_t first)
 {
-	size_t n = slice_points(round, 0);
-
-	send_request(exporter, n);
-	for (size_t first = n; first < round->n_points; first += n) {
-		n = slice_points(round, first);
-		if (waiter_stopping(exporter)) {
-			count(exporter, n, 0);
-		} else if (!make_request(exporter, round, first)) {
-			log_no_memory(exporter);
-			count(exporter, n, 0);
-		} else {
-			send_request(exporter, n);
-		}
+	if (waiter_stopping(exporter))
+		return 0;
+	if (!make_request(exporter, round, first)) {
+		log_no_memory(exporter);
+		return 0;
 	}
+	return send_request(exporter, slice_points(round, first));
+}
+
+/* Request after request; the first one is made. False when of one of them nothing was taken. */
+static bool send_round(struct otlp_metrics *exporter, const struct round *round)
+{
+	bool arrived = true;
+	size_t n;
+
+	for (size_t first = 0; first < round->n_points; first += n) {
+		size_t taken;
+
+		n = slice_points(round, first);
+		taken = first ? send_next(exporter, round, first) : send_request(exporter, n);
+		count(exporter, n, taken);
+		arrived &= taken > 0;
+	}
+	return arrived;
 }
 
 static void skip_round(struct otlp_metrics *exporter)
@@ -220,8 +246,8 @@ static void export_once(struct otlp_metrics *exporter)
 		skip_round(exporter);
 	} else {
 		round_commit(exporter, &round);
-		if (round.n_points)
-			send_round(exporter, &round);
+		if (send_round(exporter, &round))
+			metrics_reader_had(exporter->metrics, exporter->reader, round.time_ns);
 	}
 	round_release(&round);
 }
@@ -274,6 +300,8 @@ static void *exporter_thread(void *arg)
 static void exporter_destroy(struct otlp_metrics *exporter)
 {
 	otlp_target_free(&exporter->target);
+	if (exporter->reader >= 0)
+		metrics_remove_reader(exporter->metrics, exporter->reader);
 	metric_snapshot_free(exporter->before);
 	service_unref(exporter->own);
 	buf_release(&exporter->request);
@@ -300,12 +328,19 @@ static void exporter_init(struct otlp_metrics *exporter, const struct otlp_metri
 	cond_init(&exporter->ended);
 }
 
+static uint64_t keep_ns(const struct otlp_metrics *exporter)
+{
+	uint64_t ms = KEEP_INTERVALS * exporter->options.interval_ms;
+
+	return (ms > KEEP_MS ? ms : KEEP_MS) * NS_PER_MS;
+}
+
 struct otlp_metrics *otlp_metrics_new(const struct otlp_metrics_options *options,
     const struct otlp_target *target, struct metrics *metrics, struct service *own,
     const struct clock_base *clock)
 {
 	struct otlp_metrics *exporter = calloc(1, sizeof(*exporter));
-	int err;
+	int err = 0;
 
 	if (!exporter) {
 		otlp_target_free(target);
@@ -317,7 +352,11 @@ struct otlp_metrics *otlp_metrics_new(const struct otlp_metrics_options *options
 	exporter->metrics = metrics;
 	exporter->own = service_ref(own);
 	exporter->clock = *clock;
-	err = pthread_create(&exporter->thread, NULL, exporter_thread, exporter);
+	exporter->reader = metrics_add_reader(metrics, METRIC_READER_PERIODIC, keep_ns(exporter));
+	if (exporter->reader < 0)
+		err = -exporter->reader;
+	if (!err)
+		err = pthread_create(&exporter->thread, NULL, exporter_thread, exporter);
 	if (err) {
 		exporter_destroy(exporter);
 		errno = err;
@@ -329,6 +368,13 @@ struct otlp_metrics *otlp_metrics_new(const struct otlp_metrics_options *options
 const char *otlp_metrics_name(const struct otlp_metrics *exporter)
 {
 	return exporter->target.name;
+}
+
+void otlp_metrics_observe(struct otlp_metrics *exporter, const struct export_observer *observer)
+{
+	pthread_mutex_lock(&exporter->lock);
+	exporter->observer = *observer;
+	pthread_mutex_unlock(&exporter->lock);
 }
 
 void otlp_metrics_stats(struct otlp_metrics *exporter, struct otlp_metrics_stats *ret_stats)

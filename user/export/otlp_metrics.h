@@ -2,7 +2,7 @@
 /*
  * The periodic exporter of metrics to one destination of OTLP: a thread that takes a snapshot of the registry every
  * interval and has it sent in requests of limited size (opentelemetry-specification v1.60.0, metrics/sdk.md "Periodic
- * exporting MetricReader"). It knows nothing of transports. A destination that does not answer costs the memory of one
+ * exporting MetricReader"). What a service that has ended counted last is in each round until one arrived. It knows nothing of transports. A destination that does not answer costs the memory of one
  * request and one snapshot, however long that lasts, and delays nobody else.
  */
 #ifndef ZS_EXPORT_OTLP_METRICS_H
@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/env.h"
+#include "export/operation.h"
 #include "export/otlp_target.h"
 #include "metric/metric_delta.h"
 
@@ -69,6 +70,9 @@ struct otlp_metrics *otlp_metrics_new(const struct otlp_metrics_options *options
 
 /* Its target's name. */
 const char *otlp_metrics_name(const struct otlp_metrics *exporter);
+
+/* From now on the observer is told of each request. By the thread that made it. */
+void otlp_metrics_observe(struct otlp_metrics *exporter, const struct export_observer *observer);
 
 /* By any thread. */
 void otlp_metrics_stats(struct otlp_metrics *exporter, struct otlp_metrics_stats *ret_stats);

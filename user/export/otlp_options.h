@@ -69,6 +69,9 @@ struct otlp_settings {
 int otlp_settings_from_env(struct otlp_settings *ret_settings, env_fn *get, const char *endpoint);
 void otlp_settings_release(struct otlp_settings *settings);
 
+/* Warn of the headers that are left out, once for each variable. */
+void otlp_headers_warn(env_fn *get);
+
 /* --- parts, shared by its files --- */
 
 /*
@@ -81,8 +84,9 @@ int otlp_endpoint_set(struct otlp_options *options, const char *text, const char
 void otlp_endpoint_show(struct buf *out, const char *url);
 
 /*
- * Add the headers of "name=value,name2=value2", values percent-encoded (W3C Baggage without properties). Returns 0, -ENOMEM,
- * or -EINVAL after logging what is wrong; variable is for the message. Values are secrets and never logged.
+ * Add the headers of "name=value,name2=value2", values percent-encoded (W3C Baggage without properties). Those that requests have of
+ * their own (content-type, host, te, user-agent, grpc-* and so on) are left out: each is sent once, as the protocol wants it. Returns 0,
+ * -ENOMEM, or -EINVAL after logging what is wrong; variable is for the message. Values are secrets and never logged.
  */
 int otlp_headers_add(struct otlp_options *options, const char *variable, const char *text);
 

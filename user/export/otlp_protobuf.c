@@ -61,11 +61,6 @@ struct arena {
 
 /* --- messages -------------------------------------------------------------------------------- */
 
-static bool has_link(const struct span *span)
-{
-	return !span_id_is_zero(&span->culprit.span_id);
-}
-
 static int arena_init(struct arena *arena, const struct otlp_batch *batch)
 {
 	size_t groups = batch->n_groups, spans = batch->n_items, names = 0, links = 0;
@@ -80,7 +75,7 @@ static int arena_init(struct arena *arena, const struct otlp_batch *batch)
 		otlp_room_add(&room, span->attrs, span->n_attrs);
 		room.bytes += span_time_text_max(span);
 		names += span->name.len + span->trace_state.len;
-		links += has_link(span);
+		links += span_link(span) != NULL;
 	}
 	arena->bound = room.bytes + names + spans * SPAN_FIXED_MAX + groups * GROUP_FIXED_MAX;
 	arena->memory = malloc(groups * (sizeof(*arena->groups) + sizeof(*arena->group_list)) +
@@ -140,8 +135,9 @@ static void add_span(struct arena *arena, const struct span *span, struct shared
 	otlp_packer_add(&arena->packer, time, n_time);
 	to->n_attributes = span->n_attrs + n_time;
 	to->dropped_attributes_count = span->dropped_attrs;
-	if (has_link(span))
-		add_link(arena, &span->culprit, to);
+	to->dropped_links_count = span->dropped_links;
+	if (span_link(span))
+		add_link(arena, span_link(span), to);
 	if (span->status != SPAN_STATUS_UNSET)
 		to->status = span->status == SPAN_STATUS_ERROR ? &shared->error : &shared->ok;
 	to->flags = span->flags;

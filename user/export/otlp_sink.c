@@ -39,6 +39,8 @@ static size_t send_request(
 	size_t taken = otlp->target.send(otlp->target.ctx, &otlp->request, n_items, &waiter);
 
 	*ret_failed = n_items - taken;
+	if (*ret_failed)
+		sink_say_error(sink, otlp_target_error(&otlp->target));
 	return taken;
 }
 

@@ -24,12 +24,17 @@ struct otlp_target {
 	 */
 	size_t (*send)(
 	    void *ctx, const struct buf *request, size_t n_items, const struct otlp_waiter *waiter);
+	/* Why the last send did not take all, as error.type has it: of few values, valid until the next one; may be NULL. */
+	const char *(*error)(void *ctx);
 	void (*interrupt)(void *ctx); /* by another thread: look at the waiter now; may be NULL */
 	void (*free)(void *ctx);      /* may be NULL */
 	void *ctx;
 };
 
 void otlp_target_interrupt(const struct otlp_target *target);
+
+/* As error has it; EXPORT_ERROR_OTHER when the target does not say. */
+const char *otlp_target_error(const struct otlp_target *target);
 void otlp_target_free(const struct otlp_target *target);
 
 #endif

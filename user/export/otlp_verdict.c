@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "export/operation.h"
 #include "otlp_common.pb-c.h"
 
 /* Text of a server for our log: no control characters. */
@@ -14,48 +15,62 @@ static void clean_text(char *text)
 			*text = ' ';
 }
 
-struct otlp_verdict otlp_verdict_of(enum otlp_outcome outcome, const char *what, const char *why)
+struct otlp_verdict otlp_verdict_of(
+    enum otlp_outcome outcome, const char *error_type, const char *what, const char *why)
 {
 	struct otlp_verdict verdict = {.outcome = outcome, .wait_ms = -1};
 
+	snprintf(verdict.error_type, sizeof(verdict.error_type), "%s", error_type);
 	snprintf(verdict.what, sizeof(verdict.what), "%s", what);
 	snprintf(verdict.why, sizeof(verdict.why), "%s", why ? why : "");
 	clean_text(verdict.why);
 	return verdict;
 }
 
-/* Failures that may pass: no connection, no answer, a broken one. Not: bad certificates, bad URL.
- */
-static bool may_pass(CURLcode code)
+/* Failures by what libcurl calls them. Those that may pass: no connection, no answer, a broken one. Not: bad certificates, bad URL. */
+struct failure {
+	CURLcode code;
+	const char *error_type;
+	bool may_pass;
+};
+
+static struct failure failure_of(CURLcode code)
 {
-	switch (code) {
-	case CURLE_COULDNT_RESOLVE_PROXY:
-	case CURLE_COULDNT_RESOLVE_HOST:
-	case CURLE_COULDNT_CONNECT:
-	case CURLE_OPERATION_TIMEDOUT:
-	case CURLE_SSL_CONNECT_ERROR:
-	case CURLE_GOT_NOTHING:
-	case CURLE_SEND_ERROR:
-	case CURLE_RECV_ERROR:
-	case CURLE_PARTIAL_FILE:
-	case CURLE_HTTP2:
-	case CURLE_HTTP2_STREAM:
-		return true;
-	default:
-		return false;
-	}
+	static const struct failure failures[] = {
+	    {CURLE_COULDNT_RESOLVE_PROXY, "name_not_resolved", true},
+	    {CURLE_COULDNT_RESOLVE_HOST, "name_not_resolved", true},
+	    {CURLE_COULDNT_CONNECT, "connection_failed", true},
+	    {CURLE_OPERATION_TIMEDOUT, "timeout", true},
+	    {CURLE_SSL_CONNECT_ERROR, "tls_failed", true},
+	    {CURLE_PEER_FAILED_VERIFICATION, "tls_failed", false},
+	    {CURLE_SSL_CERTPROBLEM, "tls_failed", false},
+	    {CURLE_GOT_NOTHING, "connection_broken", true},
+	    {CURLE_SEND_ERROR, "connection_broken", true},
+	    {CURLE_RECV_ERROR, "connection_broken", true},
+	    {CURLE_PARTIAL_FILE, "connection_broken", true},
+	    {CURLE_HTTP2, "connection_broken", true},
+	    {CURLE_HTTP2_STREAM, "connection_broken", true},
+	};
+
+	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
+		if (failures[i].code == code)
+			return failures[i];
+	return (struct failure){.error_type = EXPORT_ERROR_OTHER};
 }
 
 struct otlp_verdict otlp_verdict_too_long(void)
 {
-	return otlp_verdict_of(OTLP_REFUSED, "the answer is longer than 4 MiB", NULL);
+	return otlp_verdict_of(
+	    OTLP_REFUSED, "response_too_long", "the answer is longer than 4 MiB", NULL);
 }
 
 struct otlp_verdict otlp_verdict_no_answer(const struct otlp_answer *answer)
 {
+	struct failure failure = failure_of(answer->code);
+
 	if (answer->too_long)
 		return otlp_verdict_too_long();
-	return otlp_verdict_of(may_pass(answer->code) ? OTLP_RETRY : OTLP_REFUSED,
+	return otlp_verdict_of(failure.may_pass ? OTLP_RETRY : OTLP_REFUSED, failure.error_type,
 	    curl_easy_strerror(answer->code), answer->error);
 }
 
@@ -69,7 +84,7 @@ struct otlp_verdict otlp_verdict_taken(struct sv message)
 	struct otlp_verdict verdict = {.outcome = OTLP_TAKEN, .wait_ms = -1};
 
 	if (partial && (partial->rejected > 0 || *partial->error_message)) {
-		verdict = otlp_verdict_of(OTLP_TAKEN,
+		verdict = otlp_verdict_of(OTLP_TAKEN, "rejected",
 		    partial->rejected > 0 ? "the server rejected some" : "the server warns",
 		    partial->error_message);
 		verdict.rejected = partial->rejected > 0 ? (uint64_t)partial->rejected : 0;

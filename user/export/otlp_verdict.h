@@ -17,14 +17,16 @@ enum otlp_outcome {
 
 struct otlp_verdict {
 	enum otlp_outcome outcome;
-	int64_t wait_ms;   /* the server wishes no attempt before; -1: it says nothing */
-	uint64_t rejected; /* OTLP_TAKEN: so many items were not; perhaps more than were sent */
-	char what[64];     /* for people; "": there is nothing to say */
-	char why[208];     /* in the server's own words, without control characters; may be "" */
+	int64_t wait_ms;     /* the server wishes no attempt before; -1: it says nothing */
+	uint64_t rejected;   /* OTLP_TAKEN: so many items were not; perhaps more than were sent */
+	char error_type[32]; /* when not all was taken: the cause, as error.type has it */
+	char what[64];       /* for people; "": there is nothing to say */
+	char why[208];       /* in the server's own words, without control characters; may be "" */
 };
 
-/* A verdict with words; why may be NULL. */
-struct otlp_verdict otlp_verdict_of(enum otlp_outcome outcome, const char *what, const char *why);
+/* A verdict with words; why may be NULL. error_type: a status, or one of few words. */
+struct otlp_verdict otlp_verdict_of(
+    enum otlp_outcome outcome, const char *error_type, const char *what, const char *why);
 
 /* The answer is over OTLP_MAX_RESPONSE_BYTES: an error, and no reason to try again (OTLP specification 1.11.0). */
 struct otlp_verdict otlp_verdict_too_long(void);

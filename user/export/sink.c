@@ -36,7 +36,9 @@ struct sink {
 	struct sink_options options;
 	pthread_t thread;
 	atomic_bool stopping;
-	bool patient; /* set before there are parcels */
+	/* Set before there are parcels. */
+	bool patient;
+	struct export_observer observer;
 
 	pthread_mutex_t lock; /* guards everything below */
 	pthread_cond_t work;  /* a first parcel, a full batch, no room, closing, stopping */
@@ -52,7 +54,9 @@ struct sink {
 	size_t waiting_items;  /* in the ring */
 	size_t inflight_items; /* being delivered */
 	struct sink_stats stats;
-	void **batch; /* the thread's own: parcels being delivered */
+	/* The thread's own. */
+	void **batch;           /* parcels being delivered */
+	const char *error_type; /* what their driver says of it */
 };
 
 static size_t trace_items(const void *trace)
@@ -151,9 +155,13 @@ static void deliver_batch(struct sink *sink)
 {
 	size_t n = take_batch(sink);
 	size_t failed = 0, delivered;
+	uint64_t begin_ns;
 
 	pthread_mutex_unlock(&sink->lock);
+	begin_ns = clock_monotonic_ns();
+	sink->error_type = EXPORT_ERROR_OTHER;
 	delivered = sink->parcel->deliver(sink, sink->batch, n, &failed);
+	export_observer_tell(&sink->observer, begin_ns, failed ? sink->error_type : NULL);
 	for (size_t i = 0; i < n; i++)
 		sink->parcel->unref(sink->batch[i]);
 	pthread_mutex_lock(&sink->lock);
@@ -250,6 +258,16 @@ struct sink *sink_new(
 void sink_set_patient(struct sink *sink)
 {
 	sink->patient = true;
+}
+
+void sink_observe(struct sink *sink, const struct export_observer *observer)
+{
+	sink->observer = *observer;
+}
+
+void sink_say_error(struct sink *sink, const char *error_type)
+{
+	sink->error_type = error_type;
 }
 
 /* Lock held. A parcel that is larger than the whole queue finds none. */

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "export/operation.h"
 #include "span/log_record.h"
 #include "span/span.h"
 
@@ -80,6 +81,9 @@ void sink_publish_logs(struct sink *sink, struct log_batch *batch);
  * source that can wait. Before the first trace. */
 void sink_set_patient(struct sink *sink);
 
+/* From now on the observer is told of each batch. Before the first trace. */
+void sink_observe(struct sink *sink, const struct export_observer *observer);
+
 void sink_stats(struct sink *sink, struct sink_stats *ret_stats);
 const char *sink_name(const struct sink *sink);
 
@@ -89,6 +93,9 @@ bool sink_stopping(struct sink *sink);
 
 /* For drivers: sleep, but wake at once when the sink must stop. Returns false when stopping. */
 bool sink_sleep(struct sink *sink, uint64_t ns);
+
+/* For drivers, while they deliver: why not all was taken; the text is valid until they return. Else it is EXPORT_ERROR_OTHER. */
+void sink_say_error(struct sink *sink, const char *error_type);
 
 /*
  * Begin to end: nothing more is taken; what is queued is drained until deadline_ns (monotonic) instead of within flush_timeout_ns.

@@ -46,6 +46,7 @@ static size_t stream_write(struct stream *stream, struct sink *sink)
 		if (done == stream->out.len)
 			return done;
 	}
+	sink_say_error(sink, export_error_of(-err));
 	if (err != -ECANCELED && log_limit_pass(&stream->limit, clock_monotonic_ns(), &suppressed))
 		log_warn("cannot write to '%s': %s; what is not written counts as failed, and "
 			 "later lines are tried again (%llu earlier failures not shown)",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The recording file: entries in checked blocks. Knows what a block and an entry are, not what an entry
- * means: that is user/journal.h.
+ * means: that is user/journal/journal.h.
  *
  *	file    head, block, block, ...            nothing is between or behind them
  *	head    struct recording_head, head_bytes long

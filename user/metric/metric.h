@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The metric registry: instruments under OpenTelemetry names with bounded attribute sets,
- * cumulative since start. One writer side (the pipeline) and any number of readers (scrapes): every
+ * cumulative since start. Written by the pipeline above all, read by scrapes and exports: every
  * public function takes the registry's lock itself; recording holds it for less than a microsecond,
  * a snapshot for the copying of the numbers.
  */
@@ -17,6 +17,15 @@
 
 /* Attribute sets per instrument; what comes beyond goes to one set {otel.metric.overflow=true}. */
 #define METRIC_MAX_SETS 2000
+
+/*
+ * Sets of services that ended which are kept for those who have not read them yet, in all instruments together: those of a
+ * hundred processes with twenty each; 2 to 5 MB.
+ */
+#define METRIC_MAX_ENDED 2000
+
+/* Scrapes, the console, and a destination for each of the command line's endpoints. */
+#define METRIC_MAX_READERS 32
 
 enum metric_type {
 	METRIC_TYPE_INVALID = 0,
@@ -79,13 +88,13 @@ const char *metrics_find_alike(const struct metrics *metrics, const char *name);
 
 /*
  * Record one value for (service, attrs). service may be NULL (zerospan's own metrics); otherwise
- * the registry keeps a reference until metrics_forget_service(). Attributes: unique keys in any
+ * the registry keeps a reference until it has ended and is read. Attributes: unique keys in any
  * order; key strings are borrowed for good (static), values are copied at first sight of a set.
  * Counter, up-down: adds value; gauge: sets it; histogram: counts it. exemplar_of (or NULL), when the
  * filter lets it, becomes the exemplar of the histogram bucket with its end as the time; an
  * older exemplar of that bucket gives way. A new set over the bound counts in the overflow set,
  * which belongs to no service. A value that is not finite (but a gauge's), a negative one of a counter or
- * histogram, and one for which memory is short is lost and counted (metric_snapshot.lost_records).
+ * histogram, and one for which memory is short is lost and counted (metrics_stats.lost_records).
  */
 void metric_record(struct instrument *instrument, struct service *service, const struct attr *attrs,
     size_t n_attrs, double value, const struct span *exemplar_of);
@@ -121,9 +130,42 @@ void metric_set_of(struct instrument *instrument, struct service *service, const
 void metric_set(
     struct instrument *instrument, const struct attr *attrs, size_t n_attrs, double value);
 
-/* Forget all sets of a service that ended, in every instrument. What it had put into an overflow
- * set stays there. NULL is fine. */
-void metrics_forget_service(struct metrics *metrics, const struct service *service);
+/*
+ * A service has ended: nothing is recorded for it any more. Its counters and histograms stay for each reader until that has had
+ * them; all else, and without readers everything, is forgotten. What it had put into an overflow set stays there. NULL is fine.
+ */
+void metrics_end_service(struct metrics *metrics, const struct service *service);
+
+/*
+ * A service begins. What is kept of one with the same name and instance id, which ran in this process before (exec), goes: no
+ * series has two points.
+ */
+void metrics_begin_service(struct metrics *metrics, const struct service *service);
+
+struct metrics_stats {
+	uint64_t lost_records; /* values not recorded: out of memory, negative, not finite */
+	uint64_t unread_sets;  /* of services that ended, which a reader that reads did not get */
+};
+
+void metrics_stats(struct metrics *metrics, struct metrics_stats *ret_stats);
+
+/* --- readers --------------------------------------------------------------------------------- */
+
+enum metric_reader_kind {
+	METRIC_READER_INVALID = 0,
+	METRIC_READER_PERIODIC = 1,  /* reads by itself */
+	METRIC_READER_ON_DEMAND = 2, /* reads when others ask; perhaps never */
+};
+
+/*
+ * From now on what ends is kept for this reader, for keep_ns at most. Returns its number, or -E2BIG. What a reader did not get that
+ * has read, or is sure to, counts as unread.
+ */
+int metrics_add_reader(struct metrics *metrics, enum metric_reader_kind kind, uint64_t keep_ns);
+void metrics_remove_reader(struct metrics *metrics, int reader);
+
+/* The reader needs no more what had ended by until_ns (monotonic): it has delivered that. */
+void metrics_reader_had(struct metrics *metrics, int reader, uint64_t until_ns);
 
 /* --- reading --------------------------------------------------------------------------------- */
 
@@ -167,12 +209,14 @@ struct metric_family {
 struct metric_snapshot {
 	struct metric_family *families;
 	size_t n_families;
-	uint64_t time_ns;      /* monotonic: when it was taken */
-	uint64_t lost_records; /* values not recorded: out of memory, negative, not finite */
+	uint64_t time_ns; /* monotonic: when it was taken */
 };
 
-/* NULL without memory. The caller frees it. */
+/* With what ended and is still kept for anybody. NULL without memory. The caller frees it. */
 struct metric_snapshot *metrics_snapshot(struct metrics *metrics);
+
+/* With what ended and this reader has not had yet. */
+struct metric_snapshot *metrics_read(struct metrics *metrics, int reader);
 void metric_snapshot_free(struct metric_snapshot *snapshot);
 
 #endif

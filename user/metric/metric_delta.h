@@ -25,8 +25,8 @@ struct metric_delta {
 /*
  * The changes from before to after. Families that the preference leaves cumulative are those of after. In the others
  *
- *   a point of both is the difference, a point of after only is itself, a point of before only is nothing: its set was
- *     forgotten, and what it counted last with it;
+ *   a point of both is the difference, a point of after only is itself, a point of before only is nothing: its service has
+ *     ended, and what it counted last was in a snapshot for this destination already (metrics_end_service());
  *   each starts when before was taken; a point in which nothing was counted is left out;
  *   a point that is less than before has begun anew, and is itself;
  *   min and max are those of the values since before where they can be known (nothing was counted until before), else

@@ -13,6 +13,7 @@ struct metrics *metrics_new(void)
 		return NULL;
 	pthread_mutex_init(&metrics->lock, NULL);
 	list_init(&metrics->instruments);
+	list_init(&metrics->ended);
 	return metrics;
 }
 

@@ -123,6 +123,11 @@ static struct metric_key *key_new(struct service *service, const struct attr *at
 
 void metric_set_free(struct metric_set *set)
 {
+	if (set->ended_ns) {
+		list_remove(&set->ended);
+		set->instrument->n_ended--;
+		set->instrument->metrics->n_ended--;
+	}
 	list_remove(&set->link);
 	metric_key_unref(set->key);
 	free(set);
@@ -163,6 +168,7 @@ static struct metric_set *set_new(
 	}
 	if (instrument->desc.n_parts)
 		set->parts = (uint64_t *)(set + 1);
+	set->instrument = instrument;
 	set->key = key;
 	set->start_ns = start_ns;
 	set->min = INFINITY;
@@ -456,28 +462,4 @@ void metric_set(
     struct instrument *instrument, const struct attr *attrs, size_t n_attrs, double value)
 {
 	metric_set_of(instrument, NULL, attrs, n_attrs, value);
-}
-
-static void forget_in(struct instrument *instrument, const struct service *service)
-{
-	list_for_each (link, &instrument->order) {
-		struct metric_set *set = container_of(link, struct metric_set, link);
-
-		if (set == instrument->overflow || set->key->service != service)
-			continue;
-		hmap_remove(&instrument->sets, &set->node);
-		if (instrument->recent == set)
-			instrument->recent = NULL;
-		metric_set_free(set);
-	}
-}
-
-void metrics_forget_service(struct metrics *metrics, const struct service *service)
-{
-	if (!service)
-		return;
-	pthread_mutex_lock(&metrics->lock);
-	list_for_each (link, &metrics->instruments)
-		forget_in(container_of(link, struct instrument, link), service);
-	pthread_mutex_unlock(&metrics->lock);
 }

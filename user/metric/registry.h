@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inside of the metric registry, shared by metrics.c (life), registry.c (writing) and snapshot.c (reading) only.
+ * Inside of the metric registry, shared by metrics.c (life), registry.c (writing), snapshot.c (reading) and ended.c (what stays of
+ * services that are gone) only.
  *
  *	metrics ── instrument ── metric_set ── metric_key
  *	            (hash map)     numbers       service, attributes: immutable, counted
@@ -38,6 +39,11 @@ struct metric_set {
 	struct metric_exemplar *exemplars;      /* histogram: n_bounds + 1; in this allocation */
 	struct metric_exponential *exponential; /* histogram: in this allocation; NULL: not kept */
 	uint64_t *parts;                        /* divided counter: n_parts; in this allocation */
+	struct instrument *instrument;          /* whose it is */
+	/* Once its service has ended it is in no table any more. */
+	struct list ended; /* in metrics.ended */
+	uint64_t ended_ns; /* monotonic; 0: it lives */
+	uint32_t unread;   /* bit n: reader n has not had it since; not 0 */
 };
 
 struct instrument {
@@ -45,10 +51,17 @@ struct instrument {
 	struct list link; /* in metrics.instruments */
 	struct metric_desc desc;
 	struct hmap sets;
-	struct list order; /* every set, the overflow set too, oldest first */
+	struct list order; /* every set, the overflow set and those that ended, too, oldest first */
+	size_t n_ended;
 	struct metric_set *overflow;
 	bool observed;             /* set by metric_set() or metric_set_of() */
 	struct metric_set *recent; /* the one that was used last; NULL: none */
+};
+
+struct metric_reader {
+	enum metric_reader_kind kind; /* invalid: there is none of this number */
+	bool came;                    /* has read */
+	uint64_t keep_ns;
 };
 
 struct metrics {
@@ -59,13 +72,19 @@ struct metrics {
 	enum metric_exemplar_filter at_record; /* what of it is done when a value is recorded */
 	bool deferred;                         /* sampled spans are offered later */
 	bool keep_exponential;
-	uint64_t lost_records;
+	struct list ended; /* sets, oldest end first */
+	size_t n_ended;
+	struct metric_reader readers[METRIC_MAX_READERS];
+	uint64_t lost_records, unread_sets;
 };
-
-/* Takes it out of its instrument's order; it is in no table any more. */
-void metric_set_free(struct metric_set *set);
 
 struct metric_key *metric_key_ref(struct metric_key *key);
 void metric_key_unref(struct metric_key *key);
+
+/* Free a set that is in no table, under the lock. */
+void metric_set_free(struct metric_set *set);
+
+/* Free the ended sets for which it is too late, or which are too many, under the lock. */
+void metric_ended_expire(struct metrics *metrics, uint64_t now_ns);
 
 #endif

@@ -9,9 +9,10 @@
 
 #include "base/clock.h"
 
+/* At most so many are read. */
 static size_t count_sets(const struct instrument *instrument)
 {
-	return instrument->sets.count + (instrument->overflow ? 1 : 0);
+	return instrument->sets.count + (instrument->overflow ? 1 : 0) + instrument->n_ended;
 }
 
 static struct metric_point point_of(const struct metric_set *set)
@@ -71,10 +72,11 @@ static void copy_histogram(
 }
 
 /*
- * One block per family: n points, then for histograms all exemplars, all exponential forms, and all counts. Returns 0,
- * or -1 without memory.
+ * One block per family: n points, then for histograms all exemplars, all exponential forms, and all counts. Sets that ended are
+ * there for the readers of this mask that have not had them. Returns 0, or -1 without memory.
  */
-static int copy_family(const struct instrument *instrument, struct metric_family *family)
+static int copy_family(
+    const struct instrument *instrument, uint32_t readers, struct metric_family *family)
 {
 	const struct metric_desc *desc = &instrument->desc;
 	size_t width = desc->type == METRIC_HISTOGRAM ? desc->n_bounds + 1 : 0;
@@ -97,6 +99,8 @@ static int copy_family(const struct instrument *instrument, struct metric_family
 	list_for_each (link, &instrument->order) {
 		const struct metric_set *set = container_of(link, struct metric_set, link);
 
+		if (set->ended_ns && !(set->unread & readers))
+			continue;
 		if (desc->n_parts) {
 			copy_parts(desc, set, family);
 			continue;
@@ -109,7 +113,8 @@ static int copy_family(const struct instrument *instrument, struct metric_family
 	return 0;
 }
 
-struct metric_snapshot *metrics_snapshot(struct metrics *metrics)
+/* For the readers of this mask. */
+static struct metric_snapshot *take(struct metrics *metrics, uint32_t readers)
 {
 	struct metric_snapshot *snapshot = calloc(1, sizeof(*snapshot));
 	int err = 0;
@@ -118,14 +123,14 @@ struct metric_snapshot *metrics_snapshot(struct metrics *metrics)
 		return NULL;
 	pthread_mutex_lock(&metrics->lock);
 	snapshot->time_ns = clock_monotonic_ns();
-	snapshot->lost_records = metrics->lost_records;
+	metric_ended_expire(metrics, snapshot->time_ns);
 	snapshot->families = calloc(metrics->n_instruments + 1, sizeof(*snapshot->families));
 	if (!snapshot->families)
 		err = -1;
 	list_for_each (link, &metrics->instruments) {
 		if (err)
 			break;
-		err = copy_family(container_of(link, struct instrument, link),
+		err = copy_family(container_of(link, struct instrument, link), readers,
 		    &snapshot->families[snapshot->n_families]);
 		if (!err)
 			snapshot->n_families++;
@@ -136,6 +141,27 @@ struct metric_snapshot *metrics_snapshot(struct metrics *metrics)
 		return NULL;
 	}
 	return snapshot;
+}
+
+struct metric_snapshot *metrics_snapshot(struct metrics *metrics)
+{
+	return take(metrics, UINT32_MAX);
+}
+
+struct metric_snapshot *metrics_read(struct metrics *metrics, int reader)
+{
+	pthread_mutex_lock(&metrics->lock);
+	metrics->readers[reader].came = true;
+	pthread_mutex_unlock(&metrics->lock);
+	return take(metrics, 1u << reader);
+}
+
+void metrics_stats(struct metrics *metrics, struct metrics_stats *ret_stats)
+{
+	pthread_mutex_lock(&metrics->lock);
+	ret_stats->lost_records = metrics->lost_records;
+	ret_stats->unread_sets = metrics->unread_sets;
+	pthread_mutex_unlock(&metrics->lock);
 }
 
 void metric_snapshot_free(struct metric_snapshot *snapshot)

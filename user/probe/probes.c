@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "probe/call_hooks.h"
+#include "probe/program_counts.h"
 #include "probe/reaper.h"
 #include "probe/syscalls.h"
 #include "probe/thread_table.h"
@@ -210,13 +211,28 @@ out:
 
 static uint64_t skipped_runs_of(const struct bpf_program *program)
 {
-	struct bpf_prog_info info = {0};
-	__u32 len = sizeof(info);
+	struct program_counts counts;
 
-	if (bpf_program__fd(program) < 0 ||
-	    bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len))
+	if (bpf_program__fd(program) < 0 || program_counts_read(bpf_program__fd(program), &counts))
 		return 0;
-	return info.recursion_misses;
+	return counts.skipped;
+}
+
+void probes_each_program(
+    const struct probes *p, void (*visit)(void *ctx, const char *name, int program_fd), void *ctx)
+{
+	static const char prefix[] = "zsp_";
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, p->skel->obj)
+	{
+		const char *name = bpf_program__name(program);
+		bool prefixed = strncmp(name, prefix, sizeof(prefix) - 1) == 0;
+
+		if (bpf_program__fd(program) >= 0)
+			visit(ctx, prefixed ? name + sizeof(prefix) - 1 : name,
+			    bpf_program__fd(program));
+	}
 }
 
 void probes_silence(struct probes *p)

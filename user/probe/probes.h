@@ -101,6 +101,10 @@ void probes_begin(struct probes *probes);
 /* Runs that the kernel skipped since then, because a program was interrupted on the same CPU. */
 uint64_t probes_skipped_runs(const struct probes *probes);
 
+/* Visit the programs that are loaded: the name is without prefix and, like the descriptor, borrowed from probes. */
+void probes_each_program(const struct probes *probes,
+    void (*visit)(void *ctx, const char *name, int program_fd), void *ctx);
+
 /* The programs that are attached per process; for probe/sqlite_probes.c. */
 enum probes_program {
 	PROBES_SQLITE_STEP = 0,

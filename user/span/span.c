@@ -31,6 +31,12 @@ void service_unref(struct service *service)
 		free(service);
 }
 
+const struct span_link *span_link(const struct span *span)
+{
+	return span->dropped_links || span_id_is_zero(&span->culprit.span_id) ? NULL
+									      : &span->culprit;
+}
+
 const struct attr *span_attr(const struct span *span, const char *key)
 {
 	for (size_t i = 0; i < span->n_attrs; i++)

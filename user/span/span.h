@@ -117,6 +117,7 @@ struct span {
 	struct ledger ledger;  /* adds up to end_ns - start_ns, unless untimed */
 	struct span_wait wait; /* the longest that was looked at; part of the ledger */
 	struct span_link culprit; /* the span that held this one up */
+	uint32_t dropped_links;   /* 1: that link does not go out, see span_link() */
 	bool
 	    behind_call; /* it did by being waited for: the slowest call of the request, or who answered it */
 	struct service *peer; /* who that is, if observed; a reference */
@@ -131,6 +132,9 @@ struct span {
 	bool answered; /* HTTP: there was a response */
 	bool untimed;  /* only its beginning was seen: end_ns is start_ns, in no duration metric */
 };
+
+/* The link that goes out; NULL: there is none, or it was dropped. */
+const struct span_link *span_link(const struct span *span);
 
 /* The attribute with this key, or NULL. Linear: for people's views and tests, not for hot paths. */
 const struct attr *span_attr(const struct span *span, const char *key);

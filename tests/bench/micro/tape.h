@@ -6,7 +6,7 @@
 #ifndef ZS_BENCH_TAPE_H
 #define ZS_BENCH_TAPE_H
 
-#include "journal.h"
+#include "journal/journal.h"
 
 struct tape_entry {
 	uint16_t type; /* JOURNAL_PROCESS, JOURNAL_EVENT or JOURNAL_TICK */
