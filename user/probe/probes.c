@@ -82,7 +82,8 @@ static int add_link(struct probes *p, struct bpf_link *link)
  */
 struct twins {
 	struct bpf_program *program, *twin;
-	bool needed; /* always: it also runs in interrupts; or where programs on tracepoints are preemptible */
+	bool
+	    needed; /* always: it also runs in interrupts; or where programs on tracepoints are preemptible */
 };
 
 enum {
@@ -137,6 +138,7 @@ static int load(struct probes *p, const struct probes_options *options)
 	p->skel->rodata->zsp_secret = secret;
 	p->skel->rodata->zsp_watch_exec = options->watch_exec;
 	p->skel->rodata->zsp_watch_listen = options->watch_listen;
+	p->skel->rodata->zsp_logs = options->logs;
 	/* The skeleton's table is const for its users after load; before load it is ours to fill. */
 	syscalls_fill((unsigned char *)p->skel->rodata->zsp_syscalls);
 	p->cookies =
