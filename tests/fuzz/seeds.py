@@ -358,6 +358,8 @@ SEEDS = {
     "fuzz_http1_head": seeds_head,
     "fuzz_http1_stream": seeds_stream,
     "fuzz_options": seeds_options,
+    "fuzz_lines": plain("test_lines.c", "test_log_level.c"),
+    "fuzz_log_level": plain("test_log_level.c"),
     "fuzz_otlp_env": seeds_otlp_env,
     "fuzz_otlp_response": seeds_otlp_response,
     "fuzz_proc": plain("test_proc.c"),
