@@ -43,6 +43,8 @@ static bool configure(struct config *config, const struct options *options)
 	if (err)
 		log_error("%s", message.len ? message.data : strerror(-err));
 	buf_release(&message);
+	config->logs.wanted |= options->logs;
+	config->logs.wanted &= options->command != COMMAND_WHY; /* whose report has no lines */
 	return err == 0;
 }
 
@@ -69,7 +71,7 @@ static int run_command(const struct options *options)
 		if (options->command == COMMAND_CONFIG)
 			status = show_config(&config, options->config);
 		else if (options->command == COMMAND_REPLAY)
-			status = replay_main(options, &config.naming);
+			status = replay_main(options, &config);
 		else
 			status = observe_main(options, &config);
 	}

@@ -156,12 +156,17 @@ static int open_pipeline(struct observation *o, struct buf *message)
 	options.journal = o->journal;
 	options.slow_us = slow_us(o->options);
 	options.span_metrics = o->options->span_metrics;
+	if (o->config->logs.wanted)
+		options.logs = (struct rate_limit){o->config->logs.rate, o->config->logs.burst};
+	options.log_attrs = &o->outputs.limits.logs;
+	options.only_trace = o->options->trace_id[0] ? o->options->trace_id : NULL;
 	if (attr_limits_span_may_pass(&o->outputs.limits))
 		options.limits = &o->outputs.limits;
 	o->pipeline = pipeline_new(&options);
-	for (size_t i = 0; o->pipeline && i < o->outputs.n_sinks; i++)
-		pipeline_add_sink(o->pipeline, o->outputs.sinks[i]);
-	return o->pipeline ? 0 : -ENOMEM;
+	if (!o->pipeline)
+		return -ENOMEM;
+	outputs_feed(&o->outputs, o->pipeline);
+	return 0;
 }
 
 static int open_reader(struct observation *o)
@@ -195,6 +200,7 @@ static int set_up(struct observation *o, struct buf *message)
 	struct probes_options probes = watch_probes_options(o->options);
 	int err = o->options->program ? child_start(&o->child, o->options->program, message) : 0;
 
+	probes.logs = o->config->logs.wanted;
 	if (err)
 		return -ENOENT; /* whatever the reason, the command line names no program that runs */
 	o->signal_fd = open_signals();
@@ -212,6 +218,7 @@ static int set_up(struct observation *o, struct buf *message)
 	}
 	err = watch_new(o->options, buf_sv(&o->config->resource), &o->watch, message);
 	o->outputs.clock = clock_base_now();
+	o->outputs.wants_lines = o->config->logs.wanted;
 	if (!err)
 		err = outputs_open(&o->outputs, o->options, o->metrics, message);
 	if (!err)

@@ -29,6 +29,7 @@ struct pipeline {
 	struct exchanges *exchanges;
 	struct conn_table *conns;
 	struct assembler *assembler;
+	struct log_flow *logs; /* NULL: they are not asked for */
 	struct databases databases;
 	struct list ended;
 	uint64_t now_ns; /* latest time of an event or a tick */
@@ -52,10 +53,19 @@ static void on_trace(void *ctx, struct trace *trace)
 
 	if (p->options.span_metrics)
 		span_metrics_trace(&p->span_metrics, trace);
+	if (!trace_id_begins(&trace->spans[0]->trace_id, p->options.only_trace))
+		return;
 	if (p->options.limits)
 		attr_limits_trace(p->options.limits, trace);
 	for (size_t i = 0; i < p->n_sinks; i++)
 		sink_publish(p->sinks[i], trace);
+}
+
+static void on_logs(void *ctx, struct log_batch *logs, bool in_trace)
+{
+	struct pipeline *p = ctx;
+
+	log_flow_publish(p->logs, logs, in_trace);
 }
 
 /* --- database paths ------------------------------------------------------------------------------ */
@@ -94,6 +104,21 @@ static void ended_free(struct ended_process *ended)
 	free(ended);
 }
 
+static int open_logs(struct pipeline *p)
+{
+	const struct log_flow_options options = {
+	    .limit = p->options.logs,
+	    .attrs = p->options.log_attrs,
+	    .services = p->services,
+	    .metrics = p->options.metrics,
+	    .assembler = p->assembler,
+	    .only_trace = p->options.only_trace,
+	};
+
+	p->logs = log_flow_new(&options);
+	return p->logs ? 0 : -ENOMEM;
+}
+
 struct pipeline *pipeline_new(const struct pipeline_options *options)
 {
 	struct pipeline *p = calloc(1, sizeof(*p));
@@ -103,6 +128,7 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
 	    .slow_ns = options->slow_us * NS_PER_US,
 	    .span = on_span,
 	    .trace = on_trace,
+	    .logs = on_logs,
 	    .database = on_database,
 	    .ctx = p,
 	};
@@ -119,7 +145,8 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
 	p->conns = conn_table_new(&exchange_conn_handler, p->exchanges);
 	if (!p->services || !p->assembler || !p->exchanges || !p->conns ||
 	    operation_metrics_init(&p->operations, options->metrics) ||
-	    (options->span_metrics && span_metrics_init(&p->span_metrics, options->metrics))) {
+	    (options->span_metrics && span_metrics_init(&p->span_metrics, options->metrics)) ||
+	    (options->logs.per_second && open_logs(p))) {
 		pipeline_free(p, 0);
 		return NULL;
 	}
@@ -129,12 +156,16 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
 
 static void end_all(struct pipeline *p, uint64_t time_ns)
 {
+	if (p->logs)
+		log_flow_tick(p->logs, UINT64_MAX); /* lines first: their requests end below */
 	if (p->assembler)
 		assembler_end(p->assembler);
 	if (p->conns)
 		conn_table_close_all(p->conns, time_ns);
 	if (p->assembler)
 		assembler_tick(p->assembler, UINT64_MAX);
+	if (p->logs)
+		log_flow_tick(p->logs, UINT64_MAX);
 }
 
 void pipeline_end(struct pipeline *p, uint64_t time_ns)
@@ -151,6 +182,7 @@ void pipeline_free(struct pipeline *p, uint64_t time_ns)
 	conn_table_free(p->conns, time_ns);
 	exchanges_free(p->exchanges);
 	assembler_free(p->assembler);
+	log_flow_free(p->logs);
 	databases_release(&p->databases);
 	list_for_each (at, &p->ended) {
 		ended_free(container_of(at, struct ended_process, link));
@@ -167,6 +199,11 @@ int pipeline_add_sink(struct pipeline *p, struct sink *sink)
 	assembler_set_brief(p->assembler, false);
 	assembler_keep_neighbours(p->assembler);
 	return 0;
+}
+
+int pipeline_add_log_sink(struct pipeline *p, struct sink *sink, bool loose)
+{
+	return p->logs ? log_flow_add_sink(p->logs, sink, loose) : 0;
 }
 
 /* Drop what is kept for a service that is no longer in the table: no span can be made for it any more. */
@@ -230,6 +267,8 @@ void pipeline_event(struct pipeline *p, const struct event *event)
 		assembler_statement(p->assembler, event->statement);
 	else if (event->h->kind == ZSP_KIND_LOCK)
 		assembler_lock(p->assembler, event->lock);
+	else if (event->h->kind == ZSP_KIND_LOG && p->logs)
+		log_flow_write(p->logs, event->log);
 	else
 		conn_table_event(p->conns, event);
 	journal_event(p->options.journal, event); /* behind the answer that it may have asked for */
@@ -269,6 +308,8 @@ void pipeline_tick(struct pipeline *p, uint64_t now_ns)
 {
 	journal_tick(p->options.journal, now_ns);
 	time_passes(p, now_ns);
+	if (p->logs)
+		log_flow_tick(p->logs, now_ns);
 	assembler_tick(p->assembler, now_ns);
 	list_for_each (at, &p->ended) {
 		struct ended_process *ended = container_of(at, struct ended_process, link);
@@ -314,4 +355,7 @@ void pipeline_stats(const struct pipeline *p, struct pipeline_stats *ret_stats)
 	exchanges_stats(p->exchanges, &ret_stats->exchanges);
 	assembler_stats(p->assembler, &ret_stats->assembler);
 	ret_stats->events = p->events;
+	ret_stats->logs = (struct log_flow_stats){0};
+	if (p->logs)
+		log_flow_stats(p->logs, &ret_stats->logs);
 }

@@ -16,6 +16,7 @@
 #include "export/limits.h"
 #include "export/sink.h"
 #include "ingest/decode.h"
+#include "log_flow.h"
 #include "metric/metric.h"
 #include "proto/http_naming.h"
 #include "span/exchange.h"
@@ -34,13 +35,19 @@ struct pipeline_options {
 	    slow_us; /* spans that last longer are given their neighbours, if there is a sink; 0: none is */
 	bool span_metrics;                  /* feed span_metrics.h, too */
 	const struct signal_limits *limits; /* of attributes; borrowed; NULL: none */
-	struct journal *journal;            /* is told every input; borrowed; NULL: none */
+	struct rate_limit
+	    logs; /* of what processes write to stdout and stderr; 0 per second: ignore it */
+	const struct attr_limits *log_attrs; /* of those; borrowed; NULL: none */
+	const char *
+	    only_trace; /* sinks get what belongs to a trace whose id begins so; borrowed; NULL: all */
+	struct journal *journal; /* is told every input; borrowed; NULL: none */
 };
 
 struct pipeline_stats {
 	struct conn_stats conns;
 	struct exchange_stats exchanges;
 	struct assembler_stats assembler;
+	struct log_flow_stats logs;
 	uint64_t events;
 };
 
@@ -60,6 +67,9 @@ void pipeline_free(struct pipeline *pipeline, uint64_t time_ns);
 /* Publish traces to this sink from now on; borrowed. -E2BIG beyond PIPELINE_MAX_SINKS. */
 int pipeline_add_sink(struct pipeline *pipeline, struct sink *sink);
 
+/* Publish records of logs to this sink from now on; borrowed. See log_flow_add_sink(). Without options.logs nothing comes. */
+int pipeline_add_log_sink(struct pipeline *pipeline, struct sink *sink, bool loose);
+
 /*
  * A process is observed from now on, runs another program, or has the pid of one that ended. Whatever
  * was kept for the pid's service until now is forgotten: metrics, routes, databases. 0 or -ENOMEM.
@@ -69,7 +79,7 @@ int pipeline_process(struct pipeline *pipeline, const struct service_facts *fact
 /* The process ended. What its sockets still have to say is awaited for a few seconds, then it is forgotten. */
 void pipeline_process_end(struct pipeline *pipeline, uint32_t pid, uint64_t now_ns);
 
-/* Take an event of a connection, a statement or a lock; others are ignored. */
+/* Take an event of a connection, a statement, a lock or a log; others are ignored. */
 void pipeline_event(struct pipeline *pipeline, const struct event *event);
 
 /* database_path can tell of this handle now: ask it again, if it could not before. */

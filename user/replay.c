@@ -28,7 +28,7 @@ static void on_stop(int number)
 
 struct replay {
 	const struct options *options;
-	const struct http_naming *naming;
+	const struct config *config;
 	const char *path;
 	struct recording *recording;
 	struct player player;
@@ -75,6 +75,7 @@ static int open_outputs(struct replay *r)
 	buf_init(&message);
 	r->outputs.clock.offset_ns = r->player.start.wall_offset_ns;
 	r->outputs.collector = r->collector;
+	r->outputs.wants_lines = r->config->logs.wanted;
 	err = outputs_open(&r->outputs, r->options, r->metrics, &message);
 	if (err)
 		log_error("%s", message.len ? message.data : strerror(-err));
@@ -86,21 +87,25 @@ static int open_pipeline(struct replay *r)
 {
 	struct pipeline_options options = {
 	    .metrics = r->metrics,
-	    .naming = r->naming,
+	    .naming = &r->config->naming,
 	    .database_path = player_database_path,
 	    .ctx = &r->player,
 	};
 
 	rng_seed(&options.rng, r->player.start.seed);
 	options.slow_us = player_slow_us(&r->player);
+	if (r->config->logs.wanted)
+		options.logs = (struct rate_limit){r->config->logs.rate, r->config->logs.burst};
+	options.log_attrs = &r->outputs.limits.logs;
+	options.only_trace = r->options->trace_id[0] ? r->options->trace_id : NULL;
 	if (attr_limits_span_may_pass(&r->outputs.limits))
 		options.limits = &r->outputs.limits;
 	r->pipeline = pipeline_new(&options);
-	for (size_t i = 0; r->pipeline && i < r->outputs.n_sinks; i++) {
-		sink_set_patient(r->outputs.sinks[i]);
-		pipeline_add_sink(r->pipeline, r->outputs.sinks[i]);
-	}
-	return r->pipeline ? 0 : -ENOMEM;
+	if (!r->pipeline)
+		return -ENOMEM;
+	outputs_set_patient(&r->outputs);
+	outputs_feed(&r->outputs, r->pipeline);
+	return 0;
 }
 
 static void take_counts(const struct replay *r, struct self_counts *counts)
@@ -157,10 +162,10 @@ static int play(struct replay *r)
 }
 
 static int replay_file(
-    const struct options *options, const struct http_naming *naming, const char *path, bool append)
+    const struct options *options, const struct config *config, const char *path, bool append)
 {
 	struct replay r = {
-	    .options = options, .naming = naming, .path = path, .outputs.append = append};
+	    .options = options, .config = config, .path = path, .outputs.append = append};
 	int err = open_recording(&r);
 
 	if (err)
@@ -188,7 +193,7 @@ static int replay_file(
 	return err;
 }
 
-int replay_main(const struct options *options, const struct http_naming *naming)
+int replay_main(const struct options *options, const struct config *config)
 {
 	const struct sigaction stop = {.sa_handler = on_stop, .sa_flags = (int)SA_RESETHAND};
 	bool failed = false;
@@ -197,7 +202,7 @@ int replay_main(const struct options *options, const struct http_naming *naming)
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
 	for (size_t i = 0; i < options->n_files && !stopped; i++)
-		failed |= replay_file(options, naming, options->files[i], i > 0) != 0;
+		failed |= replay_file(options, config, options->files[i], i > 0) != 0;
 	if (stopped)
 		log_warn("interrupted: what is left is not replayed");
 	return failed || stopped ? EXIT_FAILED : EXIT_DONE;

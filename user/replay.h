@@ -3,10 +3,10 @@
 #ifndef ZS_REPLAY_H
 #define ZS_REPLAY_H
 
+#include "config/config.h"
 #include "config/options.h"
-#include "proto/http_naming.h"
 
 /* Returns the program's exit status: EXIT_FAILED when a recording could not be used to its end. */
-int replay_main(const struct options *options, const struct http_naming *naming);
+int replay_main(const struct options *options, const struct config *config);
 
 #endif

@@ -8,6 +8,8 @@
  *	  unmatched: infer | unset       what has no pattern: an inferred route, or none
  *	resource:
  *	  service.name: shop             or any other attribute that all observed processes shall have
+ *	logs: on | off                   lines of stdout and stderr, as --logs
+ *	logs: {rate: 1000, burst: 1000}  on, and so many per second and process, so many at once
  */
 #include "config/config.h"
 
@@ -22,7 +24,7 @@ static const char *const unmatched_words[] = {"infer", "unset"};
 
 void config_init(struct config *config)
 {
-	*config = (struct config){.methods = http_methods_default};
+	*config = (struct config){.methods = http_methods_default, .logs = logs_config_default()};
 	config->naming.methods = &config->methods;
 	buf_init(&config->resource);
 }
@@ -124,11 +126,19 @@ static int read_resource(void *ctx, struct value value)
 	return value_pairs(value, read_attribute, ctx);
 }
 
+static int read_logs(void *ctx, struct value value)
+{
+	struct config *config = ctx;
+
+	return logs_config_read(&config->logs, value);
+}
+
 int config_read_file(struct config *config, const char *path, struct buf *message)
 {
 	static const struct value_key keys[] = {
 	    {"routes", "routes", read_routes},
 	    {"resource", "resource", read_resource},
+	    {"logs", "logs", read_logs},
 	};
 	struct document *document;
 	struct value root;
@@ -168,4 +178,5 @@ void config_describe(const struct config *config, struct buf *out)
 	    config->naming.unmatched_unset ? "have none" : "are inferred");
 	while (pairs_next(&rest, &key, &value))
 		buf_printf(out, ", %.*s=%.*s", SV_ARG(key), SV_ARG(value));
+	logs_config_describe(&config->logs, out);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the configuration file (--config) and the environment say of how requests and services are named. Read before anything
+ * What the configuration file (--config) and the environment say of how requests and services are named, and which logs are taken. Read before anything
  * else is opened or started, so that a mistake costs nothing; the same for every command that shows traces.
  */
 #ifndef ZS_CONFIG_CONFIG_H
 #define ZS_CONFIG_CONFIG_H
 
 #include "base/buf.h"
+#include "config/logs_config.h"
 #include "proto/http_naming.h"
 
 /* The environment variable that replaces the list of known methods. */
@@ -16,6 +17,7 @@ struct config {
 	struct http_naming naming; /* points into this struct: do not copy it */
 	struct http_methods methods;
 	struct route_patterns *patterns; /* NULL: none configured */
+	struct logs_config logs;
 	struct buf resource; /* attributes of all observed processes, as base/pairs.h has them */
 };
 

@@ -201,6 +201,18 @@ static int set_span_metrics(struct options *o, const char *value)
 	return 0;
 }
 
+static int set_logs(struct options *o, const char *value)
+{
+	(void)value;
+	o->logs = true;
+	return 0;
+}
+
+static int set_trace_id(struct options *o, const char *value)
+{
+	return option_hex(value, OPTIONS_TRACE_ID_MIN, o->trace_id, sizeof(o->trace_id));
+}
+
 static int set_quiet(struct options *o, const char *value)
 {
 	(void)value;
@@ -230,6 +242,10 @@ const struct option_row option_rows[] = {
     {NULL, 0, "port", "PORT", OBSERVE, set_port, "the process that listens on this TCP port"},
     {"Output", 0, "format", "FORMAT", SHOW, set_format,
 	"tree, otlp-json (one TracesData object per trace and line) or none; why: text or json; replay also: why or why-json"},
+    {NULL, 0, "logs", NULL, TRACES, set_logs,
+	"also what processes write to stdout and stderr, as log records of their requests; trees show them below"},
+    {NULL, 0, "trace-id", "ID", COMMAND_TRACE | COMMAND_REPLAY, set_trace_id,
+	"only this trace (and its lines): 32 hexadecimal digits, or the first of them, at least 4"},
     {NULL, 0, "slower-than", "DURATION", REPORT, set_slower_than,
 	"in why's report, compare requests that took longer (500ms, 2s) with the others"},
     {NULL, 0, "route", "PATTERN", REPORT, add_route,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "span/log_record.h"
 #include "span/semconv.h"
 
 const char *parent_basis_name(enum parent_basis basis)
@@ -201,6 +202,7 @@ struct trace *trace_new(size_t n)
 		return NULL;
 	atomic_init(&trace->refs, 1);
 	trace->n_spans = 0;
+	trace->logs = NULL;
 	return trace;
 }
 
@@ -216,5 +218,6 @@ void trace_unref(struct trace *trace)
 		return;
 	for (size_t i = 0; i < trace->n_spans; i++)
 		span_free(trace->spans[i]);
+	log_batch_unref(trace->logs);
 	free(trace);
 }
