@@ -241,6 +241,69 @@ static void two_candidates(void **state)
 	scene_free(s);
 }
 
+/* But if the thread moves bytes of one before and behind the line, in the same slice, it was at work for that. */
+static void between_two_events_of_one(void **state)
+{
+	struct scene *s = scene_new();
+	struct feed *feed = &s->w->feed;
+	struct sock one = server(s, 1), other = server(s, 2);
+	struct actor loop = {10, 101, 1};
+
+	(void)state;
+	sock_read(&one, &loop, GET("/one"));
+	loop.slice++;
+	sock_read(&other, &loop, GET("/other"));
+	feed_line(feed, &loop, "of the other\n");
+	sock_write(&other, &loop, OK2);
+	sock_read(&other, &loop, GET("/another"));
+	feed_line(feed, &loop, "who knows\n");
+	loop.slice++; /* it has been back in epoll_wait */
+	feed_line(feed, &loop, "later\n");
+	sock_write(&other, &loop, OK2);
+	sock_read(&other, &loop, GET("/third"));
+	feed_line(feed, &loop, "of the third or of one\n");
+	sock_write(&one, &loop, OK2);
+	sock_write(&other, &loop, OK2);
+	sock_read(&one, &loop, GET("/fourth"));
+	sock_read(&other, &loop, GET("/fifth"));
+	loop.slice++;
+	feed_sql(feed, &loop, "SELECT 1"); /* of whom? */
+	feed_line(feed, &loop, "behind a statement\n");
+	sock_write(&other, &loop, OK2);
+	sock_write(&one, &loop, OK2);
+	scene_end(s);
+	expect_of(s, "of the other", "GET /other");
+	expect_of_none(s, "who knows");
+	expect_of_none(s, "later");
+	expect_of_none(s, "of the third or of one");
+	expect_of_none(s, "behind a statement");
+	assert_int_equal(s->of_all.n, 5);
+	scene_free(s);
+}
+
+/* The thread, or the request, is gone before that is decided. */
+static void never_decided(void **state)
+{
+	struct scene *s = scene_new();
+	struct feed *feed = &s->w->feed;
+	struct sock one = server(s, 1), other = server(s, 2);
+
+	(void)state;
+	sock_read(&one, &first, GET("/one"));
+	sock_read(&other, &first, GET("/other"));
+	feed_line(feed, &first, "of a request that ends\n");
+	sock_write(&other, &second, OK2);
+	sock_read(&other, &first, GET("/another"));
+	feed_line(feed, &first, "of one that does not\n");
+	pipeline_tick(s->w->pipeline, feed->now_ns += 11 * NS_PER_S);
+	feed_line(feed, &first, "at the end\n");
+	scene_end(s);
+	expect_of_none(s, "of a request that ends");
+	expect_of_none(s, "of one that does not");
+	expect_of_none(s, "at the end");
+	scene_free(s);
+}
+
 /* What came out of a buffer was written whenever. */
 static void buffered_lines_are_of_none(void **state)
 {
@@ -426,6 +489,8 @@ int main(void)
 	    cmocka_unit_test(lines_of_a_checkout),
 	    cmocka_unit_test(line_behind_the_answer),
 	    cmocka_unit_test(two_candidates),
+	    cmocka_unit_test(between_two_events_of_one),
+	    cmocka_unit_test(never_decided),
 	    cmocka_unit_test(buffered_lines_are_of_none),
 	    cmocka_unit_test(line_without_end),
 	    cmocka_unit_test(long_requests_do_not_hold_lines_for_ever),

@@ -101,8 +101,11 @@ static void on_piece(void *ctx, struct exchange *exchange, const struct piece *p
 
 	a->now = thread_work_get(&a->threads, piece->tid);
 	a->answering = request == node && piece->direction == ZSP_OUT ? node : NULL;
-	if (a->now)
-		time_event(a->now, piece, request);
+	if (!a->now)
+		return;
+	if (a->graph.held)
+		held_logs_decide(a->graph.held, a->now, request, piece->slice);
+	time_event(a->now, piece, request);
 }
 
 static void on_began(void *ctx, struct exchange *exchange)

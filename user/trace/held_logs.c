@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Keeping of records until their ids are known; see held_logs.h. */
+/*
+ * Keeping of records until their ids are known; see held_logs.h.
+ *
+ *	                       ┌─ sure: about the node's request ────────────┐
+ *	line ─ whose? ─────────┤                                             ├→ settled, with ids if sure
+ *	                       └─ likely: undecided until its thread goes on ┘
+ *
+ * A thread that serves several, an event loop, was at work for one of them when it wrote the line, if it moved that one's bytes before and
+ * behind it, in one slice.
+ */
 #include "trace/held_logs.h"
 
 #include <stdlib.h>
@@ -7,12 +16,15 @@
 #include "base/clock.h"
 
 struct held_log {
-	struct list
-	    link; /* waiting: in a ring with the others of its node; settled: in held_logs.settled */
-	struct list age; /* waiting: in held_logs.age */
-	struct node *node;
+	/* Waiting: in a ring with the others of its node; settled: in held_logs.settled. */
+	struct list link;
+	struct list age;       /* waiting: in held_logs.age */
+	struct list undecided; /* in thread_work.undecided, until the thread goes on */
+	struct node *node;     /* waiting: its request */
 	struct log_record *record;
 	uint64_t since_ns;
+	uint32_t slice; /* of its thread */
+	bool sure;      /* it is about that request; else, if that stays so, about none */
 };
 
 struct held_logs {
@@ -68,20 +80,23 @@ void held_logs_free(struct held_logs *held)
 	free(held);
 }
 
-/* The record waits with the node from now_ns on. False: there is no room or memory for it. */
-static bool hold(
+/* --- waiting ------------------------------------------------------------------------------------- */
+
+/* The record waits with the node from now_ns on. NULL: there is no room or memory for it. */
+static struct held_log *hold(
     struct held_logs *held, struct node *node, struct log_record *record, uint64_t now_ns)
 {
 	struct held_log *log;
 
 	if (held->n == HELD_LOGS_MAX || record->body.len > HELD_LOGS_MAX_BYTES - held->bytes)
-		return false;
+		return NULL;
 	log = malloc(sizeof(*log));
 	if (!log)
-		return false;
+		return NULL;
 	*log = (struct held_log){.node = node, .record = record, .since_ns = now_ns};
 	list_init(&log->link);
 	list_init(&log->age);
+	list_init(&log->undecided);
 	if (node->logs)
 		list_add_tail(&node->logs->link, &log->link);
 	else
@@ -89,46 +104,79 @@ static bool hold(
 	list_add_tail(&held->age, &log->age);
 	held->n++;
 	held->bytes += record->body.len;
-	return true;
+	return log;
 }
 
 bool held_logs_line(struct graph *g, const struct thread_works *threads, struct log_record *record,
     const struct line_author *author)
 {
-	const struct thread_work *work = thread_work_find(threads, author->tid);
-	struct node *request = work ? thread_work_author(work, author) : NULL;
+	struct thread_work *work = thread_work_find(threads, author->tid);
+	struct node *sure = work ? thread_work_author(work, author) : NULL;
+	struct node *likely = work && !sure ? thread_work_likely(work, author) : NULL;
+	struct node *node = sure ? sure : likely;
+	struct held_log *log;
 
-	if (!request || request->pid != author->pid)
+	if (!node || node->pid != author->pid)
 		return false;
-	if (hold(g->held, request, record, author->time_ns))
-		return true;
-	g->stats->logs_unheld++;
-	return false;
+	log = hold(g->held, node, record, author->time_ns);
+	if (!log) {
+		g->stats->logs_unheld++;
+		return false;
+	}
+	log->slice = author->slice;
+	log->sure = sure != NULL;
+	if (likely)
+		list_add_tail(&work->undecided, &log->undecided);
+	return true;
 }
 
-/* The first one of its node. */
-static void settle_first(struct held_logs *held, struct node *node, bool has_span)
-{
-	struct held_log *log = node->logs;
+/* --- settling ------------------------------------------------------------------------------------ */
 
-	node->logs =
-	    list_empty(&log->link) ? NULL : container_of(log->link.next, struct held_log, link);
-	if (has_span) {
+static void leave_node(struct held_log *log)
+{
+	struct node *node = log->node;
+	bool alone = list_empty(&log->link);
+
+	if (node->logs == log)
+		node->logs = alone ? NULL : container_of(log->link.next, struct held_log, link);
+	list_remove(&log->link);
+	list_remove(&log->age);
+	list_remove(&log->undecided);
+	log->node = NULL;
+}
+
+static void settle(struct held_logs *held, struct held_log *log, bool has_span)
+{
+	const struct node *node = log->node;
+
+	if (has_span && log->sure) {
 		log->record->trace_id = node->group->trace_id;
 		log->record->span_id = node->span_id;
 		log->record->flags = node->group->flags & (SPAN_FLAG_SAMPLED | SPAN_FLAG_RANDOM);
 	}
-	log->node = NULL;
-	list_remove(&log->age);
-	list_remove(&log->link);
+	leave_node(log);
 	list_add_tail(&held->settled, &log->link);
 	held->n_settled++;
+}
+
+void held_logs_decide(
+    struct held_logs *held, struct thread_work *work, const struct node *request, uint32_t slice)
+{
+	while (!list_empty(&work->undecided)) {
+		struct held_log *log =
+		    container_of(work->undecided.next, struct held_log, undecided);
+
+		list_remove(&log->undecided);
+		log->sure = log->node == request && log->slice == slice;
+		if (!log->sure)
+			settle(held, log, false);
+	}
 }
 
 void held_logs_settle(struct held_logs *held, struct node *node, bool has_span)
 {
 	while (node->logs)
-		settle_first(held, node, has_span);
+		settle(held, node->logs, has_span);
 }
 
 void held_logs_tick(struct held_logs *held, uint64_t now_ns)
@@ -138,7 +186,7 @@ void held_logs_tick(struct held_logs *held, uint64_t now_ns)
 
 		if (now_ns - oldest->since_ns < HELD_LOGS_NS || now_ns < oldest->since_ns)
 			break;
-		settle_first(held, oldest->node, true); /* it is the oldest of its node, too */
+		settle(held, oldest, true);
 	}
 }
 

@@ -27,6 +27,13 @@ void held_logs_free(struct held_logs *held); /* with all that it has; NULL is fi
 bool held_logs_line(struct graph *graph, const struct thread_works *threads,
     struct log_record *record, const struct line_author *author);
 
+/*
+ * The thread is about to move bytes of this request, or of a call made for it (NULL: of none), in this slice: that decides about the lines that
+ * it wrote since it did so last.
+ */
+void held_logs_decide(
+    struct held_logs *held, struct thread_work *work, const struct node *request, uint32_t slice);
+
 /* The node is about to go: what waits with it is settled, with its ids, or, if it has no span, without any. */
 void held_logs_settle(struct held_logs *held, struct node *node, bool has_span);
 

@@ -14,6 +14,8 @@ void thread_works_init(struct thread_works *works)
 static void thread_work_free(struct thread_work *work)
 {
 	thread_work_go_on(work);
+	while (!list_empty(&work->undecided))
+		list_remove(work->undecided.next);
 	if (work->known)
 		known_waits_release(work->known);
 	free(work->known);
@@ -77,6 +79,7 @@ struct thread_work *thread_work_get(struct thread_works *works, uint32_t tid)
 	work->tid = tid;
 	list_init(&work->requests);
 	list_init(&work->idle);
+	list_init(&work->undecided);
 	if (hmap_add(&works->by_tid, tid, &work->node)) {
 		free(work);
 		return NULL;
@@ -106,6 +109,7 @@ void thread_work_begin(struct thread_works *works, struct thread_work *work, str
 	work->n_begun++;
 	request->work = work;
 	work->current = request;
+	work->moved = request;
 }
 
 void thread_work_end(struct thread_works *works, struct node *request)
@@ -118,6 +122,8 @@ void thread_work_end(struct thread_works *works, struct node *request)
 	request->work = NULL;
 	if (work->current == request)
 		work->current = NULL;
+	if (work->moved == request)
+		work->moved = NULL;
 	if (list_empty(&work->requests))
 		work_enter_idle(works, work);
 }
@@ -201,4 +207,11 @@ struct node *thread_work_author(const struct thread_work *work, const struct lin
 	if (ambiguous || !after_answer)
 		return current;
 	return current || has_others(work, work->answered->group) ? NULL : work->answered;
+}
+
+struct node *thread_work_likely(const struct thread_work *work, const struct line_author *author)
+{
+	bool since = work->last_ns <= author->time_ns && work->moved_slice == author->slice;
+
+	return since ? work->moved : NULL;
 }

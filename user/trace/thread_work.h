@@ -31,6 +31,10 @@ struct thread_work {
 	struct known_waits *known; /* NULL: it was never looked at */
 	struct node *current;  /* the request that it belonged to, while that is open; NULL: none */
 	struct node *answered; /* the request whose answer it ended then; NULL: none */
+	/* That of the last event of a connection, whatever statements came since; and its slice. */
+	struct node *moved;
+	uint32_t moved_slice;
+	struct list undecided; /* lines since then that may be about that one; see held_logs.c */
 };
 
 struct thread_works {
@@ -77,5 +81,12 @@ void thread_work_forget_answered(struct node *request);
  * none, or more than one.
  */
 struct node *thread_work_author(const struct thread_work *work, const struct line_author *author);
+
+/*
+ * Where that leaves several: the one whose bytes the thread has moved last, if that was in the slice of the line. It is the one for sure
+ * if its bytes are also those that the thread moves next, still in that slice: then it was at work for this one from before the line until
+ * behind it. NULL: there is no such one.
+ */
+struct node *thread_work_likely(const struct thread_work *work, const struct line_author *author);
 
 #endif

@@ -213,6 +213,8 @@ void time_event(struct thread_work *work, const struct piece *piece, struct node
 	work->last_ns = piece->end_ns;
 	work->arrived_ns = out ? piece->end_ns : piece->start_ns;
 	work->current = request && request->work == work ? request : NULL;
+	work->moved = work->current;
+	work->moved_slice = piece->slice;
 }
 
 void time_statement(
