@@ -477,14 +477,19 @@ http {{
 """
 
 
-def test_nginx(t):
-    """error_log on stderr, before the answer; access_log by the name of stdout, behind it."""
+def start_nginx(t):
     port = lib.free_port()
     os.makedirs(t.path("www"), exist_ok=True)
     nginx = t.start(lib.tool("nginx", "nginx-light"), "-c", t.write("nginx.conf", NGINX.format(dir=t.dir, port=port)), "-e",
                     "stderr")
     wait_for(lambda: lib.listens(port), lambda: f"nginx to listen: {nginx.err}")
     wait_for(lambda: len(lib.children(nginx.pid)) == 2, "both workers")
+    return nginx, port
+
+
+def test_nginx(t):
+    """error_log on stderr, before the answer; access_log by the name of stdout, behind it."""
+    nginx, port = start_nginx(t)
     zerospan = observer.observe(t, "--logs", "--pid", nginx.pid)
     clients = [Client(port) for _ in range(4)]
     for n in range(20):
@@ -503,6 +508,35 @@ def test_nginx(t):
         check(record.span_id in spans, f"{record} is of no request")
         check(f'"GET {spans[record.span_id].get("url.path")} ' in record.body, f"{record} is not of {spans[record.span_id]}")
         equal((record.severity, record.severity_text), (17, "error"), f"severity of {record}")
+
+
+def test_nginx_at_once(t):
+    """Workers with many connections: a line may be of nobody, and of nobody else."""
+    nginx, port = start_nginx(t)
+    zerospan = observer.observe(t, "--logs", "--pid", nginx.pid)
+
+    def work(number):
+        client = Client(port)
+        for n in range(50):
+            client.get(f"/ok/{number}/{n}" if n % 2 else f"/missing/{number}/{n}")
+        client.close()
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(PARALLEL)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    count = 50 * PARALLEL
+    wait_for(lambda: sum(r.stream == "stdout" for r in zerospan.logs()) >= count, "the lines")
+    spans = {s.span_id: s for s in zerospan.finish()}
+    access = [r for r in zerospan.logs() if r.stream == "stdout"]
+    wrong = [(r, spans.get(r.span_id)) for r in access
+             if r.span_id and (r.span_id not in spans or of_span(spans[r.span_id]) != about(json.loads(r.body)))]
+    orphans = sum(not r.span_id for r in access)
+    t.note(f"{len(access)} lines, correct {len(access) - orphans - len(wrong)}, orphan {orphans}, wrong {len(wrong)}")
+    check(not wrong, f"wrong, for example {wrong[:3]}")
+    equal(len(access), count, "lines")
+    check(orphans < count / 2, "most lines are of no request")
 
 
 # --- how many
@@ -537,3 +571,48 @@ def test_rate(t):
     equal(zerospan.stop(), 0, "exit status")
     equal(len(writer.out.splitlines()), 5000, "lines of the program")
     check(f"logs: {told:.0f} lines" in zerospan.err and f"{dropped:.0f} beyond the rate" in zerospan.err, zerospan.err)
+
+
+# Writes lines as fast as it can, for some seconds.
+TORRENT = r'''
+import os, sys, time
+sys.stdin.readline()
+end, n = time.monotonic() + 3, 0
+text = b"x" * 1000 + b"\n"
+while time.monotonic() < end:
+    for _ in range(1000):
+        os.write(1, text)
+    n += 1000
+os.write(2, b"%d\n" % n)
+sys.stdin.readline()
+'''
+
+
+def test_flood_pushes_out_no_request(t):
+    """Lines that come faster than they are read get lost, and are counted; requests do not."""
+    with open(os.devnull, "wb") as nowhere:
+        writer = start_writer(t, TORRENT, stdout=nowhere.fileno())
+    shop = Shop(t)
+    zerospan = observer.observe_run(t, "--logs", "--pid", writer.pid, "--pid", shop.pid)
+    go(writer)
+    client, sent = shop.client(), 0
+    while not writer.err:
+        equal(client.get(f"/{sent}").status, 404, "answer")
+        sent += 1
+    written = int(writer.err)
+    name = "http_server_request_duration_seconds_count"
+    wait_for(lambda: zerospan.metrics().sum(name) == sent, lambda: f"{sent} requests, there are {zerospan.metrics().sum(name)}")
+
+    def accounted():
+        metrics = zerospan.metrics()
+        return sum(metrics.sum(f"zerospan_logs_{what}_total") for what in ("records", "dropped")) + \
+            metrics.lost().get("ring_full_logs", 0)
+
+    # The shop's lines, and the writer's word of its number, which may be among those that are lost.
+    wait_for(lambda: accounted() == written + sent + 1, lambda: f"{written + sent + 1} lines to be accounted for, {accounted()} are")
+    metrics = zerospan.metrics()
+    check(set(metrics.lost()) <= {"ring_full_logs"}, f"losses {metrics.lost()}")
+    equal(zerospan.stop(), 0, "exit status")
+    t.note(f"{written} lines of 1 kB in 3 s, {metrics.lost().get('ring_full_logs', 0):.0f} refused, "
+           f"{metrics.sum('zerospan_logs_records_total'):.0f} told; {sent} requests, all seen; " +
+           re.search("cost: .*", zerospan.err).group(0))

@@ -168,14 +168,14 @@ static bool continues(struct sv line)
  */
 static bool is_of_buffer(const struct cut *cut)
 {
-	struct sv rest = cut->rest, line = first_line(rest);
-	bool levels = log_level_find(line).number != 0;
+	struct sv first = first_line(cut->rest), rest = sv_skip(cut->rest, first.len + 1), line;
+	bool levels;
 
-	if (line.len == rest.len)
-		return false;
-	rest = sv_skip(rest, line.len + 1);
-	if (!cut->ends && (rest.len || cut->missing))
+	if (first.len == cut->rest.len || (!rest.len && !cut->missing))
+		return false; /* as most are: one line, or a part of one */
+	if (!cut->ends)
 		return true;
+	levels = log_level_find(first).number != 0;
 	while (rest.len) {
 		line = first_line(rest);
 		if (levels ? !continues(line) : line.len && line.p[0] != ' ' && line.p[0] != '\t')
