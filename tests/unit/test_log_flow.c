@@ -365,6 +365,34 @@ static void long_requests_do_not_hold_lines_for_ever(void **state)
 	scene_free(s);
 }
 
+/* One request that says very much: so many wait, the rest is told at once, of no request, and counted. */
+static void waiting_lines_are_bounded(void **state)
+{
+	struct world *w = world_empty(1, NULL);
+	struct pipeline_options options = {
+	    .metrics = w->metrics, .logs = {.per_second = RATE_MAX, .burst = RATE_MAX}};
+	struct pipeline_stats stats;
+	struct sock sock;
+
+	(void)state;
+	pipeline_free(w->pipeline, 0);
+	rng_seed(&options.rng, 1);
+	w->pipeline = pipeline_new(&options);
+	process(w, 10, "shop", 1);
+	sock = sock_tcp(&w->feed, 1, ZSP_ROLE_ACCEPTED, 1, 8000, 9, 40001);
+	sock_announce(&sock);
+	sock_read(&sock, &first, GET("/a"));
+	for (int i = 0; i < 65536 + 3; i++)
+		feed_line(&w->feed, &first, "x\n");
+	sock_write(&sock, &first, OK2);
+	pipeline_end(w->pipeline, w->feed.now_ns);
+	pipeline_stats(w->pipeline, &stats);
+	assert_int_equal(stats.assembler.logs_unheld, 3);
+	assert_int_equal(stats.logs.records[0], 65536 + 3);
+	assert_int_equal(stats.logs.of_requests, 65536);
+	world_free(w);
+}
+
 static void binary_is_repaired(void **state)
 {
 	struct scene *s = scene_new();
@@ -494,6 +522,7 @@ int main(void)
 	    cmocka_unit_test(buffered_lines_are_of_none),
 	    cmocka_unit_test(line_without_end),
 	    cmocka_unit_test(long_requests_do_not_hold_lines_for_ever),
+	    cmocka_unit_test(waiting_lines_are_bounded),
 	    cmocka_unit_test(binary_is_repaired),
 	    cmocka_unit_test(missing_bytes_are_told),
 	    cmocka_unit_test(beyond_the_rate),
