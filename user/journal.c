@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "proto/sql.h"
 
 /* A crash loses at most this much. */
 #define FLUSH_NS NS_PER_S
@@ -18,8 +19,9 @@
 struct journal {
 	struct recorder *recorder;
 	const char *path;
-	uint64_t flush_ns; /* then */
-	bool reported;     /* that writing failed */
+	uint64_t flush_ns;     /* then */
+	bool reported;         /* that writing failed */
+	char sql[ZSP_SQL_MAX]; /* of the statement that is written */
 };
 
 static void put(struct journal *j, enum journal_type type, const void *body, size_t len)
@@ -159,9 +161,34 @@ void journal_process_end(struct journal *j, uint32_t pid, uint64_t time_ns)
 		put(j, JOURNAL_PROCESS_END, &end, sizeof(end));
 }
 
-void journal_event(struct journal *j, const struct event *event)
+static void put_hidden_data(
+    struct journal *j, const struct event *event, const struct hidden *hidden)
 {
-	if (j)
+	const struct sv parts[] = {sv_from(event->data, sizeof(*event->data)),
+	    sv_from(hidden->payload, event->data->captured + event->data->tail)};
+
+	recorder_put(j->recorder, JOURNAL_EVENT, parts, 2);
+}
+
+static void put_masked_statement(struct journal *j, const struct zsp_statement *statement)
+{
+	const struct sv parts[] = {
+	    sv_from(statement, sizeof(*statement)), sv_from(j->sql, statement->text_bytes)};
+
+	memcpy(j->sql, statement->text, statement->text_bytes);
+	sql_mask(j->sql, statement->text_bytes);
+	recorder_put(j->recorder, JOURNAL_EVENT, parts, 2);
+}
+
+void journal_event(struct journal *j, const struct event *event, const struct hidden *hidden)
+{
+	if (!j)
+		return;
+	if (hidden && event->h->kind == ZSP_KIND_DATA)
+		put_hidden_data(j, event, hidden);
+	else if (hidden && event->h->kind == ZSP_KIND_STATEMENT)
+		put_masked_statement(j, event->statement);
+	else
 		put(j, JOURNAL_EVENT, event->h, event->h->size);
 }
 

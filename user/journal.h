@@ -12,7 +12,9 @@
  * Events that the pipeline does not take (processes, listening ports) are not in a journal: what followed from
  * them is, as JOURNAL_PROCESS and JOURNAL_PROCESS_END.
  *
- * A journal holds what was captured of observed programs' messages: it is as secret as they are.
+ * Unless it is asked to, a journal holds no bodies, no values that stand under the names of secrets (proto/secret.h) and no literals of SQL: there
+ * are zeros in their place, and other literals. A replay is then what the live run was but for what rules made of them. With payloads it
+ * is as secret as the observed programs' messages.
  */
 #ifndef ZS_JOURNAL_H
 #define ZS_JOURNAL_H
@@ -149,7 +151,8 @@ void journal_free(struct journal *journal);
 
 void journal_process(struct journal *journal, const struct service_facts *facts);
 void journal_process_end(struct journal *journal, uint32_t pid, uint64_t time_ns);
-void journal_event(struct journal *journal, const struct event *event);
+/* hidden: what is written instead of a connection's payload; literals of statements are masked then, too. NULL: all is written as it is. */
+void journal_event(struct journal *journal, const struct event *event, const struct hidden *hidden);
 void journal_database(
     struct journal *journal, const struct database_handle *handle, const char *path);
 void journal_wait(struct journal *journal, const struct thread_wait *wait);

@@ -11,7 +11,9 @@
 #include "config/options.h"
 #include "exit_status.h"
 #include "observe.h"
+#include "pipeline.h"
 #include "replay.h"
+#include "span/ledger.h"
 
 static const char *env(const char *name)
 {
@@ -51,12 +53,18 @@ static bool configure(struct config *config, const struct options *options)
 static int show_config(const struct config *config, const char *path)
 {
 	struct buf text;
+	int err;
 
 	buf_init(&text);
-	config_describe(config, &text);
-	printf("%s: %s\n", path, text.data ? text.data : "");
+	err = pipeline_check_rules(config->rules, &text);
+	if (err) {
+		log_error("%s: %s", path, text.len ? text.data : strerror(-err));
+	} else {
+		config_describe(config, &text);
+		printf("%s: %s\n", path, text.data ? text.data : "");
+	}
 	buf_release(&text);
-	return EXIT_DONE;
+	return err ? EXIT_USAGE : EXIT_DONE;
 }
 
 static int run_command(const struct options *options)
@@ -67,6 +75,7 @@ static int run_command(const struct options *options)
 	if (options->command == COMMAND_CHECK)
 		return check_main(options);
 	config_init(&config);
+	config.states = ledger_state_names;
 	if (configure(&config, options)) {
 		if (options->command == COMMAND_CONFIG)
 			status = show_config(&config, options->config);

@@ -57,7 +57,7 @@
 
 struct observation {
 	const struct options *options;
-	const struct config *config;
+	struct config *config;
 	struct metrics *metrics;
 	struct self_metrics *self;
 	struct open_metrics *open;
@@ -79,6 +79,7 @@ struct observation {
 	uint64_t lost;  /* as last reported */
 	bool searching; /* files wait for being searched */
 	bool asked;     /* SIGUSR1: what is open? */
+	bool reload;    /* SIGHUP: read the configuration again */
 	struct log_limit loss_limit;
 };
 
@@ -127,6 +128,7 @@ static int open_signals(void)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -154,6 +156,7 @@ static int open_pipeline(struct observation *o, struct buf *message)
 	options.metrics = o->metrics;
 	options.naming = &o->config->naming;
 	options.journal = o->journal;
+	options.payloads = o->options->record_payloads;
 	options.slow_us = slow_us(o->options);
 	options.span_metrics = o->options->span_metrics;
 	if (o->config->logs.wanted)
@@ -166,7 +169,8 @@ static int open_pipeline(struct observation *o, struct buf *message)
 	if (!o->pipeline)
 		return -ENOMEM;
 	outputs_feed(&o->outputs, o->pipeline);
-	return 0;
+	err = o->config->rules ? pipeline_set_rules(o->pipeline, o->config->rules, message) : 0;
+	return err == -EEXIST ? -EINVAL : err;
 }
 
 static int open_reader(struct observation *o)
@@ -347,7 +351,7 @@ static uint64_t on_cpu_ns(void *ctx, uint32_t pid)
 	return watch_cpu_ns(o->watch, pid);
 }
 
-/* True when a signal asks for the end. SIGUSR1 asks for what is open, SIGCHLD only wakes the loop. */
+/* True when a signal asks for the end. SIGUSR1 asks for what is open, SIGHUP for the file, SIGCHLD only wakes the loop. */
 static bool asked_to_end(struct observation *o)
 {
 	struct signalfd_siginfo info;
@@ -355,7 +359,8 @@ static bool asked_to_end(struct observation *o)
 
 	while (read(o->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		o->asked |= info.ssi_signo == SIGUSR1;
-		end |= info.ssi_signo != SIGCHLD && info.ssi_signo != SIGUSR1;
+		o->reload |= info.ssi_signo == SIGHUP;
+		end |= info.ssi_signo == SIGINT || info.ssi_signo == SIGTERM;
 	}
 	return end;
 }
@@ -407,6 +412,41 @@ static void tell_open(struct observation *o)
 	buf_release(&text);
 }
 
+static int on_reload(void *ctx, const struct config *next, struct buf *message)
+{
+	const struct observation *o = ctx;
+	int err = pipeline_set_rules(o->pipeline, next->rules, message);
+
+	if (!err)
+		watch_set_resource(o->watch, buf_sv(&next->resource));
+	return err;
+}
+
+/* Between two events. What is wrong changes nothing. */
+static void reload(struct observation *o)
+{
+	const char *path = o->options->config;
+	struct buf text;
+	int err;
+
+	o->reload = false;
+	if (!path) {
+		log_warn(
+		    "SIGHUP: there is no configuration file to read again, start with --config FILE");
+		return;
+	}
+	buf_init(&text);
+	err = config_reload(o->config, path, on_reload, o, &text);
+	if (err) {
+		log_warn("'%s' is not taken, all stays as it was: %s", path,
+		    text.len ? text.data : strerror(-err));
+	} else {
+		config_describe(o->config, &text);
+		log_info("'%s' is read again: %s", path, text.data ? text.data : "");
+	}
+	buf_release(&text);
+}
+
 static void loop(struct observation *o)
 {
 	uint64_t now = clock_monotonic_ns();
@@ -419,6 +459,8 @@ static void loop(struct observation *o)
 		lookout_tick(o->lookout, now);
 		if (o->asked)
 			tell_open(o);
+		if (o->reload)
+			reload(o);
 		watch_settle(o->watch);
 		if (events == 0)
 			o->searching = sqlite_probes_search(o->sqlite, SEARCH_BYTES);
@@ -531,7 +573,7 @@ static int status_of(const struct observation *o, int err, bool ran)
 	return ran && o->child.pid ? child_exit_status(&o->child) : EXIT_DONE;
 }
 
-int observe_main(const struct options *options, const struct config *config)
+int observe_main(const struct options *options, struct config *config)
 {
 	struct observation o = {.options = options, .config = config};
 	struct buf message;

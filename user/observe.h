@@ -7,6 +7,6 @@
 #include "config/options.h"
 
 /* Returns the program's exit status. */
-int observe_main(const struct options *options, const struct config *config);
+int observe_main(const struct options *options, struct config *config);
 
 #endif

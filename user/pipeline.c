@@ -9,7 +9,9 @@
 #include "base/list.h"
 #include "journal.h"
 #include "metric/operation.h"
+#include "metric/rule_metrics.h"
 #include "metric/span_metrics.h"
+#include "proto/url.h"
 
 /* Connections of an ended process close, and are reported, after its end. */
 #define AFTERLIFE_NS (5 * NS_PER_S)
@@ -25,6 +27,10 @@ struct pipeline {
 	struct pipeline_options options;
 	struct operation_metrics operations;
 	struct span_metrics span_metrics; /* if the options want them */
+	struct rule_metrics *rules;
+	bool brief; /* nobody reads the spans but the metrics */
+	struct hidden
+	    *hidden; /* of the last record of a connection; NULL: nothing is to be hidden */
 	struct service_table *services;
 	struct exchanges *exchanges;
 	struct conn_table *conns;
@@ -38,10 +44,21 @@ struct pipeline {
 	uint64_t events;
 };
 
-static void on_span(void *ctx, const struct span *span)
+/* What rules make of it, if there are any. */
+static void apply_rules(struct pipeline *p, struct span *span, const struct exchange *exchange)
+{
+	if (!exchange)
+		rule_metrics_statement(p->rules, span, p->brief);
+	else if (exchange->payload)
+		rule_metrics_request(p->rules, exchange->payload, span,
+		    url_target_parse(exchange->target, false).query, p->brief);
+}
+
+static void on_span(void *ctx, struct span *span, const struct exchange *exchange)
 {
 	struct pipeline *p = ctx;
 
+	apply_rules(p, span, exchange);
 	operation_metrics_span(&p->operations, span);
 	if (p->options.span_metrics)
 		span_metrics_span(&p->span_metrics, span);
@@ -143,14 +160,21 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
 	p->assembler = assembler_new(&assembler);
 	p->exchanges = exchanges_new(&assembler_listener, p->assembler);
 	p->conns = conn_table_new(&exchange_conn_handler, p->exchanges);
-	if (!p->services || !p->assembler || !p->exchanges || !p->conns ||
+	p->rules = rule_metrics_new(options->metrics);
+	if (options->journal && !options->payloads)
+		p->hidden = calloc(1, sizeof(*p->hidden));
+	if ((options->journal && !options->payloads && !p->hidden) || !p->services ||
+	    !p->assembler || !p->exchanges || !p->conns || !p->rules ||
 	    operation_metrics_init(&p->operations, options->metrics) ||
 	    (options->span_metrics && span_metrics_init(&p->span_metrics, options->metrics)) ||
 	    (options->logs.per_second && open_logs(p))) {
 		pipeline_free(p, 0);
 		return NULL;
 	}
-	assembler_set_brief(p->assembler, !options->span_metrics);
+	if (p->hidden)
+		exchanges_hide(p->exchanges, p->hidden);
+	p->brief = !options->span_metrics;
+	assembler_set_brief(p->assembler, p->brief);
 	return p;
 }
 
@@ -181,6 +205,8 @@ void pipeline_free(struct pipeline *p, uint64_t time_ns)
 	end_all(p, time_ns);
 	conn_table_free(p->conns, time_ns);
 	exchanges_free(p->exchanges);
+	rule_metrics_free(p->rules);
+	free(p->hidden);
 	assembler_free(p->assembler);
 	log_flow_free(p->logs);
 	databases_release(&p->databases);
@@ -196,6 +222,7 @@ int pipeline_add_sink(struct pipeline *p, struct sink *sink)
 	if (p->n_sinks == PIPELINE_MAX_SINKS)
 		return -E2BIG;
 	p->sinks[p->n_sinks++] = sink;
+	p->brief = false;
 	assembler_set_brief(p->assembler, false);
 	assembler_keep_neighbours(p->assembler);
 	return 0;
@@ -204,6 +231,30 @@ int pipeline_add_sink(struct pipeline *p, struct sink *sink)
 int pipeline_add_log_sink(struct pipeline *p, struct sink *sink, bool loose)
 {
 	return p->logs ? log_flow_add_sink(p->logs, sink, loose) : 0;
+}
+
+int pipeline_set_rules(struct pipeline *p, struct rules *rules, struct buf *message)
+{
+	int err = rule_metrics_set(p->rules, rules, message);
+
+	if (err)
+		return err;
+	exchanges_set_rules(p->exchanges, rules);
+	/* What rules may ask of a statement is in its attributes. */
+	assembler_set_brief(p->assembler, p->brief && !(rules && rules->has_statements));
+	return 0;
+}
+
+int pipeline_check_rules(struct rules *rules, struct buf *message)
+{
+	struct metrics *metrics = metrics_new();
+	const struct pipeline_options options = {.metrics = metrics, .span_metrics = true};
+	struct pipeline *p = metrics ? pipeline_new(&options) : NULL;
+	int err = p ? pipeline_set_rules(p, rules, message) : -ENOMEM;
+
+	pipeline_free(p, 0);
+	metrics_free(metrics);
+	return err;
 }
 
 /* Drop what is kept for a service that is no longer in the table: no span can be made for it any more. */
@@ -259,10 +310,26 @@ static void time_passes(struct pipeline *p, uint64_t now_ns)
 		p->now_ns = now_ns;
 }
 
+/* Until it is known what the bytes are. */
+static void hide_begin(struct hidden *hidden, const struct zsp_data *data)
+{
+	hidden->known = false;
+	memcpy(hidden->payload, data->payload, data->captured + data->tail);
+}
+
+/* Nobody knew. */
+static void hide_end(struct hidden *hidden, const struct zsp_data *data)
+{
+	if (!hidden->known)
+		memset(hidden->payload, 0, data->captured + data->tail);
+}
+
 void pipeline_event(struct pipeline *p, const struct event *event)
 {
 	time_passes(p, event->h->time_ns);
 	p->events++;
+	if (p->hidden && event->h->kind == ZSP_KIND_DATA)
+		hide_begin(p->hidden, event->data);
 	if (event->h->kind == ZSP_KIND_STATEMENT)
 		assembler_statement(p->assembler, event->statement);
 	else if (event->h->kind == ZSP_KIND_LOCK)
@@ -271,7 +338,10 @@ void pipeline_event(struct pipeline *p, const struct event *event)
 		log_flow_write(p->logs, event->log);
 	else
 		conn_table_event(p->conns, event);
-	journal_event(p->options.journal, event); /* behind the answer that it may have asked for */
+	if (p->hidden && event->h->kind == ZSP_KIND_DATA)
+		hide_end(p->hidden, event->data);
+	/* Behind the answer that it may have asked for, and when it is known what it is. */
+	journal_event(p->options.journal, event, p->hidden);
 }
 
 void pipeline_wait(struct pipeline *p, const struct thread_wait *wait)

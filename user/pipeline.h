@@ -35,12 +35,13 @@ struct pipeline_options {
 	    slow_us; /* spans that last longer are given their neighbours, if there is a sink; 0: none is */
 	bool span_metrics;                  /* feed span_metrics.h, too */
 	const struct signal_limits *limits; /* of attributes; borrowed; NULL: none */
-	struct rate_limit
-	    logs; /* of what processes write to stdout and stderr; 0 per second: ignore it */
+	/* Of what processes write to stdout and stderr; 0 per second: ignore it. */
+	struct rate_limit logs;
 	const struct attr_limits *log_attrs; /* of those; borrowed; NULL: none */
-	const char *
-	    only_trace; /* sinks get what belongs to a trace whose id begins so; borrowed; NULL: all */
+	/* Sinks get what belongs to a trace whose id begins so; borrowed; NULL: all. */
+	const char *only_trace;
 	struct journal *journal; /* is told every input; borrowed; NULL: none */
+	bool payloads;           /* with what is secret, and with bodies */
 };
 
 struct pipeline_stats {
@@ -69,6 +70,15 @@ int pipeline_add_sink(struct pipeline *pipeline, struct sink *sink);
 
 /* Publish records of logs to this sink from now on; borrowed. See log_flow_add_sink(). Without options.logs nothing comes. */
 int pipeline_add_log_sink(struct pipeline *pipeline, struct sink *sink, bool loose);
+
+/*
+ * Requests that begin from now on, and statements that end, are for these rules; NULL: none. Takes its own reference. Returns 0; -EEXIST or
+ * -ENOMEM with a message: then nothing has changed.
+ */
+int pipeline_set_rules(struct pipeline *pipeline, struct rules *rules, struct buf *message);
+
+/* Could a pipeline use these rules? Returns as pipeline_set_rules(). */
+int pipeline_check_rules(struct rules *rules, struct buf *message);
 
 /*
  * A process is observed from now on, runs another program, or has the pid of one that ended. Whatever

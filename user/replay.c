@@ -83,6 +83,19 @@ static int open_outputs(struct replay *r)
 	return err;
 }
 
+static int set_rules(struct replay *r)
+{
+	struct buf message;
+	int err;
+
+	buf_init(&message);
+	err = pipeline_set_rules(r->pipeline, r->config->rules, &message);
+	if (err)
+		log_error("cannot use the rules: %s", message.data ? message.data : strerror(-err));
+	buf_release(&message);
+	return err;
+}
+
 static int open_pipeline(struct replay *r)
 {
 	struct pipeline_options options = {
@@ -91,6 +104,8 @@ static int open_pipeline(struct replay *r)
 	    .database_path = player_database_path,
 	    .ctx = &r->player,
 	};
+
+	int err = 0;
 
 	rng_seed(&options.rng, r->player.start.seed);
 	options.slow_us = player_slow_us(&r->player);
@@ -103,9 +118,11 @@ static int open_pipeline(struct replay *r)
 	r->pipeline = pipeline_new(&options);
 	if (!r->pipeline)
 		return -ENOMEM;
+	if (r->config->rules)
+		err = set_rules(r);
 	outputs_set_patient(&r->outputs);
 	outputs_feed(&r->outputs, r->pipeline);
-	return 0;
+	return err;
 }
 
 static void take_counts(const struct replay *r, struct self_counts *counts)

@@ -57,6 +57,11 @@ struct resources *resources_new(struct sv configured)
 	return r;
 }
 
+void resources_set_configured(struct resources *r, struct sv configured)
+{
+	r->configured = configured;
+}
+
 void resources_free(struct resources *r)
 {
 	if (!r)

@@ -25,6 +25,9 @@ struct resources;
 struct resources *resources_new(struct sv configured);
 void resources_free(struct resources *resources); /* NULL is fine */
 
+/* The same that is configured from now on; borrowed. */
+void resources_set_configured(struct resources *resources, struct sv configured);
+
 /* What is known of one process, for service_facts; reused, so that its memory is. */
 struct process_facts {
 	struct buf attrs;

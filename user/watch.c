@@ -359,6 +359,11 @@ int watch_start(struct watch *watch, struct probes *probes, struct sqlite_probes
 	return program_pid ? observe_program(watch, program_pid, program_path) : 0;
 }
 
+void watch_set_resource(struct watch *watch, struct sv resource)
+{
+	resources_set_configured(watch->resources, resource);
+}
+
 void watch_free(struct watch *watch)
 {
 	if (!watch)

@@ -25,6 +25,9 @@ struct probes_options watch_probes_options(const struct options *options);
 int watch_new(const struct options *options, struct sv resource, struct watch **ret_watch,
     struct buf *message);
 
+/* What the file says of all processes, as of those that appear from now on. Borrowed. */
+void watch_set_resource(struct watch *watch, struct sv resource);
+
 /*
  * Observe what was found, and what it starts and what matches from now on. program_pid and program_path (0, NULL:
  * none) are the held child. All pointers are borrowed. Returns 0 or negative errno.

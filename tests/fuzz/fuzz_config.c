@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "fuzz.h"
 #include "proto/route_pattern.h"
+#include "span/ledger.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -20,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	REQUIRE(ftruncate(fd, 0) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	config_init(&config);
+	config.states = ledger_state_names;
 	buf_init(&message);
 	err = config_read_file(&config, path, &message);
 	REQUIRE(err <= 0 && (err != 0) == (message.len != 0));

@@ -2,7 +2,8 @@
 /*
  * Any sequence of connection events through the connection table and the pairing of exchanges. Each exchange
  * is told of in order and once; there are no more requests than captured bytes can hold, no more body bytes
- * than passed, no status without an answer; the books balance and nothing stays open.
+ * than passed, no status without an answer; the books balance and nothing stays open. Beside it runs another such world, which is
+ * given what a recording would hold: the same comes of it.
  *
  * An event is a byte, low nibble what happens, high nibble on which connection, and what that needs:
  *
@@ -29,6 +30,8 @@ struct world {
 	uint32_t seq[CONNECTIONS][2];
 	uint64_t began, headed, ended, with_head, answered;
 	uint64_t bodies, moved_bytes, captured_bytes;
+	struct hidden hidden;
+	struct world *replayed; /* NULL: this is that one */
 	_Alignas(8) uint8_t record[RECORD_MAX];
 };
 
@@ -98,6 +101,22 @@ static void send(struct world *w, enum zsp_kind kind, size_t conn, uint8_t tid, 
 	fuzz_free(copy);
 }
 
+static void send_both(struct world *w, enum zsp_kind kind, size_t conn, uint8_t tid, size_t size)
+{
+	size_t payload = kind == ZSP_KIND_DATA ? size - sizeof(struct zsp_data) : 0;
+
+	/* As the pipeline does. */
+	w->hidden.known = false;
+	memcpy(w->hidden.payload, w->record + size - payload, payload);
+	send(w, kind, conn, tid, size);
+	if (!w->hidden.known)
+		memset(w->hidden.payload, 0, payload);
+	memcpy(w->replayed->record, w->record, size - payload);
+	memcpy(w->replayed->record + size - payload, w->hidden.payload, payload);
+	w->replayed->now_ns = w->now_ns;
+	send(w->replayed, kind, conn, tid, size);
+}
+
 static void open_conn(struct world *w, size_t conn, struct fuzz_choices *c)
 {
 	struct zsp_conn_open *open = (struct zsp_conn_open *)w->record;
@@ -109,7 +128,7 @@ static void open_conn(struct world *w, size_t conn, struct fuzz_choices *c)
 	open->first_ns = open->role ? w->now_ns : 0;
 	open->in_seq = w->seq[conn][ZSP_IN - 1];
 	open->out_seq = w->seq[conn][ZSP_OUT - 1];
-	send(w, ZSP_KIND_CONN_OPEN, conn, 0, sizeof(*open));
+	send_both(w, ZSP_KIND_CONN_OPEN, conn, 0, sizeof(*open));
 }
 
 static void move(
@@ -132,7 +151,7 @@ static void move(
 	w->seq[conn][direction - 1] += data->bytes;
 	w->moved_bytes += data->bytes;
 	w->captured_bytes += data->captured;
-	send(w, ZSP_KIND_DATA, conn, (uint8_t)(1 + (length & 1)), sizeof(*data) + payload.len);
+	send_both(w, ZSP_KIND_DATA, conn, (uint8_t)(1 + (length & 1)), sizeof(*data) + payload.len);
 }
 
 static void change(struct world *w, size_t conn, enum zsp_conn_change what, struct fuzz_choices *c)
@@ -142,7 +161,7 @@ static void change(struct world *w, size_t conn, enum zsp_conn_change what, stru
 	memset(state, 0, sizeof(*state));
 	state->change = what;
 	state->error = what == ZSP_CHANGE_CLOSED && (fuzz_byte(c) & 1) ? 104 : 0;
-	send(w, ZSP_KIND_CONN_STATE, conn, 0, sizeof(*state));
+	send_both(w, ZSP_KIND_CONN_STATE, conn, 0, sizeof(*state));
 }
 
 static void happen(struct world *w, uint8_t op, struct fuzz_choices *c)
@@ -169,6 +188,8 @@ static void happen(struct world *w, uint8_t op, struct fuzz_choices *c)
 		break;
 	case 7:
 		conn_table_end_process(w->conns, 10, w->now_ns);
+		w->replayed->now_ns = w->now_ns;
+		conn_table_end_process(w->replayed->conns, 10, w->now_ns);
 		break;
 	default:
 		move(w, conn, op & 1 ? ZSP_IN : ZSP_OUT, (op & 15) >= 8, c);
@@ -187,29 +208,55 @@ static void check_books(struct world *w)
 	REQUIRE(w->bodies <= w->moved_bytes && w->answered <= w->headed);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void begin(struct world *w)
 {
 	static const struct exchange_listener listener = {
 	    on_piece, on_began, on_headed, on_moved, on_ended};
+
+	memset(w, 0, offsetof(struct world, record));
+	w->now_ns = 1000;
+	w->exchanges = exchanges_new(&listener, w);
+	w->conns = conn_table_new(&exchange_conn_handler, w->exchanges);
+}
+
+static void end(struct world *w)
+{
+	conn_table_free(w->conns, w->now_ns);
+	exchanges_free(w->exchanges);
+}
+
+static void check_same(const struct world *w, const struct world *replayed)
+{
+	REQUIRE(w->began == replayed->began && w->headed == replayed->headed);
+	REQUIRE(w->ended == replayed->ended && w->with_head == replayed->with_head);
+	REQUIRE(w->answered == replayed->answered && w->bodies == replayed->bodies);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
 	struct fuzz_choices c = {data, size};
 	struct conn_stats stats;
-	struct world w;
+	struct world w, replayed;
 
-	memset(&w, 0, offsetof(struct world, record));
-	w.now_ns = 1000;
-	w.exchanges = exchanges_new(&listener, &w);
-	w.conns = conn_table_new(&exchange_conn_handler, w.exchanges);
+	begin(&w);
+	begin(&replayed);
+	w.replayed = &replayed;
+	exchanges_hide(w.exchanges, &w.hidden);
 	while (c.left) {
 		happen(&w, fuzz_byte(&c), &c);
 		check_books(&w);
+		check_same(&w, &replayed);
 	}
 	conn_table_close_all(w.conns, w.now_ns);
+	replayed.now_ns = w.now_ns;
+	conn_table_close_all(replayed.conns, w.now_ns);
 	conn_table_stats(w.conns, &stats);
 	REQUIRE(stats.open == 0 && stats.seen_bytes <= w.moved_bytes);
 	REQUIRE(stats.captured_bytes <= stats.seen_bytes && stats.gap_bytes <= w.moved_bytes);
 	check_books(&w);
 	REQUIRE(w.began == w.ended && w.with_head == w.headed);
-	conn_table_free(w.conns, w.now_ns);
-	exchanges_free(w.exchanges);
+	check_same(&w, &replayed);
+	end(&w);
+	end(&replayed);
 	return 0;
 }

@@ -79,7 +79,11 @@ static inline void http1_log_end(void *ctx, enum http1_end how)
 }
 
 static const struct http1_handler http1_log_handler = {
-    http1_log_begin, http1_log_head, http1_log_body, http1_log_end};
+    .begin = http1_log_begin,
+    .head = http1_log_head,
+    .body = http1_log_body,
+    .end = http1_log_end,
+};
 
 static inline void http1_log_init(
     struct http1_log *log, enum http1_kind kind, bool known_start, uint32_t answers)

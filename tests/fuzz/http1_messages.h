@@ -282,7 +282,8 @@ static inline void our_end(void *ctx, enum http1_end how)
 static inline void our_reading(
     struct messages *all, enum http1_kind kind, uint8_t answers, struct sv in)
 {
-	static const struct http1_handler handler = {our_begin, our_head, our_body, our_end};
+	static const struct http1_handler handler = {
+	    .begin = our_begin, .head = our_head, .body = our_body, .end = our_end};
 	struct ours ours = {.all = all, .answers = answers, .in = in};
 
 	http1_stream_init(&ours.stream, kind, true, &handler, &ours);

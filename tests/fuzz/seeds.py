@@ -342,7 +342,17 @@ def seeds_route_pattern():
 
 def seeds_config():
     yield read("deploy", "shop.yaml")
-    yield from strings("test_config.c")
+    yield from strings("test_config.c", "test_rules_config.c")
+
+
+def seeds_json():
+    for text in strings("test_json.c", "test_rule_metrics.c"):
+        yield text + b"\x07"
+
+
+def seeds_rule():
+    for text in strings("test_rule_expr.c"):
+        yield b"\x00\x08\x09\x0a" + text
 
 
 SEEDS = {
@@ -357,6 +367,7 @@ SEEDS = {
     "fuzz_http1_diff": seeds_diff,
     "fuzz_http1_head": seeds_head,
     "fuzz_http1_stream": seeds_stream,
+    "fuzz_json": seeds_json,
     "fuzz_options": seeds_options,
     "fuzz_lines": plain("test_lines.c", "test_log_level.c"),
     "fuzz_log_level": plain("test_log_level.c"),
@@ -369,6 +380,7 @@ SEEDS = {
     "fuzz_retry_after": plain("test_otlp_env.c"),
     "fuzz_route": plain("test_route*.c"),
     "fuzz_route_pattern": seeds_route_pattern,
+    "fuzz_rule": seeds_rule,
     "fuzz_source_id": seeds_source_id,
     "fuzz_sql": plain("test_sql.c", "test_statement.c"),
     "fuzz_sqlite_db": seeds_sqlite_db,

@@ -97,7 +97,8 @@ static inline void on_end(void *ctx, enum http1_end how)
 	stop_if(r, 'E');
 }
 
-static const struct http1_handler handler = {on_begin, on_head, on_body, on_end};
+static const struct http1_handler handler = {
+    .begin = on_begin, .head = on_head, .body = on_body, .end = on_end};
 
 static inline void feed_edge(struct http1_stream *s, struct sv piece)
 {

@@ -223,10 +223,12 @@ static void wrong_values(void **state)
 static void wrong_keys(void **state)
 {
 	(void)state;
-	refuse("rotues: [/]", ":1: unknown key \"rotues\", allowed: routes, resource, logs");
-	refuse("routes: [/]\nrules: []\n",
-	    ":2: unknown key \"rules\", allowed: routes, resource, logs");
-	refuse("Routes: [/]", ":1: unknown key \"Routes\", allowed: routes, resource, logs");
+	refuse("rotues: [/]",
+	    ":1: unknown key \"rotues\", allowed: routes, resource, logs, redaction, rules");
+	refuse("routes: [/]\nrule: []\n",
+	    ":2: unknown key \"rule\", allowed: routes, resource, logs, redaction, rules");
+	refuse("Routes: [/]",
+	    ":1: unknown key \"Routes\", allowed: routes, resource, logs, redaction, rules");
 	refuse("routes:\n  patern: [/]",
 	    ":2: routes: unknown key \"patern\", allowed: patterns, unmatched");
 	refuse("routes: []\nroutes: []", ":2: key \"routes\" stands twice");

@@ -212,7 +212,7 @@ static void cut(void **state)
 
 static void write_event(void *ctx, const struct event *event)
 {
-	journal_event(ctx, event);
+	journal_event(ctx, event, NULL);
 }
 
 /* Whoever recorded it has asked for a path at another time than a replay would: its answer counts from then on all the same. */

@@ -88,7 +88,11 @@ static void recordings(void **state)
 	parsed_release(&p);
 	take(&p, "run -p 1 --record x.rec");
 	assert_string_equal(p.options.record, "x.rec");
+	assert_false(p.options.record_payloads);
 	parsed_release(&p);
+	take(&p, "run -p 1 --record x.rec --record-payloads");
+	assert_true(p.options.record_payloads);
+	refuse("run -p 1 --record-payloads", "'--record-payloads' needs '--record FILE'");
 	refuse("replay", "'zerospan replay' needs a recording: FILE");
 	refuse("replay x -p 1", "'zerospan replay' takes no option '-p'");
 	refuse("replay x --record y", "'zerospan replay' takes no option '--record'");

@@ -28,8 +28,9 @@ struct stage {
 	int database_asked;
 };
 
-static inline void stage_span(void *ctx, const struct span *span)
+static inline void stage_span(void *ctx, struct span *span, const struct exchange *exchange)
 {
+	(void)exchange;
 	struct stage *stage = ctx;
 
 	assert_false(span_id_is_zero(&span->span_id));

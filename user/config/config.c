@@ -10,6 +10,7 @@
  *	  service.name: shop             or any other attribute that all observed processes shall have
  *	logs: on | off                   lines of stdout and stderr, as --logs
  *	logs: {rate: 1000, burst: 1000}  on, and so many per second and process, so many at once
+ *	redaction, rules:                see config/rules_config.h
  */
 #include "config/config.h"
 
@@ -18,6 +19,7 @@
 
 #include "base/pairs.h"
 #include "config/document.h"
+#include "config/rules_config.h"
 #include "proto/route_pattern.h"
 
 static const char *const unmatched_words[] = {"infer", "unset"};
@@ -32,7 +34,9 @@ void config_init(struct config *config)
 void config_release(struct config *config)
 {
 	route_patterns_free(config->patterns);
+	rules_unref(config->rules);
 	buf_release(&config->resource);
+	names_free(config->names);
 	config_init(config);
 }
 
@@ -133,12 +137,58 @@ static int read_logs(void *ctx, struct value value)
 	return logs_config_read(&config->logs, value);
 }
 
+/* --- rules --------------------------------------------------------------------------------------- */
+
+static int need_rules(struct config *config)
+{
+	if (!config->names)
+		config->names = names_new();
+	if (config->names && !config->rules)
+		config->rules = rules_new(config->names);
+	return config->rules ? 0 : -ENOMEM;
+}
+
+static int read_redaction(void *ctx, struct value value)
+{
+	struct config *config = ctx;
+	int err = need_rules(config);
+
+	return err ? err : rules_config_read_redaction(config->rules, value);
+}
+
+static int read_rules(void *ctx, struct value value)
+{
+	struct config *config = ctx;
+	int err = need_rules(config);
+
+	return err ? err : rules_config_read(config->rules, config->states, value);
+}
+
+/* --- the whole ----------------------------------------------------------------------------------- */
+
+static int pass_over(void *ctx, struct value value)
+{
+	(void)ctx;
+	(void)value;
+	return 0;
+}
+
 int config_read_file(struct config *config, const char *path, struct buf *message)
 {
-	static const struct value_key keys[] = {
+	/* Rules stand on redaction, wherever that is. */
+	static const struct value_key first[] = {
 	    {"routes", "routes", read_routes},
 	    {"resource", "resource", read_resource},
 	    {"logs", "logs", read_logs},
+	    {"redaction", "redaction", read_redaction},
+	    {"rules", "rules", pass_over},
+	};
+	static const struct value_key second[] = {
+	    {"routes", "routes", pass_over},
+	    {"resource", "resource", pass_over},
+	    {"logs", "logs", pass_over},
+	    {"redaction", "redaction", pass_over},
+	    {"rules", "rules", read_rules},
 	};
 	struct document *document;
 	struct value root;
@@ -147,8 +197,41 @@ int config_read_file(struct config *config, const char *path, struct buf *messag
 	if (err)
 		return err;
 	if (document_root(document, &root))
-		err = value_mapping(root, keys, sizeof(keys) / sizeof(keys[0]), config);
+		err = value_mapping(root, first, sizeof(first) / sizeof(first[0]), config);
+	if (!err && document_root(document, &root))
+		err = value_mapping(root, second, sizeof(second) / sizeof(second[0]), config);
 	document_free(document);
+	return err;
+}
+
+int config_reload(struct config *config, const char *path,
+    int (*ready)(void *ctx, const struct config *next, struct buf *message), void *ctx,
+    struct buf *message)
+{
+	struct config next;
+	int err;
+
+	config_init(&next);
+	next.states = config->states;
+	next.names = config->names; /* a name is the same in both */
+	err = config_read_file(&next, path, message);
+	config->names = next.names;
+	if (!err)
+		err = ready(ctx, &next, message);
+	if (!err) {
+		struct config old = *config;
+
+		config->patterns = next.patterns;
+		config->naming.patterns = next.patterns;
+		config->naming.unmatched_unset = next.naming.unmatched_unset;
+		config->resource = next.resource;
+		config->rules = next.rules;
+		next.patterns = old.patterns;
+		next.resource = old.resource;
+		next.rules = old.rules;
+	}
+	next.names = NULL;
+	config_release(&next);
 	return err;
 }
 
@@ -169,6 +252,21 @@ int config_read_environment(struct config *config, struct buf *message)
 	return err ? -EINVAL : 0;
 }
 
+static void describe_rules(const struct rules *rules, struct buf *out)
+{
+	size_t attributes = 0, metrics = 0;
+
+	if (!rules || !rules->n)
+		return;
+	for (size_t i = 0; i < rules->n; i++) {
+		attributes += rules->rules[i]->n_attributes;
+		metrics += rules->rules[i]->n_metrics;
+	}
+	buf_printf(out, ", %zu rule%s with %zu attribute%s and %zu metric%s", rules->n,
+	    rules->n == 1 ? "" : "s", attributes, attributes == 1 ? "" : "s", metrics,
+	    metrics == 1 ? "" : "s");
+}
+
 void config_describe(const struct config *config, struct buf *out)
 {
 	size_t n = config->patterns ? route_patterns_count(config->patterns) : 0;
@@ -178,5 +276,6 @@ void config_describe(const struct config *config, struct buf *out)
 	    config->naming.unmatched_unset ? "have none" : "are inferred");
 	while (pairs_next(&rest, &key, &value))
 		buf_printf(out, ", %.*s=%.*s", SV_ARG(key), SV_ARG(value));
+	describe_rules(config->rules, out);
 	logs_config_describe(&config->logs, out);
 }

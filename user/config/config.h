@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the configuration file (--config) and the environment say of how requests and services are named, and which logs are taken. Read before anything
- * else is opened or started, so that a mistake costs nothing; the same for every command that shows traces.
+ * What the configuration file (--config) and the environment say of how requests and services are named, of which logs are
+ * taken, and of what payloads mean. Read
+ * before anything else is opened or started, so that a mistake costs nothing; the same for every command that shows traces. The file
+ * can be read again later.
  */
 #ifndef ZS_CONFIG_CONFIG_H
 #define ZS_CONFIG_CONFIG_H
 
 #include "base/buf.h"
+#include "base/names.h"
 #include "config/logs_config.h"
 #include "proto/http_naming.h"
+#include "rule/rules.h"
 
 /* The environment variable that replaces the list of known methods. */
 #define CONFIG_KNOWN_METHODS "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS"
@@ -19,6 +23,9 @@ struct config {
 	struct route_patterns *patterns; /* NULL: none configured */
 	struct logs_config logs;
 	struct buf resource; /* attributes of all observed processes, as base/pairs.h has them */
+	struct rules *rules; /* NULL: none */
+	struct names *names; /* of all rules, ever; NULL: none were read */
+	rule_state_name *states; /* what rules call the ledger's states; the caller's to set */
 };
 
 /* Bytes of config.resource: it goes out with every batch of every process. */
@@ -33,6 +40,14 @@ void config_release(struct config *config);
  * line, key and what is allowed.
  */
 int config_read_file(struct config *config, const char *path, struct buf *message);
+
+/*
+ * Take what the file says now in place of what it said, without what the environment says. On failure nothing has changed. ready, with ctx, is
+ * asked last: its negative errno and message refuse it, too.
+ */
+int config_reload(struct config *config, const char *path,
+    int (*ready)(void *ctx, const struct config *next, struct buf *message), void *ctx,
+    struct buf *message);
 
 /* Take what the environment says, which beats the file. Returns 0, or -EINVAL with a message. */
 int config_read_environment(struct config *config, struct buf *message);

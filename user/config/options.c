@@ -119,6 +119,13 @@ static int set_record(struct options *o, const char *value)
 	return *value ? 0 : -EINVAL;
 }
 
+static int set_record_payloads(struct options *o, const char *value)
+{
+	(void)value;
+	o->record_payloads = true;
+	return 0;
+}
+
 static int set_duration(struct options *o, const char *value)
 {
 	return option_seconds(value, &o->duration_ns);
@@ -259,7 +266,9 @@ const struct option_row option_rows[] = {
     {NULL, 0, "output-keep", "N", TRACES, set_output_keep,
 	"of the old ones, keep so many (default 5, at most 1000)"},
     {NULL, 0, "record", "FILE", OBSERVE, set_record,
-	"record everything for zerospan replay, secrets in messages and SQL too (mode 0600)"},
+	"record everything for zerospan replay but bodies, secrets in heads and SQL literals (mode 0600)"},
+    {NULL, 0, "record-payloads", NULL, OBSERVE, set_record_payloads,
+	"with --record: those, too; a replay can then apply rules to bodies"},
     {NULL, 0, "listen", "ADDR:PORT", COMMAND_RUN, set_listen,
 	"where /metrics is served (default: OTEL_EXPORTER_PROMETHEUS_HOST and _PORT, else 127.0.0.1:9464)"},
     {NULL, 0, "span-metrics", NULL, COMMAND_RUN, set_span_metrics,
@@ -486,6 +495,8 @@ static int check_output(const struct options *o, struct buf *message)
 		buf_append_cstr(message, "'--output-max-size' needs '--output FILE'");
 	else if (o->output_keep && !o->output_max_bytes)
 		buf_append_cstr(message, "'--output-keep' needs '--output-max-size SIZE'");
+	else if (o->record_payloads && !o->record)
+		buf_append_cstr(message, "'--record-payloads' needs '--record FILE'");
 	else
 		return 0;
 	return -EINVAL;

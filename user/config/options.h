@@ -80,6 +80,7 @@ struct options {
 	uint64_t output_max_bytes;              /* rotate it by this size; 0: never */
 	unsigned int output_keep;               /* old files that stay; 0: as many as by default */
 	const char *record;                     /* file to record to, NULL none */
+	bool record_payloads;                   /* with bodies and secrets */
 	uint64_t duration_ns;                   /* 0: until interrupted */
 	uint64_t slower_than_ns;                /* why: what counts as slow; 0: it decides */
 	const char *routes[OPTIONS_MAX_ROUTES]; /* why: patterns of routes, from argv; none: all */

@@ -98,6 +98,8 @@ static void append_unit(struct buf *out, size_t start, const struct metric_desc 
 	size_t slash = sv_find(unit, '/');
 	struct sv per = sv_skip(unit, slash + 1);
 
+	if (desc->plain_name)
+		return;
 	if (desc->type == METRIC_GAUGE && sv_eq(unit, SV("1")))
 		append_suffix(out, start, SV("ratio"));
 	unit.len = slash;

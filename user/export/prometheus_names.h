@@ -11,7 +11,7 @@
 
 /*
  * Append the family name of a metric: words joined by single underscores, then the unit and
- * _ratio or _total where they belong. Appends nothing when no character of the name is usable: such
+ * _ratio or _total where they belong, of plain names _total only. Appends nothing when no character of the name is usable: such
  * a metric cannot be exposed.
  */
 void prometheus_append_name(struct buf *out, const struct metric_desc *desc);

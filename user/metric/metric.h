@@ -46,6 +46,8 @@ struct metric_desc {
 	const char *(*part_name)(size_t part);
 	size_t n_parts;   /* 0: it is not divided */
 	double part_unit; /* what parts are counted in, as a value */
+	size_t max_sets;  /* 0: METRIC_MAX_SETS */
+	bool plain_name;  /* the name is complete: Prometheus appends no unit to it */
 };
 
 struct metrics;    /* the registry */
@@ -65,6 +67,9 @@ void metrics_keep_exponential(struct metrics *metrics);
  * is returned as it is: zerospan and observed processes share some. By one thread. NULL without memory.
  */
 struct instrument *metrics_add(struct metrics *metrics, const struct metric_desc *desc);
+
+/* The name of an instrument that reads like this one where "." and "_" are the same; NULL: there is none. By the thread that adds. */
+const char *metrics_find_alike(const struct metrics *metrics, const char *name);
 
 /*
  * Record one value for (service, attrs). service may be NULL (zerospan's own metrics); otherwise

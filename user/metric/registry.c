@@ -219,7 +219,7 @@ static struct metric_set *find_or_add(struct instrument *instrument, struct serv
 			return set;
 		}
 	}
-	if (instrument->sets.count >= METRIC_MAX_SETS)
+	if (instrument->sets.count >= instrument->desc.max_sets)
 		return overflow_set(instrument, start_of(span));
 	return add_set(instrument, key_new(service, attrs, n), hash, span);
 }
@@ -253,6 +253,18 @@ static bool may_be_exemplar(const struct metrics *metrics, const struct span *sp
 	return metrics->filter == METRIC_EXEMPLAR_ALWAYS_ON;
 }
 
+/*
+ * Amounts of money have to add up: what a sum in doubles leaves out is added up beside it (Neumaier, 1974). The sum of a set is value + rest.
+ */
+static void sum_add(struct metric_set *set, double value)
+{
+	double sum = set->value + value;
+
+	set->rest +=
+	    fabs(set->value) >= fabs(value) ? set->value - sum + value : value - sum + set->value;
+	set->value = sum;
+}
+
 static void histogram_add(const struct instrument *instrument, struct metric_set *set, double value,
     const struct span *span)
 {
@@ -261,7 +273,7 @@ static void histogram_add(const struct instrument *instrument, struct metric_set
 
 	while (i < desc->n_bounds && value > desc->bounds[i])
 		i++;
-	set->value += value;
+	sum_add(set, value);
 	set->count++;
 	set->buckets[i]++;
 	if (value < set->min)
@@ -294,7 +306,7 @@ static void add(const struct instrument *instrument, struct metric_set *set,
 	else if (instrument->desc.type == METRIC_GAUGE)
 		set->value = value->value;
 	else if (!instrument->desc.n_parts)
-		set->value += value->value;
+		sum_add(set, value->value);
 	else
 		for (size_t i = 0; i < instrument->desc.n_parts; i++)
 			set->parts[i] += value->parts[i];
@@ -355,9 +367,10 @@ void metric_set_of(struct instrument *instrument, struct service *service, const
 	pthread_mutex_lock(&metrics->lock);
 	instrument->observed = true;
 	set = find_or_add(instrument, service, attrs, n_attrs, NULL);
-	if (set)
+	if (set) {
 		set->value = value;
-	else
+		set->rest = 0;
+	} else
 		metrics->lost_records++;
 	pthread_mutex_unlock(&metrics->lock);
 }
@@ -434,6 +447,26 @@ static struct instrument *instrument_find(struct metrics *metrics, const char *n
 	return found;
 }
 
+static bool reads_alike(struct sv a, struct sv b)
+{
+	for (size_t i = 0; i < a.len && i < b.len; i++)
+		if (a.p[i] != b.p[i] && (a.p[i] != '.' || b.p[i] != '_') &&
+		    (a.p[i] != '_' || b.p[i] != '.'))
+			return false;
+	return a.len == b.len;
+}
+
+const char *metrics_find_alike(const struct metrics *metrics, const char *name)
+{
+	list_for_each (link, &metrics->instruments) {
+		const struct instrument *instrument = container_of(link, struct instrument, link);
+
+		if (reads_alike(sv_cstr(instrument->desc.name), sv_cstr(name)))
+			return instrument->desc.name;
+	}
+	return NULL;
+}
+
 struct instrument *metrics_add(struct metrics *metrics, const struct metric_desc *desc)
 {
 	struct instrument *instrument = instrument_find(metrics, desc->name);
@@ -445,6 +478,8 @@ struct instrument *metrics_add(struct metrics *metrics, const struct metric_desc
 		return NULL;
 	instrument->metrics = metrics;
 	instrument->desc = *desc;
+	if (!desc->max_sets)
+		instrument->desc.max_sets = METRIC_MAX_SETS;
 	hmap_init(&instrument->sets);
 	list_init(&instrument->order);
 	pthread_mutex_lock(&metrics->lock);

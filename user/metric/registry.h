@@ -30,6 +30,7 @@ struct metric_set {
 	struct list link; /* in instrument.order */
 	struct metric_key *key;
 	double value;                           /* counter, gauge, up-down; histogram: sum */
+	double rest;                            /* of the sum, what value is too coarse for */
 	uint64_t start_ns;                      /* monotonic: see struct metric_point */
 	uint64_t count;                         /* histogram */
 	double min, max;                        /* histogram */

@@ -22,7 +22,7 @@ static struct metric_point point_of(const struct metric_set *set)
 	    .attrs = key->attrs,
 	    .n_attrs = key->n_attrs,
 	    .start_ns = set->start_ns,
-	    .value = set->value,
+	    .value = set->value + set->rest,
 	    .count = set->count,
 	    .min = set->min,
 	    .max = set->max};

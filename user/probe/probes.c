@@ -82,8 +82,7 @@ static int add_link(struct probes *p, struct bpf_link *link)
  */
 struct twins {
 	struct bpf_program *program, *twin;
-	bool
-	    needed; /* always: it also runs in interrupts; or where programs on tracepoints are preemptible */
+	bool needed; /* it runs in interrupts, too, or programs on tracepoints are preemptible */
 };
 
 enum {

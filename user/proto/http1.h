@@ -144,6 +144,14 @@ enum http1_end {
 	HTTP1_END_MALFORMED = 5, /* the bytes are no valid body (bad chunk size ...) */
 };
 
+enum http1_part {
+	HTTP1_PART_HEAD = 1,
+	HTTP1_PART_FRAMING = 2, /* sizes of chunks, and their ends */
+	HTTP1_PART_LINES = 3,   /* trailers, and what is no framing where some is due */
+	HTTP1_PART_CONTENT = 4, /* of bodies and tunnels, and all that passes out of step */
+	HTTP1_PART_JUNK = 5,    /* where a head should begin, and does not look like one */
+};
+
 /*
  * Called in stream order from within feed, gap, close and tunnel. begin..end brackets each message:
  * begin at its first byte, then head, body*, end exactly once. After begin, end may come without
@@ -160,6 +168,8 @@ struct http1_handler {
 	 */
 	void (*body)(void *ctx, struct sv data, uint64_t n);
 	void (*end)(void *ctx, enum http1_end how);
+	/* May be NULL. Bytes that were fed, after the calls that they brought about, by what they are part of. */
+	void (*passed)(void *ctx, enum http1_part part, struct sv bytes);
 };
 
 enum http1_state {
@@ -183,6 +193,7 @@ struct http1_stream {
 	bool in_message;     /* begin was called, end not yet */
 	bool body_untouched; /* the head is complete and no byte of its body has come yet */
 	bool body_optional;  /* see http1_stream_body_optional() */
+	bool refused;        /* the last step found no head where one should have begun */
 	bool line_crlf;      /* the last line of chunked framing ended by CRLF, not LF */
 	uint64_t offset;     /* bytes of the stream that have passed */
 	uint64_t

@@ -141,6 +141,7 @@ static bool may_be_h2_preface(const struct http1_stream *s, struct sv start)
  */
 static size_t refuse_start(struct http1_stream *s, struct sv start, long err, size_t used)
 {
+	s->refused = true;
 	if (is_h2_preface(s, start)) {
 		end_message(s, HTTP1_END_LOST, HTTP1_STATE_TUNNEL);
 		return used;
@@ -403,6 +404,33 @@ static size_t step(struct http1_stream *s, struct sv piece)
 	return piece.len;
 }
 
+static enum http1_part part_of(
+    const struct http1_stream *s, enum http1_state before, struct sv bytes)
+{
+	bool lost = s->state == HTTP1_STATE_LOST;
+
+	switch (before) {
+	case HTTP1_STATE_START:
+		return lost && s->refused && !http1_plausible_start(s->kind, bytes)
+		    ? HTTP1_PART_JUNK
+		    : HTTP1_PART_HEAD;
+	case HTTP1_STATE_HEAD:
+		return HTTP1_PART_HEAD;
+	case HTTP1_STATE_CHUNK_SIZE:
+	case HTTP1_STATE_CHUNK_END:
+		return lost ? HTTP1_PART_LINES : HTTP1_PART_FRAMING;
+	case HTTP1_STATE_TRAILER:
+		return HTTP1_PART_LINES;
+	default:
+		return HTTP1_PART_CONTENT;
+	}
+}
+
+static void tell_passed(struct http1_stream *s, enum http1_state before, struct sv bytes)
+{
+	s->handler->passed(s->ctx, part_of(s, before, bytes), bytes);
+}
+
 void http1_stream_feed(struct http1_stream *s, struct sv piece)
 {
 	if (s->state == HTTP1_STATE_LOST && starts_message(s, piece))
@@ -410,9 +438,14 @@ void http1_stream_feed(struct http1_stream *s, struct sv piece)
 	else if (s->body_optional && s->body_untouched && starts_message(s, piece))
 		end_message(s, HTTP1_END_COMPLETE, HTTP1_STATE_START);
 	while (piece.len) {
-		size_t used = step(s, piece);
+		enum http1_state before = s->state;
+		size_t used;
 
+		s->refused = false;
+		used = step(s, piece);
 		s->offset += used;
+		if (s->handler->passed)
+			tell_passed(s, before, sv_from(piece.p, used));
 		piece = sv_skip(piece, used);
 	}
 }

@@ -184,6 +184,66 @@ void sql_sanitise(struct buf *out, struct sv text)
 	}
 }
 
+static void fill(char *text, const struct sql_token *token, size_t begin, size_t end, char with)
+{
+	char *at = text + begin;
+
+	if (token->text.len > begin + end)
+		memset(at, with, token->text.len - begin - end);
+}
+
+/* Digits and letters become 0, but those that say what belongs to the number: signs, points, the e before a sign. */
+static void mask_number(char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		bool sign_follows = i + 1 < len && (text[i + 1] == '+' || text[i + 1] == '-');
+
+		if (text[i] == '+' || text[i] == '-' || text[i] == '.')
+			continue;
+		if (!sign_follows || ascii_lower(text[i]) != 'e')
+			text[i] = '0';
+	}
+}
+
+static void mask_token(char *text, const struct sql_token *token)
+{
+	size_t last = token->open ? 0 : 1;
+
+	switch (token->kind) {
+	case SQL_COMMENT:
+		if (text[0] == '/')
+			fill(text, token, 2, 2 * last, 'x');
+		else /* up to the end of the line, which may be part of it */
+			fill(text, token, 2, text[token->text.len - 1] == '\n', 'x');
+		break;
+	case SQL_BLOB:
+		fill(text, token, 2, last, '0');
+		break;
+	case SQL_NUMBER:
+		mask_number(text, token->text.len);
+		break;
+	case SQL_WORD:
+		break; /* TRUE or FALSE: who reads that one stood there has learnt little */
+	default:
+		fill(text, token, 1, last, 'x');
+	}
+}
+
+void sql_mask(char *text, size_t len)
+{
+	struct sanitiser s = {.rest = sv_from(text, len)};
+	struct sql_token token;
+
+	while ((token = sql_next_token(&s.rest)).kind != SQL_END) {
+		char *at = text + (token.text.p - text);
+
+		if (token.kind == SQL_COMMENT || is_literal(&s, &token))
+			mask_token(at, &token);
+		if (token.kind != SQL_SPACE && token.kind != SQL_COMMENT)
+			follow(&s, &token);
+	}
+}
+
 /* --- batches -----------------------------------------------------------------------------------*/
 
 struct sv sql_next_statement(struct sv *rest)

@@ -23,6 +23,12 @@
 void sql_sanitise(struct buf *out, struct sv text);
 
 /*
+ * Overwrite what sql_sanitise() would replace or remove, in place: literals with others of the same length, comments with x. The
+ * sanitised text stays the same; so does the summary, but for names that are written as 'strings'.
+ */
+void sql_mask(char *text, size_t len);
+
+/*
  * Take the next statement off *rest, without its semicolon; empty (p NULL) when there is none. The statements in a
  * trigger's body belong to the trigger.
  */

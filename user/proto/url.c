@@ -112,8 +112,7 @@ struct url_authority url_authority_parse(struct sv authority)
 
 /* --- secrets in queries ------------------------------------------------------------------------*/
 
-/* Does key, perhaps written with percent-encoding, name a secret? */
-static bool is_secret_key(struct sv key)
+bool url_is_secret_key(struct sv key)
 {
 	static const struct sv secrets[] = {SV("X-Amz-Signature"), SV("X-Amz-Credential"),
 	    SV("X-Amz-Security-Token"), SV("sig"), SV("X-Goog-Signature")};
@@ -136,7 +135,7 @@ void url_query_append_redacted(struct buf *out, struct sv query)
 		struct sv pair = sv_from(query.p, end);
 		size_t key = sv_find(pair, '=');
 
-		if (key < pair.len && is_secret_key(sv_from(pair.p, key))) {
+		if (key < pair.len && url_is_secret_key(sv_from(pair.p, key))) {
 			utf8_append_repaired(out, sv_from(pair.p, key + 1));
 			buf_append_cstr(out, "REDACTED");
 		} else {

@@ -36,6 +36,9 @@ struct url_target url_target_parse(struct sv target, bool is_connect);
  */
 struct url_authority url_authority_parse(struct sv authority);
 
+/* Is this one of the secret keys below, perhaps written with percent-encoding? */
+bool url_is_secret_key(struct sv key);
+
 /*
  * Append query with the values of secret keys (X-Amz-Signature, X-Amz-Credential,
  * X-Amz-Security-Token, sig, X-Goog-Signature; case-sensitive) replaced by REDACTED; bytes that are

@@ -24,8 +24,12 @@ static void on_open(void *ctx, struct conn *conn)
 		http->kind = SPAN_KIND_SERVER;
 	else if (conn->role == ZSP_ROLE_CONNECTED)
 		http->kind = SPAN_KIND_CLIENT;
-	http1_stream_init(&http->request, HTTP1_REQUEST, known, &http_request_handler, http);
-	http1_stream_init(&http->response, HTTP1_RESPONSE, known, &http_response_handler, http);
+	if (http->all->hidden)
+		http->heads = calloc(2, sizeof(http->heads[0]));
+	http1_stream_init(&http->request, HTTP1_REQUEST, known,
+	    http->heads ? &http_hiding_request_handler : &http_request_handler, http);
+	http1_stream_init(&http->response, HTTP1_RESPONSE, known,
+	    http->heads ? &http_hiding_response_handler : &http_response_handler, http);
 	conn->protocol = http;
 }
 
@@ -86,6 +90,23 @@ static void http_check_sync(struct http_conn *http, const struct http1_stream *m
 	}
 }
 
+/* The streams tell what they take; what they do not take is not known. */
+static void begin_hiding(struct http_conn *http)
+{
+	if (!http->heads)
+		return;
+	http->all->hidden->known = true;
+	http->all->passed = 0;
+}
+
+static void end_hiding(struct http_conn *http)
+{
+	size_t payload = http->now->data.len + http->now->tail.len;
+
+	if (http->heads && http->all->passed < payload)
+		http_hide(http, http->all->passed, payload - http->all->passed, '\0');
+}
+
 static void on_piece(void *ctx, struct conn *conn, const struct piece *piece)
 {
 	struct http_conn *http = conn->protocol;
@@ -112,11 +133,13 @@ static void on_piece(void *ctx, struct conn *conn, const struct piece *piece)
 		http->last_response_ns = piece->end_ns;
 	}
 	http->piece_offset = stream->offset;
+	begin_hiding(http);
 	if (piece->data.len)
 		http1_stream_feed(stream, piece->data);
 	if (piece->bytes > piece->data.len)
 		http1_stream_gap_before(
 		    stream, piece->bytes - piece->data.len - piece->tail.len, piece->tail);
+	end_hiding(http);
 	http_check_sync(http, stream);
 	http->now = NULL;
 }
@@ -166,6 +189,7 @@ static void on_close(void *ctx, struct conn *conn, uint64_t time_ns)
 	}
 	http1_stream_release(&http->request);
 	http1_stream_release(&http->response);
+	free(http->heads);
 	free(http);
 	conn->protocol = NULL;
 }
@@ -188,6 +212,7 @@ struct exchanges *exchanges_new(const struct exchange_listener *listener, void *
 	exchanges->ctx = ctx;
 	buf_init(&exchanges->scratch);
 	pool_init(&exchanges->pool, sizeof(struct exchange), EXCHANGE_KEPT);
+	payloads_init(&exchanges->payloads);
 	return exchanges;
 }
 
@@ -197,10 +222,22 @@ void exchanges_free(struct exchanges *exchanges)
 		return;
 	buf_release(&exchanges->scratch);
 	pool_release(&exchanges->pool);
+	payloads_release(&exchanges->payloads);
 	free(exchanges);
+}
+
+void exchanges_set_rules(struct exchanges *exchanges, struct rules *rules)
+{
+	payloads_set_rules(&exchanges->payloads, rules);
+}
+
+void exchanges_hide(struct exchanges *exchanges, struct hidden *hidden)
+{
+	exchanges->hidden = hidden;
 }
 
 void exchanges_stats(const struct exchanges *exchanges, struct exchange_stats *ret_stats)
 {
 	*ret_stats = exchanges->stats;
+	ret_stats->refused_bodies = exchanges->payloads.refused;
 }

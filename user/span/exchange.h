@@ -15,6 +15,7 @@
 #include "proto/forwarded.h"
 #include "proto/http1.h"
 #include "proto/trace_context.h"
+#include "rule/payload.h"
 #include "span/span.h"
 
 /* Requests of one connection that wait for their answers; more is no HTTP client (specs/http1.md).
@@ -71,7 +72,9 @@ struct exchange {
 	bool interim;          /* the response in progress is 1xx */
 	bool lingering; /* response out of step: ends with the next request or the connection */
 
-	void *owner; /* the listener's own; NULL at begin */
+	struct payload
+	    *payload; /* what its rules are to know of it; owned, NULL: no rule is for it */
+	void *owner;  /* the listener's own; NULL at begin */
 
 	char room[EXCHANGE_ROOM]; /* last: not cleared for each request */
 };
@@ -94,7 +97,17 @@ struct exchange_stats {
 	uint64_t losses;   /* times a stream got out of step */
 	uint64_t
 	    given_up; /* connections abandoned: pipeline too long, too many exchanges, no memory */
-	uint64_t strays; /* responses without a request */
+	uint64_t strays;         /* responses without a request */
+	uint64_t refused_bodies; /* that rules wanted and that were cut: too many at once */
+};
+
+/*
+ * The payload of a connection's record as a recording may hold it: without bodies, and without what may be a secret in a head. There a
+ * letter stands in the place of each byte, elsewhere 0, with which no message begins.
+ */
+struct hidden {
+	bool known; /* it was told what to hide; else all is */
+	char payload[ZSP_CAPTURE_MAX + ZSP_TAIL_MAX];
 };
 
 struct exchanges;
@@ -105,6 +118,12 @@ void exchanges_free(struct exchanges *exchanges); /* after the connection table;
 
 /* The handler to make the connection table with; its ctx is the struct exchanges. */
 extern const struct conn_handler exchange_conn_handler;
+
+/* Requests that begin from now on are for these rules; takes a reference. NULL: none. */
+void exchanges_set_rules(struct exchanges *exchanges, struct rules *rules);
+
+/* From now on, for connections that open: hide what is to be hidden of each piece in this copy of its payload. Borrowed. */
+void exchanges_hide(struct exchanges *exchanges, struct hidden *hidden);
 
 void exchanges_stats(const struct exchanges *exchanges, struct exchange_stats *ret_stats);
 

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/pool.h"
+#include "proto/secret.h"
 #include "span/exchange.h"
 
 struct exchanges {
@@ -16,6 +17,9 @@ struct exchanges {
 	struct exchange_stats stats;
 	struct buf scratch; /* the texts of the head being read */
 	struct pool pool;   /* of struct exchange */
+	struct payloads payloads;
+	struct hidden *hidden; /* of the piece that is fed; NULL: nobody asks */
+	size_t passed;         /* bytes of its payload that the streams have taken */
 };
 
 /* What a connection carries as conn->protocol. */
@@ -36,6 +40,7 @@ struct http_conn {
 	bool request_lost;         /* the request stream got out of step inside a message, ever */
 	uint64_t piece_offset;     /* the stream's offset where the piece being fed begins */
 	const struct piece *now;   /* the piece being fed, NULL while closing */
+	struct secret_head *heads; /* of request and response; NULL: nobody asks what to hide */
 	uint32_t losses;           /* of sync inside a message, as told by the streams' end() */
 	uint32_t counted_losses;   /* of both streams, as added to the statistics */
 	uint64_t last_response_ns; /* end of the last response piece */
@@ -43,6 +48,12 @@ struct http_conn {
 
 /* What the streams of a connection call; ctx is the struct http_conn. */
 extern const struct http1_handler http_request_handler, http_response_handler;
+
+/* The same, which also tell what to hide. */
+extern const struct http1_handler http_hiding_request_handler, http_hiding_response_handler;
+
+/* Hide len bytes of the payload of the piece that is fed, from at on, behind this letter; see struct hidden. */
+void http_hide(struct http_conn *http, size_t at, size_t len, char with);
 
 /* The exchange that the next answer belongs to, or NULL. */
 struct exchange *http_oldest(const struct http_conn *http);

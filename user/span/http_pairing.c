@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/url.h"
+
 const char *exchange_error_name(enum exchange_error error)
 {
 	static const char *const names[] = {
@@ -46,6 +48,7 @@ void exchange_finish(
 	http->queued--;
 	http->all->stats.open--;
 	http->all->listener->ended(http->all->ctx, exchange);
+	payload_free(exchange->payload);
 	free(exchange->text);
 	pool_give(&http->all->pool, exchange);
 }
@@ -206,6 +209,20 @@ static int exchange_take_head(
 	return 0;
 }
 
+static void exchange_take_payload(
+    struct http_conn *http, struct exchange *exchange, const struct http1_head *head)
+{
+	bool connect = sv_eq(exchange->method, SV("CONNECT"));
+
+	if (!http->all->payloads.rules)
+		return;
+	exchange->payload = payload_new(&http->all->payloads,
+	    exchange->kind == SPAN_KIND_CLIENT ? RULE_CLIENT : RULE_SERVER, exchange->method,
+	    url_target_parse(exchange->target, connect).path);
+	if (exchange->payload)
+		payload_head(exchange->payload, head);
+}
+
 static enum http1_answers request_head(void *ctx, const struct http1_head *head, size_t head_bytes)
 {
 	struct http_conn *http = ctx;
@@ -215,6 +232,7 @@ static enum http1_answers request_head(void *ctx, const struct http1_head *head,
 	http->request_last |= says_close(head);
 	if (exchange && exchange_take_head(exchange, head, &http->all->scratch) == 0) {
 		http->all->stats.requests++;
+		exchange_take_payload(http, exchange, head);
 		http->all->listener->headed(http->all->ctx, exchange);
 	}
 	return HTTP1_ANSWERS_OTHER;
@@ -224,9 +242,11 @@ static void request_body(void *ctx, struct sv data, uint64_t n)
 {
 	struct http_conn *http = ctx;
 
-	(void)data;
-	if (http->receiving)
-		http->receiving->request_body_bytes += n;
+	if (!http->receiving)
+		return;
+	http->receiving->request_body_bytes += n;
+	if (http->receiving->payload)
+		payload_body(http->receiving->payload, HTTP1_REQUEST, data, n);
 }
 
 static bool is_loss(enum http1_end how)
@@ -248,6 +268,8 @@ static void request_end(void *ctx, enum http1_end how)
 	}
 	if (!exchange)
 		return;
+	if (exchange->payload && how == HTTP1_END_COMPLETE)
+		payload_end(exchange->payload, HTTP1_REQUEST);
 	if (!exchange->has_head) { /* never became a request; if it is answered, we cannot know */
 		exchange_finish(http, exchange, EXCHANGE_MALFORMED, exchange->start_ns);
 		if (is_loss(how))
@@ -298,6 +320,8 @@ static enum http1_answers response_head(void *ctx, const struct http1_head *head
 	if (http->stray || !exchange)
 		return HTTP1_ANSWERS_OTHER;
 	answers = request_kind(exchange->method);
+	if (exchange->payload)
+		payload_head(exchange->payload, head);
 	exchange->interim = head->status >= 100 && head->status < 200 && head->status != 101;
 	if (head->status == 100)
 		exchange->expects_continue = false;
@@ -317,9 +341,11 @@ static void response_body(void *ctx, struct sv data, uint64_t n)
 	struct http_conn *http = ctx;
 	struct exchange *exchange = http_oldest(http);
 
-	(void)data;
-	if (!http->stray && exchange)
-		exchange->response_body_bytes += n;
+	if (http->stray || !exchange)
+		return;
+	exchange->response_body_bytes += n;
+	if (exchange->payload)
+		payload_body(exchange->payload, HTTP1_RESPONSE, data, n);
 }
 
 static void response_end(void *ctx, enum http1_end how)
@@ -340,6 +366,8 @@ static void response_end(void *ctx, enum http1_end how)
 		return;
 	if (exchange->interim && how == HTTP1_END_COMPLETE)
 		return;
+	if (exchange->payload && how == HTTP1_END_COMPLETE)
+		payload_end(exchange->payload, HTTP1_RESPONSE);
 	if (how == HTTP1_END_LOST && !http->given_up) {
 		exchange->partial = true;
 		exchange->lingering = true;
@@ -350,6 +378,84 @@ static void response_end(void *ctx, enum http1_end how)
 	exchange_finish(http, exchange, errors[how], http->last_response_ns);
 	if (how == HTTP1_END_COMPLETE && http->response_last)
 		http_end_messages(http);
+}
+
+/* --- what to hide ------------------------------------------------------------------------------ */
+
+void http_hide(struct http_conn *http, size_t at, size_t len, char with)
+{
+	if (at <= sizeof(http->all->hidden->payload) &&
+	    len <= sizeof(http->all->hidden->payload) - at)
+		memset(http->all->hidden->payload + at, with, len);
+}
+
+static void hide_in_head(void *ctx, struct sv bytes)
+{
+	struct http_conn *http = ctx;
+
+	http_hide(http, (size_t)(bytes.p - http->now->data.p), bytes.len, 'x');
+}
+
+static void hide_bytes(struct http_conn *http, struct sv bytes)
+{
+	http_hide(http, (size_t)(bytes.p - http->now->data.p), bytes.len, '\0');
+}
+
+/* All but the ends of lines. */
+static void hide_lines(struct http_conn *http, struct sv bytes)
+{
+	while (bytes.len) {
+		size_t end = sv_find(bytes, '\n'), n = end;
+
+		if (n && bytes.p[n - 1] == '\r')
+			n--;
+		hide_bytes(http, sv_from(bytes.p, n));
+		bytes = sv_skip(bytes, end + 1);
+	}
+}
+
+static void hide_part(
+    struct http_conn *http, struct secret_head *head, enum http1_part part, struct sv bytes)
+{
+	http->all->passed += bytes.len;
+	if (part == HTTP1_PART_HEAD)
+		secret_head_feed(head, bytes, hide_in_head, http);
+	else if (part == HTTP1_PART_LINES)
+		hide_lines(http, bytes);
+	else if (part == HTTP1_PART_CONTENT)
+		hide_bytes(http, bytes);
+	else if (part == HTTP1_PART_JUNK)
+		hide_bytes(http, sv_skip(bytes, 1));
+}
+
+static void request_passed(void *ctx, enum http1_part part, struct sv bytes)
+{
+	struct http_conn *http = ctx;
+
+	hide_part(http, &http->heads[0], part, bytes);
+}
+
+static void response_passed(void *ctx, enum http1_part part, struct sv bytes)
+{
+	struct http_conn *http = ctx;
+
+	hide_part(http, &http->heads[1], part, bytes);
+}
+
+static void hiding_request_begin(void *ctx)
+{
+	struct http_conn *http = ctx;
+
+	http->heads[0] = (struct secret_head){0};
+	request_begin(http);
+}
+
+static void hiding_response_begin(void *ctx)
+{
+	struct http_conn *http = ctx;
+
+	http->heads[1] = (struct secret_head){0};
+	response_begin(http);
 }
 
 const struct http1_handler http_request_handler = {
@@ -364,4 +470,20 @@ const struct http1_handler http_response_handler = {
     .head = response_head,
     .body = response_body,
     .end = response_end,
+};
+
+const struct http1_handler http_hiding_request_handler = {
+    .begin = hiding_request_begin,
+    .head = request_head,
+    .body = request_body,
+    .end = request_end,
+    .passed = request_passed,
+};
+
+const struct http1_handler http_hiding_response_handler = {
+    .begin = hiding_response_begin,
+    .head = response_head,
+    .body = response_body,
+    .end = response_end,
+    .passed = response_passed,
 };

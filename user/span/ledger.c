@@ -26,6 +26,11 @@ const char *ledger_state_name(enum ledger_state state)
 	return states[state].name;
 }
 
+const char *ledger_state_names(size_t state)
+{
+	return state < LEDGER_STATES ? states[state].name : NULL;
+}
+
 const char *ledger_attr_key(enum ledger_state state)
 {
 	return states[state].key;

@@ -9,6 +9,7 @@
 #define ZS_SPAN_LEDGER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "event.h"
@@ -39,6 +40,9 @@ struct ledger {
 
 /* "cpu", "runqueue" ...: the state's name in attributes and metrics. */
 const char *ledger_state_name(enum ledger_state state);
+
+/* The same by number; NULL: there is no such state. */
+const char *ledger_state_names(size_t state);
 
 /* The attribute that has the state's time, in milliseconds: "zerospan.time.cpu_ms" ... */
 const char *ledger_attr_key(enum ledger_state state);

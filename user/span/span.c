@@ -182,12 +182,46 @@ void span_set_basis(struct span *span, enum parent_basis basis)
 	};
 }
 
+void span_append_attrs(struct span *span, const struct attr *attrs, size_t n)
+{
+	size_t bytes = 0, kept = span->n_attrs;
+	struct attr *all;
+	char *text;
+
+	for (size_t i = 0; i < n; i++)
+		bytes += attrs[i].type == ATTR_STRING ? attrs[i].string.len : 0;
+	/* One more, for span_set_basis(). */
+	all = span->more ? NULL : malloc((kept + n + 1) * sizeof(all[0]) + bytes);
+	if (!all) {
+		span->dropped_attrs += (uint32_t)n;
+		return;
+	}
+	memcpy(all, span->attrs, kept * sizeof(all[0]));
+	text = (char *)(all + kept + n + 1);
+	for (size_t i = 0; i < n; i++) {
+		if (span_attr(span, attrs[i].key)) {
+			span->dropped_attrs++;
+			continue;
+		}
+		all[kept] = attrs[i];
+		if (attrs[i].type == ATTR_STRING && attrs[i].string.len) {
+			memcpy(text, attrs[i].string.p, attrs[i].string.len);
+			all[kept].string.p = text;
+			text += attrs[i].string.len;
+		}
+		kept++;
+	}
+	span->attrs = span->more = all;
+	span->n_attrs = kept;
+}
+
 void span_free(struct span *span)
 {
 	if (!span)
 		return;
 	service_unref(span->service);
 	service_unref(span->peer);
+	free(span->more);
 	free(span->contention);
 	free(span->neighbours);
 	wait_place_unref(span->wait.place);

@@ -113,8 +113,9 @@ struct span {
 	size_t n_attrs;
 	size_t n_metric_attrs; /* the first so many are also those of its duration metric */
 	uint32_t dropped_attrs;
-	struct ledger ledger;     /* adds up to end_ns - start_ns, unless untimed */
-	struct span_wait wait;    /* the longest that was looked at; part of the ledger */
+	void *more;            /* memory of attributes that were appended; owned, NULL: none were */
+	struct ledger ledger;  /* adds up to end_ns - start_ns, unless untimed */
+	struct span_wait wait; /* the longest that was looked at; part of the ledger */
 	struct span_link culprit; /* the span that held this one up */
 	bool
 	    behind_call; /* it did by being waited for: the slowest call of the request, or who answered it */
@@ -147,12 +148,18 @@ size_t span_time_attrs(const struct span *span, struct attr ret_attrs[SPAN_TIME_
 size_t span_time_text_max(const struct span *span);
 
 /*
+ * Add n attributes, once per span, before it is published; texts are copied. Those whose key the span has, and all without memory, are left
+ * out and counted as dropped.
+ */
+void span_append_attrs(struct span *span, const struct attr *attrs, size_t n);
+
+/*
  * Say what the parent link rests on, in the span and as its last attribute. Once per span, before it is
  * published: evidence may come after the end.
  */
 void span_set_basis(struct span *span, enum parent_basis basis);
 
-/* Frees the span and its reference on the service; NULL is fine. The span is one allocation. */
+/* Frees the span and its reference on the service; NULL is fine. */
 void span_free(struct span *span);
 
 struct log_batch; /* span/log_record.h */

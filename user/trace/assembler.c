@@ -70,7 +70,7 @@ static void node_ended(struct assembler *a, struct node *node)
 	node->span->trace_id = node->group->trace_id;
 	node->span->span_id = node->span_id;
 	node->span->flags = node->group->flags;
-	a->options.span(a->options.ctx, node->span);
+	a->options.span(a->options.ctx, node->span, node->exchange);
 }
 
 /* What an open request is called, as its span will be. Borrowed until the next one is asked for. */

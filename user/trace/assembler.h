@@ -38,8 +38,9 @@ struct assembler_options {
 	struct service_table *services;   /* borrowed */
 	const struct http_naming *naming; /* borrowed; NULL: the default */
 	uint64_t slow_ns; /* spans that last longer are given their neighbours; 0: none is */
-	/* A span ended. Before any sampling; borrowed for the call. */
-	void (*span)(void *ctx, const struct span *span);
+	/* A span ended; exchange: the request that it is, NULL of statements. Before any sampling; both borrowed for the call, in which attributes may
+	 * be added to the span. */
+	void (*span)(void *ctx, struct span *span, const struct exchange *exchange);
 	/* A local trace is complete (or a part of a long one). Borrowed for the call: take a
 	 * reference. */
 	void (*trace)(void *ctx, struct trace *trace);

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules: what an application never told, from its payloads: exactly what its database says; read again on SIGHUP."""
+import collections
+import fractions
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+
+import lib
+import observer
+from http_raw import Client, request_bytes
+from lib import check, equal, wait_for
+from shop import MODELS, Shop, order
+
+CONFIG = os.path.join(lib.ROOT, "deploy", "shop.yaml")
+# How many orders the exact comparison makes; the claim was checked with 100000.
+ORDERS = int(os.environ.get("RULES_ORDERS") or 3000)
+RATE = 600
+MIX = "headphones:40,smartphone:20,laptop:20,unknown:10,limited:10"
+REVENUE, CHECKOUTS, ERRORS = ("order_revenue_total", "order_checkouts_total",
+                              "order_checkout_errors_total")
+
+
+def by(metrics, name, *labels):
+    """The series of a metric by some labels, without what tells processes apart."""
+    return {tuple(found.get(label, "") for label in labels): value
+            for found, value in metrics.select(name)}
+
+
+def orders_of(shop):
+    db = sqlite3.connect(f"file:{shop.database}?mode=ro", uri=True)
+    try:
+        return db.execute("SELECT item, quantity, price, status FROM orders").fetchall()
+    finally:
+        db.close()
+
+
+def expected(rows):
+    """What the counters must say; the revenue is the exact sum, rounded once."""
+    placed, failed = collections.Counter(), collections.Counter()
+    sold = collections.defaultdict(fractions.Fraction)
+    for item, quantity, price, status in rows:
+        placed[item,] += 1
+        if status == "COMPLETED":
+            sold[item,] += fractions.Fraction(price) * quantity
+        else:
+            failed[item,] += 1
+    return dict(placed), {item: float(total) for item, total in sold.items()}, dict(failed)
+
+
+@lib.deadline(60 + ORDERS // RATE * 2)
+def test_counters_are_the_databases(t):
+    """Every order is in the counters, and the revenue to the last digit."""
+    shop = Shop(t, "pool")
+    zerospan = observer.observe_run(t, "--config", CONFIG, "--pid", shop.pid)
+    traffic = t.start(lib.built("traffic"), "--url", f"http://127.0.0.1:{shop.port}", "--rate", RATE,
+                      "--duration", ORDERS / RATE, "--mix", MIX)
+    equal(traffic.wait(40 + ORDERS / RATE * 2), 0, "exit status of traffic")
+    sent = json.loads(traffic.out)
+    equal(sent["skipped"], 0, "orders that traffic could not send")
+    rows = orders_of(shop)
+    equal(len(rows), sent["sent"], "orders in the database")
+    wait_for(lambda: zerospan.metrics().sum(CHECKOUTS) >= len(rows), "all orders in /metrics")
+    metrics = zerospan.metrics()
+    placed, sold, failed = expected(rows)
+    equal(by(metrics, CHECKOUTS, "item"), placed, CHECKOUTS)
+    equal(by(metrics, REVENUE, "item"), sold, REVENUE)
+    errors = collections.Counter()
+    for (item, reason), value in by(metrics, ERRORS, "item", "reason").items():
+        errors[item,] += value
+        errors[reason] += value
+    unreachable = sent["status"].get("502", 0)  # on a busy machine calls take too long
+    equal(errors.pop("inventory_network_error", 0), unreachable, "orders of whom the inventory knows nothing")
+    equal(errors.pop("inventory_rejection", 0), sum(failed.values()) - unreachable, "orders refused")
+    equal(dict(errors), failed, ERRORS)
+    check(len(failed) >= 2, f"orders that fail are among them: {failed}")
+    equal(metrics.lost(), {}, "losses")
+    equal(zerospan.stop(), 0, "exit status")
+    t.note(f"{len(rows)} orders, {sum(failed.values())} of them failed, {sum(sold.values()):.2f} sold")
+
+
+def test_attributes(t):
+    """In each model the checkout's span says what was ordered, the deduction's what was taken."""
+    for model in MODELS:
+        shop = Shop(t, model)
+        zerospan = observer.observe(t, "--config", CONFIG, "--pid", shop.pid)
+        answer = shop.client().post_json("/checkout", order("smartphone", 2, 999))
+        equal(answer.status, 200, f"{model}: checkout")
+        number = json.loads(answer.body)["order_id"]
+        zerospan.wait_spans(1, http__route="/checkout")
+        spans = zerospan.finish()
+        checkout = observer.one(spans, "checkout", name="POST /checkout")
+        equal({key: checkout.get(key) for key in
+               ("order.item", "order.quantity", "order.price_per_unit", "order.id", "order.status",
+                "order.revenue")},
+              {"order.item": "smartphone", "order.quantity": 2, "order.price_per_unit": 999,
+               "order.id": number, "order.status": "COMPLETED", "order.revenue": 1998},
+              f"{model}: attributes of the checkout")
+        deduct = observer.one(spans, "deduction", name="POST /inventory/deduct", kind="SERVER")
+        equal((deduct.get("inventory.item"), deduct.get("inventory.deduction_quantity")),
+              ("smartphone", 2), f"{model}: attributes of the deduction")
+
+
+def test_network_error(t):
+    """The inventory cannot be reached: that reason, and no revenue."""
+    shop = Shop(t, "thread-per-connection", "--inventory-url", f"http://127.0.0.1:{lib.free_port()}")
+    zerospan = observer.observe_run(t, "--config", CONFIG, "--pid", shop.pid)
+    equal(shop.client().post_json("/checkout", order("laptop")).status, 502, "checkout")
+    wait_for(lambda: zerospan.metrics().sum(ERRORS), "the error")
+    metrics = zerospan.metrics()
+    equal(by(metrics, ERRORS, "item", "reason"), {("laptop", "inventory_network_error"): 1}, ERRORS)
+    equal(by(metrics, REVENUE, "item"), {}, REVENUE)
+    equal(zerospan.stop(), 0, "exit status")
+
+
+def check_config(path):
+    done = subprocess.run([lib.built("zerospan"), "config", "check", path], capture_output=True,
+                          text=True, check=False, timeout=20)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_config_check(t):
+    """The shipped file is right; of a wrong one the place, the key and what is allowed are said."""
+    status, said = check_config(CONFIG)
+    equal(status, 0, said)
+    check("2 rules with 8 attributes and 3 metrics" in said, said)
+    path = t.write("wrong.yaml", "rules:\n  - match: POST /checkout\n    attributes:\n"
+                   "      order.item: request.item +\n")
+    status, said = check_config(path)
+    equal((status, said), (2, f'zerospan: error: {path}:4: rules.attributes: "request.item +" ends where a '
+                           "value must stand\n"), "what is said")
+    path = t.write("taken.yaml", "rules: [{match: GET *, metrics: [{counter: "
+                   "http_server_request_duration}]}]\n")
+    status, said = check_config(path)
+    equal(status, 2, said)
+    check('would have the name of "http.server.request.duration"' in said, said)
+
+
+RULE = "rules: [{match: GET *, metrics: [{counter: %s}]}]\n"
+
+
+def test_reload(t):
+    """SIGHUP: a new file is taken, a bad one changes nothing, and no request is lost meanwhile."""
+    config = t.write("rules.yaml", RULE % "first")
+    shop = Shop(t)
+    zerospan = observer.observe_run(t, "--config", config, "--pid", shop.pid)
+    client = shop.client()
+
+    def ask(n, name, total):
+        for _ in range(n):
+            equal(client.get("/").status, 200, "status")
+        wait_for(lambda: zerospan.metrics().sum(name) >= total, f"{total} in {name}")
+
+    def send(text, words):
+        t.write("rules.yaml", text)
+        zerospan.signal(signal.SIGHUP)
+        wait_for(lambda: words in zerospan.err, f'"{words}"')
+
+    ask(3, "first_total", 3)
+    send(RULE % "second", "is read again: 0 routes, other paths are inferred, 1 rule with 0 "
+         "attributes and 1 metric")
+    ask(4, "second_total", 4)
+    send("rules: [{match: GET *, metrics: [{counter: a-b}]}]\n", '"a-b" is no name')
+    check("is not taken, all stays as it was" in zerospan.err, zerospan.err)
+    send("rules: [{match: GET *, metrics: [{histogram: second, value: 1}]}]\n",
+         "was of another kind until now")
+    ask(2, "second_total", 6)
+    send("routes: ['/{any}']\n", "is read again: 1 route, other paths are inferred")
+    equal(client.get("/x").status, 404, "status")
+    wait_for(lambda: zerospan.metrics().select("http_server_request_duration_seconds_count",
+                                               http_route="/{any}"), "the new route")
+    metrics = zerospan.metrics()
+    equal([metrics.sum(name) for name in ("first_total", "second_total")], [3, 6], "counters")
+    equal(metrics.sum("http_server_request_duration_seconds_count"), 10, "requests")
+    equal(zerospan.stop(), 0, "exit status")
+
+
+PATHS = 100_000
+RESIDENT_MB = 64  # with the traces of some seconds, where the machine is busy
+AT_ONCE = 50
+
+
+@lib.deadline(120)
+def test_a_scanner(t):
+    """A hundred thousand paths that nobody has cost a hundred routes and little memory."""
+    shop = Shop(t, "event-loop")
+    config = t.write("rules.yaml", "rules: [{match: '* *', metrics: [{counter: paths, labels: {route: "
+                     "route, q: query.q}}]}]\n")
+    zerospan = observer.observe_run(t, "--config", config, "--pid", shop.pid)
+    client = shop.client()
+    resident = []
+    for begin in range(0, PATHS, AT_ONCE):
+        numbers = range(begin, begin + AT_ONCE)
+        client.send(b"".join(request_bytes("GET", f"/w{n:x}-x/p{n}.php?q={n}") for n in numbers))
+        for n in numbers:
+            equal(client.read_response().status, 404, f"request {n}")
+        if begin % (PATHS // 20) == 0:
+            resident.append(zerospan.metrics().own("process_memory_usage_bytes") / 1e6)
+    name = "http_server_request_duration_seconds_count"
+    wait_for(lambda: zerospan.metrics().sum(name) >= PATHS, "all requests in /metrics")
+    metrics = zerospan.metrics()
+    routes = [labels["http_route"] for labels, _ in metrics.select(name)]
+    check(len(routes) <= 101 and "/*" in routes, f"{len(routes)} routes")
+    equal(metrics.sum(name), PATHS, "requests")
+    equal(metrics.sum("paths_total"), PATHS, "requests that the rule counted")
+    check(len(metrics.select("paths_total")) <= 2001, "series of the rule")
+    check(max(resident) < RESIDENT_MB, f"resident grew to {max(resident)} MB")
+    t.note(f"{len(routes)} routes, {len(metrics.select('paths_total'))} series of the rule, resident "
+           f"at most {max(resident):.1f} MB")
+    equal(zerospan.stop(), 0, "exit status")
+
+
+def test_replay(t):
+    """A recording with payloads gives the same traces, attributes and all; one without has no bodies to read."""
+    def replay(name):
+        done = subprocess.run([lib.built("zerospan"), "replay", "-q", "--format", "otlp-json", "--config",
+                               CONFIG, t.path(name)], capture_output=True, text=True, check=False,
+                              timeout=30)
+        equal(done.returncode, 0, f"exit status; {done.stderr}")
+        return done.stdout
+
+    shop = Shop(t)
+    for name, more in (("all", ["--record-payloads"]), ("less", [])):
+        zerospan = observer.observe(t, "--config", CONFIG, "--record", t.path(name), "--pid", shop.pid,
+                                    *more)
+        equal(shop.client().post_json("/checkout", order()).status, 200, "checkout")
+        zerospan.wait_spans(1, http__route="/checkout")
+        zerospan.finish()
+        check('"order.item"' in zerospan.out, "attributes of the live run")
+        if name == "all":
+            equal(replay(name), zerospan.out, "the replay")
+        else:
+            check('"order.item"' not in replay(name), "no attributes without bodies")
+            check('"http.response.body.size"' in replay(name), "the same spans")

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Any text as JSON: tokens lie in it and balance, a cut one gives the same tokens up to the cut; what json_find() gives at
+ * a path is what the tokens say; and as a form. The last byte says where to cut.
+ */
+#include "fuzz.h"
+#include "proto/form.h"
+#include "proto/json.h"
+
+static bool is_end(enum json_kind kind)
+{
+	return kind == JSON_END || kind == JSON_CUT || kind == JSON_BAD;
+}
+
+static size_t walk(struct sv in, bool whole)
+{
+	struct json_reader reader;
+	struct json_token token;
+	size_t n = 0, depth = 0;
+	struct buf says;
+
+	buf_init(&says);
+	json_reader_init(&reader, in, whole);
+	for (;;) {
+		token = json_next(&reader);
+		if (is_end(token.kind))
+			break;
+		n++;
+		REQUIRE(fuzz_within(token.text, in));
+		depth += token.kind == JSON_OBJECT || token.kind == JSON_ARRAY;
+		depth -= token.kind == JSON_OBJECT_END || token.kind == JSON_ARRAY_END;
+		REQUIRE(depth == reader.depth && depth <= JSON_MAX_DEPTH);
+		if (token.kind == JSON_STRING || token.kind == JSON_KEY) {
+			buf_clear(&says);
+			json_append_string(&says, token.text);
+			REQUIRE(says.len <= token.text.len);
+		}
+	}
+	REQUIRE(token.kind != JSON_END || depth == 0);
+	REQUIRE(json_next(&reader).kind == token.kind);
+	buf_release(&says);
+	return n;
+}
+
+/* The beginning of a text never tells more than the text. */
+static void check_cut(struct sv in, size_t cut)
+{
+	struct json_reader all, part;
+	struct sv begin = fuzz_copy(in.p, cut);
+
+	json_reader_init(&all, in, true);
+	json_reader_init(&part, begin, false);
+	for (;;) {
+		struct json_token a = json_next(&all), b = json_next(&part);
+
+		if (b.kind == JSON_CUT)
+			break;
+		REQUIRE(a.kind == b.kind && sv_eq(a.text, b.text));
+		if (is_end(a.kind))
+			break;
+	}
+	fuzz_free(begin);
+}
+
+static void check_paths(struct sv in)
+{
+	const struct json_path paths[] = {
+	    {.n = 1, .steps = {{.key = SV("a")}}},
+	    {.n = 2, .steps = {{.key = SV("a")}, {.index = 0}}},
+	    {.n = 2, .steps = {{.index = 1}, {.key = SV("b")}}},
+	    {.n = 0},
+	};
+	const struct json_path *const wanted[] = {&paths[0], &paths[1], &paths[2], &paths[3]};
+	struct json_token found[4];
+	bool whole = json_find(in, true, wanted, 4, found);
+
+	for (size_t i = 0; i < 4; i++) {
+		REQUIRE(found[i].kind <= JSON_NULL);
+		REQUIRE(fuzz_within(found[i].text, in));
+	}
+	REQUIRE(!whole || found[3].kind != JSON_NONE);
+}
+
+static void check_form(struct sv in)
+{
+	struct sv value = {0};
+	struct buf says;
+
+	buf_init(&says);
+	if (form_find(in, true, SV("a"), &value)) {
+		REQUIRE(fuzz_within(value, in));
+		form_append(&says, value);
+		REQUIRE(says.len <= value.len);
+		REQUIRE(sv_find(value, '&') == value.len);
+	}
+	buf_release(&says);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	size_t cut = size ? data[size - 1] : 0;
+	struct sv in = fuzz_copy(data, size ? size - 1 : 0);
+
+	walk(in, true);
+	walk(in, false);
+	check_cut(in, cut < in.len ? cut : in.len);
+	check_paths(in);
+	check_form(in);
+	fuzz_free(in);
+	return 0;
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The JSON reader and values at paths (proto/json.h), and forms (proto/form.h). */
+#include "proto/form.h"
+#include "proto/json.h"
+#include "support.h"
+
+/* One letter per token; texts of strings, keys and numbers behind theirs. */
+static void spell(struct sv text, bool whole, struct buf *out)
+{
+	static const char letters[] = "-{[SNtfnK}].?!";
+	struct json_reader reader;
+	struct json_token token;
+
+	json_reader_init(&reader, text, whole);
+	do {
+		token = json_next(&reader);
+		buf_append_char(out, letters[token.kind]);
+		if (token.text.len) {
+			buf_append_sv(out, token.text);
+			buf_append_char(out, ' ');
+		}
+	} while (token.kind != JSON_END && token.kind != JSON_CUT && token.kind != JSON_BAD);
+	assert_int_equal(json_next(&reader).kind, token.kind);
+}
+
+static void tokens(void **state)
+{
+	static const struct {
+		const char *text, *spelled;
+	} rows[] = {
+	    {"{}", "{}."},
+	    {" [ ] ", "[]."},
+	    {"{\"a\":1,\"b\":[true,false,null]}", "{Ka N1 Kb [tfn]}."},
+	    {"\"\\\"x\\u0041\"", "S\\\"x\\u0041 ."},
+	    {"-0.5e+10", "N-0.5e+10 ."},
+	    {"0", "N0 ."},
+	    {"[1, -2 ,3.0]", "[N1 N-2 N3.0 ]."},
+	    {"{\"\":\"\"}", "{KS}."},
+	    {"1 rest", "N1 ."},
+	    {"", "?"},
+	    {"  ", "?"},
+	    {"{", "{?"},
+	    {"{\"a\"", "{Ka ?"},
+	    {"{\"a\":", "{Ka ?"},
+	    {"{\"a\":1,", "{Ka N1 ?"},
+	    {"[\"abc", "[?"},
+	    {"[\"abc\\", "[?"},
+	    {"tru", "?"},
+	    {"-", "?"},
+	    {"1.", "?"},
+	    {"1e", "?"},
+	    {"01", "!"},
+	    {"+1", "!"},
+	    {".5", "!"},
+	    {"1.x", "!"},
+	    {"True", "!"},
+	    {"{a:1}", "{!"},
+	    {"{\"a\" 1}", "{Ka !"},
+	    {"{\"a\":1 \"b\"}", "{Ka N1 !"},
+	    {"{,}", "{!"},
+	    {"[1,]", "[N1 !"},
+	    {"[1}", "[N1 !"},
+	    {"{\"a\":1,}", "{Ka N1 !"},
+	    {"\"a\nb\"", "!"},
+	    {"'a'", "!"},
+	    {"<html>", "!"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct edge edge = edge_copy(rows[i].text, strlen(rows[i].text));
+		struct buf spelled;
+
+		buf_init(&spelled);
+		spell(sv_from(edge.p, edge.len), true, &spelled);
+		assert_string_equal(spelled.data, rows[i].spelled);
+		buf_release(&spelled);
+		edge_free(&edge);
+	}
+}
+
+/* A number at the end may go on, where the text is only the beginning of one. */
+static void cut_texts(void **state)
+{
+	static const char text[] = "{\"a\": 12, \"b\": [\"x\", {\"c\": true}], \"d\": -1.5e3}";
+
+	(void)state;
+	for (size_t n = 0; n < strlen(text); n++) {
+		struct edge edge = edge_copy(text, n);
+		struct buf spelled;
+
+		buf_init(&spelled);
+		spell(sv_from(edge.p, n), false, &spelled);
+		assert_int_equal(spelled.data[spelled.len - 1], '?');
+		assert_null(strstr(spelled.data, "N1 "));
+		buf_release(&spelled);
+		edge_free(&edge);
+	}
+}
+
+static void depth_is_bounded(void **state)
+{
+	struct buf text, spelled;
+
+	(void)state;
+	buf_init(&text);
+	buf_init(&spelled);
+	for (int i = 0; i <= JSON_MAX_DEPTH; i++)
+		buf_append_char(&text, '[');
+	spell(buf_sv(&text), true, &spelled);
+	assert_int_equal(spelled.len, JSON_MAX_DEPTH + 1);
+	assert_int_equal(spelled.data[spelled.len - 1], '!');
+	buf_release(&spelled);
+	buf_release(&text);
+}
+
+static void strings(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} rows[] = {
+	    {"", ""},
+	    {"plain", "plain"},
+	    {"\\\"\\\\\\/\\b\\f\\n\\r\\t", "\"\\/\b\f\n\r\t"},
+	    {"\\u0041\\u00e9\\u20AC", "A\xc3\xa9\xe2\x82\xac"},
+	    {"\\ud83d\\ude00!", "\xf0\x9f\x98\x80!"},
+	    {"\\ud83d", "\xef\xbf\xbd"},
+	    {"\\ude00x", "\xef\xbf\xbdx"},
+	    {"\\ud83d\\u0041",
+		"\xef\xbf\xbd"
+		"A"},
+	    {"\\x", "\\x"},
+	    {"\\u12", "\\u12"},
+	    {"\\", "\\"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct edge edge = edge_copy(rows[i].text, strlen(rows[i].text));
+		struct buf says;
+
+		buf_init(&says);
+		json_append_string(&says, sv_from(edge.p, edge.len));
+		assert_string_equal(says.data ? says.data : "", rows[i].says);
+		buf_release(&says);
+		edge_free(&edge);
+	}
+}
+
+/* "a.b", "a.0": digits are an item. */
+static struct json_path path_of(const char *text)
+{
+	struct json_path path = {0};
+	struct sv rest = sv_cstr(text);
+
+	while (rest.len) {
+		struct sv step = sv_from(rest.p, sv_find(rest, '.'));
+
+		if (step.p[0] >= '0' && step.p[0] <= '9')
+			path.steps[path.n++] =
+			    (struct json_step){.index = (size_t)(step.p[0] - '0')};
+		else
+			path.steps[path.n++] = (struct json_step){.key = step};
+		rest = sv_skip(rest, step.len + 1);
+	}
+	return path;
+}
+
+static void expect_at(
+    const char *text, bool whole, const char *path_text, enum json_kind kind, const char *value)
+{
+	struct edge edge = edge_copy(text, strlen(text));
+	struct json_path path = path_of(path_text);
+	const struct json_path *paths[] = {&path};
+	struct json_token token;
+
+	json_find(sv_from(edge.p, edge.len), whole, paths, 1, &token);
+	if (token.kind != kind || !sv_eq(token.text, sv_cstr(value)))
+		fail_msg("%s of %s: %d '%.*s'", path_text, text, token.kind, SV_ARG(token.text));
+	edge_free(&edge);
+}
+
+static void values_at_paths(void **state)
+{
+	static const char text[] =
+	    "{\"a\":{\"b\":1,\"c\":[10,{\"d\":\"x\"},30]},\"b\":2,\"e\":null,"
+	    "\"f\\u0067\":true,\"h\":{},\"b\":\"last\"}";
+
+	(void)state;
+	expect_at(text, true, "a.b", JSON_NUMBER, "1");
+	expect_at(text, true, "a.c.0", JSON_NUMBER, "10");
+	expect_at(text, true, "a.c.1.d", JSON_STRING, "x");
+	expect_at(text, true, "a.c.2", JSON_NUMBER, "30");
+	expect_at(text, true, "a.c.3", JSON_NONE, "");
+	expect_at(text, true, "a.c", JSON_ARRAY, "");
+	expect_at(text, true, "b", JSON_STRING, "last");
+	expect_at(text, true, "e", JSON_NULL, "");
+	expect_at(text, true, "fg", JSON_TRUE, "");
+	expect_at(text, true, "h", JSON_OBJECT, "");
+	expect_at(text, true, "a.b.c", JSON_NONE, "");
+	expect_at(text, true, "z", JSON_NONE, "");
+	expect_at("[[1,2],[3]]", true, "1.0", JSON_NUMBER, "3");
+	expect_at("[[1,2],[3]]", true, "0.1", JSON_NUMBER, "2");
+	expect_at("{\"a\":1,\"b\":\"cut he", false, "a", JSON_NUMBER, "1");
+	expect_at("{\"a\":1,\"b\":\"cut he", false, "b", JSON_NONE, "");
+	expect_at("{\"a\":12", false, "a", JSON_NONE, "");
+	expect_at("{\"a\":12 ", false, "a", JSON_NUMBER, "12");
+	expect_at("no json", true, "a", JSON_NONE, "");
+}
+
+static void forms(void **state)
+{
+	static const char text[] =
+	    "item=a+b%26c&quantity=3&empty=&flag&a%5B%5D=1&quantity=4&last=ab";
+	struct edge edge = edge_copy(text, strlen(text));
+	struct sv in = sv_from(edge.p, edge.len), value;
+	struct buf says;
+
+	(void)state;
+	buf_init(&says);
+	assert_true(form_find(in, true, SV("item"), &value));
+	form_append(&says, value);
+	assert_string_equal(says.data, "a b&c");
+	assert_true(form_find(in, true, SV("quantity"), &value));
+	assert_true(sv_eq(value, SV("3")));
+	assert_true(form_find(in, true, SV("empty"), &value) && value.len == 0);
+	assert_true(form_find(in, true, SV("flag"), &value) && value.len == 0);
+	assert_true(form_find(in, true, SV("a[]"), &value) && sv_eq(value, SV("1")));
+	assert_true(form_find(in, true, SV("last"), &value) && sv_eq(value, SV("ab")));
+	assert_false(form_find(in, false, SV("last"), &value));
+	assert_false(form_find(in, true, SV("tem"), &value));
+	assert_false(form_find(in, true, SV("items"), &value));
+	assert_false(form_find(SV(""), true, SV("a"), &value));
+	buf_release(&says);
+	edge_free(&edge);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(tokens),
+	    cmocka_unit_test(cut_texts),
+	    cmocka_unit_test(depth_is_bounded),
+	    cmocka_unit_test(strings),
+	    cmocka_unit_test(values_at_paths),
+	    cmocka_unit_test(forms),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Rules at work, through the whole pipeline: attributes and metrics of requests and statements, and what must not come of them. */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "config/config.h"
+#include "metric/rule_metrics.h"
+#include "pipeline_fixture.h"
+#include "span/ledger.h"
+
+#define SHOP                                                \
+	"rules:\n"                                          \
+	"  - match: POST /checkout\n"                       \
+	"    attributes:\n"                                 \
+	"      order.item: request.item\n"                  \
+	"      order.quantity: request.quantity\n"          \
+	"      order.price_per_unit: request.price\n"       \
+	"      order.id: response.order_id\n"               \
+	"      order.gift: request.gift\n"                  \
+	"    metrics:\n"                                    \
+	"      - counter: order_checkouts\n"                \
+	"        labels: {item: request.item}\n"            \
+	"      - counter: order_revenue\n"                  \
+	"        unit: USD\n"                               \
+	"        value: request.quantity * request.price\n" \
+	"        when: status == 200\n"                     \
+	"        labels: {item: request.item}\n"            \
+	"      - counter: order_errors\n"                   \
+	"        when: status >= 400\n"                     \
+	"        labels:\n"                                 \
+	"          item: request.item\n"                    \
+	"          reason: {network: status == 502, rejected: status != 502}\n"
+
+struct fixture {
+	struct world *world;
+	struct config config;
+	uint64_t socket;
+};
+
+static void read_config(struct config *config, const char *text)
+{
+	char path[] = "/tmp/zerospan-rules-XXXXXX";
+	int fd = mkstemp(path);
+	struct buf message;
+
+	buf_init(&message);
+	config_init(config);
+	config->states = ledger_state_names;
+	assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	if (config_read_file(config, path, &message))
+		fail_msg("%s", message.data);
+	close(fd);
+	unlink(path);
+	buf_release(&message);
+}
+
+static void start(struct fixture *f, const char *text)
+{
+	struct buf message;
+
+	buf_init(&message);
+	*f = (struct fixture){.world = world_new(1), .socket = 1};
+	read_config(&f->config, text);
+	if (pipeline_set_rules(f->world->pipeline, f->config.rules, &message))
+		fail_msg("%s", message.data);
+	buf_release(&message);
+}
+
+static void stop(struct fixture *f)
+{
+	world_free(f->world);
+	config_release(&f->config);
+}
+
+/* A request and its answer, each in pieces: a NUL ends a piece, two of them the message. */
+static void exchange(struct fixture *f, const char *request, const char *response)
+{
+	struct sock sock = sock_tcp(&f->world->feed, f->socket, ZSP_ROLE_ACCEPTED, 1, 8000, 9,
+	    (uint16_t)(40000 + f->socket));
+
+	f->socket++;
+	sock_announce(&sock);
+	for (; *request; request += strlen(request) + 1)
+		sock_read(&sock, &first, request);
+	for (; *response; response += strlen(response) + 1)
+		sock_write(&sock, &first, response);
+	sock_close(&sock);
+}
+
+static void ask(
+    struct fixture *f, const char *head, const char *body, int status, const char *answer)
+{
+	char request[4096], response[4096];
+	int n;
+
+	n = snprintf(request, sizeof(request), "%s\r\nHost: a\r\nContent-Length: %zu\r\n\r\n%s",
+	    head, strlen(body), body);
+	request[n + 1] = '\0';
+	n = snprintf(response, sizeof(response), "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n\r\n%s",
+	    status, strlen(answer), answer);
+	response[n + 1] = '\0';
+	exchange(f, request, response);
+}
+
+/* All points of a metric, "a=b,c=d:value " each, sorted as they were made. */
+static void expect_points(struct fixture *f, const char *name, const char *expected)
+{
+	struct metric_snapshot *snapshot = metrics_snapshot(f->world->metrics);
+	struct buf out;
+
+	buf_init(&out);
+	buf_append_cstr(&out, "");
+	for (size_t i = 0; i < snapshot->n_families; i++) {
+		const struct metric_family *family = &snapshot->families[i];
+
+		for (size_t j = 0; j < family->n_points && !strcmp(family->desc.name, name); j++) {
+			const struct metric_point *point = &family->points[j];
+
+			for (size_t k = 0; k < point->n_attrs; k++) {
+				const struct attr *attr = &point->attrs[k];
+
+				if (attr->type == ATTR_STRING)
+					buf_printf(&out, "%s%s=%.*s", k ? "," : "", attr->key,
+					    SV_ARG(attr->string));
+				else
+					buf_printf(&out, "%s%s", k ? "," : "", attr->key);
+			}
+			buf_printf(&out, ":%.17g ", point->value);
+		}
+	}
+	if (strcmp(out.data ? out.data : "", expected) != 0)
+		fail_msg("%s: %s", name, out.data ? out.data : "");
+	buf_release(&out);
+	metric_snapshot_free(snapshot);
+}
+
+/* The attributes that rules gave the i-th trace's first span, as text. */
+static void expect_attributes(const struct fixture *f, size_t i, const char *expected)
+{
+	const struct span *span = f->world->kept.traces[i]->spans[0];
+	struct buf out;
+
+	buf_init(&out);
+	buf_append_cstr(&out, "");
+	for (size_t k = 0; k < span->n_attrs; k++) {
+		const struct attr *attr = &span->attrs[k];
+
+		if (strncmp(attr->key, "order.", 6) && strncmp(attr->key, "x", 1))
+			continue;
+		if (attr->type == ATTR_STRING)
+			buf_printf(&out, "%s='%.*s' ", attr->key, SV_ARG(attr->string));
+		else if (attr->type == ATTR_INT)
+			buf_printf(&out, "%s=%lld ", attr->key, (long long)attr->integer);
+		else if (attr->type == ATTR_DOUBLE)
+			buf_printf(&out, "%s=%g ", attr->key, attr->real);
+		else
+			buf_printf(&out, "%s=%s ", attr->key, attr->boolean ? "true" : "false");
+	}
+	if (strcmp(out.data ? out.data : "", expected) != 0)
+		fail_msg("%s", out.data ? out.data : "");
+	buf_release(&out);
+}
+
+static void the_shop(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	start(&f, SHOP);
+	ask(&f, "POST /checkout HTTP/1.1", "{\"item\": \"phone\", \"quantity\": 2, \"price\": 0.1}",
+	    200, "{\"order_id\": 7}");
+	ask(&f, "POST /checkout HTTP/1.1", "{\"item\": \"phone\", \"quantity\": 1, \"price\": 0.2}",
+	    502, "{}");
+	ask(&f, "POST /checkout HTTP/1.1",
+	    "{\"item\": \"caf\\u00e9\", \"quantity\": 1, \"price\": 3}", 400, "{}");
+	ask(&f, "POST /checkout HTTP/1.1", "{\"item\": \"phone\", \"quantity\": 1, \"price\": 0.1}",
+	    200, "{\"order_id\": 8}");
+	ask(&f, "GET /checkout HTTP/1.1", "{\"item\": \"x\"}", 200, "{}");
+	ask(&f, "POST /other HTTP/1.1", "{\"item\": \"x\"}", 200, "{}");
+	expect_points(&f, "order_checkouts", "item=phone:3 item=caf\xc3\xa9:1 ");
+	expect_points(&f, "order_revenue", "item=phone:0.30000000000000004 ");
+	expect_points(
+	    &f, "order_errors", "item=phone,reason=network:1 item=caf\xc3\xa9,reason=rejected:1 ");
+	expect_points(&f, "zerospan.rule.unfit",
+	    "zerospan.rule=POST /checkout,zerospan.rule.output=order.gift:4 "
+	    "zerospan.rule=POST /checkout,zerospan.rule.output=order.id:2 ");
+	world_end(f.world);
+	expect_attributes(
+	    &f, 0, "order.item='phone' order.quantity=2 order.price_per_unit=0.1 order.id=7 ");
+	expect_attributes(
+	    &f, 2, "order.item='caf\xc3\xa9' order.quantity=1 order.price_per_unit=3 ");
+	expect_attributes(&f, 4, "");
+	stop(&f);
+}
+
+/* The body in pieces, chunked, behind interim answers: the same. */
+static void bodies_in_pieces(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	start(&f, SHOP);
+	exchange(&f,
+	    "POST /checkout HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\0"
+	    "8\r\n{\"item\":\r\n\0"
+	    "1c\r\n\"phone\",\"quantity\":2,\"price\"\r\n\0"
+	    "4\r\n:10}\r\n0\r\n\r\n\0",
+	    "HTTP/1.1 103 Early\r\nx: y\r\n\r\n\0HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{\"order\0_id\": 9}\0");
+	expect_points(&f, "order_revenue", "item=phone:20 ");
+	world_end(f.world);
+	expect_attributes(
+	    &f, 0, "order.item='phone' order.quantity=2 order.price_per_unit=10 order.id=9 ");
+	stop(&f);
+}
+
+/* What comes behind a cut is not there; what came before is. */
+static void a_cut_body(void **state)
+{
+	struct fixture f;
+	struct sock sock;
+	struct actor actor = first;
+
+	(void)state;
+	start(&f, SHOP);
+	sock = sock_tcp(&f.world->feed, 1, ZSP_ROLE_ACCEPTED, 1, 8000, 9, 40001);
+	sock_announce(&sock);
+	sock_read(&sock, &actor,
+	    "POST /checkout HTTP/1.1\r\nHost: a\r\nContent-Length: 60\r\n\r\n{\"item\":\"phone\",\"quantity\":1");
+	sock_lose(&sock, ZSP_IN, 32);
+	sock_write(&sock, &actor, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+	sock_close(&sock);
+	expect_points(&f, "order_checkouts", "item=phone:1 ");
+	expect_points(&f, "order_revenue", "");
+	world_end(f.world);
+	expect_attributes(&f, 0, "order.item='phone' ");
+	stop(&f);
+}
+
+static void forms_queries_headers(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	start(&f,
+	    "redaction: {hash_key: 000102030405060708090a0b0c0d0e0f}\n"
+	    "rules:\n"
+	    "  - match: '* /f/{id}'\n"
+	    "    attributes:\n"
+	    "      x.item: request.item\n"
+	    "      x.sum: request.a + query.b\n"
+	    "      x.tenant: request_header[\"X-Tenant\"]\n"
+	    "      x.type: response_header[\"content-type\"]\n"
+	    "      x.method: method\n"
+	    "      x.route: route\n"
+	    "      x.slow: duration > 1s\n"
+	    "      x.user: {value: query.user, as: hash}\n"
+	    "      x.card: {value: request.card, as: mask}\n"
+	    "      x.order: query.missing\n"
+	    "  - match: '* *'\n"
+	    "    attributes: {x.method: status, x.status: status}\n");
+	exchange(&f,
+	    "PUT /f/1?b=2&user= HTTP/1.1\r\nHost: a\r\nx-tenant: a\r\n b\r\n"
+	    "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 37\r\n\r\n"
+	    "item=a%20b&a=40&card=4111111111111111\0",
+	    "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok\0");
+	world_end(f.world);
+	expect_attributes(&f, 0,
+	    "x.item='a b' x.sum=42 x.tenant='a b' x.type='text/plain' x.method='PUT' x.route='/f/{id}' x.slow=false "
+	    "x.user='a3817f04ba25a8e66df67214c7550293' x.card='****1111' x.status=200 ");
+	stop(&f);
+}
+
+static void statements(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	start(&f,
+	    "rules:\n"
+	    "  - match: SQL INSERT *\n"
+	    "    attributes: {x.sql: sql.summary, x.text: sql.text}\n"
+	    "    metrics:\n"
+	    "      - {counter: inserts, labels: {what: sql.summary}}\n"
+	    "      - {histogram: insert_seconds, value: duration, bounds: [1]}\n");
+	checkout(f.world, 1);
+	expect_points(&f, "inserts", "what=INSERT orders:1 ");
+	world_end(f.world);
+	for (size_t i = 0; i < f.world->kept.traces[0]->n_spans; i++) {
+		const struct span *span = f.world->kept.traces[0]->spans[i];
+		const struct attr *text = span_attr(span, "x.text");
+
+		assert_int_equal(text != NULL, sv_eq(span->name, SV("INSERT orders")));
+		if (text)
+			assert_true(sv_eq(text->string, SV("INSERT INTO orders(item) VALUES(?)")));
+	}
+	stop(&f);
+}
+
+static void sets_are_bounded(void **state)
+{
+	struct fixture f;
+	char body[64];
+
+	(void)state;
+	start(&f,
+	    "rules: [{match: POST /a, metrics: [{counter: c, max_sets: 3, labels: {k: request.k}}]}]\n");
+	for (int i = 0; i < 10; i++) {
+		snprintf(body, sizeof(body), "{\"k\": %d}", i);
+		ask(&f, "POST /a HTTP/1.1", body, 200, "");
+	}
+	expect_points(&f, "c", "k=0:1 k=1:1 k=2:1 otel.metric.overflow:7 ");
+	stop(&f);
+}
+
+/* Texts are cut where a character ends, and bytes that are no UTF-8 repaired. */
+static void texts_are_bounded(void **state)
+{
+	struct fixture f;
+	struct buf body;
+	struct metric_snapshot *snapshot;
+
+	(void)state;
+	start(&f, "rules: [{match: POST /a, metrics: [{counter: c, labels: {k: request.k}}]}]\n");
+	buf_init(&body);
+	buf_append_cstr(&body, "{\"k\":\"\xff");
+	for (int i = 0; i < 200; i++)
+		buf_append_cstr(&body, "\xc3\xa9");
+	buf_append_cstr(&body, "\"}");
+	ask(&f, "POST /a HTTP/1.1", body.data, 200, "");
+	snapshot = metrics_snapshot(f.world->metrics);
+	for (size_t i = 0; i < snapshot->n_families; i++) {
+		const struct metric_family *family = &snapshot->families[i];
+
+		if (strcmp(family->desc.name, "c"))
+			continue;
+		assert_int_equal(family->n_points, 1);
+		assert_int_equal(family->points[0].attrs[0].string.len, RULE_LABEL_MAX_BYTES - 1);
+		assert_true(
+		    sv_starts(family->points[0].attrs[0].string, SV("\xef\xbf\xbd\xc3\xa9")));
+	}
+	metric_snapshot_free(snapshot);
+	buf_release(&body);
+	stop(&f);
+}
+
+/* A hundred thousand small amounts add up to the last digit. */
+static void sums_are_exact(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	start(&f, "rules: [{match: POST /a, metrics: [{counter: c, value: request.v}]}]\n");
+	ask(&f, "POST /a HTTP/1.1", "{\"v\": 9007199254740992}", 200, "");
+	for (int i = 0; i < 1000; i++)
+		ask(&f, "POST /a HTTP/1.1", "{\"v\": 1}", 200, "");
+	expect_points(&f, "c", ":9007199254741992 ");
+	stop(&f);
+}
+
+static void names_that_are_taken(void **state)
+{
+	struct fixture f;
+	struct config config;
+	struct buf message;
+
+	(void)state;
+	start(&f, SHOP);
+	buf_init(&message);
+	read_config(&config,
+	    "rules: [{match: POST /a, metrics: [{counter: http_server_request_duration}]}]\n");
+	assert_int_equal(pipeline_set_rules(f.world->pipeline, config.rules, &message), -EEXIST);
+	assert_string_equal(message.data,
+	    "the metric \"http_server_request_duration\" would have the name of \"http.server.request.duration\"; choose another");
+	config_release(&config);
+	buf_clear(&message);
+	read_config(
+	    &config, "rules: [{match: POST /a, metrics: [{up_down_counter: order_revenue}]}]\n");
+	/* Another configuration's names are other texts: one configuration shares them. */
+	assert_int_equal(pipeline_set_rules(f.world->pipeline, config.rules, &message), -EEXIST);
+	ask(&f, "POST /checkout HTTP/1.1", "{\"item\": \"phone\"}", 200, "{}");
+	expect_points(&f, "order_checkouts", "item=phone:1 ");
+	config_release(&config);
+	buf_release(&message);
+	stop(&f);
+}
+
+/* Rules that change while a request is under way: it ends by those it began with. */
+static void rules_change(void **state)
+{
+	struct fixture f;
+	struct sock sock;
+	struct buf message;
+
+	(void)state;
+	buf_init(&message);
+	start(&f, SHOP);
+	sock = sock_tcp(&f.world->feed, 1, ZSP_ROLE_ACCEPTED, 1, 8000, 9, 40001);
+	sock_announce(&sock);
+	sock_read(&sock, &first,
+	    "POST /checkout HTTP/1.1\r\nHost: a\r\nContent-Length: 41\r\n\r\n{\"item\":\"phone\",\"quantity\":1,\"price\":2.5}");
+	assert_int_equal(pipeline_set_rules(f.world->pipeline, NULL, &message), 0);
+	rules_unref(f.config.rules);
+	f.config.rules = NULL;
+	sock_write(&sock, &first, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+	sock_close(&sock);
+	f.socket = 2;
+	ask(&f, "POST /checkout HTTP/1.1", "{\"item\": \"phone\"}", 200, "{}");
+	expect_points(&f, "order_checkouts", "item=phone:1 ");
+	expect_points(&f, "order_revenue", "item=phone:2.5 ");
+	buf_release(&message);
+	stop(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(the_shop),
+	    cmocka_unit_test(bodies_in_pieces),
+	    cmocka_unit_test(a_cut_body),
+	    cmocka_unit_test(forms_queries_headers),
+	    cmocka_unit_test(statements),
+	    cmocka_unit_test(sets_are_bounded),
+	    cmocka_unit_test(texts_are_bounded),
+	    cmocka_unit_test(sums_are_exact),
+	    cmocka_unit_test(names_that_are_taken),
+	    cmocka_unit_test(rules_change),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A JSON reader for texts that may be cut anywhere; see json.h. */
+#include "proto/json.h"
+
+#include <string.h>
+
+/* What may come next. */
+enum {
+	EXPECT_VALUE = 0,
+	EXPECT_ITEM_OR_END, /* right behind '[' */
+	EXPECT_KEY_OR_END,  /* right behind '{' */
+	EXPECT_KEY,
+	EXPECT_COLON,
+	EXPECT_COMMA_OR_END,
+	EXPECT_NOTHING, /* the outermost value is complete */
+	EXPECT_CUT,
+	EXPECT_BAD,
+};
+
+void json_reader_init(struct json_reader *reader, struct sv text, bool whole)
+{
+	*reader = (struct json_reader){.rest = text, .whole = whole, .expects = EXPECT_VALUE};
+}
+
+static struct json_token token(enum json_kind kind, struct sv text)
+{
+	return (struct json_token){.kind = kind, .text = text};
+}
+
+static struct json_token bad(struct json_reader *r)
+{
+	r->expects = EXPECT_BAD;
+	return token(JSON_BAD, (struct sv){0});
+}
+
+static struct json_token cut(struct json_reader *r)
+{
+	r->expects = EXPECT_CUT;
+	return token(JSON_CUT, (struct sv){0});
+}
+
+static void skip_space(struct json_reader *r)
+{
+	while (r->rest.len && strchr(" \t\n\r", r->rest.p[0]) && r->rest.p[0])
+		r->rest = sv_skip(r->rest, 1);
+}
+
+static struct json_token open_bracket(struct json_reader *r, enum json_kind kind)
+{
+	if (r->depth == JSON_MAX_DEPTH)
+		return bad(r);
+	r->objects &= ~(UINT64_C(1) << r->depth);
+	r->objects |= (uint64_t)(kind == JSON_OBJECT) << r->depth;
+	r->depth++;
+	r->rest = sv_skip(r->rest, 1);
+	r->expects = kind == JSON_OBJECT ? EXPECT_KEY_OR_END : EXPECT_ITEM_OR_END;
+	return token(kind, (struct sv){0});
+}
+
+static bool in_object(const struct json_reader *r)
+{
+	return r->objects >> (r->depth - 1) & 1;
+}
+
+static void value_ended(struct json_reader *r)
+{
+	r->expects = r->depth ? EXPECT_COMMA_OR_END : EXPECT_NOTHING;
+}
+
+static struct json_token close_bracket(struct json_reader *r)
+{
+	enum json_kind kind = in_object(r) ? JSON_OBJECT_END : JSON_ARRAY_END;
+
+	r->depth--;
+	r->rest = sv_skip(r->rest, 1);
+	value_ended(r);
+	return token(kind, (struct sv){0});
+}
+
+/* Behind the opening quote: up to the closing one. Control characters must be escaped. */
+static struct json_token read_string(struct json_reader *r, enum json_kind kind)
+{
+	struct sv in = sv_skip(r->rest, 1);
+	size_t i = 0;
+
+	for (; i < in.len && in.p[i] != '"'; i++) {
+		if ((unsigned char)in.p[i] < 0x20)
+			return bad(r);
+		if (in.p[i] == '\\')
+			i++;
+	}
+	if (i >= in.len)
+		return cut(r);
+	r->rest = sv_skip(in, i + 1);
+	if (kind == JSON_KEY)
+		r->expects = EXPECT_COLON;
+	else
+		value_ended(r);
+	return token(kind, sv_from(in.p, i));
+}
+
+static size_t digits(struct sv s)
+{
+	size_t n = 0;
+
+	while (n < s.len && s.p[n] >= '0' && s.p[n] <= '9')
+		n++;
+	return n;
+}
+
+/* Length of the number that in begins with; 0: there is none. *ret_open: it could go on, or must, where in ends. */
+static size_t number_length(struct sv in, bool *ret_open)
+{
+	size_t i = in.len && in.p[0] == '-', n = digits(sv_skip(in, i));
+
+	*ret_open = i + n == in.len;
+	if (n > 1 && in.p[i] == '0')
+		*ret_open = false;
+	if (n == 0 || (n > 1 && in.p[i] == '0'))
+		return 0;
+	i += n;
+	if (i < in.len && in.p[i] == '.') {
+		n = digits(sv_skip(in, i + 1));
+		*ret_open = i + 1 + n == in.len;
+		if (n == 0)
+			return 0;
+		i += 1 + n;
+	}
+	if (i < in.len && (in.p[i] == 'e' || in.p[i] == 'E')) {
+		size_t sign = i + 1 < in.len && (in.p[i + 1] == '+' || in.p[i + 1] == '-');
+
+		n = digits(sv_skip(in, i + 1 + sign));
+		*ret_open = i + 1 + sign + n == in.len;
+		if (n == 0)
+			return 0;
+		i += 1 + sign + n;
+	}
+	return i;
+}
+
+static struct json_token read_number(struct json_reader *r)
+{
+	struct sv text = r->rest;
+	bool open = false;
+
+	text.len = number_length(text, &open);
+	if (open && !r->whole)
+		return cut(r);
+	if (text.len == 0)
+		return open ? cut(r) : bad(r);
+	r->rest = sv_skip(r->rest, text.len);
+	value_ended(r);
+	return token(JSON_NUMBER, text);
+}
+
+static struct json_token read_word(struct json_reader *r, struct sv word, enum json_kind kind)
+{
+	struct sv begin = word;
+
+	if (begin.len > r->rest.len)
+		begin.len = r->rest.len;
+	if (!sv_starts(r->rest, begin))
+		return bad(r);
+	if (begin.len < word.len)
+		return cut(r);
+	r->rest = sv_skip(r->rest, word.len);
+	value_ended(r);
+	return token(kind, (struct sv){0});
+}
+
+static struct json_token read_value(struct json_reader *r)
+{
+	switch (r->rest.p[0]) {
+	case '{':
+		return open_bracket(r, JSON_OBJECT);
+	case '[':
+		return open_bracket(r, JSON_ARRAY);
+	case '"':
+		return read_string(r, JSON_STRING);
+	case 't':
+		return read_word(r, SV("true"), JSON_TRUE);
+	case 'f':
+		return read_word(r, SV("false"), JSON_FALSE);
+	case 'n':
+		return read_word(r, SV("null"), JSON_NULL);
+	default:
+		return read_number(r);
+	}
+}
+
+/* Behind a value inside of brackets: their end, or a comma and the next one. */
+static struct json_token read_next(struct json_reader *r)
+{
+	char c = r->rest.p[0];
+
+	if (c == (in_object(r) ? '}' : ']'))
+		return close_bracket(r);
+	if (c != ',')
+		return bad(r);
+	r->rest = sv_skip(r->rest, 1);
+	r->expects = in_object(r) ? EXPECT_KEY : EXPECT_VALUE;
+	return json_next(r);
+}
+
+static struct json_token read_colon(struct json_reader *r)
+{
+	if (r->rest.p[0] != ':')
+		return bad(r);
+	r->rest = sv_skip(r->rest, 1);
+	r->expects = EXPECT_VALUE;
+	return json_next(r);
+}
+
+struct json_token json_next(struct json_reader *r)
+{
+	if (r->expects == EXPECT_NOTHING)
+		return token(JSON_END, (struct sv){0});
+	if (r->expects == EXPECT_BAD)
+		return bad(r);
+	skip_space(r);
+	if (r->rest.len == 0 || r->expects == EXPECT_CUT)
+		return cut(r);
+	switch (r->expects) {
+	case EXPECT_KEY_OR_END:
+		if (r->rest.p[0] == '}')
+			return close_bracket(r);
+		/* fall through */
+	case EXPECT_KEY:
+		return r->rest.p[0] == '"' ? read_string(r, JSON_KEY) : bad(r);
+	case EXPECT_COLON:
+		return read_colon(r);
+	case EXPECT_COMMA_OR_END:
+		return read_next(r);
+	case EXPECT_ITEM_OR_END:
+		if (r->rest.p[0] == ']')
+			return close_bracket(r);
+		/* fall through */
+	default:
+		return read_value(r);
+	}
+}
+
+/* --- strings ------------------------------------------------------------------------------------- */
+
+/* Four hexadecimal digits; -1: there are none. */
+static int hex4(struct sv s)
+{
+	int value = 0;
+
+	if (s.len < 4)
+		return -1;
+	for (size_t i = 0; i < 4; i++) {
+		char c = ascii_lower(s.p[i]);
+
+		if (c >= '0' && c <= '9')
+			value = value * 16 + (c - '0');
+		else if (c >= 'a' && c <= 'f')
+			value = value * 16 + (c - 'a' + 10);
+		else
+			return -1;
+	}
+	return value;
+}
+
+static void append_utf8(struct buf *out, unsigned int code)
+{
+	if (code < 0x80) {
+		buf_append_char(out, (char)code);
+		return;
+	}
+	if (code < 0x800) {
+		buf_append_char(out, (char)(0xc0 | code >> 6));
+	} else if (code < 0x10000) {
+		buf_append_char(out, (char)(0xe0 | code >> 12));
+		buf_append_char(out, (char)(0x80 | (code >> 6 & 0x3f)));
+	} else {
+		buf_append_char(out, (char)(0xf0 | code >> 18));
+		buf_append_char(out, (char)(0x80 | (code >> 12 & 0x3f)));
+		buf_append_char(out, (char)(0x80 | (code >> 6 & 0x3f)));
+	}
+	buf_append_char(out, (char)(0x80 | (code & 0x3f)));
+}
+
+/* The escape at the beginning of in, which has a backslash first. Returns its length. */
+static size_t append_escape(struct buf *out, struct sv in)
+{
+	static const char names[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
+	char c = in.len > 1 ? in.p[1] : '\0';
+	const char *name = c ? strchr(names, c) : NULL;
+	int high = c == 'u' ? hex4(sv_skip(in, 2)) : -1, low = -1;
+
+	if (name) {
+		buf_append_char(out, values[name - names]);
+		return 2;
+	}
+	if (high < 0) { /* no escape: as it stands */
+		buf_append_char(out, '\\');
+		return 1;
+	}
+	if (high >= 0xd800 && high < 0xdc00 && sv_starts(sv_skip(in, 6), SV("\\u")))
+		low = hex4(sv_skip(in, 8));
+	if (low >= 0xdc00 && low < 0xe000) {
+		append_utf8(out,
+		    0x10000 + ((unsigned int)(high - 0xd800) << 10) + (unsigned int)(low - 0xdc00));
+		return 12;
+	}
+	append_utf8(out, high >= 0xd800 && high < 0xe000 ? 0xfffd : (unsigned int)high);
+	return 6;
+}
+
+void json_append_string(struct buf *out, struct sv text)
+{
+	while (text.len) {
+		size_t plain = sv_find(text, '\\');
+
+		buf_append(out, text.p, plain);
+		text = sv_skip(text, plain);
+		if (text.len)
+			text = sv_skip(text, append_escape(out, text));
+	}
+}
+
+/* --- values at paths ----------------------------------------------------------------------------- */
+
+/* Where the reader is: the member or item of each open bracket. */
+struct place {
+	size_t depth;
+	struct json_step steps[JSON_MAX_DEPTH];
+};
+
+static bool key_is(struct sv text, struct sv key)
+{
+	struct buf plain;
+	bool same;
+
+	if (sv_find(text, '\\') == text.len)
+		return sv_eq(text, key);
+	buf_init(&plain);
+	json_append_string(&plain, text);
+	same = !plain.failed && sv_eq(buf_sv(&plain), key);
+	buf_release(&plain);
+	return same;
+}
+
+static bool is_at(const struct place *place, const struct json_path *path)
+{
+	if (path->n != place->depth)
+		return false;
+	for (size_t i = path->n; i-- > 0;) { /* the last step differs most often */
+		const struct json_step *at = &place->steps[i], *step = &path->steps[i];
+
+		if (!at->key.p != !step->key.p)
+			return false;
+		if (step->key.p ? !key_is(at->key, step->key) : at->index != step->index)
+			return false;
+	}
+	return true;
+}
+
+/* The item that comes now, if it is an array's, has its number. */
+static void enter_item(struct place *place, const struct json_reader *r, size_t items[])
+{
+	if (r->depth && !in_object(r))
+		place->steps[place->depth - 1] = (struct json_step){.index = items[r->depth - 1]++};
+}
+
+bool json_find(struct sv text, bool whole, const struct json_path *const *paths, size_t n,
+    struct json_token *ret_values)
+{
+	struct json_reader reader;
+	struct place place = {0};
+	size_t items[JSON_MAX_DEPTH];
+
+	json_reader_init(&reader, text, whole);
+	for (size_t i = 0; i < n; i++)
+		ret_values[i] = token(JSON_NONE, (struct sv){0});
+	for (;;) {
+		struct json_reader before = reader;
+		struct json_token next = json_next(&reader);
+
+		if (next.kind == JSON_END || next.kind == JSON_CUT || next.kind == JSON_BAD)
+			return next.kind == JSON_END;
+		place.depth = before.depth;
+		if (next.kind == JSON_KEY) {
+			place.steps[place.depth - 1] = (struct json_step){.key = next.text};
+			continue;
+		}
+		if (next.kind == JSON_OBJECT_END || next.kind == JSON_ARRAY_END)
+			continue;
+		enter_item(&place, &before, items);
+		for (size_t i = 0; i < n; i++)
+			if (is_at(&place, paths[i]))
+				ret_values[i] = next;
+		if (next.kind == JSON_OBJECT || next.kind == JSON_ARRAY)
+			items[reader.depth - 1] = 0;
+	}
+}

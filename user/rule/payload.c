@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What is kept of requests for their rules; see payload.h. */
+#include "rule/payload.h"
+
+#include <stdlib.h>
+
+#include "proto/form.h"
+
+/* Values of headers that are kept of one message. */
+#define HEADERS_MAX 32
+
+enum content {
+	CONTENT_UNKNOWN = 0, /* its beginning tells */
+	CONTENT_FORM,
+	CONTENT_OTHER,
+};
+
+/* A header that a rule asks for, and where its value stands in payload.headers. */
+struct header {
+	struct sv name; /* the rule's */
+	enum http1_kind kind;
+	size_t at, len;
+};
+
+struct message {
+	bool wanted; /* its body, by a rule */
+	bool ended;
+	bool cut; /* bytes behind those of body are missing */
+	enum content content;
+	struct buf body;
+};
+
+struct payload {
+	struct payloads *all;
+	struct rules *rules; /* those that it began with; a reference */
+	size_t n_rules;
+	const struct rule *matches[RULE_MAX_MATCHES];
+	struct message messages[2]; /* request, response */
+	size_t n_headers;
+	struct header header_values[HEADERS_MAX];
+	struct buf headers;
+	struct buf decoded; /* texts whose escapes had to be replaced */
+};
+
+void payloads_init(struct payloads *payloads)
+{
+	*payloads = (struct payloads){0};
+}
+
+void payloads_release(struct payloads *payloads)
+{
+	rules_unref(payloads->rules);
+}
+
+void payloads_set_rules(struct payloads *payloads, struct rules *rules)
+{
+	struct rules *old = payloads->rules;
+
+	payloads->rules = rules && rules->n ? rules_ref(rules) : NULL;
+	rules_unref(old);
+}
+
+/* --- keeping ------------------------------------------------------------------------------------- */
+
+static struct message *message_of(struct payload *payload, enum http1_kind kind)
+{
+	return &payload->messages[kind == HTTP1_RESPONSE];
+}
+
+struct payload *payload_new(
+    struct payloads *payloads, enum rule_subject subject, struct sv method, struct sv path)
+{
+	const struct rule *matches[RULE_MAX_MATCHES];
+	struct payload *payload;
+	size_t n = 0;
+
+	if (payloads->rules)
+		n = rules_match(payloads->rules, subject, method, path, matches);
+	payload = n ? calloc(1, sizeof(*payload)) : NULL;
+	if (!payload)
+		return NULL;
+	payload->all = payloads;
+	payload->rules = rules_ref(payloads->rules);
+	payload->n_rules = n;
+	memcpy(payload->matches, matches, n * sizeof(matches[0]));
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = 0; j < matches[i]->sources.n; j++) {
+			enum rule_root root = matches[i]->sources.sources[j].root;
+
+			payload->messages[0].wanted |= root == RULE_REQUEST;
+			payload->messages[1].wanted |= root == RULE_RESPONSE;
+		}
+	}
+	return payload;
+}
+
+static void message_release(struct payload *payload, struct message *message)
+{
+	payload->all->bytes -= message->body.cap;
+	buf_release(&message->body);
+}
+
+void payload_free(struct payload *payload)
+{
+	if (!payload)
+		return;
+	message_release(payload, &payload->messages[0]);
+	message_release(payload, &payload->messages[1]);
+	rules_unref(payload->rules);
+	buf_release(&payload->headers);
+	buf_release(&payload->decoded);
+	free(payload);
+}
+
+size_t payload_rules(const struct payload *payload, const struct rule *const **ret_rules)
+{
+	*ret_rules = payload->matches;
+	return payload->n_rules;
+}
+
+const struct rules *payload_ruleset(const struct payload *payload)
+{
+	return payload->rules;
+}
+
+static bool contains_nocase(struct sv text, struct sv part)
+{
+	for (size_t i = 0; i + part.len <= text.len; i++)
+		if (sv_eq_nocase(sv_from(text.p + i, part.len), part))
+			return true;
+	return false;
+}
+
+static enum content content_of(const struct http1_head *head)
+{
+	struct sv value;
+
+	if (http1_field_find(head, SV("Content-Encoding"), &value) && value.len &&
+	    !sv_eq_nocase(value, SV("identity")))
+		return CONTENT_OTHER;
+	if (!http1_field_find(head, SV("Content-Type"), &value))
+		return CONTENT_UNKNOWN;
+	return contains_nocase(value, SV("x-www-form-urlencoded")) ? CONTENT_FORM : CONTENT_UNKNOWN;
+}
+
+static void keep_header(struct payload *payload, const struct http1_head *head, struct sv name)
+{
+	struct header *header = &payload->header_values[payload->n_headers];
+	struct sv value;
+
+	if (payload->n_headers == HEADERS_MAX || !http1_field_find(head, name, &value))
+		return;
+	*header = (struct header){.name = name, .kind = head->kind, .at = payload->headers.len};
+	http1_append_unfolded(&payload->headers, value);
+	header->len = payload->headers.len - header->at;
+	payload->n_headers++;
+}
+
+void payload_head(struct payload *payload, const struct http1_head *head)
+{
+	struct message *message = message_of(payload, head->kind);
+	enum rule_root root =
+	    head->kind == HTTP1_RESPONSE ? RULE_RESPONSE_HEADER : RULE_REQUEST_HEADER;
+
+	message->content = content_of(head);
+	message->cut = message->content == CONTENT_OTHER;
+	for (size_t i = 0; i < payload->n_rules; i++) {
+		const struct rule_sources *sources = &payload->matches[i]->sources;
+
+		for (size_t j = 0; j < sources->n; j++)
+			if (sources->sources[j].root == root)
+				keep_header(payload, head, sources->sources[j].name);
+	}
+}
+
+void payload_body(struct payload *payload, enum http1_kind kind, struct sv data, uint64_t n)
+{
+	struct message *message = message_of(payload, kind);
+	size_t before = message->body.cap;
+
+	if (!message->wanted || message->cut)
+		return;
+	if (data.len > PAYLOAD_MAX_BODY - message->body.len)
+		data.len = PAYLOAD_MAX_BODY - message->body.len;
+	message->cut = data.len < n;
+	if (payload->all->bytes + data.len > PAYLOADS_MAX_BYTES ||
+	    buf_reserve(&message->body, data.len)) {
+		message->cut = true;
+		message->body.failed = false;
+		payload->all->refused++;
+	} else {
+		buf_append_sv(&message->body, data);
+	}
+	payload->all->bytes += message->body.cap - before;
+}
+
+void payload_end(struct payload *payload, enum http1_kind kind)
+{
+	message_of(payload, kind)->ended = true;
+}
+
+/* --- values -------------------------------------------------------------------------------------- */
+
+static struct rule_value none(void)
+{
+	return (struct rule_value){.type = RULE_NONE};
+}
+
+static struct rule_value text_value(struct sv text, bool untyped)
+{
+	return (struct rule_value){.type = RULE_TEXT, .untyped = untyped, .text = text};
+}
+
+/* A fact that is not there is empty. */
+static struct rule_value fact_text(struct sv text)
+{
+	return text.len ? text_value(text, false) : none();
+}
+
+static struct rule_value seconds_value(uint64_t ns)
+{
+	return (struct rule_value){.type = RULE_REAL, .real = (double)ns / 1e9};
+}
+
+static struct rule_value int_value(int64_t integer)
+{
+	return (struct rule_value){.type = RULE_INT, .integer = integer};
+}
+
+/* Room for it was reserved: what was decoded before stays where it is. */
+static struct sv decoded(struct buf *out, struct sv text, void (*append)(struct buf *, struct sv))
+{
+	size_t at = out->len;
+
+	append(out, text);
+	return sv_from(out->data + at, out->len - at);
+}
+
+static struct rule_value json_value(struct payload *payload, const struct json_token *token)
+{
+	switch (token->kind) {
+	case JSON_STRING:
+		if (sv_find(token->text, '\\') == token->text.len)
+			return text_value(token->text, false);
+		return text_value(
+		    decoded(&payload->decoded, token->text, json_append_string), false);
+	case JSON_NUMBER:
+		return rule_number_parse(token->text);
+	case JSON_TRUE:
+	case JSON_FALSE:
+		return (struct rule_value){.type = RULE_BOOL, .boolean = token->kind == JSON_TRUE};
+	default:
+		return none();
+	}
+}
+
+static struct rule_value form_value(
+    struct payload *payload, struct sv text, bool whole, struct sv key)
+{
+	struct sv value;
+
+	if (!form_find(text, whole, key, &value))
+		return none();
+	return text_value(decoded(&payload->decoded, value, form_append), true);
+}
+
+/* A body that begins like JSON is JSON, whatever its head says: curl -d says that all is a form. */
+static bool looks_like_json(struct sv body)
+{
+	while (body.len &&
+	    (body.p[0] == ' ' || body.p[0] == '\t' || body.p[0] == '\r' || body.p[0] == '\n'))
+		body = sv_skip(body, 1);
+	return body.len && (body.p[0] == '{' || body.p[0] == '[');
+}
+
+static void body_values(struct payload *payload, const struct rule_sources *sources,
+    enum rule_root root, struct rule_value *values)
+{
+	const struct message *message = &payload->messages[root == RULE_RESPONSE];
+	const struct json_path *paths[RULE_MAX_SOURCES];
+	struct json_token tokens[RULE_MAX_SOURCES];
+	struct sv body = buf_sv(&message->body);
+	size_t of[RULE_MAX_SOURCES], n = 0;
+	bool form = message->content == CONTENT_FORM && !looks_like_json(body);
+	bool whole = message->ended && !message->cut;
+
+	for (size_t i = 0; i < sources->n; i++) {
+		const struct json_path *path = &sources->sources[i].path;
+
+		if (sources->sources[i].root != root)
+			continue;
+		values[i] = none();
+		if (form && path->n == 1 && path->steps[0].key.p)
+			values[i] = form_value(payload, body, whole, path->steps[0].key);
+		paths[n] = path;
+		of[n++] = i;
+	}
+	if (form || !n)
+		return;
+	json_find(body, whole, paths, n, tokens);
+	for (size_t i = 0; i < n; i++)
+		values[of[i]] = json_value(payload, &tokens[i]);
+}
+
+static struct rule_value header_value(
+    const struct payload *payload, const struct rule_source *source)
+{
+	enum http1_kind kind =
+	    source->root == RULE_RESPONSE_HEADER ? HTTP1_RESPONSE : HTTP1_REQUEST;
+
+	for (size_t i = payload->n_headers; i-- > 0;) { /* of several answers the last */
+		const struct header *header = &payload->header_values[i];
+
+		if (header->kind == kind && sv_eq_nocase(header->name, source->name))
+			return text_value(
+			    sv_from(payload->headers.data + header->at, header->len), true);
+	}
+	return none();
+}
+
+static struct rule_value fact_value(
+    const struct rule_source *source, const struct rule_facts *facts)
+{
+	switch (source->root) {
+	case RULE_METHOD:
+		return fact_text(facts->method);
+	case RULE_ROUTE:
+		return fact_text(facts->route);
+	case RULE_STATUS:
+		return facts->status ? int_value(facts->status) : none();
+	case RULE_DURATION:
+		return seconds_value(facts->duration_ns);
+	case RULE_ERROR:
+		return fact_text(facts->error);
+	case RULE_TIME:
+		return seconds_value(facts->time_ns[source->state]);
+	case RULE_SQL_TEXT:
+		return fact_text(facts->sql_text);
+	case RULE_SQL_SUMMARY:
+		return fact_text(facts->sql_summary);
+	case RULE_ROWS:
+		return int_value(facts->rows);
+	default:
+		return none();
+	}
+}
+
+void payload_values(struct payload *payload, const struct rule *rule,
+    const struct rule_facts *facts, struct rule_value ret_values[RULE_MAX_SOURCES])
+{
+	const struct rule_sources *sources = &rule->sources;
+	bool room = payload != NULL;
+
+	if (payload) {
+		buf_clear(&payload->decoded);
+		room = buf_reserve(&payload->decoded,
+			   payload->messages[0].body.len + payload->messages[1].body.len +
+			       facts->query.len) == 0;
+	}
+	for (size_t i = 0; i < sources->n; i++) {
+		const struct rule_source *source = &sources->sources[i];
+
+		if (source->root == RULE_QUERY)
+			ret_values[i] =
+			    room ? form_value(payload, facts->query, true, source->name) : none();
+		else if (source->root == RULE_REQUEST_HEADER ||
+		    source->root == RULE_RESPONSE_HEADER)
+			ret_values[i] = room ? header_value(payload, source) : none();
+		else
+			ret_values[i] = fact_value(source, facts);
+	}
+	if (!room)
+		return;
+	body_values(payload, sources, RULE_REQUEST, ret_values);
+	body_values(payload, sources, RULE_RESPONSE, ret_values);
+}
