@@ -7,6 +7,7 @@ A line with a span that is not that one's is wrong, and wrong must be 0.
 import collections
 import json
 import os
+import random
 import re
 import subprocess
 import threading
@@ -73,23 +74,18 @@ def one_by_one(shop):
     equal(client.request("POST", "/checkout", (), "{").status, 422, "no JSON")
 
 
-def all_at_once(shop):
-    barrier, errors = threading.Barrier(PARALLEL), []
+def crew(n, work):
+    """n clients at once: work(number, meet), where meet waits for the others."""
+    barrier, errors = threading.Barrier(n), []
 
-    def work(number):
+    def run(number):
         try:
-            client = shop.client()
-            for turn in range(ROUNDS):
-                barrier.wait(30)
-                if (number + turn) % 3:
-                    client.get(f"/only/{number}/{turn}")
-                else:
-                    client.post_json("/checkout", order("headphones" if turn % 2 else "unicorn"))
+            work(number, lambda: barrier.wait(30))
         except Exception as error:  # noqa: BLE001 told below
             errors.append(error)
             barrier.abort()
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(PARALLEL)]
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(n)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -97,10 +93,39 @@ def all_at_once(shop):
     check(not errors, f"a client failed: {errors[:1]}")
 
 
-def shop_model(t, model):
+def all_at_once(shop):
+    def work(number, meet):
+        client = shop.client()
+        for turn in range(ROUNDS):
+            meet()
+            if (number + turn) % 3:
+                client.get(f"/only/{number}/{turn}")
+            else:
+                client.post_json("/checkout", order("headphones" if number // 3 % 2 else "unicorn"))
+
+    crew(PARALLEL, work)
+
+
+def one_after_another(shop):
+    """As fast as each client gets its answers, with different outcomes."""
+    def work(number, meet):
+        client, choose = shop.client(), random.Random(number)
+        meet()
+        for turn in range(25):
+            item = choose.choice(["", "", "headphones", "laptop", "unicorn"])
+            if item:
+                client.post_json("/checkout", order(item, 2 if item == "laptop" else 1))
+            else:
+                client.get(f"/only/{number}/{turn}")
+
+    crew(2 * PARALLEL, work)
+
+
+def shop_model(t, model, *works):
+    """works: loads and whether lines may be of nobody then."""
     shop = Shop(t, model, "--journal", "wal")
     before = len(shop_lines(shop))
-    for work, may_orphan in ((one_by_one, False), (all_at_once, model == "event-loop")):
+    for work, may_orphan in works:
         zerospan = observer.observe(t, "--logs", "--pid", shop.pid)
         work(shop)
         written = shop_lines(shop)[before:]
@@ -114,18 +139,19 @@ def shop_model(t, model):
 
 @lib.deadline(90)
 def test_thread_per_connection(t):
-    shop_model(t, MODELS[0])
+    shop_model(t, MODELS[0], (one_by_one, False), (all_at_once, False), (one_after_another, False))
 
 
 @lib.deadline(90)
 def test_pool(t):
-    shop_model(t, MODELS[1])
+    """With half of its workers in calls it holds a checkout that one has read, and another one goes on with it: then a line may be of nobody."""
+    shop_model(t, MODELS[1], (one_by_one, False), (all_at_once, False), (one_after_another, True))
 
 
 @lib.deadline(90)
 def test_event_loop(t):
     """Lines may be of nobody while the one thread serves several."""
-    shop_model(t, MODELS[2])
+    shop_model(t, MODELS[2], (one_by_one, False), (all_at_once, True), (one_after_another, True))
 
 
 def test_tree_and_one_trace(t):
@@ -317,17 +343,13 @@ def test_nginx_at_once(t):
     nginx, port = start_nginx(t)
     zerospan = observer.observe(t, "--logs", "--pid", nginx.pid)
 
-    def work(number):
+    def work(number, _meet):
         client = Client(port)
         for n in range(50):
             client.get(f"/ok/{number}/{n}" if n % 2 else f"/missing/{number}/{n}")
         client.close()
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(PARALLEL)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    crew(PARALLEL, work)
     count = 50 * PARALLEL
     wait_for(lambda: sum(r.stream == "stdout" for r in zerospan.logs()) >= count, "the lines")
     spans = {s.span_id: s for s in zerospan.finish()}

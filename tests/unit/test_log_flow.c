@@ -281,6 +281,47 @@ static void between_two_events_of_one(void **state)
 	scene_free(s);
 }
 
+/* Workers that read a request and hand it over: whose answer the thread writes next tells that it was not at work for its own. */
+static void handed_over(void **state)
+{
+	struct scene *s = scene_new();
+	struct feed *feed = &s->w->feed;
+	struct sock one = server(s, 1), other = server(s, 2), third = server(s, 3);
+
+	(void)state;
+	sock_read(&one, &first, GET("/one"));
+	feed_line(feed, &first, "of one, or of the other\n");
+	sock_read(&other, &second, GET("/other"));
+	sock_write(&other, &first, OK2); /* which the second one has read */
+	feed_line(feed, &first, "of the other, answered, or of one\n");
+	sock_read(&third, &first, GET("/third"));
+	sock_write(&third, &first, OK2);
+	sock_read(&other, &second, GET("/again"));
+	feed_line(feed, &second, "of who knows\n");
+	sock_write(&other, &first, OK2); /* another thread answers */
+	sock_write(&one, &second, OK2);
+	scene_end(s);
+	expect_of_none(s, "of one, or of the other");
+	expect_of_none(s, "of the other, answered, or of one");
+	expect_of_none(s, "of who knows");
+	scene_free(s);
+}
+
+/* Without an answer nothing says that it was about another one. */
+static void never_answered(void **state)
+{
+	struct scene *s = scene_new();
+	struct sock one = server(s, 1);
+
+	(void)state;
+	sock_read(&one, &first, GET("/raise"));
+	feed_line(&s->w->feed, &first, "ValueError: no such item\n");
+	sock_close(&one);
+	scene_end(s);
+	expect_of(s, "ValueError: no such item", "GET /raise");
+	scene_free(s);
+}
+
 /* The thread, or the request, is gone before that is decided. */
 static void never_decided(void **state)
 {
@@ -518,6 +559,8 @@ int main(void)
 	    cmocka_unit_test(line_behind_the_answer),
 	    cmocka_unit_test(two_candidates),
 	    cmocka_unit_test(between_two_events_of_one),
+	    cmocka_unit_test(handed_over),
+	    cmocka_unit_test(never_answered),
 	    cmocka_unit_test(never_decided),
 	    cmocka_unit_test(buffered_lines_are_of_none),
 	    cmocka_unit_test(line_without_end),

@@ -104,7 +104,8 @@ static void on_piece(void *ctx, struct exchange *exchange, const struct piece *p
 	if (!a->now)
 		return;
 	if (a->graph.held)
-		held_logs_decide(a->graph.held, a->now, request, piece->slice);
+		held_logs_decide(
+		    a->graph.held, a->now, request == node ? node : NULL, piece->slice);
 	time_event(a->now, piece, request);
 }
 
@@ -270,8 +271,10 @@ static void on_ended(void *ctx, struct exchange *exchange)
 	node_leave_caller(node);
 	node_release_calls(node);
 	thread_work_end(&a->threads, node);
-	if (a->graph.held && a->now && a->answering == node)
+	if (a->graph.held && a->now && a->answering == node) {
+		held_logs_answered(a->graph.held, node);
 		thread_work_answer(a->now, node);
+	}
 	group_settle(&a->graph, node->group);
 }
 

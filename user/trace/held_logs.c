@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Keeping of records until their ids are known; see held_logs.h.
+ * Keeping of records until it is known what they are about, and what its ids are; see held_logs.h.
  *
- *	                       ┌─ sure: about the node's request ────────────┐
- *	line ─ whose? ─────────┤                                             ├→ settled, with ids if sure
- *	                       └─ likely: undecided until its thread goes on ┘
+ *	line ─ whose? ─┬─ answered by the thread just before ───────────────────────────────┬→ settled, with ids
+ *	               ├─ the only one it serves ──── until it answers, that one ───────────┤
+ *	               │                                            └─ another ──────┐      │
+ *	               └─ likely, of several ──── until it goes on, with that one ───┼──────┘
+ *	                                                     └─ anything else ───────┴───────→ settled, without
+ *
+ * The thread that has read a request may have handed it over since, and be at work for one that another thread has read: whose answer it
+ * writes next tells. If another thread answers the request, the line is about none for sure. Where there is no answer, or none for
+ * long, it is about the only one.
  *
  * A thread that serves several, an event loop, was at work for one of them when it wrote the line, if it moved that one's bytes before and
  * behind it, in one slice.
@@ -24,7 +30,8 @@ struct held_log {
 	struct log_record *record;
 	uint64_t since_ns;
 	uint32_t slice; /* of its thread */
-	bool sure;      /* it is about that request; else, if that stays so, about none */
+	bool likely;    /* there were several; else it was the only one */
+	bool sure;      /* it is about that request, if that stays so; else about none */
 };
 
 struct held_logs {
@@ -124,8 +131,9 @@ bool held_logs_line(struct graph *g, const struct thread_works *threads, struct 
 		return false;
 	}
 	log->slice = author->slice;
+	log->likely = !sure;
 	log->sure = sure != NULL;
-	if (likely)
+	if (node != work->answered)
 		list_add_tail(&work->undecided, &log->undecided);
 	return true;
 }
@@ -160,15 +168,29 @@ static void settle(struct held_logs *held, struct held_log *log, bool has_span)
 }
 
 void held_logs_decide(
-    struct held_logs *held, struct thread_work *work, const struct node *request, uint32_t slice)
+    struct held_logs *held, struct thread_work *work, const struct node *moved, uint32_t slice)
 {
-	while (!list_empty(&work->undecided)) {
-		struct held_log *log =
-		    container_of(work->undecided.next, struct held_log, undecided);
+	list_for_each (at, &work->undecided) {
+		struct held_log *log = container_of(at, struct held_log, undecided);
 
+		if (!moved && !log->likely)
+			continue;
+		log->sure = log->node == moved && (!log->likely || log->slice == slice);
 		list_remove(&log->undecided);
-		log->sure = log->node == request && log->slice == slice;
 		if (!log->sure)
+			settle(held, log, false);
+	}
+}
+
+void held_logs_answered(struct held_logs *held, struct node *node)
+{
+	struct held_log *log = node->logs, *next;
+	const struct held_log *last =
+	    log ? container_of(log->link.prev, struct held_log, link) : NULL;
+
+	for (; log; log = next) {
+		next = log == last ? NULL : container_of(log->link.next, struct held_log, link);
+		if (!list_empty(&log->undecided))
 			settle(held, log, false);
 	}
 }
