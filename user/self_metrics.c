@@ -124,6 +124,7 @@ static const struct {
     {offsetof(struct self_counts, pipeline.conns.disordered), "disordered"},
     {offsetof(struct self_counts, pipeline.conns.unknown_pieces), "connection_unknown"},
     {offsetof(struct self_counts, pipeline.exchanges.given_up), "connection_given_up"},
+    {offsetof(struct self_counts, pipeline.exchanges.refused_bodies), "body_refused"},
 };
 
 #define N_LOSSES (sizeof(losses) / sizeof(losses[0]))

@@ -128,11 +128,13 @@ def compare_handed(verdict, span, sent, said):
                    unsure_ms=said.unsure_ms + said.taking_ms)
 
 
-def handed(t, workers, rounds, queries):
-    """Requests for so many workers, all of a round at once; their truths."""
+def handed(t, workers, rounds, queries, warm=False):
+    """Requests for so many workers, all of a round at once; their truths. warm: the workers have worked before, observed."""
     server = truth.Server(t, "handoff", workers)
     zerospan = observer.observe(t, "--pid", server.pid)
     truths, verdict = {}, truth.Verdict()
+    if warm:
+        together(server, *[(f"/warm-{n}", "burn=1") for n in range(workers)])
     for turn in range(rounds):
         truths.update(together(server, *[(f"/{turn}-{n}", query) for n, query in enumerate(queries)]))
     mine, _ = spans_of(zerospan, truths)
@@ -148,6 +150,12 @@ def test_worker_is_busy(t):
     queued_ms = max(late_ms(sent, said.times["begun"])[0] for sent, said in truths.values())
     t.note(f"one was begun after {queued_ms:.3f} ms")
     check(queued_ms >= ENOUGH_MS, "no request had to wait")
+
+
+def test_worker_waits_for_a_lock(t):
+    """In the midst of its work: what it did before is the request's as well, if the worker is known."""
+    truth.measured(t, lambda: handed(t, 1, 2, ["burn=15&lock=20&sleep=10", "sleep=10&lock=15&burn=10"],
+                                     warm=True))
 
 
 def test_workers_are_too_few(t):

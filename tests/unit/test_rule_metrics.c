@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "config/config.h"
 #include "metric/rule_metrics.h"
@@ -237,6 +238,50 @@ static void a_cut_body(void **state)
 	stop(&f);
 }
 
+/* Three kinds of compression, whole and cut. */
+static void compressed_bodies(void **state)
+{
+	static const int windows[] = {15 + 16, 15, -15};
+	static const char text[] = "{\"item\":\"ph\\u006fne\",\"quantity\":2,\"price\":10}";
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		z_stream z = {.next_in = (Bytef *)(uintptr_t)text, .avail_in = sizeof(text) - 1};
+		Bytef packed[256];
+		struct fixture f;
+		struct sock sock;
+		struct buf head;
+		size_t n;
+
+		assert_int_equal(
+		    deflateInit2(&z, 9, Z_DEFLATED, windows[i], 8, Z_DEFAULT_STRATEGY), Z_OK);
+		z.next_out = packed;
+		z.avail_out = sizeof(packed);
+		assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+		n = sizeof(packed) - z.avail_out;
+		deflateEnd(&z);
+		start(&f, SHOP);
+		buf_init(&head);
+		buf_printf(&head,
+		    "POST /checkout HTTP/1.1\r\nHost: a\r\nContent-Encoding: %s\r\nContent-Length: %zu\r\n\r\n",
+		    i == 0 ? "gzip" : "Deflate", n);
+		buf_append(&head, packed, n);
+		sock = sock_tcp(&f.world->feed, 1, ZSP_ROLE_ACCEPTED, 1, 8000, 9, 40001);
+		sock_announce(&sock);
+		sock_move(&sock, &first, ZSP_IN, buf_sv(&head));
+		sock_write(&sock, &first, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+		buf_clear(&head);
+		buf_printf(&head,
+		    "POST /checkout HTTP/1.1\r\nHost: a\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\n{}");
+		sock_move(&sock, &first, ZSP_IN, buf_sv(&head));
+		sock_write(&sock, &first, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+		sock_close(&sock);
+		expect_points(&f, "order_revenue", "item=phone:20 ");
+		buf_release(&head);
+		stop(&f);
+	}
+}
+
 static void forms_queries_headers(void **state)
 {
 	struct fixture f;
@@ -418,6 +463,7 @@ int main(void)
 	    cmocka_unit_test(the_shop),
 	    cmocka_unit_test(bodies_in_pieces),
 	    cmocka_unit_test(a_cut_body),
+	    cmocka_unit_test(compressed_bodies),
 	    cmocka_unit_test(forms_queries_headers),
 	    cmocka_unit_test(statements),
 	    cmocka_unit_test(sets_are_bounded),

@@ -210,6 +210,8 @@ static void wrong_metrics(void **state)
 	    ":3: rules.metrics.bounds: expected numbers, each greater than the one before");
 	refuse(RULE("    metrics: [{counter: a, max_sets: 0}]\n"),
 	    ":3: rules.metrics.max_sets: expected a number from 1 to 100000");
+	refuse(RULE("    metrics: [{counter: a, labels: {x-y: status}}]\n"),
+	    ":3: rules.metrics.labels: \"x-y\" is no name: 1 to 128 letters, digits, \"_\" and \".\", a letter first");
 	refuse(RULE("    metrics: [{counter: a, labels: {x: {b: status}}}]\n"),
 	    ":3: rules.metrics.labels: expected what is true or false, such as status >= 400");
 }

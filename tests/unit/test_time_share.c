@@ -320,6 +320,24 @@ static void handed_to_a_busy_worker(void **state)
 	expect(s->stage, SPAN_KIND_SERVER, "GET /second", (struct want){.queued = 40, .sleep = 8});
 }
 
+/* It waits for a lock in the midst of its work: what it did before is the request's, too. */
+static void handed_to_a_worker_that_waits_midway(void **state)
+{
+	struct story *s = *state;
+
+	get_known(&s->t, &s->worker);
+	pass(s->stage, 500);
+	reads(&s->t, &s->first, GET("/"));
+	woken(&s->worker, ZSP_WAIT_LOCK, 500);
+	pass(s->stage, 15);
+	waits(&s->worker, ZSP_WAIT_LOCK, 20);
+	s->worker.waits.woken_ns = s->stage->feed.now_ns;
+	waits(&s->worker, ZSP_WAIT_SLEEP, 10);
+	writes(&s->worker, &s->first, OK2);
+	expect(
+	    s->stage, SPAN_KIND_SERVER, "GET /", (struct want){.cpu = 15, .sleep = 10, .lock = 20});
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -335,6 +353,7 @@ int main(void)
 	    STORY(a_loop_with_two_requests),
 	    STORY(a_loop_with_a_timer),
 	    STORY(handed_to_an_idle_worker),
+	    STORY(handed_to_a_worker_that_waits_midway),
 	    STORY(handed_to_a_worker_on_its_way),
 	    STORY(handed_to_an_unknown_worker),
 	    STORY(handed_to_a_worker_that_is_new),

@@ -14,11 +14,11 @@
 
 /*
  * Sizes of what grows with the host: so much per CPU, within these bounds. nginx at the full speed of two CPUs fills about 50 MB of
- * the ring per second; its 8 MiB then hold 160 ms. Powers of two.
+ * the ring per second; its 8 MiB then hold 160 ms; a power of two.
  */
 #define PROBES_RING_BYTES_PER_CPU (4u << 20)
 #define PROBES_RING_BYTES_MAX     (64u << 20)
-#define PROBES_CONNS_PER_CPU      8192u
+#define PROBES_CONNS_PER_CPU      6144u
 #define PROBES_CONNS_MAX          262144u
 #define PROBES_THREADS_PER_CPU    5120u
 #define PROBES_THREADS_MAX        131072u

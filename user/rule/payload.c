@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "proto/form.h"
+#include "rule/inflate.h"
 
 /* Values of headers that are kept of one message. */
 #define HEADERS_MAX 32
@@ -12,7 +13,6 @@
 enum content {
 	CONTENT_UNKNOWN = 0, /* its beginning tells */
 	CONTENT_FORM,
-	CONTENT_OTHER,
 };
 
 /* A header that a rule asks for, and where its value stands in payload.headers. */
@@ -22,12 +22,21 @@ struct header {
 	size_t at, len;
 };
 
+enum encoding {
+	ENCODING_NONE = 0,
+	ENCODING_DEFLATE, /* gzip, too */
+	ENCODING_OTHER,
+};
+
 struct message {
 	bool wanted; /* its body, by a rule */
 	bool ended;
 	bool cut; /* bytes behind those of body are missing */
 	enum content content;
-	struct buf body;
+	enum encoding encoding;
+	struct buf body;  /* as it was sent */
+	struct buf plain; /* if that was compressed, and once it is asked for: what it says */
+	bool unpacked, plain_whole;
 };
 
 struct payload {
@@ -98,6 +107,7 @@ static void message_release(struct payload *payload, struct message *message)
 {
 	payload->all->bytes -= message->body.cap;
 	buf_release(&message->body);
+	buf_release(&message->plain);
 }
 
 void payload_free(struct payload *payload)
@@ -135,12 +145,23 @@ static enum content content_of(const struct http1_head *head)
 {
 	struct sv value;
 
-	if (http1_field_find(head, SV("Content-Encoding"), &value) && value.len &&
-	    !sv_eq_nocase(value, SV("identity")))
-		return CONTENT_OTHER;
 	if (!http1_field_find(head, SV("Content-Type"), &value))
 		return CONTENT_UNKNOWN;
 	return contains_nocase(value, SV("x-www-form-urlencoded")) ? CONTENT_FORM : CONTENT_UNKNOWN;
+}
+
+static enum encoding encoding_of(const struct http1_head *head)
+{
+	static const struct sv known[] = {SV("gzip"), SV("x-gzip"), SV("deflate")};
+	struct sv value;
+
+	if (!http1_field_find(head, SV("Content-Encoding"), &value) || !value.len ||
+	    sv_eq_nocase(value, SV("identity")))
+		return ENCODING_NONE;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (sv_eq_nocase(value, known[i]))
+			return ENCODING_DEFLATE;
+	return ENCODING_OTHER;
 }
 
 static void keep_header(struct payload *payload, const struct http1_head *head, struct sv name)
@@ -163,7 +184,8 @@ void payload_head(struct payload *payload, const struct http1_head *head)
 	    head->kind == HTTP1_RESPONSE ? RULE_RESPONSE_HEADER : RULE_REQUEST_HEADER;
 
 	message->content = content_of(head);
-	message->cut = message->content == CONTENT_OTHER;
+	message->encoding = encoding_of(head);
+	message->cut = message->encoding == ENCODING_OTHER;
 	for (size_t i = 0; i < payload->n_rules; i++) {
 		const struct rule_sources *sources = &payload->matches[i]->sources;
 
@@ -273,16 +295,36 @@ static bool looks_like_json(struct sv body)
 	return body.len && (body.p[0] == '{' || body.p[0] == '[');
 }
 
+static void unpack(struct message *message)
+{
+	if (message->encoding == ENCODING_DEFLATE && !message->unpacked)
+		message->plain_whole =
+		    inflate_append(&message->plain, buf_sv(&message->body), PAYLOAD_MAX_BODY);
+	message->unpacked = true;
+}
+
+/* The body as its sender meant it, unpacked. */
+static struct sv plain_body(const struct message *message)
+{
+	return buf_sv(message->encoding == ENCODING_DEFLATE ? &message->plain : &message->body);
+}
+
+static bool is_whole(const struct message *message)
+{
+	return message->ended && !message->cut &&
+	    (message->encoding != ENCODING_DEFLATE || message->plain_whole);
+}
+
 static void body_values(struct payload *payload, const struct rule_sources *sources,
     enum rule_root root, struct rule_value *values)
 {
 	const struct message *message = &payload->messages[root == RULE_RESPONSE];
 	const struct json_path *paths[RULE_MAX_SOURCES];
 	struct json_token tokens[RULE_MAX_SOURCES];
-	struct sv body = buf_sv(&message->body);
+	bool whole = is_whole(message);
+	struct sv body = plain_body(message);
 	size_t of[RULE_MAX_SOURCES], n = 0;
 	bool form = message->content == CONTENT_FORM && !looks_like_json(body);
-	bool whole = message->ended && !message->cut;
 
 	for (size_t i = 0; i < sources->n; i++) {
 		const struct json_path *path = &sources->sources[i].path;
@@ -352,10 +394,12 @@ void payload_values(struct payload *payload, const struct rule *rule,
 	bool room = payload != NULL;
 
 	if (payload) {
+		unpack(&payload->messages[0]);
+		unpack(&payload->messages[1]);
 		buf_clear(&payload->decoded);
 		room = buf_reserve(&payload->decoded,
-			   payload->messages[0].body.len + payload->messages[1].body.len +
-			       facts->query.len) == 0;
+			   plain_body(&payload->messages[0]).len +
+			       plain_body(&payload->messages[1]).len + facts->query.len) == 0;
 	}
 	for (size_t i = 0; i < sources->n; i++) {
 		const struct rule_source *source = &sources->sources[i];

@@ -241,7 +241,8 @@ int rule_add_attribute(struct rules *rules, struct rule *rule, struct sv key,
 	return 0;
 }
 
-static bool is_metric_name(struct sv name)
+/* Of metrics and labels: what backends of every kind take. */
+static bool is_plain_name(struct sv name)
 {
 	for (size_t i = 0; i < name.len; i++) {
 		char c = ascii_lower(name.p[i]);
@@ -251,6 +252,13 @@ static bool is_metric_name(struct sv name)
 			return false;
 	}
 	return name.len && name.len <= RULE_NAME_MAX_BYTES;
+}
+
+static int no_name(struct buf *why)
+{
+	buf_printf(why, "is no name: 1 to %d letters, digits, \"_\" and \".\", a letter first",
+	    RULE_NAME_MAX_BYTES);
+	return -EINVAL;
 }
 
 /* The metric that another rule has under this name, or NULL. */
@@ -266,16 +274,12 @@ static const struct rule_metric *metric_named(const struct rules *rules, const c
 int rule_add_metric(struct rules *rules, struct rule *rule, enum rule_metric_type type,
     struct sv name, struct rule_metric **ret_metric, struct buf *why)
 {
-	const char *kept = is_metric_name(name) ? names_keep(rules->names, name) : NULL;
+	const char *kept = is_plain_name(name) ? names_keep(rules->names, name) : NULL;
 	const struct rule_metric *other = kept ? metric_named(rules, kept) : NULL;
 	struct rule_metric *metric;
 
-	if (!is_metric_name(name)) {
-		buf_printf(why,
-		    "is no name: 1 to %d letters, digits, \"_\" and \".\", a letter first",
-		    RULE_NAME_MAX_BYTES);
-		return -EINVAL;
-	}
+	if (!is_plain_name(name))
+		return no_name(why);
 	if (other && other->type != type) {
 		buf_append_cstr(why, "is the name of a metric of another kind");
 		return -EEXIST;
@@ -305,7 +309,7 @@ int rule_metric_add_label(struct rules *rules, struct rule_metric *metric, struc
 		buf_printf(why, "is one label more than %d", RULE_MAX_LABELS);
 		return -E2BIG;
 	}
-	err = keep_key(rules, key, &kept, why);
+	err = is_plain_name(key) ? keep_key(rules, key, &kept, why) : no_name(why);
 	if (err)
 		return err;
 	*ret_label = &metric->labels[metric->n_labels++];

@@ -122,7 +122,7 @@ int rule_add_attribute(struct rules *rules, struct rule *rule, struct sv key,
 int rule_add_metric(struct rules *rules, struct rule *rule, enum rule_metric_type type,
     struct sv name, struct rule_metric **ret_metric, struct buf *why);
 
-/* A label without expression or cases yet. */
+/* A label without expression or cases yet; key as the names of metrics. */
 int rule_metric_add_label(struct rules *rules, struct rule_metric *metric, struct sv key,
     struct rule_label **ret_label, struct buf *why);
 

@@ -6,6 +6,9 @@
 
 static const __u64 no_waits[ZSP_WAIT_MAX];
 
+/* So much work before a wait is not just what being woken takes. */
+#define MIDWAY_NS NS_PER_MS
+
 static bool is_only(const struct thread_work *work)
 {
 	return work->requests.next->next == &work->requests;
@@ -104,15 +107,50 @@ static void waits_since_free(const struct thread_work *work, const struct piece 
 	ret[ZSP_WAIT_RUNQUEUE] = piece->waits->woken_delay_us * NS_PER_US;
 }
 
+/* The kinds that may be waiting for work. */
+static bool is_for_work(enum zsp_wait wait)
+{
+	return wait == ZSP_WAIT_LOCK || wait == ZSP_WAIT_PEER || wait == ZSP_WAIT_TIMER ||
+	    wait == ZSP_WAIT_OTHER;
+}
+
+/*
+ * It was woken several times since its last event, and what it did in all is more than there was time for since the last time: it has waited in
+ * the midst of its work. If all it did fits into the time that the request was there, it did it for that, and was at a lock for the
+ * rest. Since when, with the waits; 0: that is not so.
+ */
+static uint64_t waited_midway(const struct thread_work *work, const struct piece *piece,
+    const struct node *request, const __u64 waits[ZSP_WAIT_MAX], __u64 ret[ZSP_WAIT_MAX])
+{
+	uint64_t from_ns = later(work->last_ns, request->time.until_ns);
+	uint64_t did_ns = piece->end_ns - work->last_ns;
+
+	if (!work->last_ns || piece->waits->woken_ns <= from_ns || piece->end_ns <= from_ns)
+		return 0;
+	for (int i = 0; i < ZSP_WAIT_MAX; i++) {
+		ret[i] = is_for_work((enum zsp_wait)i) ? 0 : waits[i];
+		if (is_for_work((enum zsp_wait)i))
+			did_ns = over(did_ns, waits[i]);
+	}
+	if (did_ns <= over(piece->end_ns, piece->waits->woken_ns) + MIDWAY_NS ||
+	    did_ns > piece->end_ns - from_ns)
+		return 0;
+	ret[ZSP_WAIT_LOCK] = at_most(piece->end_ns - from_ns - did_ns, waits[ZSP_WAIT_LOCK]);
+	return piece->end_ns - did_ns - ret[ZSP_WAIT_LOCK];
+}
+
 /* One that another thread serves: this one has worked for it since it was free, or was woken. */
 static void give_other(const struct thread_work *work, const struct piece *piece,
     struct node *request, const __u64 waits[ZSP_WAIT_MAX])
 {
 	struct time_share *time = &request->time;
-	uint64_t from_ns = free_since(work, piece, request);
 	__u64 since[ZSP_WAIT_MAX];
+	uint64_t from_ns = waited_midway(work, piece, request, waits, since);
 
-	waits_since_free(work, piece, waits, since);
+	if (!from_ns) {
+		from_ns = free_since(work, piece, request);
+		waits_since_free(work, piece, waits, since);
+	}
 	if (from_ns > time->until_ns && from_ns <= piece->end_ns) {
 		time->ledger.ns[LEDGER_QUEUED] += from_ns - time->until_ns;
 		time->until_ns = from_ns;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * One thread reads requests and puts them into a queue; other ones take them out, work on them and answer. The steps of a
- * request, in order: burn=MS, sleep=MS.
+ * request, in order: burn=MS, sleep=MS, lock=MS (a mutex that yet another thread has for so long).
  *
  *	handoff [WORKERS]	1 by default
  *
@@ -18,6 +18,7 @@
 
 #include "clocks.h"
 #include "http.h"
+#include "partner.h"
 
 #define JOBS    64
 #define CLIENTS 64
@@ -64,7 +65,9 @@ static double ms(int64_t ns)
 struct worker {
 	struct queue *queue;
 	int clock;
-	int64_t slept_ns; /* off the CPU, in this job */
+	struct partner *partner; /* holds the mutex when told to */
+	pthread_mutex_t mutex;
+	int64_t slept_ns, locked_ns; /* off the CPU, in this job */
 };
 
 /* The moments of a job. */
@@ -88,10 +91,10 @@ static void print_truth(
 	    (unsigned long long)course->answered.wall_ns);
 	printf("\"taking\": %.6f, \"answering\": %.6f, ", ms((int64_t)before.runqueue_ns),
 	    ms((int64_t)(answer.cpu_ns + answer.runqueue_ns)));
-	printf("\"states\": {\"cpu\": %.6f, \"runqueue\": %.6f, \"sleep\": %.6f, "
+	printf("\"states\": {\"cpu\": %.6f, \"runqueue\": %.6f, \"sleep\": %.6f, \"lock\": %.6f, "
 	       "\"nothing\": %.6f}}\n",
 	    ms((int64_t)all.cpu_ns), ms((int64_t)all.runqueue_ns), ms(worker->slept_ns),
-	    ms(all.waited_ns - worker->slept_ns));
+	    ms(worker->locked_ns), ms(all.waited_ns - worker->slept_ns - worker->locked_ns));
 	fflush(stdout);
 }
 
@@ -104,20 +107,29 @@ static void do_step(struct worker *worker, const struct request_step *step)
 		return;
 	}
 	clock_stamp(worker->clock, &from);
-	clock_sleep(step->value);
+	if (strcmp(step->name, "sleep") == 0) {
+		clock_sleep(step->value);
+		clock_stamp(worker->clock, &to);
+		worker->slept_ns += clock_between(&from, &to).waited_ns;
+		return;
+	}
+	partner_hold(worker->partner, &worker->mutex, step->value);
+	pthread_mutex_lock(&worker->mutex);
+	pthread_mutex_unlock(&worker->mutex);
 	clock_stamp(worker->clock, &to);
-	worker->slept_ns += clock_between(&from, &to).waited_ns;
+	worker->locked_ns += clock_between(&from, &to).waited_ns;
 }
 
 static void *work(void *arg)
 {
-	struct worker worker = {.queue = arg, .clock = clock_open()};
+	struct worker worker = {.queue = arg, .clock = clock_open(), .partner = partner_new()};
 	struct course course;
 	struct job job;
 
+	pthread_mutex_init(&worker.mutex, NULL);
 	clock_stamp(worker.clock, &course.free);
 	for (;;) {
-		worker.slept_ns = 0;
+		worker.slept_ns = worker.locked_ns = 0;
 		queue_take(worker.queue, &job);
 		clock_stamp(worker.clock, &course.begun);
 		for (size_t i = 0; i < job.request.n_steps; i++)

@@ -13,7 +13,10 @@ $(TRUTH)/%.o: tests/e2e/ledger/%.c | $(TOOLS_OK)
 $(TRUTH)/phases: $(TRUTH_PHASES:%=$(TRUTH)/%.o) $(TRUTH_SHARED)
 	$(call msg,LINK,$@)$(CC) $(CFLAGS) $^ -o $@ -lsqlite3 -lpthread
 
-$(TRUTH)/loop $(TRUTH)/handoff: %: %.o $(TRUTH_SHARED)
+$(TRUTH)/handoff: $(TRUTH)/handoff.o $(TRUTH)/partner.o $(TRUTH_SHARED)
+	$(call msg,LINK,$@)$(CC) $(CFLAGS) $^ -o $@ -lsqlite3 -lpthread
+
+$(TRUTH)/loop: $(TRUTH)/loop.o $(TRUTH_SHARED)
 	$(call msg,LINK,$@)$(CC) $(CFLAGS) $^ -o $@ -lpthread
 
 truth: $(TRUTH_PROGRAMS)
