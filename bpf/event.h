@@ -28,6 +28,7 @@ enum zsp_kind {
 	ZSP_KIND_PROC_MAP = 9,   /* struct zsp_proc: a target mapped code: a library was loaded */
 	ZSP_KIND_LOCK = 10,      /* struct zsp_lock: the write lock of a database */
 	ZSP_KIND_WAKE = 11, /* struct zsp_wake: a lock was given back to a thread that waited */
+	ZSP_KIND_LOG = 12,  /* struct zsp_log: one write to stdout or stderr */
 };
 
 /* Head of every record. 40 bytes. */
@@ -226,6 +227,31 @@ struct zsp_lock {
 	__u8 comm[16]; /* NUL-terminated */
 };
 
+enum zsp_stream {
+	ZSP_STREAM_INVALID = 0,
+	ZSP_STDOUT = 1,
+	ZSP_STDERR = 2,
+};
+
+/*
+ * What one call wrote to a stream that a process has for people or their log: all its pieces, one behind the other. 64 bytes and the
+ * text.
+ */
+struct zsp_log {
+	struct zsp_header h;
+	__u64 woken_ns; /* as in struct zsp_waits, of the thread */
+	__u32 bytes;    /* written by the call, above 0 */
+	__u32 captured; /* <= bytes, <= ZSP_LOG_MAX: those that follow, the first of them */
+	__u8 stream;    /* enum zsp_stream */
+	__u8 last;      /* the last byte written, if last_known */
+	__u8 last_known;
+	__u8 reserved[5];
+	__u8 text[];
+};
+
+/* Most bytes that are told of one write to such a stream: the buffers of the usual libraries are smaller. */
+#define ZSP_LOG_MAX 16384
+
 /* Most payload bytes of one message burst, and of one record (DESIGN: a head counts up to 16 KiB).
  */
 #define ZSP_CAPTURE_MAX 16384
@@ -247,7 +273,8 @@ enum zsp_counter {
 	ZSP_COUNT_FAULTS = 7,     /* payloads that could not be read */
 	ZSP_COUNT_OPAQUE_MESSAGES = 8, /* messages on sockets that do not speak HTTP/1 */
 	ZSP_COUNT_IO_URING = 9,        /* io_uring_enter calls by targets: I/O that is not seen */
-	ZSP_COUNT_MAX = 10,
+	ZSP_COUNT_LOST_RING_LOGS = 10, /* writes to stdout and stderr that there was no room for */
+	ZSP_COUNT_MAX = 11,
 };
 
 _Static_assert(sizeof(struct zsp_header) == 40, "header layout");
@@ -258,6 +285,7 @@ _Static_assert(sizeof(struct zsp_conn_state) == 48, "conn_state layout");
 _Static_assert(sizeof(struct zsp_proc) == 64, "proc layout");
 _Static_assert(sizeof(struct zsp_statement) == 264, "statement layout");
 _Static_assert(sizeof(struct zsp_lock) == 104, "lock layout");
+_Static_assert(sizeof(struct zsp_log) == 64, "log layout");
 
 /* How the kernel side treats a system call; user space fills the table by number for its
  * architecture. */

@@ -23,6 +23,9 @@ const volatile __u64 zsp_secret __weak;
 const volatile bool zsp_watch_exec __weak;
 const volatile bool zsp_watch_listen __weak;
 
+/* Report what observed processes write to stdout and stderr. */
+const volatile bool zsp_logs __weak;
+
 /*
  * Written by the reader: it found the ring empty and sleeps until woken. The first record then
  * wakes it; otherwise it comes by on its own every few milliseconds and records cost no wake-up.

@@ -25,6 +25,7 @@
 #include "http.bpf.h"
 #include "ledger.bpf.h"
 #include "lock.bpf.h"
+#include "log.bpf.h"
 #include "thread.bpf.h"
 #include "transfer.bpf.h"
 
@@ -106,6 +107,13 @@ static __always_inline u64 start_of(
 	return thread->arrival.ns;
 }
 
+/* It was no socket's, or one's that is no conversation. */
+static __always_inline void handle_other(u32 fd, const struct zsp_transfer *t)
+{
+	if (zsp_logs && t->direction == ZSP_OUT)
+		zsp_log_written(fd);
+}
+
 /* The transfer described in the thread's entry moved bytes on descriptor fd, or found the stream's end. */
 static __always_inline void handle_transfer(u32 fd, struct zsp_thread *thread)
 {
@@ -114,9 +122,15 @@ static __always_inline void handle_transfer(u32 fd, struct zsp_thread *thread)
 	struct zsp_socket socket = {};
 	struct zsp_conn *conn;
 
-	if (!zsp_socket_of(fd, &socket))
+	if (!zsp_socket_of(fd, &socket)) {
+		handle_other(fd, t);
 		return;
+	}
 	conn = zsp_conn_find(&socket);
+	if (!conn && zsp_logs && zsp_log_is_socket(fd)) {
+		handle_other(fd, t);
+		return;
+	}
 	if (conn && conn->opaque == ZSP_OPAQUE_MAX) {
 		zsp_count(ZSP_COUNT_OPAQUE_MESSAGES, moved != 0);
 		return;

@@ -45,6 +45,8 @@ static bool configure(struct config *config, const struct options *options)
 	if (err)
 		log_error("%s", message.len ? message.data : strerror(-err));
 	buf_release(&message);
+	config->logs.wanted |= options->logs;
+	config->logs.wanted &= options->command != COMMAND_WHY; /* whose report has no lines */
 	return err == 0;
 }
 

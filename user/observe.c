@@ -154,13 +154,16 @@ static int open_pipeline(struct observation *o, struct buf *message)
 	options.slow_us = slow_us(o->options);
 	options.span_metrics = o->options->span_metrics;
 	options.sampling = config_sampling(o->config, o->options);
+	if (o->config->logs.wanted)
+		options.logs = (struct rate_limit){o->config->logs.rate, o->config->logs.burst};
+	options.log_attrs = &o->outputs.limits.logs;
+	options.only_trace = o->options->trace_id[0] ? o->options->trace_id : NULL;
 	if (attr_limits_span_may_pass(&o->outputs.limits))
 		options.limits = &o->outputs.limits;
 	o->pipeline = pipeline_new(&options);
 	if (!o->pipeline)
 		return -ENOMEM;
-	for (size_t i = 0; i < o->outputs.n_sinks; i++)
-		pipeline_add_sink(o->pipeline, o->outputs.sinks[i]);
+	outputs_feed(&o->outputs, o->pipeline);
 	err = o->config->rules ? pipeline_set_rules(o->pipeline, o->config->rules, message) : 0;
 	return err == -EEXIST ? -EINVAL : err;
 }
@@ -196,6 +199,7 @@ static int set_up(struct observation *o, struct buf *message)
 	struct probes_options probes = watch_probes_options(o->options);
 	int err = o->options->program ? child_start(&o->child, o->options->program, message) : 0;
 
+	probes.logs = o->config->logs.wanted;
 	if (err)
 		return -ENOENT; /* whatever the reason, the command line names no program that runs */
 	o->signal_fd = open_signals();
@@ -209,6 +213,7 @@ static int set_up(struct observation *o, struct buf *message)
 	}
 	err = watch_new(o->options, buf_sv(&o->config->resource), &o->watch, message);
 	o->outputs.clock = clock_base_now();
+	o->outputs.wants_lines = o->config->logs.wanted;
 	if (!err)
 		err = outputs_open(&o->outputs, o->options, o->metrics, message);
 	if (!err)
@@ -413,6 +418,8 @@ static int on_reload(void *ctx, const struct config *next, struct buf *message)
 
 	if (!err)
 		watch_set_resource(o->watch, buf_sv(&next->resource));
+	if (!err && logs_config_differ(&o->config->logs, &next->logs))
+		log_warn("what the file says of logs holds from the next start on");
 	return err;
 }
 

@@ -10,6 +10,7 @@
 #include "export/exporters.h"
 #include "export/limits.h"
 #include "export/otlp_metrics.h"
+#include "pipeline.h"
 #include "why/collect.h"
 
 /* Traces: file, terminal, report, one for each destination of OTLP; the other signals have less. */
@@ -18,12 +19,16 @@
 struct outputs {
 	struct clock_base clock; /* set before opening */
 	bool append;             /* set before opening: the file goes on where it ends */
+	bool wants_lines;        /* set before opening: lines of observed processes come, too */
 	/* Set before opening: takes the traces, too; borrowed until closed. NULL: none. */
 	struct why_collector *collector;
 	struct sink *sinks[OUTPUTS_MAX]; /* of traces */
 	size_t n_sinks;
-	struct sink *logs[OUTPUTS_MAX]; /* of zerospan's own log lines */
+	struct sink *logs[OUTPUTS_MAX]; /* of log lines, zerospan's own too */
 	size_t n_logs;
+	struct sink *lines[OUTPUTS_MAX]; /* of those of observed processes only */
+	size_t n_lines;
+	struct sink *loose; /* one of lines, for those that no tree shows; NULL: none */
 	struct otlp_metrics *metrics[OUTPUTS_MAX]; /* their periodic exporters */
 	size_t n_metrics;
 	struct service *self; /* zerospan as a resource; NULL: none of these */
@@ -47,6 +52,12 @@ int outputs_open(struct outputs *outputs, const struct options *options, struct 
 
 /* Does anybody read metrics? */
 bool outputs_have_metrics(const struct outputs *outputs);
+
+/* Nothing gets lost on the way to the sinks: whoever feeds them can wait. */
+void outputs_set_patient(const struct outputs *outputs);
+
+/* Let a pipeline publish to them; they are borrowed. */
+void outputs_feed(const struct outputs *outputs, struct pipeline *pipeline);
 
 /* Bring the metrics of the destinations up to date. */
 void outputs_update(const struct outputs *outputs);

@@ -37,6 +37,7 @@ struct pipeline {
 	struct assembler *assembler;
 	struct sampler *sampler; /* NULL: there never was one */
 	bool sampled;            /* it decides; else every trace is published */
+	struct log_flow *logs;   /* NULL: they are not asked for */
 	struct databases databases;
 	struct list ended;
 	uint64_t now_ns; /* latest time of an event or a tick */
@@ -91,10 +92,19 @@ static void on_trace(void *ctx, struct trace *trace)
 
 	if (p->options.span_metrics)
 		span_metrics_trace(&p->span_metrics, trace);
+	if (!trace_id_begins(&trace->spans[0]->trace_id, p->options.only_trace))
+		return;
 	if (p->sampled)
 		sampler_take(p->sampler, trace, p->now_ns);
 	else
 		publish(p, trace);
+}
+
+static void on_logs(void *ctx, struct log_batch *logs, bool in_trace)
+{
+	struct pipeline *p = ctx;
+
+	log_flow_publish(p->logs, logs, in_trace);
 }
 
 /* --- database paths ------------------------------------------------------------------------------ */
@@ -148,6 +158,21 @@ int pipeline_set_sampling(struct pipeline *p, const struct sampling_policy *poli
 	return policy && !p->sampled ? -ENOMEM : 0;
 }
 
+static int open_logs(struct pipeline *p)
+{
+	const struct log_flow_options options = {
+	    .limit = p->options.logs,
+	    .attrs = p->options.log_attrs,
+	    .services = p->services,
+	    .metrics = p->options.metrics,
+	    .assembler = p->assembler,
+	    .only_trace = p->options.only_trace,
+	};
+
+	p->logs = log_flow_new(&options);
+	return p->logs ? 0 : -ENOMEM;
+}
+
 struct pipeline *pipeline_new(const struct pipeline_options *options)
 {
 	struct pipeline *p = calloc(1, sizeof(*p));
@@ -157,6 +182,7 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
 	    .slow_ns = options->slow_us * NS_PER_US,
 	    .span = on_span,
 	    .trace = on_trace,
+	    .logs = on_logs,
 	    .database = on_database,
 	    .ctx = p,
 	};
@@ -178,7 +204,8 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
 	    !p->assembler || !p->exchanges || !p->conns || !p->rules ||
 	    operation_metrics_init(&p->operations, options->metrics) ||
 	    pipeline_set_sampling(p, options->sampling) ||
-	    (options->span_metrics && span_metrics_init(&p->span_metrics, options->metrics))) {
+	    (options->span_metrics && span_metrics_init(&p->span_metrics, options->metrics)) ||
+	    (options->logs.per_second && open_logs(p))) {
 		pipeline_free(p, 0);
 		return NULL;
 	}
@@ -191,6 +218,8 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
 
 static void end_all(struct pipeline *p, uint64_t time_ns)
 {
+	if (p->logs)
+		log_flow_tick(p->logs, UINT64_MAX); /* lines first: their requests end below */
 	if (p->assembler)
 		assembler_end(p->assembler);
 	if (p->conns)
@@ -199,6 +228,8 @@ static void end_all(struct pipeline *p, uint64_t time_ns)
 		assembler_tick(p->assembler, UINT64_MAX);
 	if (p->sampler)
 		sampler_tick(p->sampler, UINT64_MAX);
+	if (p->logs)
+		log_flow_tick(p->logs, UINT64_MAX);
 }
 
 void pipeline_end(struct pipeline *p, uint64_t time_ns)
@@ -218,6 +249,7 @@ void pipeline_free(struct pipeline *p, uint64_t time_ns)
 	free(p->hidden);
 	assembler_free(p->assembler);
 	sampler_free(p->sampler);
+	log_flow_free(p->logs);
 	databases_release(&p->databases);
 	list_for_each (at, &p->ended) {
 		ended_free(container_of(at, struct ended_process, link));
@@ -235,6 +267,11 @@ int pipeline_add_sink(struct pipeline *p, struct sink *sink)
 	assembler_set_brief(p->assembler, false);
 	assembler_keep_neighbours(p->assembler);
 	return 0;
+}
+
+int pipeline_add_log_sink(struct pipeline *p, struct sink *sink, bool loose)
+{
+	return p->logs ? log_flow_add_sink(p->logs, sink, loose) : 0;
 }
 
 int pipeline_set_rules(struct pipeline *p, struct rules *rules, struct buf *message)
@@ -341,6 +378,8 @@ void pipeline_event(struct pipeline *p, const struct event *event)
 		assembler_statement(p->assembler, event->statement);
 	else if (event->h->kind == ZSP_KIND_LOCK)
 		assembler_lock(p->assembler, event->lock);
+	else if (event->h->kind == ZSP_KIND_LOG && p->logs)
+		log_flow_write(p->logs, event->log);
 	else
 		conn_table_event(p->conns, event);
 	if (p->hidden && event->h->kind == ZSP_KIND_DATA)
@@ -383,6 +422,8 @@ void pipeline_tick(struct pipeline *p, uint64_t now_ns)
 {
 	journal_tick(p->options.journal, now_ns);
 	time_passes(p, now_ns);
+	if (p->logs)
+		log_flow_tick(p->logs, now_ns);
 	assembler_tick(p->assembler, now_ns);
 	if (p->sampler)
 		sampler_tick(p->sampler, now_ns);
@@ -434,4 +475,7 @@ void pipeline_stats(const struct pipeline *p, struct pipeline_stats *ret_stats)
 	if (p->sampler)
 		sampler_stats(p->sampler, &ret_stats->sampling);
 	ret_stats->events = p->events;
+	ret_stats->logs = (struct log_flow_stats){0};
+	if (p->logs)
+		log_flow_stats(p->logs, &ret_stats->logs);
 }

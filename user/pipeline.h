@@ -16,6 +16,7 @@
 #include "export/limits.h"
 #include "export/sink.h"
 #include "ingest/decode.h"
+#include "log_flow.h"
 #include "metric/metric.h"
 #include "proto/http_naming.h"
 #include "proto/sampling_policy.h"
@@ -34,8 +35,13 @@ struct pipeline_options {
 	void *ctx;
 	uint32_t
 	    slow_us; /* spans that last longer are given their neighbours, if there is a sink; 0: none is */
-	bool span_metrics;                      /* feed span_metrics.h, too */
-	const struct signal_limits *limits;     /* of attributes; borrowed; NULL: none */
+	bool span_metrics;                  /* feed span_metrics.h, too */
+	const struct signal_limits *limits; /* of attributes; borrowed; NULL: none */
+	/* Of what processes write to stdout and stderr; 0 per second: ignore it. */
+	struct rate_limit logs;
+	const struct attr_limits *log_attrs; /* of those; borrowed; NULL: none */
+	/* Sinks get what belongs to a trace whose id begins so; borrowed; NULL: all. */
+	const char *only_trace;
 	struct journal *journal;                /* is told every input; borrowed; NULL: none */
 	bool payloads;                          /* with what is secret, and with bodies */
 	const struct sampling_policy *sampling; /* as pipeline_set_sampling() has it */
@@ -47,6 +53,7 @@ struct pipeline_stats {
 	struct assembler_stats assembler;
 	struct sampler_stats sampling;
 	bool sampled; /* the sinks were given what sampling keeps, not every trace */
+	struct log_flow_stats logs;
 	uint64_t events;
 };
 
@@ -65,6 +72,9 @@ void pipeline_free(struct pipeline *pipeline, uint64_t time_ns);
 
 /* Publish traces to this sink from now on; borrowed. -E2BIG beyond PIPELINE_MAX_SINKS. */
 int pipeline_add_sink(struct pipeline *pipeline, struct sink *sink);
+
+/* Publish records of logs to this sink from now on; borrowed. See log_flow_add_sink(). Without options.logs nothing comes. */
+int pipeline_add_log_sink(struct pipeline *pipeline, struct sink *sink, bool loose);
 
 /*
  * Which traces the sinks are given from now on; metrics count all. Borrowed; NULL: every one. 0, or -ENOMEM: then they are
@@ -90,7 +100,7 @@ int pipeline_process(struct pipeline *pipeline, const struct service_facts *fact
 /* The process ended. What its sockets still have to say is awaited for a few seconds, then it is forgotten. */
 void pipeline_process_end(struct pipeline *pipeline, uint32_t pid, uint64_t now_ns);
 
-/* Take an event of a connection, a statement or a lock; others are ignored. */
+/* Take an event of a connection, a statement, a lock or a log; others are ignored. */
 void pipeline_event(struct pipeline *pipeline, const struct event *event);
 
 /* database_path can tell of this handle now: ask it again, if it could not before. */

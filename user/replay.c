@@ -75,6 +75,7 @@ static int open_outputs(struct replay *r)
 	buf_init(&message);
 	r->outputs.clock.offset_ns = r->player.start.wall_offset_ns;
 	r->outputs.collector = r->collector;
+	r->outputs.wants_lines = r->config->logs.wanted;
 	err = outputs_open(&r->outputs, r->options, r->metrics, &message);
 	if (err)
 		log_error("%s", message.len ? message.data : strerror(-err));
@@ -109,16 +110,20 @@ static int open_pipeline(struct replay *r)
 
 	rng_seed(&options.rng, r->player.start.seed);
 	options.slow_us = player_slow_us(&r->player);
+	if (r->config->logs.wanted)
+		options.logs = (struct rate_limit){r->config->logs.rate, r->config->logs.burst};
+	options.log_attrs = &r->outputs.limits.logs;
+	options.only_trace = r->options->trace_id[0] ? r->options->trace_id : NULL;
 	if (attr_limits_span_may_pass(&r->outputs.limits))
 		options.limits = &r->outputs.limits;
 	r->pipeline = pipeline_new(&options);
-	if (r->pipeline && r->config->rules)
+	if (!r->pipeline)
+		return -ENOMEM;
+	if (r->config->rules)
 		err = set_rules(r);
-	for (size_t i = 0; r->pipeline && i < r->outputs.n_sinks; i++) {
-		sink_set_patient(r->outputs.sinks[i]);
-		pipeline_add_sink(r->pipeline, r->outputs.sinks[i]);
-	}
-	return r->pipeline ? err : -ENOMEM;
+	outputs_set_patient(&r->outputs);
+	outputs_feed(&r->outputs, r->pipeline);
+	return err;
 }
 
 static void take_counts(const struct replay *r, struct self_counts *counts)

@@ -87,6 +87,7 @@ typedef struct {
 
 struct file {
 	void *private_data;
+	struct inode *f_inode;
 	atomic_long_t f_count; /* one of these two: see bpf/compat.bpf.h */
 	file_ref_t f_ref;
 };
@@ -175,6 +176,7 @@ struct sock {
 	struct socket *sk_socket;
 	u16 sk_type;
 	u16 sk_protocol;
+	u8 sk_shutdown;
 	int sk_err;
 };
 
@@ -192,7 +194,10 @@ struct tcp_sock {
 	u64 tcp_mstamp;
 };
 
+struct unix_address;
+
 struct unix_sock {
+	struct unix_address *addr;
 	struct sock *peer;
 };
 

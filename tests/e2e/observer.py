@@ -69,6 +69,37 @@ def spans_of(request):
             for raw in scope["spans"]]
 
 
+class LogRecord:
+    """One log record of OTLP; times are nanoseconds since the epoch."""
+
+    def __init__(self, raw, resource):
+        self.time = int(raw["timeUnixNano"])
+        self.observed = int(raw["observedTimeUnixNano"])
+        self.severity = raw.get("severityNumber", 0)
+        self.severity_text = raw.get("severityText", "")
+        self.body = raw["body"]["stringValue"]
+        self.attrs = attributes(raw.get("attributes", []))
+        self.trace_id = raw.get("traceId", "")
+        self.span_id = raw.get("spanId", "")
+        self.resource = resource
+
+    @property
+    def stream(self):
+        return self.attrs["log.iostream"]
+
+    def __repr__(self):
+        return (f"<{self.stream} {self.severity_text or '-'} {self.body[:120]!r} "
+                f"trace={self.trace_id[:8] or '-'} span={self.span_id[:6] or '-'}>")
+
+
+def logs_of(request):
+    """All records of one LogsData object, decoded from JSON."""
+    return [LogRecord(raw, attributes(group["resource"]["attributes"]))
+            for group in request["resourceLogs"]
+            for scope in group["scopeLogs"]
+            for raw in scope["logRecords"]]
+
+
 def tree(spans):
     """Spans as indented text, for messages."""
     ids = {s.span_id for s in spans}
@@ -184,7 +215,7 @@ class Zerospan(lib.Process):
     def spans(self, **attrs):
         """Spans so far; with attrs those that have them (dots as __)."""
         want = {key.replace("__", "."): value for key, value in attrs.items()}
-        return [span for line in self.lines() for span in spans_of(line)
+        return [span for line in self.lines() if "resourceLogs" not in line for span in spans_of(line)
                 if all(span.get(key) == value for key, value in want.items())]
 
     def wait_spans(self, n, seconds=10.0, **attrs):
@@ -192,6 +223,18 @@ class Zerospan(lib.Process):
         wait_for(lambda: len(self.spans(**attrs)) >= n,
                  lambda: f"{n} spans with {attrs}, there are\n{tree(self.spans(**attrs))}", seconds)
         return self.spans(**attrs)
+
+    # --- log records on stdout (--logs)
+
+    def logs(self):
+        return [record for line in self.lines() if "resourceLogs" in line for record in logs_of(line)]
+
+    def wait_log(self, text, seconds=10.0):
+        """The first record whose body has this text in it."""
+        def found():
+            return next((record for record in self.logs() if text in record.body), None)
+
+        return wait_for(found, lambda: f"a line with {text!r}, there are {self.logs()[-20:]}", seconds)
 
     def finish(self):
         """End it by SIGINT, which must succeed; all spans there ever were."""

@@ -25,6 +25,8 @@ static void check(const struct event *event, size_t size)
 		touch(event->data->payload, event->data->captured);
 	else if (event->h->kind == ZSP_KIND_STATEMENT)
 		touch(event->statement->text, event->statement->text_bytes);
+	else if (event->h->kind == ZSP_KIND_LOG)
+		touch(event->log->text, event->log->captured);
 	else if (event->h->kind >= ZSP_KIND_PROC_FORK)
 		touch(event->proc->comm, strlen((const char *)event->proc->comm) + 1);
 }

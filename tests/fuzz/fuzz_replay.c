@@ -42,18 +42,42 @@ static const struct sampling_policy sampling = {.on = true,
     .n_slower = 2,
     .other_rate = 2};
 
+static size_t encode_logs(
+    void *driver, struct sink *sink, struct log_batch *const *batches, size_t n, size_t *ret_failed)
+{
+	const struct clock_base clock = {0};
+	size_t records = 0;
+	struct buf out;
+
+	(void)driver;
+	(void)sink;
+	buf_init(&out);
+	encode_otlp_logs_json(&out, batches, n, &clock);
+	encode_otlp_logs_protobuf(&out, batches, n, &clock);
+	for (size_t i = 0; i < n; i++) {
+		encode_logs_text(&out, batches[i], &clock);
+		records += batches[i]->n_records;
+	}
+	buf_release(&out);
+	*ret_failed = 0;
+	return records;
+}
+
 static void play(struct recording *recording)
 {
 	static const struct sink_driver driver = {.name = "fuzz", .deliver = encode};
+	static const struct sink_driver logs_driver = {.name = "fuzz", .deliver_logs = encode_logs};
 	/* All in one batch at the end: the fewer hand-overs between threads, the more inputs per second. */
 	static const struct sink_options queue = {
 	    .max_queue_items = 65536, .max_batch_items = 4096, .linger_ns = 3600 * NS_PER_S};
 	struct player player;
-	struct pipeline_options options = {
-	    .metrics = metrics_new(), .database_path = player_database_path, .ctx = &player};
+	struct pipeline_options options = {.metrics = metrics_new(),
+	    .database_path = player_database_path,
+	    .ctx = &player,
+	    .logs = {.per_second = 100, .burst = 100}};
 	struct pipeline *pipeline;
 	struct metric_snapshot *snapshot;
-	struct sink *sink = NULL;
+	struct sink *sink = NULL, *logs = NULL;
 	struct buf text;
 
 	player_init(&player, recording);
@@ -65,11 +89,15 @@ static void play(struct recording *recording)
 		sink = sink_new(&driver, NULL, &queue);
 		sink_set_patient(sink);
 		pipeline_add_sink(pipeline, sink);
+		logs = sink_new(&logs_driver, NULL, &queue);
+		sink_set_patient(logs);
+		pipeline_add_log_sink(pipeline, logs, false);
 		while (player_step(&player, pipeline) > 0)
 			;
 		pipeline_free(pipeline, player.end_ns);
 	}
 	sink_free(sink);
+	sink_free(logs);
 	buf_init(&text);
 	snapshot = metrics_snapshot(options.metrics);
 	encode_prometheus_text(&text, snapshot);

@@ -376,6 +376,8 @@ SEEDS = {
     "fuzz_json": seeds_json,
     "fuzz_options": seeds_options,
     "fuzz_ot_state": seeds_ot_state,
+    "fuzz_lines": plain("test_lines.c", "test_log_level.c"),
+    "fuzz_log_level": plain("test_log_level.c"),
     "fuzz_otlp_env": seeds_otlp_env,
     "fuzz_otlp_response": seeds_otlp_response,
     "fuzz_proc": plain("test_proc.c"),

@@ -49,6 +49,42 @@ static void resource(void **state)
 	config_release(&config);
 }
 
+static void logs(void **state)
+{
+	struct config config;
+
+	(void)state;
+	take(&config, "routes: []", "0 routes, other paths are inferred");
+	assert_false(config.logs.wanted);
+	assert_int_equal(config.logs.rate, 1000); /* for --logs */
+	config_release(&config);
+	took("logs: on",
+	    "0 routes, other paths are inferred, lines of stdout and stderr: 1000/s and process, 1000 at once");
+	took("logs: off", "0 routes, other paths are inferred");
+	take(&config, "logs: {rate: 50}",
+	    "0 routes, other paths are inferred, lines of stdout and stderr: 50/s and process, 50 at once");
+	assert_true(config.logs.wanted);
+	config_release(&config);
+	took("logs: {burst: 7, rate: 1000000}",
+	    "0 routes, other paths are inferred, lines of stdout and stderr: 1000000/s and process, 7 at once");
+}
+
+static void wrong_logs(void **state)
+{
+	(void)state;
+	refuse("logs: yes", ":1: logs: bad value \"yes\", allowed: on, off");
+	refuse(
+	    "logs: [on]", ":1: logs: expected on, off, or a mapping with the keys rate and burst");
+	refuse("logs:\n  rate: 0", ":2: logs.rate: \"0\" is no number from 1 to 1000000");
+	refuse(
+	    "logs:\n  rate: 1000001", ":2: logs.rate: \"1000001\" is no number from 1 to 1000000");
+	refuse("logs:\n  rate: 99999999999999999999",
+	    ":2: logs.rate: \"99999999999999999999\" is no number from 1 to 1000000");
+	refuse("logs:\n  burst: 1.5", ":2: logs.burst: \"1.5\" is no number from 1 to 1000000");
+	refuse("logs:\n  burst: -1", ":2: logs.burst: \"-1\" is no number from 1 to 1000000");
+	refuse("logs: {rte: 1}", ":1: logs: unknown key \"rte\", allowed: rate, burst");
+}
+
 static void wrong_resource(void **state)
 {
 	struct buf text;
@@ -119,11 +155,11 @@ static void wrong_keys(void **state)
 {
 	(void)state;
 	refuse("rotues: [/]",
-	    ":1: unknown key \"rotues\", allowed: routes, resource, sampling, redaction, rules");
+	    ":1: unknown key \"rotues\", allowed: routes, resource, logs, sampling, redaction, rules");
 	refuse("routes: [/]\nrule: []\n",
-	    ":2: unknown key \"rule\", allowed: routes, resource, sampling, redaction, rules");
+	    ":2: unknown key \"rule\", allowed: routes, resource, logs, sampling, redaction, rules");
 	refuse("Routes: [/]",
-	    ":1: unknown key \"Routes\", allowed: routes, resource, sampling, redaction, rules");
+	    ":1: unknown key \"Routes\", allowed: routes, resource, logs, sampling, redaction, rules");
 	refuse("routes:\n  patern: [/]",
 	    ":2: routes: unknown key \"patern\", allowed: patterns, unmatched");
 	refuse("routes: []\nroutes: []", ":2: key \"routes\" stands twice");
@@ -240,6 +276,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(routes),
 	    cmocka_unit_test(resource),
+	    cmocka_unit_test(logs),
+	    cmocka_unit_test(wrong_logs),
 	    cmocka_unit_test(wrong_resource),
 	    cmocka_unit_test(nothing_is_fine),
 	    cmocka_unit_test(wrong_values),

@@ -18,6 +18,7 @@ union record {
 	struct zsp_conn_state state;
 	struct zsp_proc proc;
 	struct zsp_statement statement;
+	struct zsp_log log;
 	uint8_t bytes[512];
 };
 
@@ -54,6 +55,12 @@ static union record valid(enum zsp_kind kind)
 		r.statement.end_ns = 900;
 		r.statement.text_bytes = PAYLOAD;
 		break;
+	case ZSP_KIND_LOG:
+		r.h.size = sizeof(r.log) + PAYLOAD;
+		r.log.bytes = 100;
+		r.log.captured = PAYLOAD;
+		r.log.stream = ZSP_STDERR;
+		break;
 	default:
 		r.h.size = sizeof(r.proc);
 		memcpy(r.proc.comm, "shop", 5);
@@ -63,7 +70,7 @@ static union record valid(enum zsp_kind kind)
 
 static const enum zsp_kind kinds[] = {ZSP_KIND_CONN_OPEN, ZSP_KIND_DATA, ZSP_KIND_CONN_STATE,
     ZSP_KIND_PROC_FORK, ZSP_KIND_PROC_EXEC, ZSP_KIND_PROC_EXIT, ZSP_KIND_LISTEN, ZSP_KIND_STATEMENT,
-    ZSP_KIND_PROC_MAP};
+    ZSP_KIND_PROC_MAP, ZSP_KIND_LOG};
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -261,6 +268,39 @@ static void statement_beyond_the_largest(void **state)
 	assert_int_equal(decode(&r, r.statement.h.size), -EBADMSG);
 }
 
+static void log_fields(void **state)
+{
+	(void)state;
+	REFUSED(ZSP_KIND_LOG, r.log.stream = 0);
+	REFUSED(ZSP_KIND_LOG, r.log.stream = ZSP_STDERR + 1);
+	REFUSED(ZSP_KIND_LOG, r.log.captured = PAYLOAD - 1);
+	REFUSED(ZSP_KIND_LOG, r.log.captured = PAYLOAD + 1);
+	REFUSED(ZSP_KIND_LOG, r.log.captured = UINT32_MAX);
+	REFUSED(ZSP_KIND_LOG, r.log.bytes = PAYLOAD - 1);
+	REFUSED(ZSP_KIND_LOG, r.log.bytes = r.log.captured = 0; r.h.size = sizeof(r.log));
+	REFUSED(ZSP_KIND_LOG, r.h.pid = 0);
+	TAKEN(ZSP_KIND_LOG, r.log.bytes = PAYLOAD);
+	TAKEN(ZSP_KIND_LOG, r.log.stream = ZSP_STDOUT);
+	TAKEN(ZSP_KIND_LOG, r.log.captured = 0; r.h.size = sizeof(r.log));
+}
+
+static void log_beyond_the_largest(void **state)
+{
+	struct {
+		struct zsp_log log;
+		char text[ZSP_LOG_MAX + 8];
+	} r = {0};
+
+	(void)state;
+	r.log = valid(ZSP_KIND_LOG).log;
+	r.log.bytes = r.log.captured = ZSP_LOG_MAX;
+	r.log.h.size = sizeof(r.log) + ZSP_LOG_MAX;
+	assert_int_equal(decode(&r, r.log.h.size), 0);
+	r.log.bytes = r.log.captured = ZSP_LOG_MAX + 1;
+	r.log.h.size++;
+	assert_int_equal(decode(&r, r.log.h.size), -EBADMSG);
+}
+
 /* What a valid event promises to those behind. */
 static void expect_promises(const struct event *event, size_t size)
 {
@@ -313,6 +353,8 @@ int main(void)
 	    cmocka_unit_test(proc_fields),
 	    cmocka_unit_test(statement_fields),
 	    cmocka_unit_test(statement_beyond_the_largest),
+	    cmocka_unit_test(log_fields),
+	    cmocka_unit_test(log_beyond_the_largest),
 	    cmocka_unit_test(random_bytes),
 	};
 

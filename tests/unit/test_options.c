@@ -119,6 +119,30 @@ static void sampling(void **state)
 	    "'--sampling' is not for --format why-json, which looks at every trace");
 }
 
+static void logs(void **state)
+{
+	struct parsed p;
+
+	(void)state;
+	take(&p, "run -p 1");
+	assert_false(p.options.logs);
+	parsed_release(&p);
+	take(&p, "replay x --logs --trace-id 53E6a709");
+	assert_true(p.options.logs);
+	assert_string_equal(p.options.trace_id, "53e6a709");
+	parsed_release(&p);
+	take(&p, "trace -p 1 --logs --trace-id 0123456789abcdef0123456789abcdef");
+	assert_string_equal(p.options.trace_id, "0123456789abcdef0123456789abcdef");
+	parsed_release(&p);
+	refuse("trace -p 1 --trace-id 0123456789abcdef0123456789abcdef0", "bad value");
+	refuse("trace -p 1 --trace-id 012",
+	    "bad value '012' for '--trace-id': expected ID, only this");
+	refuse("trace -p 1 --trace-id 0123x", "bad value");
+	refuse("run -p 1 --trace-id 0123", "takes no option '--trace-id'");
+	refuse("why -p 1 --logs", "takes no option '--logs'");
+	refuse("trace -p 1 --logs=on", "option '--logs' takes no value");
+}
+
 /* As getopt has it: what stands behind the letter is the value. */
 static void values_attached_to_a_letter(void **state)
 {
@@ -532,6 +556,7 @@ int main(void)
 	    cmocka_unit_test(targets),
 	    cmocka_unit_test(recordings),
 	    cmocka_unit_test(sampling),
+	    cmocka_unit_test(logs),
 	    cmocka_unit_test(values_attached_to_a_letter),
 	    cmocka_unit_test(as_many_targets_as_fit),
 	    cmocka_unit_test(too_many_targets_are_called_so),

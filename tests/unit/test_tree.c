@@ -4,6 +4,7 @@
 
 #include "export/exporters.h"
 #include "export/tree.h"
+#include "span/log_record.h"
 #include "span_fixture.h"
 
 #define MS NS_PER_MS
@@ -293,6 +294,58 @@ static void test_company(void **state)
 	    "└─ UPDATE t                       CLIENT  3.00 s  \n");
 }
 
+/* Below the tree, in the order of time, whatever the order in which they came. */
+static void test_logs(void **state)
+{
+	const struct span_model models[] = {
+	    {.name = "GET /",
+		.kind = SPAN_KIND_SERVER,
+		.id = 1,
+		.start_ns = 10 * MS,
+		.end_ns = 40 * MS},
+	    {.name = "GET /b",
+		.kind = SPAN_KIND_SERVER,
+		.id = 2,
+		.parent = 1,
+		.start_ns = 12 * MS,
+		.end_ns = 30 * MS},
+	};
+	const struct log_record records[] = {
+	    {.time_ns = 30 * MS,
+		.observed_ns = 1,
+		.severity = LOG_SEVERITY_ERROR,
+		.body = SV("last\x1b[2J"),
+		.span_id = fixture_id(2)},
+	    {.time_ns = 11 * MS, .observed_ns = 1, .body = SV("first"), .span_id = fixture_id(1)},
+	    {.time_ns = 11 * MS,
+		.observed_ns = 1,
+		.severity = LOG_SEVERITY_INFO + 1,
+		.body = SV("second"),
+		.span_id = fixture_id(1)},
+	    {.time_ns = 9 * MS, .observed_ns = 1, .body = SV("before"), .span_id = fixture_id(77)},
+	};
+	struct trace *trace = fixture_trace(models, 2);
+	struct buf out;
+
+	(void)state;
+	trace->logs = log_batch_new(4);
+	for (size_t i = 0; i < 4; i++)
+		trace->logs->records[trace->logs->n_records++] = log_record_new(&records[i]);
+	buf_init(&out);
+	tree_append_logs(&out, trace, false);
+	assert_string_equal(out.data,
+	    "  +0 µs     -              before\n"
+	    "  +1.0 ms   -      GET /   first\n"
+	    "  +1.0 ms   INFO   GET /   second\n"
+	    "  +20.0 ms  ERROR  GET /b  last?[2J\n");
+	buf_clear(&out);
+	encode_tree(&out, trace, true);
+	assert_non_null(
+	    strstr(out.data, "  +20.0 ms  \033[31mERROR\033[0m  \033[2mGET /b\033[0m  last?[2J\n"));
+	buf_release(&out);
+	trace_unref(trace);
+}
+
 static void test_durations(void **state)
 {
 	static const struct {
@@ -334,6 +387,7 @@ int main(void)
 	    cmocka_unit_test(test_cycles_and_depth),
 	    cmocka_unit_test(test_waits),
 	    cmocka_unit_test(test_company),
+	    cmocka_unit_test(test_logs),
 	    cmocka_unit_test(test_durations),
 	};
 

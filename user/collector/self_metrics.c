@@ -121,6 +121,7 @@ static const struct {
 } losses[] = {
     {KERNEL_COUNT(ZSP_COUNT_LOST_RING_DATA), "ring_full_data"},
     {KERNEL_COUNT(ZSP_COUNT_LOST_RING_OTHER), "ring_full_other"},
+    {KERNEL_COUNT(ZSP_COUNT_LOST_RING_LOGS), "ring_full_logs"},
     {KERNEL_COUNT(ZSP_COUNT_LOST_CONN_FULL), "connection_table_full"},
     {KERNEL_COUNT(ZSP_COUNT_LOST_THREAD_FULL), "thread_table_full"},
     {KERNEL_COUNT(ZSP_COUNT_LOST_STMT_FULL), "statement_table_full"},
@@ -133,6 +134,8 @@ static const struct {
     {offsetof(struct self_counts, sqlite.budget.cut), "statement_cut_by_tier"},
     {offsetof(struct self_counts, bad_records), "bad_record"},
     {offsetof(struct self_counts, pipeline.assembler.dropped), "span_table_full"},
+    {offsetof(struct self_counts, pipeline.assembler.logs_lost), "log_memory"},
+    {offsetof(struct self_counts, pipeline.assembler.logs_unheld), "log_request_table_full"},
     {offsetof(struct self_counts, pipeline.conns.refused), "connections_refused"},
     {offsetof(struct self_counts, pipeline.conns.disordered), "disordered"},
     {offsetof(struct self_counts, pipeline.conns.unknown_pieces), "connection_unknown"},

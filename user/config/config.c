@@ -8,6 +8,8 @@
  *	  unmatched: infer | unset       what has no pattern: an inferred route, or none
  *	resource:
  *	  service.name: shop             or any other attribute that all observed processes shall have
+ *	logs: on | off                   lines of stdout and stderr, as --logs
+ *	logs: {rate: 1000, burst: 1000}  on, and so many per second and process, so many at once
  *	sampling: ...                    see sampling_config.h
  *	redaction, rules:                see config/rules_config.h
  */
@@ -27,7 +29,7 @@ static const char *const unmatched_words[] = {"infer", "unset"};
 
 void config_init(struct config *config)
 {
-	*config = (struct config){.methods = http_methods_default};
+	*config = (struct config){.methods = http_methods_default, .logs = logs_config_default()};
 	config->naming.methods = &config->methods;
 	buf_init(&config->resource);
 	sampling_config_init(&config->sampling);
@@ -140,6 +142,13 @@ static int read_sampling(void *ctx, struct value value)
 	return sampling_config_read(&config->sampling, value);
 }
 
+static int read_logs(void *ctx, struct value value)
+{
+	struct config *config = ctx;
+
+	return logs_config_read(&config->logs, value);
+}
+
 /* --- rules --------------------------------------------------------------------------------------- */
 
 static int need_rules(struct config *config)
@@ -182,6 +191,7 @@ int config_read_file(struct config *config, const char *path, struct buf *messag
 	static const struct value_key first[] = {
 	    {"routes", "routes", read_routes},
 	    {"resource", "resource", read_resource},
+	    {"logs", "logs", read_logs},
 	    {"sampling", "sampling", read_sampling},
 	    {"redaction", "redaction", read_redaction},
 	    {"rules", "rules", pass_over},
@@ -189,6 +199,7 @@ int config_read_file(struct config *config, const char *path, struct buf *messag
 	static const struct value_key second[] = {
 	    {"routes", "routes", pass_over},
 	    {"resource", "resource", pass_over},
+	    {"logs", "logs", pass_over},
 	    {"sampling", "sampling", pass_over},
 	    {"redaction", "redaction", pass_over},
 	    {"rules", "rules", read_rules},
@@ -295,4 +306,5 @@ void config_describe(const struct config *config, struct buf *out)
 		buf_printf(out, ", %.*s=%.*s", SV_ARG(key), SV_ARG(value));
 	sampling_config_describe(&config->sampling, out);
 	describe_rules(config->rules, out);
+	logs_config_describe(&config->logs, out);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the configuration file (--config) and the environment say of how requests and services are named, of what payloads mean, and which
- * traces are kept. Read before anything else is opened or started, so that a mistake costs nothing; the same for every command that
- * shows traces. The file can be read again later.
+ * What the configuration file (--config) and the environment say of how requests and services are named, of which logs are taken, of what
+ * payloads mean, and which traces are kept. Read before anything else is opened or started, so that a mistake costs nothing; the same for
+ * every command that shows traces. The file can be read again later.
  */
 #ifndef ZS_CONFIG_CONFIG_H
 #define ZS_CONFIG_CONFIG_H
@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/env.h"
 #include "base/names.h"
+#include "config/logs_config.h"
 #include "config/options.h"
 #include "proto/http_naming.h"
 #include "proto/sampling_policy.h"
@@ -22,6 +23,7 @@ struct config {
 	struct http_naming naming; /* points into this struct: do not copy it */
 	struct http_methods methods;
 	struct route_patterns *patterns; /* NULL: none configured */
+	struct logs_config logs;
 	struct buf resource; /* attributes of all observed processes, as base/pairs.h has them */
 	struct sampling_policy sampling;
 	/* Asked for what comes before the file's sampling (config/sampling_env.h), each time that is read; NULL: nobody is; the caller's to set. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tables of commands and options, of which options.c makes the parser and options_help.c the help text. */
+/* The tables of commands and options, of which options.c makes the parser and options_help.c the help text; they are in option_rows.c. */
 #ifndef ZS_CONFIG_OPTION_ROWS_H
 #define ZS_CONFIG_OPTION_ROWS_H
 
@@ -24,6 +24,9 @@ struct option_row {
 	int (*set)(struct options *o, const char *value);
 	const char *help;
 };
+
+/* The parser has room for so many. */
+#define OPTION_ROWS_MAX 64
 
 extern const struct command_row command_rows[];
 extern const size_t n_command_rows;

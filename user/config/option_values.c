@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/sv.h"
 
 #define SECONDS_MAX 1e9
 
@@ -117,6 +118,17 @@ int option_count(const char *text, uint64_t max, uint64_t *ret_count)
 	if (digits == 0 || text[digits] || count < 1 || count > max)
 		return -EINVAL;
 	*ret_count = count;
+	return 0;
+}
+
+int option_hex(const char *text, size_t min, char *ret_text, size_t size)
+{
+	size_t digits = strspn(text, "0123456789abcdefABCDEF");
+
+	if (text[digits] || digits < min || digits >= size)
+		return -EINVAL;
+	for (size_t i = 0; i <= digits; i++)
+		ret_text[i] = ascii_lower(text[i]);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #ifndef ZS_CONFIG_OPTION_VALUES_H
 #define ZS_CONFIG_OPTION_VALUES_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* "10", "0.5", "10s": more than 0 ns, less than 1e9 s. */
@@ -22,6 +23,11 @@ int option_size(const char *text, uint64_t *ret_bytes);
 
 /* 1 to max in digits. */
 int option_count(const char *text, uint64_t max, uint64_t *ret_count);
+
+/*
+ * At least min hexadecimal digits, fewer than size; *ret_text has them in lower case, with NUL.
+ */
+int option_hex(const char *text, size_t min, char *ret_text, size_t size);
 
 /* 0 to 65535 in digits: the port. */
 int option_port(const char *text);

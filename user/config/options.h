@@ -51,6 +51,9 @@ enum output_format {
 /* Unless --budget says otherwise. */
 #define OPTIONS_BUDGET_PCT 10.0
 
+/* Fewest digits of --trace-id. */
+#define OPTIONS_TRACE_ID_MIN 4
+
 /* Unless --stack-over says otherwise. */
 #define OPTIONS_STACK_OVER_NS (10 * NS_PER_MS)
 
@@ -91,6 +94,8 @@ struct options {
 	char listen_text[64];
 	bool span_metrics; /* run: Tempo's series, too */
 	bool sampling;     /* trace, replay: the configuration's sampling, as run does it */
+	bool logs;         /* lines of stdout and stderr, too */
+	char trace_id[33]; /* only traces whose id begins so: lower-case hex; "": all */
 	bool config_check; /* `config` was followed by `check`, the only thing it can do */
 	bool verbose, quiet;
 	bool help, version;

@@ -43,8 +43,8 @@ void options_help(struct buf *out, enum command command)
 	if (!command || (command & SHOW))
 		buf_append_cstr(out,
 		    "\nHTTP methods that are known, others are _OTHER: OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS=GET,POST,...\n"
-		    "\nA recording holds what was captured of messages (heads with cookies and tokens, as they were sent) and the\n"
-		    "text of SQL statements with its literals: keep it as you would keep those.\n");
+		    "\nWith --record-payloads a recording holds what was captured of messages (heads with cookies and tokens, as they were\n"
+		    "sent, and bodies) and SQL with its literals, with --logs what processes wrote: keep it as you would keep those.\n");
 	buf_append_cstr(out,
 	    "\nExit status: 0 done, 1 failed while running, 2 wrong usage, 3 not permitted or not supported here.\n");
 }

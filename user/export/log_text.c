@@ -21,16 +21,6 @@ static void append_time(struct buf *out, uint64_t wall_ns)
 	buf_printf(out, "%s.%03uZ ", text, (unsigned int)(wall_ns % NS_PER_S / NS_PER_MS));
 }
 
-/* Of a range of four each. */
-static const char *severity_name(enum log_severity severity)
-{
-	static const char *const names[] = {"TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"};
-
-	if (severity < LOG_SEVERITY_TRACE || severity > LOG_SEVERITY_MAX)
-		return "-";
-	return names[(severity - LOG_SEVERITY_TRACE) / 4];
-}
-
 static void append_value(struct buf *out, const struct attr *attr)
 {
 	buf_printf(out, "  %s=", attr->key);
@@ -61,7 +51,7 @@ static void append_record(
 
 	append_time(
 	    out, clock_wall_ns(clock, record->time_ns ? record->time_ns : record->observed_ns));
-	buf_printf(out, "%-5s ", severity_name(record->severity));
+	buf_printf(out, "%-5s ", log_severity_name(record->severity));
 	if (service) {
 		buf_append_char(out, '[');
 		tree_append_text(out, sv_cstr(service->exe), SIZE_MAX);

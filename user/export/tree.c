@@ -194,7 +194,7 @@ static void append_branches(struct buf *out, const struct node *node)
 	}
 }
 
-static void append_padding(struct buf *out, size_t width, size_t column)
+void tree_append_padding(struct buf *out, size_t width, size_t column)
 {
 	do
 		buf_append_char(out, ' ');
@@ -267,10 +267,10 @@ static void append_line(
 	const char *kind = kind_name(node->span->kind);
 	char id[33];
 
-	append_padding(out, append_name(out, node, colour), tree->name_width + 2);
+	tree_append_padding(out, append_name(out, node, colour), tree->name_width + 2);
 	append_styled(out, kind, dim);
-	append_padding(out, strlen(kind), KIND_WIDTH);
-	append_padding(out, append_span_duration(out, node->span), DURATION_WIDTH);
+	tree_append_padding(out, strlen(kind), KIND_WIDTH);
+	tree_append_padding(out, append_span_duration(out, node->span), DURATION_WIDTH);
 	append_process(out, node);
 	tree_append_facts(out, node->span, colour);
 	if (!node->parent) {
@@ -303,5 +303,6 @@ void encode_tree(struct buf *out, const struct trace *trace, bool colour)
 	measure(&tree);
 	for (struct node *node = tree.first_root; node; node = next_node(node))
 		append_line(out, &tree, node, colour);
+	tree_append_logs(out, trace, colour);
 	free(tree.nodes);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Inside of the terminal view: tree.c draws the tree and its columns, tree_facts.c says what is
- * worth telling about one span.
+ * worth telling about one span, tree_logs.c shows the lines of logs.
  */
 #ifndef ZS_EXPORT_TREE_H
 #define ZS_EXPORT_TREE_H
@@ -21,6 +21,9 @@
  */
 size_t tree_append_text(struct buf *out, struct sv s, size_t max_width);
 
+/* Append blanks behind what has this width, up to the column; at least one. */
+void tree_append_padding(struct buf *out, size_t width, size_t column);
+
 /* Append a duration for people: "85 us" with a micro sign, "0.9 ms", "12.3 ms", "345 ms", "2.21 s",
  * "3 m 07 s". Returns its width in characters. */
 size_t tree_append_duration(struct buf *out, uint64_t ns);
@@ -36,5 +39,8 @@ void tree_append_lock_culprit(struct buf *out, const struct wait_culprit *culpri
 
 /* Append the facts of one span, separated by spaces, each with one leading space. */
 void tree_append_facts(struct buf *out, const struct span *span, bool colour);
+
+/* Append the lines that a trace has (trace.logs), each on one of its own, in the order of time. */
+void tree_append_logs(struct buf *out, const struct trace *trace, bool colour);
 
 #endif

@@ -63,6 +63,15 @@ static bool check_wake(const struct event *e)
 	    wake->stack_bytes == wake->h.size - sizeof(*wake);
 }
 
+static bool check_log(const struct event *e)
+{
+	const struct zsp_log *log = e->log;
+
+	return e->h->pid != 0 && log->bytes != 0 && log->captured <= ZSP_LOG_MAX &&
+	    log->captured <= log->bytes && log->captured == log->h.size - sizeof(*log) &&
+	    (log->stream == ZSP_STDOUT || log->stream == ZSP_STDERR);
+}
+
 static const struct {
 	size_t min_size;
 	bool (*check)(const struct event *e);
@@ -78,6 +87,7 @@ static const struct {
     [ZSP_KIND_PROC_MAP] = {sizeof(struct zsp_proc), check_proc},
     [ZSP_KIND_LOCK] = {sizeof(struct zsp_lock), check_lock},
     [ZSP_KIND_WAKE] = {sizeof(struct zsp_wake), check_wake},
+    [ZSP_KIND_LOG] = {sizeof(struct zsp_log), check_log},
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))

@@ -22,6 +22,7 @@ struct event {
 		const struct zsp_statement *statement; /* ZSP_KIND_STATEMENT */
 		const struct zsp_lock *lock;           /* ZSP_KIND_LOCK */
 		const struct zsp_wake *wake;           /* ZSP_KIND_WAKE */
+		const struct zsp_log *log;             /* ZSP_KIND_LOG */
 	};
 };
 

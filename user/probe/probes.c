@@ -138,6 +138,7 @@ static int load(struct probes *p, const struct probes_options *options)
 	p->skel->rodata->zsp_secret = secret;
 	p->skel->rodata->zsp_watch_exec = options->watch_exec;
 	p->skel->rodata->zsp_watch_listen = options->watch_listen;
+	p->skel->rodata->zsp_logs = options->logs;
 	/* The skeleton's table is const for its users after load; before load it is ours to fill. */
 	syscalls_fill((unsigned char *)p->skel->rodata->zsp_syscalls);
 	p->cookies =

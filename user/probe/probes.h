@@ -26,6 +26,7 @@
 struct probes_options {
 	bool watch_exec;   /* report every exec of the host */
 	bool watch_listen; /* report every new TCP listener of the host */
+	bool logs;         /* report what observed processes write to stdout and stderr */
 };
 
 struct probes;

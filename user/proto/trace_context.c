@@ -67,6 +67,16 @@ void span_id_hex(const struct span_id *id, char ret_hex[17])
 	to_hex(id->b, sizeof(id->b), ret_hex);
 }
 
+bool trace_id_begins(const struct trace_id *id, const char *digits)
+{
+	char hex[33];
+
+	if (!digits)
+		return true;
+	trace_id_hex(id, hex);
+	return strncmp(hex, digits, strlen(digits)) == 0;
+}
+
 /* A lower-case hex digit, or -1. */
 static int hex_digit(char c)
 {

@@ -39,6 +39,9 @@ bool span_id_eq(const struct span_id *a, const struct span_id *b);
 void trace_id_hex(const struct trace_id *id, char ret_hex[33]);
 void span_id_hex(const struct span_id *id, char ret_hex[17]);
 
+/* Does its lower-case hex begin with these digits? NULL: it always does; what is longer than an id never. */
+bool trace_id_begins(const struct trace_id *id, const char *digits);
+
 /*
  * Parse the value of one traceparent field as it stands in the head: surrounding OWS and a line
  * fold before or after the value are removed here. Returns 0, or -EBADMSG when the trace must

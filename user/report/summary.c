@@ -42,6 +42,22 @@ static void print_sampling(const struct sampler_stats *sampling)
 	buf_release(&reasons);
 }
 
+/* Lines of stdout and stderr, if any came. */
+static void print_logs(const struct log_flow_stats *logs)
+{
+	uint64_t records = 0, dropped = logs->limited + logs->unknown + logs->no_memory;
+
+	for (size_t i = 0; i < LOG_FLOW_SEVERITIES; i++)
+		records += logs->records[i];
+	if (records + dropped == 0)
+		return;
+	log_info(
+	    "logs: %llu lines, %llu of requests, %llu not whole; %llu dropped (%llu beyond the rate)",
+	    (unsigned long long)records, (unsigned long long)logs->of_requests,
+	    (unsigned long long)logs->truncated, (unsigned long long)dropped,
+	    (unsigned long long)logs->limited);
+}
+
 void summary_print(const struct self_counts *counts, size_t processes, uint64_t elapsed_ns)
 {
 	const struct assembler_stats *spans = &counts->pipeline.assembler;
@@ -73,6 +89,7 @@ void summary_print(const struct self_counts *counts, size_t processes, uint64_t 
 		    "SQLite: not traced in %llu file%s, %llu of them without symbols: see the warnings",
 		    (unsigned long long)untraced, untraced == 1 ? "" : "s",
 		    (unsigned long long)counts->sqlite.untraced.stripped);
+	print_logs(&counts->pipeline.logs);
 	print_tiers(&counts->sqlite.budget, spans->untimed);
 	log_debug(
 	    "connections: %llu opened, %llu open, %llu requests, %llu open, %llu stray answers, %llu times out of step",

@@ -7,6 +7,15 @@
 
 #include "base/utf8.h"
 
+const char *log_severity_name(enum log_severity severity)
+{
+	static const char *const names[] = {"TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"};
+
+	if (severity < LOG_SEVERITY_TRACE || severity > LOG_SEVERITY_MAX)
+		return "-";
+	return names[(severity - LOG_SEVERITY_TRACE) / 4];
+}
+
 /* Bytes of all texts that a copy of the record owns. */
 static size_t text_len(const struct log_record *record)
 {

@@ -22,6 +22,9 @@ enum log_severity {
 	LOG_SEVERITY_MAX = 24,
 };
 
+/* Of the range of four that it is in: "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"; "-": none. */
+const char *log_severity_name(enum log_severity severity);
+
 struct log_record {
 	uint64_t time_ns;           /* CLOCK_MONOTONIC, when it was said; 0: not known */
 	uint64_t observed_ns;       /* CLOCK_MONOTONIC, when zerospan saw it; never 0 */

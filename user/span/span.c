@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "span/log_record.h"
 #include "span/semconv.h"
 
 const char *parent_basis_name(enum parent_basis basis)
@@ -243,6 +244,7 @@ struct trace *trace_new(size_t n)
 	trace->given = trace->more = false;
 	trace->text = NULL;
 	trace->n_spans = 0;
+	trace->logs = NULL;
 	return trace;
 }
 
@@ -259,5 +261,6 @@ void trace_unref(struct trace *trace)
 	for (size_t i = 0; i < trace->n_spans; i++)
 		span_free(trace->spans[i]);
 	free(trace->text);
+	log_batch_unref(trace->logs);
 	free(trace);
 }

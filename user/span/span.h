@@ -166,6 +166,8 @@ void span_set_basis(struct span *span, enum parent_basis basis);
 /* Frees the span and its reference on the service; NULL is fine. */
 void span_free(struct span *span);
 
+struct log_batch; /* span/log_record.h */
+
 /*
  * Spans of one local trace that are published together: parents before children where the parent is
  * in the same batch. A long trace may be published in several batches with the same trace id.
@@ -176,10 +178,11 @@ struct trace {
 	bool more;  /* another batch of it follows */
 	char *text; /* what was written for its spans after they were built; owned, NULL: nothing */
 	size_t n_spans;
+	struct log_batch *logs; /* lines written while it was served; a reference, NULL: none */
 	struct span *spans[];
 };
 
-/* A trace with room for n spans, one reference, n_spans 0; NULL without memory. */
+/* A trace with room for n spans, one reference, n_spans 0, logs NULL; NULL without memory. */
 struct trace *trace_new(size_t n);
 struct trace *trace_ref(struct trace *trace);
 void trace_unref(struct trace *trace); /* last reference frees the spans; NULL is fine */

@@ -2,6 +2,7 @@
 /* Parents, groups and publication; see assembler.h for the rules of evidence. */
 #include "trace/assembler.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "trace/beside.h"
 #include "trace/graph.h"
 #include "trace/header_link.h"
+#include "trace/held_logs.h"
 #include "trace/open_nodes.h"
 #include "trace/pair_table.h"
 #include "trace/thread_work.h"
@@ -30,6 +32,8 @@ struct assembler {
 	struct write_locks *locks;
 	struct thread_works threads;
 	struct thread_work *now; /* the thread of the last event of a connection; NULL: not known */
+	const struct node
+	    *answering; /* the request that this event answered a part of; NULL: none */
 	struct graph graph;
 	struct assembler_stats stats;
 	struct buf name; /* of a request that is open */
@@ -96,8 +100,13 @@ static void on_piece(void *ctx, struct exchange *exchange, const struct piece *p
 	struct node *request = node && node->kind == SPAN_KIND_CLIENT ? node->caller : node;
 
 	a->now = thread_work_get(&a->threads, piece->tid);
-	if (a->now)
-		time_event(a->now, piece, request);
+	a->answering = request == node && piece->direction == ZSP_OUT ? node : NULL;
+	if (!a->now)
+		return;
+	if (a->graph.held)
+		held_logs_decide(
+		    a->graph.held, a->now, request == node ? node : NULL, piece->slice);
+	time_event(a->now, piece, request);
 }
 
 static void on_began(void *ctx, struct exchange *exchange)
@@ -262,6 +271,10 @@ static void on_ended(void *ctx, struct exchange *exchange)
 	node_leave_caller(node);
 	node_release_calls(node);
 	thread_work_end(&a->threads, node);
+	if (a->graph.held && a->now && a->answering == node) {
+		held_logs_answered(a->graph.held, node);
+		thread_work_answer(a->now, node);
+	}
 	group_settle(&a->graph, node->group);
 }
 
@@ -333,6 +346,20 @@ void assembler_statement(struct assembler *a, const struct zsp_statement *statem
 		write_hold_set_request(node->taken, request_name(a, caller));
 	node_ended(a, node);
 	group_settle(&a->graph, node->group);
+}
+
+/* --- lines of logs --------------------------------------------------------------------------- */
+
+int assembler_keep_logs(struct assembler *a)
+{
+	if (!a->graph.held)
+		a->graph.held = held_logs_new();
+	return a->graph.held ? 0 : -ENOMEM;
+}
+
+bool assembler_log(struct assembler *a, struct log_record *record, const struct line_author *author)
+{
+	return held_logs_line(&a->graph, &a->threads, record, author);
 }
 
 /* --- threads that are looked at ---------------------------------------------------------------- */
@@ -508,6 +535,7 @@ struct assembler *assembler_new(const struct assembler_options *options)
 	graph_init(&a->graph);
 	a->graph.rng = options->rng;
 	a->graph.publish = options->trace;
+	a->graph.publish_logs = options->logs;
 	a->graph.ctx = options->ctx;
 	a->graph.stats = &a->stats;
 	a->graph.slow_ns = options->slow_ns;

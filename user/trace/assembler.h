@@ -22,6 +22,7 @@
 #include "event.h"
 #include "proto/http_naming.h"
 #include "span/exchange.h"
+#include "span/log_record.h"
 #include "span/service.h"
 #include "span/span.h"
 
@@ -46,6 +47,9 @@ struct assembler_options {
 	/* Path of the main file behind an SQLite connection, empty when unknown. Borrowed by the
 	 * call. */
 	struct sv (*database)(void *ctx, uint32_t pid, uint64_t db, uint32_t db_closes);
+	/* Lines of logs whose trace is known now, or will never be; in_trace: the one just told has them, too.
+	 * Borrowed for the call. Only after assembler_keep_logs(). */
+	void (*logs)(void *ctx, struct log_batch *logs, bool in_trace);
 	void *ctx;
 };
 
@@ -56,7 +60,10 @@ struct assembler_stats {
 	uint64_t traces;      /* published */
 	uint64_t dropped;     /* exchanges and statements for which there was no room */
 	uint64_t ambiguous; /* calls of a thread that was serving several requests: left orphans */
-	uint64_t open;      /* nodes now */
+	uint64_t logs_lost; /* lines of requests, for lack of memory */
+	uint64_t
+	    logs_unheld; /* lines that are told without their request: there was no room to wait for its trace */
+	uint64_t open; /* nodes now */
 };
 
 /* A thread that was looked at: it waits. */
@@ -109,6 +116,13 @@ struct active_request {
 	struct sv method, scheme; /* http.request.method and url.scheme: constants */
 };
 
+/* Who wrote a line, and when: as of the write that ended it. */
+struct line_author {
+	uint32_t pid, tid, slice;
+	uint64_t time_ns;
+	uint64_t woken_ns; /* as in struct zsp_waits */
+};
+
 struct assembler;
 
 struct assembler *assembler_new(const struct assembler_options *options); /* NULL: no memory */
@@ -127,6 +141,16 @@ extern const struct exchange_listener assembler_listener;
 
 /* Take a finished statement execution. */
 void assembler_statement(struct assembler *assembler, const struct zsp_statement *statement);
+
+/* From now on lines of logs are taken. 0 or -ENOMEM. */
+int assembler_keep_logs(struct assembler *assembler);
+
+/*
+ * A thread wrote this line. True: it is about a request; the record is moved, and told, with the ids of that, once its trace is complete. False: about none
+ * that is known for sure, or there is no room; the record stays the caller's.
+ */
+bool assembler_log(
+    struct assembler *assembler, struct log_record *record, const struct line_author *author);
 
 /* Something about the write lock of a database. */
 void assembler_lock(struct assembler *assembler, const struct zsp_lock *lock);

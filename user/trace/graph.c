@@ -8,7 +8,9 @@
 #include "base/clock.h"
 #include "span/write_lock.h"
 #include "trace/beside.h"
+#include "trace/held_logs.h"
 #include "trace/pair_table.h"
+#include "trace/thread_work.h"
 
 /*
  * A complete group waits this long for the other end of its connection: that end's record comes
@@ -38,6 +40,7 @@ void graph_release(struct graph *g)
 	hmap_release(&g->names);
 	pool_release(&g->node_pool);
 	pool_release(&g->group_pool);
+	held_logs_free(g->held);
 	recent_free(g->recent);
 }
 
@@ -129,6 +132,7 @@ void group_merge(struct graph *g, struct group *to, struct group *from)
 static void node_free(struct graph *g, struct node *node)
 {
 	pair_table_leave(&g->pairs, node);
+	thread_work_forget_answered(node);
 	if (node->is_named)
 		hmap_remove(&g->names, &node->named);
 	if (node->other_end)
@@ -201,6 +205,31 @@ static struct span *node_take_span(struct graph *g, struct node *node)
 	return span;
 }
 
+/* Publish all lines that are settled. */
+static void publish_logs(struct graph *g)
+{
+	struct log_batch *logs;
+
+	while ((logs = held_logs_take(g->held, &g->stats->logs_lost))) {
+		g->publish_logs(g->ctx, logs, false);
+		log_batch_unref(logs);
+	}
+}
+
+/* Publish a trace and the lines that it has: as many as there is room for in one batch are a part of it. */
+static void publish_trace(struct graph *g, struct trace *trace)
+{
+	struct log_batch *logs = g->held ? held_logs_take(g->held, &g->stats->logs_lost) : NULL;
+
+	if (logs)
+		trace->logs = log_batch_ref(logs);
+	g->stats->traces++;
+	g->publish(g->ctx, trace);
+	if (logs)
+		g->publish_logs(g->ctx, logs, true);
+	log_batch_unref(logs);
+}
+
 /* Publish up to TRACE_MAX_SPANS of the group's ended nodes and free them. */
 static void group_publish_some(struct graph *g, struct group *group)
 {
@@ -214,6 +243,8 @@ static void group_publish_some(struct graph *g, struct group *group)
 			continue;
 		if (taken++ == TRACE_MAX_SPANS)
 			break;
+		if (node->logs)
+			held_logs_settle(g->held, node, node->span && trace);
 		if (node->span && trace)
 			trace->spans[trace->n_spans++] = node_take_span(g, node);
 		else if (node->span)
@@ -221,14 +252,14 @@ static void group_publish_some(struct graph *g, struct group *group)
 		group->n_nodes--;
 		node_free(g, node);
 	}
-	if (!trace)
-		return;
-	trace->given = group->fixed;
-	trace->more = group->n_nodes > 0;
-	if (trace->n_spans) {
-		g->stats->traces++;
-		g->publish(g->ctx, trace);
+	if (trace) {
+		trace->given = group->fixed;
+		trace->more = group->n_nodes > 0;
 	}
+	if (trace && trace->n_spans)
+		publish_trace(g, trace);
+	if (g->held)
+		publish_logs(g);
 	trace_unref(trace);
 }
 
@@ -320,6 +351,10 @@ static bool group_is_held(struct group *group)
 void graph_tick(struct graph *g, uint64_t now_ns)
 {
 	g->now_ns = now_ns;
+	if (g->held && now_ns != UINT64_MAX) { /* at the end they go with their traces */
+		held_logs_tick(g->held, now_ns);
+		publish_logs(g);
+	}
 	list_for_each (at, &g->flush) {
 		struct group *group = container_of(at, struct group, flush);
 

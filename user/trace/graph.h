@@ -79,6 +79,10 @@ struct node {
 	struct service *peer;          /* a reference; NULL: not observed */
 	struct contention *contention; /* requests: for the CPU; owned, NULL: none was seen */
 
+	/* Requests: of the lines that wait for its trace (held_logs.h), the first one; NULL: none. */
+	struct held_log *logs;
+	struct thread_work *answered_by; /* which ended its answer last; NULL: none */
+
 	struct time_share time;
 
 	struct recent_ref recent; /* requests and statements: where they are remembered */
@@ -102,6 +106,8 @@ struct node {
 struct graph {
 	struct rng rng;                                  /* for ids */
 	void (*publish)(void *ctx, struct trace *trace); /* borrowed for the call */
+	/* Lines of logs; in the trace just published, or in none. Borrowed for the call. */
+	void (*publish_logs)(void *ctx, struct log_batch *logs, bool in_trace);
 	void *ctx;
 	struct assembler_stats *stats; /* borrowed */
 	struct hmap pairs;             /* see pair_table.h */
@@ -113,6 +119,7 @@ struct graph {
 	struct recent *
 	    recent; /* what spans longer than slow_ns have their neighbours from; NULL: nobody wants to know */
 	uint64_t slow_ns;
+	struct held_logs *held; /* NULL: no lines are taken */
 	size_t n_nodes;
 	struct pool node_pool, group_pool;
 };

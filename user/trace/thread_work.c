@@ -13,6 +13,9 @@ void thread_works_init(struct thread_works *works)
 
 static void thread_work_free(struct thread_work *work)
 {
+	thread_work_go_on(work);
+	while (!list_empty(&work->undecided))
+		list_remove(work->undecided.next);
 	if (work->known)
 		known_waits_release(work->known);
 	free(work->known);
@@ -76,6 +79,7 @@ struct thread_work *thread_work_get(struct thread_works *works, uint32_t tid)
 	work->tid = tid;
 	list_init(&work->requests);
 	list_init(&work->idle);
+	list_init(&work->undecided);
 	if (hmap_add(&works->by_tid, tid, &work->node)) {
 		free(work);
 		return NULL;
@@ -105,6 +109,7 @@ void thread_work_begin(struct thread_works *works, struct thread_work *work, str
 	work->n_begun++;
 	request->work = work;
 	work->current = request;
+	work->moved = request;
 }
 
 void thread_work_end(struct thread_works *works, struct node *request)
@@ -117,6 +122,8 @@ void thread_work_end(struct thread_works *works, struct node *request)
 	request->work = NULL;
 	if (work->current == request)
 		work->current = NULL;
+	if (work->moved == request)
+		work->moved = NULL;
 	if (list_empty(&work->requests))
 		work_enter_idle(works, work);
 }
@@ -151,4 +158,60 @@ struct node *thread_work_current(
 	}
 	*ret_ambiguous = current && (several || (parked && parked->group != current->group));
 	return *ret_ambiguous ? NULL : current;
+}
+
+/* --- who writes a line --------------------------------------------------------------------------------- */
+
+void thread_work_answer(struct thread_work *work, struct node *request)
+{
+	thread_work_forget_answered(request);
+	thread_work_go_on(work);
+	work->answered = request;
+	request->answered_by = work;
+}
+
+void thread_work_go_on(struct thread_work *work)
+{
+	if (work->answered)
+		work->answered->answered_by = NULL;
+	work->answered = NULL;
+}
+
+void thread_work_forget_answered(struct node *request)
+{
+	if (request->answered_by)
+		request->answered_by->answered = NULL;
+	request->answered_by = NULL;
+}
+
+/* Has it requests of another trace, which it may go on with at any time? */
+static bool has_others(const struct thread_work *work, const struct group *group)
+{
+	list_for_each (at, &work->requests) {
+		if (container_of(at, struct node, serving)->group != group)
+			return true;
+	}
+	return false;
+}
+
+struct node *thread_work_author(const struct thread_work *work, const struct line_author *author)
+{
+	bool ambiguous, after_answer;
+	struct node *current;
+
+	if (work->last_ns > author->time_ns) /* it has gone on since */
+		return NULL;
+	current = thread_work_current(work, author->slice, author->time_ns, &ambiguous);
+	after_answer =
+	    work->answered && author->slice == work->slice && author->woken_ns <= work->last_ns;
+	if (ambiguous || !after_answer)
+		return current;
+	return current || has_others(work, work->answered->group) ? NULL : work->answered;
+}
+
+struct node *thread_work_likely(const struct thread_work *work, const struct line_author *author)
+{
+	bool since = work->last_ns <= author->time_ns && work->moved_slice == author->slice;
+
+	return since ? work->moved : NULL;
 }

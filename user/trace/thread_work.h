@@ -29,7 +29,12 @@ struct thread_work {
 	uint64_t sent_ns;    /* of the write that it was: waited for room in the socket's buffer */
 	struct zsp_waits waits;    /* as told with it */
 	struct known_waits *known; /* NULL: it was never looked at */
-	struct node *current; /* the request that it belonged to, while that is open; NULL: none */
+	struct node *current;  /* the request that it belonged to, while that is open; NULL: none */
+	struct node *answered; /* the request whose answer it ended then; NULL: none */
+	/* That of the last event of a connection, whatever statements came since; and its slice. */
+	struct node *moved;
+	uint32_t moved_slice;
+	struct list undecided; /* lines since then that may be about that one; see held_logs.c */
 };
 
 struct thread_works {
@@ -62,5 +67,26 @@ void thread_work_end(struct thread_works *works, struct node *request);
  */
 struct node *thread_work_current(
     const struct thread_work *work, uint32_t slice, uint64_t start_ns, bool *ret_ambiguous);
+
+/* The thread has ended the answer of this request with its last event; from its next one on that means nothing. */
+void thread_work_answer(struct thread_work *work, struct node *request);
+void thread_work_go_on(struct thread_work *work);
+
+/* The request is about to go. */
+void thread_work_forget_answered(struct node *request);
+
+/*
+ * The one request that a line of a log can be about, which this thread wrote: the one that it was serving, as above, or the one that it had answered
+ * just before, as long as it has neither been woken for something else since nor come back from epoll_wait, poll or select. NULL when there is
+ * none, or more than one.
+ */
+struct node *thread_work_author(const struct thread_work *work, const struct line_author *author);
+
+/*
+ * Where that leaves several: the one whose bytes the thread has moved last, if that was in the slice of the line. It is the one for sure
+ * if its bytes are also those that the thread moves next, still in that slice: then it was at work for this one from before the line until
+ * behind it. NULL: there is no such one.
+ */
+struct node *thread_work_likely(const struct thread_work *work, const struct line_author *author);
 
 #endif
