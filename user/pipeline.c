@@ -92,7 +92,8 @@ static void on_trace(void *ctx, struct trace *trace)
 
 	if (p->options.span_metrics)
 		span_metrics_trace(&p->span_metrics, trace);
-	if (!trace_id_begins(&trace->spans[0]->trace_id, p->options.only_trace))
+	if (p->options.only_trace &&
+	    !trace_id_begins(&trace->spans[0]->trace_id, p->options.only_trace))
 		return;
 	if (p->sampled)
 		sampler_take(p->sampler, trace, p->now_ns);

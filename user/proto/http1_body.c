@@ -120,7 +120,8 @@ static bool parse_length(struct sv s, uint64_t *ret_length)
 	for (size_t i = 0; i < s.len; i++) {
 		unsigned digit = (unsigned char)s.p[i] - (unsigned)'0';
 
-		if (digit > 9 || n > ((uint64_t)INT64_MAX - digit) / 10)
+		/* 18 digits are never too much. */
+		if (digit > 9 || (i >= 18 && n > ((uint64_t)INT64_MAX - digit) / 10))
 			return false;
 		n = n * 10 + digit;
 	}
@@ -149,6 +150,10 @@ static enum verdict content_length(const struct http1_head *head, uint64_t *ret_
 
 		if (head->fields[i].known != HTTP1_NAME_CONTENT_LENGTH)
 			continue;
+		if (verdict == VERDICT_ABSENT && parse_length(rest, ret_length)) {
+			verdict = VERDICT_LENGTH; /* as it nearly always is */
+			continue;
+		}
 		while (next_member(&rest, &member)) {
 			if (!parse_length(member, &n) ||
 			    (verdict == VERDICT_LENGTH && n != *ret_length))

@@ -426,9 +426,17 @@ static enum http1_part part_of(
 	}
 }
 
-static void tell_passed(struct http1_stream *s, enum http1_state before, struct sv bytes)
+/* The same, and tell what the bytes were part of. */
+static size_t step_and_tell(struct http1_stream *s, struct sv piece)
 {
-	s->handler->passed(s->ctx, part_of(s, before, bytes), bytes);
+	enum http1_state before = s->state;
+	size_t used;
+
+	s->refused = false;
+	used = step(s, piece);
+	piece.len = used;
+	s->handler->passed(s->ctx, part_of(s, before, piece), piece);
+	return used;
 }
 
 void http1_stream_feed(struct http1_stream *s, struct sv piece)
@@ -438,14 +446,9 @@ void http1_stream_feed(struct http1_stream *s, struct sv piece)
 	else if (s->body_optional && s->body_untouched && starts_message(s, piece))
 		end_message(s, HTTP1_END_COMPLETE, HTTP1_STATE_START);
 	while (piece.len) {
-		enum http1_state before = s->state;
-		size_t used;
+		size_t used = s->handler->passed ? step_and_tell(s, piece) : step(s, piece);
 
-		s->refused = false;
-		used = step(s, piece);
 		s->offset += used;
-		if (s->handler->passed)
-			tell_passed(s, before, sv_from(piece.p, used));
 		piece = sv_skip(piece, used);
 	}
 }
