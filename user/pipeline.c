@@ -355,36 +355,32 @@ static void time_passes(struct pipeline *p, uint64_t now_ns)
 		p->now_ns = now_ns;
 }
 
-/* Until it is known what the bytes are. */
-static void hide_begin(struct hidden *hidden, const struct zsp_data *data)
+/* Take it, and have a copy of its payload as a recording may hold it. */
+static void hide_data(struct pipeline *p, const struct event *event)
 {
-	hidden->known = false;
-	memcpy(hidden->payload, data->payload, data->captured + data->tail);
-}
+	size_t len = event->data->captured + event->data->tail;
 
-/* Nobody knew. */
-static void hide_end(struct hidden *hidden, const struct zsp_data *data)
-{
-	if (!hidden->known)
-		memset(hidden->payload, 0, data->captured + data->tail);
+	p->hidden->known = false;
+	memcpy(p->hidden->payload, event->data->payload, len);
+	conn_table_event(p->conns, event);
+	if (!p->hidden->known)
+		memset(p->hidden->payload, 0, len);
 }
 
 void pipeline_event(struct pipeline *p, const struct event *event)
 {
 	time_passes(p, event->h->time_ns);
 	p->events++;
-	if (p->hidden && event->h->kind == ZSP_KIND_DATA)
-		hide_begin(p->hidden, event->data);
 	if (event->h->kind == ZSP_KIND_STATEMENT)
 		assembler_statement(p->assembler, event->statement);
 	else if (event->h->kind == ZSP_KIND_LOCK)
 		assembler_lock(p->assembler, event->lock);
 	else if (event->h->kind == ZSP_KIND_LOG && p->logs)
 		log_flow_write(p->logs, event->log);
+	else if (p->hidden && event->h->kind == ZSP_KIND_DATA)
+		hide_data(p, event);
 	else
 		conn_table_event(p->conns, event);
-	if (p->hidden && event->h->kind == ZSP_KIND_DATA)
-		hide_end(p->hidden, event->data);
 	/* Behind the answer that it may have asked for, and when it is known what it is. */
 	journal_event(p->options.journal, event, p->hidden);
 }

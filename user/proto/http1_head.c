@@ -78,11 +78,6 @@ static size_t skip_token(struct sv line, size_t at)
 {
 	const unsigned char *p = (const unsigned char *)line.p;
 
-	while (line.len - at >= 8 &&
-	    (token_char[p[at]] & token_char[p[at + 1]] & token_char[p[at + 2]] &
-		token_char[p[at + 3]] & token_char[p[at + 4]] & token_char[p[at + 5]] &
-		token_char[p[at + 6]] & token_char[p[at + 7]]))
-		at += 8;
 	while (line.len - at >= 4 &&
 	    (token_char[p[at]] & token_char[p[at + 1]] & token_char[p[at + 2]] &
 		token_char[p[at + 3]]))

@@ -93,6 +93,14 @@ static struct sv request_name(void *ctx, const void *owner)
 
 /* --- exchanges ------------------------------------------------------------------------------- */
 
+/* Lines that the thread wrote before are now known to be of the request that it moves bytes of, or of none. */
+static void decide_logs(struct assembler *a, struct node *request, const struct piece *piece)
+{
+	a->answering = piece->direction == ZSP_OUT ? request : NULL;
+	if (a->now)
+		held_logs_decide(a->graph.held, a->now, request, piece->slice);
+}
+
 static void on_piece(void *ctx, struct exchange *exchange, const struct piece *piece)
 {
 	struct assembler *a = ctx;
@@ -100,13 +108,10 @@ static void on_piece(void *ctx, struct exchange *exchange, const struct piece *p
 	struct node *request = node && node->kind == SPAN_KIND_CLIENT ? node->caller : node;
 
 	a->now = thread_work_get(&a->threads, piece->tid);
-	a->answering = request == node && piece->direction == ZSP_OUT ? node : NULL;
-	if (!a->now)
-		return;
 	if (a->graph.held)
-		held_logs_decide(
-		    a->graph.held, a->now, request == node ? node : NULL, piece->slice);
-	time_event(a->now, piece, request);
+		decide_logs(a, request == node ? node : NULL, piece);
+	if (a->now)
+		time_event(a->now, piece, request);
 }
 
 static void on_began(void *ctx, struct exchange *exchange)

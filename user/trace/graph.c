@@ -132,7 +132,8 @@ void group_merge(struct graph *g, struct group *to, struct group *from)
 static void node_free(struct graph *g, struct node *node)
 {
 	pair_table_leave(&g->pairs, node);
-	thread_work_forget_answered(node);
+	if (node->answered_by)
+		thread_work_forget_answered(node);
 	if (node->is_named)
 		hmap_remove(&g->names, &node->named);
 	if (node->other_end)

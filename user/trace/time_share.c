@@ -234,7 +234,8 @@ void time_event(struct thread_work *work, const struct piece *piece, struct node
 	uint32_t switches = piece->waits->switches - work->waits.switches;
 	bool out = piece->direction == ZSP_OUT;
 
-	thread_work_go_on(work);
+	if (work->answered)
+		thread_work_go_on(work);
 	known_waits_over(work->known, piece->end_ns);
 	if (work->last_ns && switches <= INT32_MAX && piece->end_ns >= work->last_ns) {
 		share_segment(work, piece, request);
@@ -261,7 +262,8 @@ void time_statement(
 	__u64 waits[ZSP_WAIT_MAX];
 	struct node *owner;
 
-	thread_work_go_on(work);
+	if (work->answered)
+		thread_work_go_on(work);
 	known_waits_over(work->known, statement->start_ns);
 	known_waits_over(work->known, statement->end_ns);
 	if (list_empty(&work->requests) || is_only(work) || statement->start_ns < work->last_ns ||
