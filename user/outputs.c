@@ -34,20 +34,6 @@ static int add(struct outputs *o, struct sink *sink, const char *what, struct bu
 	return 0;
 }
 
-/* Lines of observed processes; made only if they are wanted. */
-static int add_lines(struct outputs *o, struct sink *sink, const char *what, struct buf *message)
-{
-	if (!sink) {
-		int err = errno ? -errno : -ENOMEM;
-
-		buf_printf(
-		    message, "cannot start the output of lines to %s: %s", what, strerror(-err));
-		return err;
-	}
-	o->lines[o->n_lines++] = sink;
-	return 0;
-}
-
 static int add_logs(struct outputs *o, struct sink *sink)
 {
 	if (!sink)
@@ -76,39 +62,21 @@ static enum output_format terminal_format(const struct options *options, bool ot
 	return options->command == COMMAND_RUN && otlp ? FORMAT_NONE : FORMAT_TREE;
 }
 
-/* A tree has the lines of its trace below it; what is in none is a line by itself. */
-static int open_terminal_lines(struct outputs *o, enum output_format format, struct buf *message)
-{
-	int err;
-
-	if (!o->wants_lines || o->console[OTLP_LOGS])
-		return 0;
-	err = add_lines(o,
-	    format == FORMAT_TREE ? export_console_logs_new(o->terminal, &o->clock)
-				  : export_json_logs_new(o->terminal, &o->clock),
-	    "stdout", message);
-	if (!err && format == FORMAT_TREE)
-		o->loose = o->lines[o->n_lines - 1];
-	return err;
-}
-
 static int open_terminal(struct outputs *o, const struct options *options, struct buf *message)
 {
 	bool colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 	enum output_format format =
 	    terminal_format(options, o->otlp.len > 0 && !o->console[OTLP_TRACES]);
-	int err;
 
 	o->terminal = output_file_of_fd(STDOUT_FILENO);
 	if (!o->terminal)
 		return add(o, NULL, "stdout", message);
 	if (format != FORMAT_TREE && format != FORMAT_OTLP_JSON)
 		return 0;
-	err = add(o,
+	return add(o,
 	    format == FORMAT_TREE ? export_tree_new(o->terminal, colour, &o->clock)
 				  : export_json_new(o->terminal, &o->clock),
 	    "stdout", message);
-	return err ? err : open_terminal_lines(o, format, message);
 }
 
 /* --- OTLP, and what the environment says of the console --- */
@@ -289,6 +257,26 @@ static int open_files(
 	return err;
 }
 
+/* Lines of observed processes stand on the terminal with the traces: in a tree below it, and what is in none is a line by itself. */
+static int open_lines(struct outputs *o, const struct options *options)
+{
+	enum output_format format =
+	    terminal_format(options, o->otlp.len > 0 && !o->console[OTLP_TRACES]);
+	int err;
+
+	o->n_own = o->n_logs;
+	if (!o->wants_lines || o->console[OTLP_LOGS])
+		return 0;
+	if (format == FORMAT_OTLP_JSON)
+		return add_logs(o, export_json_logs_new(o->terminal, &o->clock));
+	if (format != FORMAT_TREE)
+		return 0;
+	err = add_logs(o, export_console_logs_new(o->terminal, &o->clock));
+	if (!err)
+		o->loose = o->logs[o->n_logs - 1];
+	return err;
+}
+
 /* Each export is measured. Before any begins. */
 static int watch_exports(struct outputs *o)
 {
@@ -306,9 +294,9 @@ static int watch_exports(struct outputs *o)
 /* From here on zerospan's own lines go to the sinks, too. */
 static int begin_diagnostics(struct outputs *o)
 {
-	if (o->n_logs == 0)
+	if (o->n_own == 0)
 		return 0;
-	o->diagnostics = diagnostics_new(o->self, o->logs, o->n_logs);
+	o->diagnostics = diagnostics_new(o->self, o->logs, o->n_own);
 	return o->diagnostics ? 0 : -errno;
 }
 
@@ -365,6 +353,8 @@ int outputs_open(
 	if (!err)
 		err = open_console(o, metrics);
 	if (!err)
+		err = open_lines(o, options);
+	if (!err)
 		err = watch_exports(o);
 	if (!err)
 		err = begin_diagnostics(o);
@@ -382,8 +372,8 @@ void outputs_set_patient(const struct outputs *o)
 {
 	for (size_t i = 0; i < o->n_sinks; i++)
 		sink_set_patient(o->sinks[i]);
-	for (size_t i = 0; i < o->n_lines; i++)
-		sink_set_patient(o->lines[i]);
+	for (size_t i = 0; i < o->n_logs; i++)
+		sink_set_patient(o->logs[i]);
 }
 
 void outputs_feed(const struct outputs *o, struct pipeline *pipeline)
@@ -391,21 +381,18 @@ void outputs_feed(const struct outputs *o, struct pipeline *pipeline)
 	for (size_t i = 0; i < o->n_sinks; i++)
 		pipeline_add_sink(pipeline, o->sinks[i]);
 	for (size_t i = 0; i < o->n_logs; i++)
-		pipeline_add_log_sink(pipeline, o->logs[i], false);
-	for (size_t i = 0; i < o->n_lines; i++)
-		pipeline_add_log_sink(pipeline, o->lines[i], o->lines[i] == o->loose);
+		pipeline_add_log_sink(pipeline, o->logs[i], o->logs[i] == o->loose);
 }
 
 void outputs_update(const struct outputs *o)
 {
 	exporter_metrics_sinks(o->figures, OTLP_TRACES, o->sinks, o->n_sinks);
 	exporter_metrics_sinks(o->figures, OTLP_LOGS, o->logs, o->n_logs);
-	exporter_metrics_sinks(o->figures, OTLP_LOGS, o->lines, o->n_lines);
 	exporter_metrics_readers(o->figures, o->metrics, o->n_metrics);
 }
 
-/* Drain a sink of these items and say what did not arrive; how many. */
-static uint64_t close_sink(struct sink *sink, const char *items)
+/* Drain a sink and say what did not arrive; how many spans. */
+static uint64_t close_sink(struct sink *sink)
 {
 	char name[64];
 	struct sink_stats stats;
@@ -415,9 +402,8 @@ static uint64_t close_sink(struct sink *sink, const char *items)
 	sink_close(sink, &stats);
 	undelivered = stats.failed + stats.dropped;
 	if (undelivered)
-		log_warn("%llu %s did not arrive at %s (%llu delivered)",
-		    (unsigned long long)undelivered, items, name,
-		    (unsigned long long)stats.delivered);
+		log_warn("%llu spans did not arrive at %s (%llu delivered)",
+		    (unsigned long long)undelivered, name, (unsigned long long)stats.delivered);
 	return undelivered;
 }
 
@@ -426,8 +412,6 @@ static void begin_end(struct outputs *o, uint64_t deadline_ns)
 {
 	for (size_t i = 0; i < o->n_sinks; i++)
 		sink_end_by(o->sinks[i], deadline_ns);
-	for (size_t i = 0; i < o->n_lines; i++)
-		sink_end_by(o->lines[i], deadline_ns);
 	for (size_t i = 0; i < o->n_metrics; i++)
 		otlp_metrics_end_by(o->metrics[i], deadline_ns);
 }
@@ -453,9 +437,7 @@ void outputs_close(struct outputs *o)
 	o->listener = NULL;
 	begin_end(o, deadline_ns);
 	while (o->n_sinks > 0)
-		o->undelivered += close_sink(o->sinks[--o->n_sinks], "spans");
-	while (o->n_lines > 0)
-		close_sink(o->lines[--o->n_lines], "log records");
+		o->undelivered += close_sink(o->sinks[--o->n_sinks]);
 	while (o->n_metrics > 0)
 		otlp_metrics_free(o->metrics[--o->n_metrics]);
 	close_logs(o, deadline_ns);

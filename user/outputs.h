@@ -24,11 +24,10 @@ struct outputs {
 	struct why_collector *collector;
 	struct sink *sinks[OUTPUTS_MAX]; /* of traces */
 	size_t n_sinks;
-	struct sink *logs[OUTPUTS_MAX]; /* of log lines, zerospan's own too */
+	struct sink *logs[OUTPUTS_MAX]; /* of log lines */
 	size_t n_logs;
-	struct sink *lines[OUTPUTS_MAX]; /* of those of observed processes only */
-	size_t n_lines;
-	struct sink *loose; /* one of lines, for those that no tree shows; NULL: none */
+	size_t n_own;       /* the first so many are given zerospan's own, too */
+	struct sink *loose; /* the one for lines that no tree shows; NULL: none */
 	struct otlp_metrics *metrics[OUTPUTS_MAX]; /* their periodic exporters */
 	size_t n_metrics;
 	struct service *self; /* zerospan as a resource; NULL: none of these */

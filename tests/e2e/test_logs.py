@@ -239,9 +239,9 @@ def test_off_by_default(t):
     for name in (path, t.path("out")):
         with open(name, "rb") as f:
             check(b"the-secret-word" not in f.read(), f"{name} has it")
-    done = t.run(lib.built("zerospan"), "trace", "--logs", "--format", "none", "--output-logs", t.path("out"), "--", "/bin/sh",
+    done = t.run(lib.built("zerospan"), "trace", "--logs", "--format", "none", "--output-logs", t.path("logs"), "--", "/bin/sh",
                  "-c", "echo the-secret-word; echo the-secret-word >&2")
-    with open(t.path("out"), "rb") as f:
+    with open(t.path("logs"), "rb") as f:
         equal(f.read().count(b'"the-secret-word"'), 2, "with --logs")
 
 
