@@ -32,8 +32,6 @@ struct assembler {
 	struct write_locks *locks;
 	struct thread_works threads;
 	struct thread_work *now; /* the thread of the last event of a connection; NULL: not known */
-	const struct node
-	    *answering; /* the request that this event answered a part of; NULL: none */
 	struct graph graph;
 	struct assembler_stats stats;
 	struct buf name; /* of a request that is open */
@@ -93,14 +91,6 @@ static struct sv request_name(void *ctx, const void *owner)
 
 /* --- exchanges ------------------------------------------------------------------------------- */
 
-/* Lines that the thread wrote before are now known to be of the request that it moves bytes of, or of none. */
-static void decide_logs(struct assembler *a, struct node *request, const struct piece *piece)
-{
-	a->answering = piece->direction == ZSP_OUT ? request : NULL;
-	if (a->now)
-		held_logs_decide(a->graph.held, a->now, request, piece->slice);
-}
-
 static void on_piece(void *ctx, struct exchange *exchange, const struct piece *piece)
 {
 	struct assembler *a = ctx;
@@ -109,7 +99,7 @@ static void on_piece(void *ctx, struct exchange *exchange, const struct piece *p
 
 	a->now = thread_work_get(&a->threads, piece->tid);
 	if (a->graph.held)
-		decide_logs(a, request == node ? node : NULL, piece);
+		held_logs_moved(a->graph.held, a->now, request == node ? node : NULL, piece);
 	if (a->now)
 		time_event(a->now, piece, request);
 }
@@ -276,10 +266,8 @@ static void on_ended(void *ctx, struct exchange *exchange)
 	node_leave_caller(node);
 	node_release_calls(node);
 	thread_work_end(&a->threads, node);
-	if (a->graph.held && a->now && a->answering == node) {
-		held_logs_answered(a->graph.held, node);
-		thread_work_answer(a->now, node);
-	}
+	if (a->graph.held)
+		held_logs_ended(a->graph.held, a->now, node);
 	group_settle(&a->graph, node->group);
 }
 

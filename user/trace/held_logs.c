@@ -39,6 +39,8 @@ struct held_logs {
 	struct list settled; /* those that do not any more */
 	size_t n, bytes;     /* of both */
 	size_t n_settled;
+	const struct node
+	    *answering; /* what was moved last is a part of its answer; NULL: of none */
 };
 
 struct held_logs *held_logs_new(void)
@@ -167,7 +169,7 @@ static void settle(struct held_logs *held, struct held_log *log, bool has_span)
 	held->n_settled++;
 }
 
-void held_logs_decide(
+static void decide(
     struct held_logs *held, struct thread_work *work, const struct node *moved, uint32_t slice)
 {
 	list_for_each (at, &work->undecided) {
@@ -182,7 +184,15 @@ void held_logs_decide(
 	}
 }
 
-void held_logs_answered(struct held_logs *held, struct node *node)
+void held_logs_moved(
+    struct held_logs *held, struct thread_work *work, struct node *moved, const struct piece *piece)
+{
+	held->answering = piece->direction == ZSP_OUT ? moved : NULL;
+	if (work)
+		decide(held, work, moved, piece->slice);
+}
+
+static void settle_undecided(struct held_logs *held, struct node *node)
 {
 	struct held_log *log = node->logs, *next;
 	const struct held_log *last =
@@ -193,6 +203,14 @@ void held_logs_answered(struct held_logs *held, struct node *node)
 		if (!list_empty(&log->undecided))
 			settle(held, log, false);
 	}
+}
+
+void held_logs_ended(struct held_logs *held, struct thread_work *work, struct node *node)
+{
+	if (!work || held->answering != node)
+		return;
+	settle_undecided(held, node);
+	thread_work_answer(work, node);
 }
 
 void held_logs_settle(struct held_logs *held, struct node *node, bool has_span)
