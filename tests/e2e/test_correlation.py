@@ -116,12 +116,13 @@ class Score:
 # --- by outcome
 
 
-def by_outcome(t, model):
+def by_outcome(t, model, times=1):
+    """times: so many clients for each one of PARALLEL."""
     random.seed(model)
     items = [item for item in ("headphones", "unicorn", "limited-edition") for _ in range(5)]
     orders = []
     for turn in range(ROUNDS):
-        row = items + ["smartphone" if turn % 4 == 0 else "unicorn"]
+        row = (items + ["smartphone" if turn % 4 == 0 else "unicorn"]) * times
         random.shuffle(row)
         orders.append([(item, ORDERS[item]) for item in row])
     shop = Shop(t, model, "--journal", "wal")
@@ -189,6 +190,12 @@ def test_pool_by_outcome(t):
     score = by_outcome(t, MODELS[1])
     score.conclude(t, MODELS[1])
     equal(score.orphan, 0, "orphans, where a worker serves one request at a time")
+
+
+@lib.deadline(120)
+def test_pool_beyond_its_workers(t):
+    """Checkouts wait until a worker is free, which is another one than has read them: their statements may be orphans."""
+    by_outcome(t, MODELS[1], times=3).conclude(t, MODELS[1], 3 * PARALLEL)
 
 
 @lib.deadline(120)

@@ -15,6 +15,7 @@
 #include "span/statement.h"
 #include "span/write_lock.h"
 #include "trace/beside.h"
+#include "trace/doubt.h"
 #include "trace/graph.h"
 #include "trace/header_link.h"
 #include "trace/held_logs.h"
@@ -121,8 +122,10 @@ static void on_began(void *ctx, struct exchange *exchange)
 		node->caller = caller;
 		caller->calls++;
 		caller->call_slice = exchange->slice;
+		doubt_call(node, caller, a->now, a->now ? a->now->waits.ns[ZSP_WAIT_LOCK] : 0);
 	}
 	if (exchange->kind == SPAN_KIND_SERVER) {
+		doubt_read(a->now);
 		thread_work_begin(&a->threads, a->now, node);
 		time_request_begin(node, a->now);
 	} else {
@@ -138,6 +141,7 @@ static void on_moved(void *ctx, struct exchange *exchange)
 	if (!node)
 		return;
 	thread_work_end(&a->threads, node);
+	doubt_read(a->now);
 	thread_work_begin(&a->threads, a->now, node);
 }
 
@@ -251,6 +255,8 @@ static void on_ended(void *ctx, struct exchange *exchange)
 	if (!node)
 		return;
 	bound_by_client(a, node, exchange);
+	if (node->kind == SPAN_KIND_SERVER && a->now && exchange->error == EXCHANGE_OK)
+		a->stats.ambiguous += doubt_answered(&a->graph, a->now, node);
 	if (exchange->has_head && service)
 		node->span = http_span_build(
 		    &a->builder, a->routes, a->options.naming->methods, exchange, service);
@@ -327,6 +333,8 @@ void assembler_statement(struct assembler *a, const struct zsp_statement *statem
 		a->stats.dropped++;
 		return;
 	}
+	if (caller)
+		doubt_call(node, caller, work, statement->waits_before[ZSP_WAIT_LOCK]);
 	node->waited_for = facts.wait.holder;
 	facts.database = a->options.database(
 	    a->options.ctx, statement->h.pid, statement->db, statement->db_closes);

@@ -71,8 +71,10 @@ struct node {
 	struct thread_work *work; /* of that thread; NULL: none */
 	struct list serving;      /* in its requests */
 	struct node *caller;      /* calls: the request this was made for, until either ends */
-	uint32_t calls;           /* requests: calls in flight */
-	uint32_t call_slice;      /* requests: slice of the thread at the last call */
+	uint32_t doubt_tid;  /* calls: the thread that may have made it for another one; 0: none */
+	uint32_t n_doubts;   /* requests: calls of which that may be so */
+	uint32_t calls;      /* requests: calls in flight */
+	uint32_t call_slice; /* requests: slice of the thread at the last call */
 	/* Requests: the call that was waited for the longest, or who answered it. */
 	uint64_t slowest_ns; /* 0: none */
 	struct span_id slowest_id;

@@ -29,6 +29,7 @@ struct thread_work {
 	uint64_t sent_ns;    /* of the write that it was: waited for room in the socket's buffer */
 	struct zsp_waits waits;    /* as told with it */
 	struct known_waits *known; /* NULL: it was never looked at */
+	uint64_t read_lock_ns;     /* its total of waits for locks when it read a request last */
 	struct node *current;  /* the request that it belonged to, while that is open; NULL: none */
 	struct node *answered; /* the request whose answer it ended then; NULL: none */
 	/* That of the last event of a connection, whatever statements came since; and its slice. */
