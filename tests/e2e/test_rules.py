@@ -10,8 +10,10 @@ import subprocess
 
 import lib
 import observer
-from http_raw import Client, request_bytes
+import otlp_metrics
+from http_raw import request_bytes
 from lib import check, equal, wait_for
+from otlp import Receiver
 from shop import MODELS, Shop, order
 
 CONFIG = os.path.join(lib.ROOT, "deploy", "shop.yaml")
@@ -113,6 +115,27 @@ def test_network_error(t):
     equal(by(metrics, ERRORS, "item", "reason"), {("laptop", "inventory_network_error"): 1}, ERRORS)
     equal(by(metrics, REVENUE, "item"), {}, REVENUE)
     equal(zerospan.stop(), 0, "exit status")
+
+
+def test_otlp(t):
+    """The same metrics by OTLP, under the same names, with their units."""
+    receiver = Receiver(t)
+    shop = Shop(t)
+    zerospan = observer.observe_run(t, "--config", CONFIG, "--pid", shop.pid, env=receiver.environment)
+    client = shop.client()
+    equal(client.post_json("/checkout", order("headphones", 2, 79.5)).status, 200, "checkout")
+    equal(client.post_json("/checkout", order("unicorn", 1, 10)).status, 400, "checkout")
+    zerospan.finish()
+    points = {}
+    for body in receiver.metric_bodies:  # the last one has all
+        points.update({(p.name, *sorted(p.attrs.items())): (p.value, p.unit, p.monotonic)
+                       for p in otlp_metrics.decode_request(body) if p.name.startswith("order_")})
+    equal(points, {
+        ("order_checkouts", ("item", "headphones")): (1, "", True),
+        ("order_checkouts", ("item", "unicorn")): (1, "", True),
+        ("order_revenue", ("item", "headphones")): (159, "USD", True),
+        ("order_checkout_errors", ("item", "unicorn"), ("reason", "inventory_rejection")): (1, "", True),
+    }, "metrics")
 
 
 def check_config(path):
