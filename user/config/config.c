@@ -178,32 +178,18 @@ static int read_rules(void *ctx, struct value value)
 
 /* --- the whole ----------------------------------------------------------------------------------- */
 
-static int pass_over(void *ctx, struct value value)
-{
-	(void)ctx;
-	(void)value;
-	return 0;
-}
-
 int config_read_file(struct config *config, const char *path, struct buf *message)
 {
-	/* Rules stand on redaction, wherever that is. */
-	static const struct value_key first[] = {
+	static const struct value_key keys[] = {
 	    {"routes", "routes", read_routes},
 	    {"resource", "resource", read_resource},
 	    {"logs", "logs", read_logs},
 	    {"sampling", "sampling", read_sampling},
 	    {"redaction", "redaction", read_redaction},
-	    {"rules", "rules", pass_over},
-	};
-	static const struct value_key second[] = {
-	    {"routes", "routes", pass_over},
-	    {"resource", "resource", pass_over},
-	    {"logs", "logs", pass_over},
-	    {"sampling", "sampling", pass_over},
-	    {"redaction", "redaction", pass_over},
 	    {"rules", "rules", read_rules},
 	};
+	const size_t n = sizeof(keys) / sizeof(keys[0]),
+		     rules = n - 1; /* the last: they rest on redaction */
 	struct document *document;
 	struct value root;
 	int err = document_read(path, &document, message);
@@ -211,9 +197,9 @@ int config_read_file(struct config *config, const char *path, struct buf *messag
 	if (err)
 		return err;
 	if (document_root(document, &root))
-		err = value_mapping(root, first, sizeof(first) / sizeof(first[0]), config);
+		err = value_mapping_range(root, keys, n, 0, rules, config);
 	if (!err && document_root(document, &root))
-		err = value_mapping(root, second, sizeof(second) / sizeof(second[0]), config);
+		err = value_mapping_range(root, keys, n, rules, n, config);
 	document_free(document);
 	return err;
 }

@@ -232,6 +232,12 @@ static int unknown_key(
 
 int value_mapping(struct value value, const struct value_key *keys, size_t n_keys, void *ctx)
 {
+	return value_mapping_range(value, keys, n_keys, 0, n_keys, ctx);
+}
+
+int value_mapping_range(struct value value, const struct value_key *keys, size_t n_keys,
+    size_t begin, size_t end, void *ctx)
+{
 	const yaml_node_t *node = node_of(value);
 	unsigned long long seen = 0;
 	int err = 0;
@@ -252,7 +258,9 @@ int value_mapping(struct value value, const struct value_key *keys, size_t n_key
 		if (seen >> i & 1)
 			return value_wrong(key, "key \"%s\" stands twice", keys[i].name);
 		seen |= 1ULL << i;
-		err = keys[i].read(ctx, (struct value){value.document, keys[i].path, pair->value});
+		if (i >= begin && i < end)
+			err = keys[i].read(
+			    ctx, (struct value){value.document, keys[i].path, pair->value});
 	}
 	return err;
 }

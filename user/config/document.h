@@ -65,6 +65,13 @@ enum value_kind value_kind(struct value value);
 int value_mapping(struct value value, const struct value_key *keys, size_t n_keys, void *ctx);
 
 /*
+ * The same, but of what stands there only the entries of keys from begin to before end are read: for keys that others rest on,
+ * wherever both are.
+ */
+int value_mapping_range(struct value value, const struct value_key *keys, size_t n_keys,
+    size_t begin, size_t end, void *ctx);
+
+/*
  * Read a mapping whose keys are free: each pair by read(), key being borrowed from the document. Complaints about value name the
  * mapping. A key that stands twice is complained about. Results as value_mapping().
  */

@@ -31,13 +31,6 @@ static int complain(struct value value, struct sv text, struct buf *why, int err
 	return err;
 }
 
-static int pass_over(void *ctx, struct value value)
-{
-	(void)ctx;
-	(void)value;
-	return 0;
-}
-
 /* --- redaction ----------------------------------------------------------------------------------- */
 
 static int read_hash_key(void *ctx, struct value value)
@@ -353,22 +346,10 @@ static int read_histogram(void *ctx, struct value value)
 /* First what it is, then the rest, in whatever order they stand. */
 static int read_metric(void *ctx, struct value item)
 {
-	static const struct value_key first[] = {
+	static const struct value_key keys[] = {
 	    {"counter", "rules.metrics.counter", read_counter},
 	    {"up_down_counter", "rules.metrics.up_down_counter", read_up_down_counter},
 	    {"histogram", "rules.metrics.histogram", read_histogram},
-	    {"unit", "rules.metrics.unit", pass_over},
-	    {"description", "rules.metrics.description", pass_over},
-	    {"value", "rules.metrics.value", pass_over},
-	    {"when", "rules.metrics.when", pass_over},
-	    {"bounds", "rules.metrics.bounds", pass_over},
-	    {"max_sets", "rules.metrics.max_sets", pass_over},
-	    {"labels", "rules.metrics.labels", pass_over},
-	};
-	static const struct value_key second[] = {
-	    {"counter", "rules.metrics.counter", pass_over},
-	    {"up_down_counter", "rules.metrics.up_down_counter", pass_over},
-	    {"histogram", "rules.metrics.histogram", pass_over},
 	    {"unit", "rules.metrics.unit", read_unit},
 	    {"description", "rules.metrics.description", read_description},
 	    {"value", "rules.metrics.value", read_metric_value},
@@ -377,16 +358,17 @@ static int read_metric(void *ctx, struct value item)
 	    {"max_sets", "rules.metrics.max_sets", read_max_sets},
 	    {"labels", "rules.metrics.labels", read_labels},
 	};
+	const size_t n = sizeof(keys) / sizeof(keys[0]), types = 3; /* the first ones */
 	struct reader *r = ctx;
 	int err;
 
 	r->metric = NULL;
-	err = value_mapping(item, first, sizeof(first) / sizeof(first[0]), r);
+	err = value_mapping_range(item, keys, n, 0, types, r);
 	if (!err && !r->metric)
 		err = value_wrong(
 		    item, "expected a metric: counter, up_down_counter or histogram with its name");
 	if (!err)
-		err = value_mapping(item, second, sizeof(second) / sizeof(second[0]), r);
+		err = value_mapping_range(item, keys, n, types, n, r);
 	if (!err && r->metric->type == RULE_HISTOGRAM && !r->metric->value)
 		err = value_wrong(item, "a histogram needs a value");
 	return err;
@@ -428,27 +410,22 @@ static int read_kind(void *ctx, struct value value)
 
 static int read_rule(void *ctx, struct value item)
 {
-	static const struct value_key first[] = {
+	static const struct value_key keys[] = {
 	    {"match", "rules.match", read_match},
-	    {"kind", "rules.kind", pass_over},
-	    {"attributes", "rules.attributes", pass_over},
-	    {"metrics", "rules.metrics", pass_over},
-	};
-	static const struct value_key second[] = {
-	    {"match", "rules.match", pass_over},
 	    {"kind", "rules.kind", read_kind},
 	    {"attributes", "rules.attributes", read_attributes},
 	    {"metrics", "rules.metrics", read_metrics},
 	};
+	const size_t n = sizeof(keys) / sizeof(keys[0]), match = 1; /* the first one */
 	struct reader *r = ctx;
 	int err;
 
 	r->rule = NULL;
-	err = value_mapping(item, first, sizeof(first) / sizeof(first[0]), r);
+	err = value_mapping_range(item, keys, n, 0, match, r);
 	if (!err && !r->rule)
 		err = value_wrong(item, "a rule needs the key match, such as POST /checkout");
 	if (!err)
-		err = value_mapping(item, second, sizeof(second) / sizeof(second[0]), r);
+		err = value_mapping_range(item, keys, n, match, n, r);
 	return err;
 }
 
