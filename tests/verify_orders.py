@@ -38,7 +38,7 @@ def counted(path):
                                           "order_checkout_errors_total")]
 
 
-def stored(path, after):
+def stored(path, after=0):
     """The same from the database; revenue is the exact sum, rounded once."""
     orders, failed = collections.Counter(), collections.Counter()
     sold = collections.defaultdict(fractions.Fraction)

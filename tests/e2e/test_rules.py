@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules: what an application never told, from its payloads: exactly what its database says; read again on SIGHUP."""
 import collections
-import fractions
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 
 import lib
 import observer
 import otlp_metrics
+import verify_orders
 from http_raw import request_bytes
 from lib import check, equal, wait_for
 from otlp import Receiver
@@ -25,31 +24,14 @@ REVENUE, CHECKOUTS, ERRORS = ("order_revenue_total", "order_checkouts_total",
                               "order_checkout_errors_total")
 
 
-def by(metrics, name, *labels):
-    """The series of a metric by some labels, without what tells processes apart."""
-    return {tuple(found.get(label, "") for label in labels): value
-            for found, value in metrics.select(name)}
+def by_item(metrics, name):
+    """A metric of orders by item, without what tells processes apart."""
+    return {labels["item"]: value for labels, value in metrics.select(name)}
 
 
-def orders_of(shop):
-    db = sqlite3.connect(f"file:{shop.database}?mode=ro", uri=True)
-    try:
-        return db.execute("SELECT item, quantity, price, status FROM orders").fetchall()
-    finally:
-        db.close()
-
-
-def expected(rows):
-    """What the counters must say; the revenue is the exact sum, rounded once."""
-    placed, failed = collections.Counter(), collections.Counter()
-    sold = collections.defaultdict(fractions.Fraction)
-    for item, quantity, price, status in rows:
-        placed[item,] += 1
-        if status == "COMPLETED":
-            sold[item,] += fractions.Fraction(price) * quantity
-        else:
-            failed[item,] += 1
-    return dict(placed), {item: float(total) for item, total in sold.items()}, dict(failed)
+def failures(metrics):
+    """(item, reason): how many."""
+    return {(labels["item"], labels["reason"]): value for labels, value in metrics.select(ERRORS)}
 
 
 @lib.deadline(60 + ORDERS // RATE * 2)
@@ -62,16 +44,16 @@ def test_counters_are_the_databases(t):
     equal(traffic.wait(40 + ORDERS / RATE * 2), 0, "exit status of traffic")
     sent = json.loads(traffic.out)
     check(sent["sent"] > ORDERS / 2, f"the machine is too busy: {sent['skipped']} orders could not be sent")
-    rows = orders_of(shop)
-    equal(len(rows), sent["sent"] - sent["status"]["422"], "orders in the database")
-    wait_for(lambda: zerospan.metrics().sum(CHECKOUTS) >= len(rows), "all orders in /metrics")
+    placed, sold, failed = verify_orders.stored(shop.database)
+    orders = sum(placed.values())
+    equal(orders, sent["sent"] - sent["status"]["422"], "orders in the database")
+    wait_for(lambda: zerospan.metrics().sum(CHECKOUTS) >= orders, "all orders in /metrics")
     metrics = zerospan.metrics()
-    placed, sold, failed = expected(rows)
-    equal(by(metrics, CHECKOUTS, "item"), placed, CHECKOUTS)
-    equal(by(metrics, REVENUE, "item"), sold, REVENUE)
+    equal(by_item(metrics, CHECKOUTS), placed, CHECKOUTS)
+    equal(by_item(metrics, REVENUE), sold, REVENUE)
     errors = collections.Counter()
-    for (item, reason), value in by(metrics, ERRORS, "item", "reason").items():
-        errors[item,] += value
+    for (item, reason), value in failures(metrics).items():
+        errors[item] += value
         errors[reason] += value
     unreachable = sent["status"].get("502", 0)  # on a busy machine calls take too long
     equal(errors.pop("inventory_network_error", 0), unreachable, "orders of whom the inventory knows nothing")
@@ -80,7 +62,7 @@ def test_counters_are_the_databases(t):
     check(len(failed) >= 2, f"orders that fail are among them: {failed}")
     equal(metrics.lost(), {}, "losses")
     equal(zerospan.stop(), 0, "exit status")
-    t.note(f"{len(rows)} orders, {sum(failed.values())} of them failed, {sum(sold.values()):.2f} sold")
+    t.note(f"{orders} orders, {sum(failed.values())} of them failed, {sum(sold.values()):.2f} sold")
 
 
 def test_attributes(t):
@@ -112,8 +94,8 @@ def test_network_error(t):
     equal(shop.client().post_json("/checkout", order("laptop")).status, 502, "checkout")
     wait_for(lambda: zerospan.metrics().sum(ERRORS), "the error")
     metrics = zerospan.metrics()
-    equal(by(metrics, ERRORS, "item", "reason"), {("laptop", "inventory_network_error"): 1}, ERRORS)
-    equal(by(metrics, REVENUE, "item"), {}, REVENUE)
+    equal(failures(metrics), {("laptop", "inventory_network_error"): 1}, ERRORS)
+    equal(by_item(metrics, REVENUE), {}, REVENUE)
     equal(zerospan.stop(), 0, "exit status")
 
 
