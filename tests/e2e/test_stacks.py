@@ -323,3 +323,26 @@ def test_cpu_that_others_have(t):
     names = [s.get("zerospan.culprit.process.name") for s in named if s.get("zerospan.culprit.thread.id") in hogs]
     t.note(f"{len(names)} of {len(named)} name one of three hogs")
     check(names and set(names) == {"python3"}, f"{[s.attrs for s in named]}")
+
+
+@lib.deadline(60)
+def test_cpu_that_requests_have(t):
+    """Requests that keep each other from the CPU name each other, and link to the one that had it when they were looked at."""
+    server = truth.Server(t, "phases", t.dir)
+    os.sched_setaffinity(server.pid, {max(os.sched_getaffinity(0))})
+    zerospan = observe(t, server)
+    truth.Crew(server, 4).ask([[(f"/{name}", "burn=150")] for name in ("a", "b", "c", "d")])
+    equal(zerospan.stop(), 0, "exit status")
+    spans = {s.span_id: s for s in zerospan.spans() if s.get("url.path") in ("/a", "/b", "/c", "/d")}
+    equal(len(spans), 4, "requests")
+    named = [s for s in spans.values() if s.get("zerospan.culprit.kind") == "runqueue"]
+    others = [s for s in named if s.links]
+    t.note(f"{len(named)} of 4 name a thread, {len(others)} a request")
+    check(others, f"{[s.attrs for s in spans.values()]}")
+    for span in others:
+        link, = span.links
+        check(link["spanId"] in spans and link["spanId"] != span.span_id, f"{span}: {link}")
+        other = spans[link["spanId"]]
+        equal(link["traceId"], other.trace_id, "trace of the culprit")
+        equal(span.get("zerospan.culprit.request"), other.name, f"{span}")
+        equal(span.get("zerospan.culprit.process.name"), "phases", f"{span}")

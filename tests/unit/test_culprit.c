@@ -302,6 +302,57 @@ static void who_had_the_cpu(void **state)
 	expect_culprit(stage_find(s->stage, SERVER, "GET /works"), "", "");
 }
 
+/* Who had it was at a request, the same at each look: the link, and what it is called. */
+static void what_the_cpu_was_used_for(void **state)
+{
+	struct story *s = *state;
+	const struct span *span;
+
+	reads(&s->t, &s->first, GET("/"));
+	reads(&s->worker, &s->second, GET("/hogs"));
+	is_seen_on_its_cpu(&s->t, s->worker.actor.tid, "worker");
+	is_seen_on_its_cpu(&s->t, s->worker.actor.tid, "worker");
+	waits(&s->t, ZSP_WAIT_RUNQUEUE, 40);
+	writes(&s->t, &s->first, OK2);
+	writes(&s->worker, &s->second, OK2);
+	stage_settle(s->stage);
+	span = stage_find(s->stage, SERVER, "GET /");
+	expect_culprit(span, "runqueue", "seen_running");
+	assert_string_equal(time_attr(span, semconv_zerospan_culprit_request), "GET /hogs");
+	expect_link(span, stage_find(s->stage, SERVER, "GET /hogs"));
+}
+
+/* At two requests of one name: no link, as two candidates are none. At one and then at none: not even the name. */
+static void used_for_several(void **state)
+{
+	struct story *s = *state;
+	const struct span *span;
+
+	reads(&s->t, &s->first, GET("/"));
+	reads(&s->worker, &s->second, GET("/hogs"));
+	is_seen_on_its_cpu(&s->t, s->worker.actor.tid, "worker");
+	writes(&s->worker, &s->second, OK2);
+	reads(&s->worker, &s->second, GET("/hogs"));
+	is_seen_on_its_cpu(&s->t, s->worker.actor.tid, "worker");
+	waits(&s->t, ZSP_WAIT_RUNQUEUE, 40);
+	writes(&s->t, &s->first, OK2);
+	reads(&s->t, &s->third, GET("/too"));
+	is_seen_on_its_cpu(&s->t, s->worker.actor.tid, "worker");
+	writes(&s->worker, &s->second, OK2);
+	is_seen_on_its_cpu(&s->t, s->worker.actor.tid, "worker");
+	waits(&s->t, ZSP_WAIT_RUNQUEUE, 40);
+	writes(&s->t, &s->third, OK2);
+	stage_settle(s->stage);
+	span = stage_find(s->stage, SERVER, "GET /");
+	expect_culprit(span, "runqueue", "seen_running");
+	assert_string_equal(time_attr(span, semconv_zerospan_culprit_request), "GET /hogs");
+	expect_no_link(span);
+	span = stage_find(s->stage, SERVER, "GET /too");
+	expect_culprit(span, "runqueue", "seen_running");
+	assert_string_equal(time_attr(span, semconv_zerospan_culprit_request), "");
+	expect_no_link(span);
+}
+
 /* More than are kept apart: the first ones stay. */
 static void many_had_the_cpu(void **state)
 {
@@ -331,6 +382,8 @@ int main(void)
 	    STORY(an_observed_peer),
 	    STORY(the_slower_call),
 	    STORY(who_had_the_cpu),
+	    STORY(what_the_cpu_was_used_for),
+	    STORY(used_for_several),
 	    STORY(many_had_the_cpu),
 	};
 

@@ -130,6 +130,8 @@ static size_t contention_attrs(const struct span *span, struct attr *to)
 	to[n++] = text(semconv_zerospan_culprit_evidence, SV("seen_running"));
 	to[n++] = integer(semconv_zerospan_culprit_thread_id, top->tid);
 	to[n++] = text(semconv_zerospan_culprit_process_name, sv_cstr(top->name));
+	if (top->request.name_len)
+		to[n++] = text(semconv_zerospan_culprit_request, contender_request_name(top));
 	to[n++] = (struct attr){.key = semconv_zerospan_culprit_share,
 	    .type = ATTR_DOUBLE,
 	    .real = (double)top->seen / (double)span->contention->looks};
@@ -169,6 +171,7 @@ size_t span_time_text_max(const struct span *span)
 	return 2 * SPAN_TIME_ATTRS_MAX * LEDGER_KEY_MAX +
 	    (span->peer ? strlen(span->peer->name) : 0) +
 	    (span->neighbours ? span->neighbours->text_len : 0) +
+	    (span->contention ? NEIGHBOUR_NAME_MAX : 0) +
 	    (place ? place->user.len + place->kernel.len + place->culprit.user.len +
 			place->culprit.request.len
 		   : 0);

@@ -21,6 +21,7 @@
 #include "trace/held_logs.h"
 #include "trace/open_nodes.h"
 #include "trace/pair_table.h"
+#include "trace/thread_look.h"
 #include "trace/thread_work.h"
 #include "trace/time_share.h"
 
@@ -367,76 +368,23 @@ bool assembler_log(struct assembler *a, struct log_record *record, const struct 
 
 void assembler_wait(struct assembler *a, const struct thread_wait *wait)
 {
-	struct thread_work *work = wait->asked ? thread_work_get(&a->threads, wait->tid)
-					       : thread_work_find(&a->threads, wait->tid);
-
 	a->now = NULL; /* it may be forgotten for this one */
-	if (work)
-		thread_work_look(work, wait);
-}
-
-/* The place of a wait that was looked at; NULL when it is not remembered. */
-static struct wait_place *place_of(const struct assembler *a, uint32_t tid, uint64_t since_ns)
-{
-	const struct thread_work *work = thread_work_find(&a->threads, tid);
-
-	return work ? known_waits_place(work->known, since_ns) : NULL;
+	thread_look_wait(&a->threads, wait);
 }
 
 void assembler_place(struct assembler *a, const struct thread_place *place)
 {
-	struct wait_place *known = place_of(a, place->tid, place->since_ns);
-
-	if (known && place->culprit)
-		wait_place_tell_culprit(known, place->culprit, place->user);
-	else if (known)
-		wait_place_tell(known, place->user, place->kernel);
-}
-
-/* The request that a thread serves then, if that is for sure. */
-static const struct node *request_of(const struct assembler *a, uint32_t tid, uint64_t time_ns)
-{
-	const struct thread_work *work = thread_work_find(&a->threads, tid);
-	bool ambiguous;
-
-	return work ? thread_work_current(work, work->slice, time_ns, &ambiguous) : NULL;
+	thread_look_place(&a->threads, place);
 }
 
 void assembler_culprit(struct assembler *a, const struct thread_culprit *culprit)
 {
-	struct wait_place *place = place_of(a, culprit->tid, culprit->since_ns);
-	const struct node *request = request_of(a, culprit->culprit_tid, culprit->time_ns);
-	struct wait_culprit *known;
-
-	if (!place || !wait_place_begin_culprit(place, culprit->evidence))
-		return;
-	known = &place->culprit;
-	known->pid = culprit->culprit_pid;
-	known->tid = culprit->culprit_tid;
-	known->asked = culprit->asked;
-	snprintf(known->name, sizeof(known->name), "%.*s", SV_ARG(culprit->name));
-	if (!request)
-		return;
-	known->trace_id = request->group->trace_id;
-	known->span_id = request->span_id;
-	wait_place_tell_request(place, request_name(a, request));
-}
-
-/* The request of a thread that is not at work now: its only one, else the one it was at last. */
-static struct node *request_at_hand(const struct thread_work *work)
-{
-	if (list_empty(&work->requests) || work->requests.next->next != &work->requests)
-		return work->current;
-	return container_of(work->requests.next, struct node, serving);
+	thread_look_culprit(&a->threads, culprit, request_name, a);
 }
 
 void assembler_contender(struct assembler *a, const struct thread_contender *contender)
 {
-	const struct thread_work *work = thread_work_find(&a->threads, contender->tid);
-	struct node *request = work ? request_at_hand(work) : NULL;
-
-	if (request)
-		contention_add(&request->contention, contender->contender_tid, contender->name);
+	thread_look_contender(&a->threads, contender, request_name, a);
 }
 
 /* --- what is open -------------------------------------------------------------------------------- */

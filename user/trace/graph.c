@@ -177,6 +177,17 @@ static void name_slowest_call(struct node *request, struct span *span)
 	request->peer = NULL;
 }
 
+static void name_contender(struct node *request, struct span *span)
+{
+	const struct contender *top = contention_top(request->contention);
+
+	if (!span_id_is_zero(&top->request.span_id))
+		span->culprit = (struct span_link){top->request.trace_id, top->request.span_id,
+		    SPAN_FLAG_SAMPLED | SPAN_FLAG_REMOTE_KNOWN};
+	span->contention = request->contention;
+	request->contention = NULL;
+}
+
 /* The span of an ended node with the ids of its group; the node keeps none. */
 static struct span *node_take_span(struct graph *g, struct node *node)
 {
@@ -195,10 +206,8 @@ static struct span *node_take_span(struct graph *g, struct node *node)
 	span_settle_wait(span);
 	if (node->slowest_ns && ledger_longest(&span->ledger) == LEDGER_DOWNSTREAM)
 		name_slowest_call(node, span);
-	if (node->contention && ledger_longest(&span->ledger) == LEDGER_RUNQUEUE) {
-		span->contention = node->contention;
-		node->contention = NULL;
-	}
+	if (node->contention && ledger_longest(&span->ledger) == LEDGER_RUNQUEUE)
+		name_contender(node, span);
 	if (node->taken) /* final from now on */
 		node->taken->facts.span.trace_id = group->trace_id;
 	if (node->waited_for)

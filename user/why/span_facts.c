@@ -246,7 +246,7 @@ static void note_contender(struct span_facts *f, const struct span *span)
 		return;
 	fact = fact_at(f, WHY_FACT_CULPRIT, LEDGER_RUNQUEUE,
 	    NAME(f, WHY_NAME_CULPRIT, SV("runqueue"), SV("seen_running"), SV(""),
-		sv_cstr(top->name), SV(""), SV(""), SV("")));
+		sv_cstr(top->name), SV(""), SV(""), contender_request_name(top)));
 	if (!fact)
 		return;
 	fact->count++;
