@@ -405,6 +405,13 @@ _Static_assert(sizeof(struct zsp_wake) == 104, "wake layout");
 /* CPUs whose running threads are kept apart; a power of two. */
 #define ZSP_CPUS_MAX 1024
 
+/* Changes of TCP's states, by the CPU that they were seen on. */
+struct zsp_changes_seen {
+	__u64 seen; /* each counted once */
+	__u64
+	    runs; /* of the program on the tracepoint, of which the kernel knows how many it skipped */
+};
+
 /* Who runs on a CPU, and who ran before: numbers of threads, 0: none. */
 struct zsp_running {
 	__u32 now, before;

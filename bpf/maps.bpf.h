@@ -255,6 +255,9 @@ extern volatile struct zsp_sqlite_process zsp_sqlite_processes[ZSP_SQLITE_PROCES
 /* By the CPU's number modulo ZSP_CPUS_MAX. */
 extern volatile struct zsp_running zsp_running[ZSP_CPUS_MAX];
 
+/* See conn.bpf.c. */
+extern volatile struct zsp_changes_seen zsp_changes_seen[ZSP_CPUS_MAX];
+
 /* See ZSP_THREAD_MARKS. */
 extern volatile __u32 zsp_thread_marks[ZSP_THREAD_MARKS];
 

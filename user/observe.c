@@ -260,7 +260,7 @@ static void take_counts(const struct observation *o, struct self_counts *counts)
 {
 	memset(counts, 0, sizeof(*counts));
 	probes_counters(o->probes, counts->kernel);
-	counts->skipped_runs = probes_skipped_runs(o->probes);
+	counts->skipped_runs = probes_lost_runs(o->probes);
 	pipeline_stats(o->pipeline, &counts->pipeline);
 	sqlite_probes_stats(o->sqlite, &counts->sqlite);
 	lookout_stats(o->lookout, &counts->stacks);

@@ -82,10 +82,11 @@ class Nginx:
 class Load:
     """wrk against a URL."""
 
-    def __init__(self, test, url, seconds=5, connections=16, patience=2):
+    def __init__(self, test, url, seconds=5, connections=16, patience=2, header=None):
         """patience: seconds after which an answer counts as an error."""
+        headers = ["-H", header] if header else []
         self.process = test.start(lib.tool("wrk", "wrk"), "-t2", f"-c{connections}", f"-d{seconds}",
-                                  f"--timeout={patience}s", "--latency", url)
+                                  f"--timeout={patience}s", "--latency", *headers, url)
 
     def finish(self, seconds=40):
         """Requests completed; fails when wrk met an error."""

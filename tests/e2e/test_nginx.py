@@ -134,6 +134,25 @@ def test_every_request_is_counted(t):
 
 
 @lib.deadline(60)
+def test_short_connections(t):
+    """A connection for each request, with more clients than CPUs: threads and packets interrupt each other at the ends of connections."""
+    nginx = Nginx(t)
+    zerospan = observer.observe_run(t, "--pid", nginx.pid)
+    load = Load(t, f"http://127.0.0.1:{nginx.port}/hello", header="Connection: close", patience=10)
+    done = load.finish()
+    wait_stable(lambda: zerospan.metrics().sum(COUNT), "the count")
+    metrics, total = zerospan.metrics(), sum(nginx.served().values())
+    skipped = sum(n for labels, n in metrics.select("zerospan_probe_skipped_total")
+                  if "set_state" in labels["zerospan_probe"])
+    t.note(f"{done} connections, {load.rate:.0f}/s; the kernel skipped {skipped:.0f} runs at their ends")
+    equal(metrics.lost(), {}, "losses by cause")
+    equal(metrics.sum(COUNT), total, "requests in all")
+    check(total >= done, f"nginx served {total}, wrk counts {done}: the test is wrong")
+    equal(zerospan.stop(), 0, "exit status")
+    equal(zerospan.summary().lost, 0, "losses in the summary")
+
+
+@lib.deadline(60)
 def test_every_span_is_written(t):
     """The same with the spans themselves, to a file."""
     nginx = Nginx(t)

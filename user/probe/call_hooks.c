@@ -133,6 +133,9 @@ static int attach_all_functions(struct call_hooks *hooks, const struct zerospan_
 		    hooks, skel->progs.zsp_call_close, SYSCALLS_FUNCTION_PREFIX "close");
 	if (!err)
 		err = attach_function(hooks, skel->progs.zsp_call_tcp_read, "tcp_rcv_space_adjust");
+	/* That one has others beside it. */
+	if (!err && attach_function(hooks, skel->progs.zsp_call_tcp_set_state, "tcp_set_state"))
+		note_missing(hooks, "tcp_set_state");
 	return err;
 }
 
@@ -217,12 +220,12 @@ static int attach_all_events(
 
 int call_hooks_init(struct call_hooks *hooks, struct zerospan_bpf *skel)
 {
-	struct bpf_program *programs[][5] = {
+	struct bpf_program *programs[][6] = {
 	    [CALL_HOOKS_TRACEPOINTS] = {skel->progs.zsp_sys_exit, skel->progs.zsp_enter_call,
 		skel->progs.zsp_enter_close, skel->progs.zsp_tcp_rcv_space_adjust},
 	    [CALL_HOOKS_FUNCTIONS] = {skel->progs.zsp_call_return, skel->progs.zsp_call_begin,
 		skel->progs.zsp_call_close, skel->progs.zsp_call_tcp_read,
-		skel->progs.zsp_sock_recv_length},
+		skel->progs.zsp_call_tcp_set_state, skel->progs.zsp_sock_recv_length},
 	};
 
 	memset(hooks, 0, sizeof(*hooks));
@@ -231,7 +234,7 @@ int call_hooks_init(struct call_hooks *hooks, struct zerospan_bpf *skel)
 	hooks->preemptible = tracepoints_are_preemptible();
 	if (hooks->preemptible && offers_functions(hooks))
 		hooks->kind = CALL_HOOKS_FUNCTIONS;
-	for (size_t i = 0; i < 5; i++)
+	for (size_t i = 0; i < 6; i++)
 		if (programs[hooks->kind][i])
 			bpf_program__set_autoload(programs[hooks->kind][i], true);
 	return 0;

@@ -35,7 +35,8 @@ struct probes {
 	struct thread_view threads;
 	struct bpf_link *wakes; /* NULL: nobody is watched */
 	bool cookies;
-	uint64_t skipped_before;
+	/* Runs in vain: before the beginning; since then, as last found and as told. */
+	uint64_t lost_before, lost_found, lost_told;
 };
 
 static int forward_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
@@ -75,31 +76,6 @@ static int add_link(struct probes *p, struct bpf_link *link)
 	}
 	p->links[p->n_links++] = link;
 	return 0;
-}
-
-/*
- * Programs on tracepoints other than those of system calls that may be entered again on the same CPU while they run. The kernel skips
- * them then; so their twin, which does the same, hangs beside them.
- */
-struct twins {
-	struct bpf_program *program, *twin;
-	bool needed; /* it runs in interrupts, too, or programs on tracepoints are preemptible */
-};
-
-enum {
-	PROBES_TWINS = 2,
-};
-
-static struct twins twins_of(const struct probes *p, size_t i)
-{
-	const struct twins twins[PROBES_TWINS] = {
-	    {p->skel->progs.zsp_inet_sock_set_state, p->skel->progs.zsp_inet_sock_set_state_twin,
-		true},
-	    {p->skel->progs.zsp_posix_lock_inode, p->skel->progs.zsp_posix_lock_inode_twin,
-		p->calls.preemptible},
-	};
-
-	return twins[i];
 }
 
 /* So much per CPU, but at least for two; rounded up to a power of two. */
@@ -144,8 +120,7 @@ static int load(struct probes *p, const struct probes_options *options)
 	p->cookies =
 	    libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie, NULL) == 1;
 	set_sizes(p);
-	for (size_t i = 0; i < PROBES_TWINS; i++)
-		bpf_program__set_autoload(twins_of(p, i).twin, twins_of(p, i).needed);
+	bpf_program__set_autoload(p->skel->progs.zsp_posix_lock_inode_twin, p->calls.preemptible);
 	return zerospan_bpf__load(p->skel);
 }
 
@@ -156,18 +131,16 @@ static int attach(struct probes *p, struct buf *message)
 	    p->skel->progs.zsp_sched_process_exec,
 	    p->skel->progs.zsp_sched_process_exit,
 	    p->skel->progs.zsp_sched_switch,
+	    p->skel->progs.zsp_inet_sock_set_state,
+	    p->skel->progs.zsp_inet_sock_set_state_twin,
+	    p->skel->progs.zsp_posix_lock_inode,
 	};
 	int err = call_hooks_attach(&p->calls, p->skel, message);
 
 	for (size_t i = 0; i < sizeof(everywhere) / sizeof(everywhere[0]) && !err; i++)
 		err = add_link(p, bpf_program__attach(everywhere[i]));
-	for (size_t i = 0; i < PROBES_TWINS && !err; i++) {
-		struct twins twins = twins_of(p, i);
-
-		err = add_link(p, bpf_program__attach(twins.program));
-		if (!err && twins.needed)
-			err = add_link(p, bpf_program__attach(twins.twin));
-	}
+	if (!err && p->calls.preemptible)
+		err = add_link(p, bpf_program__attach(p->skel->progs.zsp_posix_lock_inode_twin));
 	return err;
 }
 
@@ -242,7 +215,7 @@ void probes_silence(struct probes *p)
 
 	p->skel->bss->zsp_silent = 1;
 	__sync_synchronize();
-	if (!probes_skipped_runs(p))
+	if (!probes_lost_runs(p))
 		return;
 	bpf_object__for_each_program(program, p->skel->obj)
 	{
@@ -440,36 +413,66 @@ void probes_counters(const struct probes *p, uint64_t ret_counters[ZSP_COUNT_MAX
 		ret_counters[i] = p->skel->bss->zsp_counters[i];
 }
 
-static uint64_t all_skipped_runs(const struct probes *p)
+/* Changes of TCP's states that no program has seen. Counted as they happen, so at most by those that are being made. */
+static uint64_t lost_changes(const struct probes *p)
 {
-	struct bpf_program *program;
-	uint64_t skipped = 0;
+	uint64_t all = skipped_runs_of(p->skel->progs.zsp_inet_sock_set_state), seen = 0;
 
-	/* Runs at a receive matter for threads found inside of one; what those miss, the stream's positions tell to the byte. */
+	for (size_t i = 0; i < ZSP_CPUS_MAX; i++)
+		all += p->skel->bss->zsp_changes_seen[i].runs;
+	for (size_t i = 0; i < ZSP_CPUS_MAX; i++)
+		seen += p->skel->bss->zsp_changes_seen[i].seen;
+	return all - seen;
+}
+
+/* What one of two programs has seen is not lost: at most as many are as either skipped. */
+static uint64_t lost_locks(const struct probes *p)
+{
+	uint64_t one = skipped_runs_of(p->skel->progs.zsp_posix_lock_inode);
+	uint64_t other = skipped_runs_of(p->skel->progs.zsp_posix_lock_inode_twin);
+
+	return p->calls.preemptible && other < one ? other : one;
+}
+
+/* Programs that others make up for, see above; or the stream's positions, which tell what is missed at a receive to the byte. */
+static bool has_others(const struct probes *p, const struct bpf_program *program)
+{
+	return program == p->skel->progs.zsp_inet_sock_set_state ||
+	    program == p->skel->progs.zsp_inet_sock_set_state_twin ||
+	    program == p->skel->progs.zsp_call_tcp_set_state ||
+	    program == p->skel->progs.zsp_posix_lock_inode ||
+	    program == p->skel->progs.zsp_posix_lock_inode_twin ||
+	    program == p->skel->progs.zsp_sock_recv_length;
+}
+
+static uint64_t lost_runs(const struct probes *p)
+{
+	uint64_t lost = lost_changes(p) + lost_locks(p);
+	struct bpf_program *program;
+
 	bpf_object__for_each_program(program, p->skel->obj)
 	{
-		if (program != p->skel->progs.zsp_sock_recv_length)
-			skipped += skipped_runs_of(program);
+		if (!has_others(p, program))
+			lost += skipped_runs_of(program);
 	}
-	for (size_t i = 0; i < PROBES_TWINS; i++) {
-		struct twins twins = twins_of(p, i);
-		uint64_t one = skipped_runs_of(twins.program), other = skipped_runs_of(twins.twin);
-
-		/* What one of the twins saw is not lost: at most as many are as either skipped. */
-		if (bpf_program__fd(twins.twin) >= 0)
-			skipped -= one > other ? one : other;
-	}
-	return skipped;
+	return lost;
 }
 
 void probes_begin(struct probes *p)
 {
-	p->skipped_before = all_skipped_runs(p);
+	p->lost_before = lost_runs(p);
 }
 
-uint64_t probes_skipped_runs(const struct probes *p)
+uint64_t probes_lost_runs(struct probes *p)
 {
-	return all_skipped_runs(p) - p->skipped_before;
+	uint64_t found = lost_runs(p) - p->lost_before;
+	uint64_t stays = (int64_t)(found - p->lost_found) < 0 ? found : p->lost_found;
+
+	/* Another program may be about to see what is missing: it is lost if it is still missing at the next look. */
+	p->lost_found = found;
+	if ((int64_t)(stays - p->lost_told) > 0)
+		p->lost_told = stays;
+	return p->lost_told;
 }
 
 struct bpf_program *probes_program(struct probes *p, enum probes_program which)

@@ -99,8 +99,11 @@ void probes_counters(const struct probes *probes, uint64_t ret_counters[ZSP_COUN
 /* Observation begins: what the kernel skipped until now was nobody's. */
 void probes_begin(struct probes *probes);
 
-/* Runs that the kernel skipped since then, because a program was interrupted on the same CPU. */
-uint64_t probes_skipped_runs(const struct probes *probes);
+/*
+ * Runs that the kernel skipped since then, because a program was interrupted on the same CPU, and that no other program made up for; as
+ * of the last call but one.
+ */
+uint64_t probes_lost_runs(struct probes *probes);
 
 /* Visit the programs that are loaded: the name is without prefix and, like the descriptor, borrowed from probes. */
 void probes_each_program(const struct probes *probes,
