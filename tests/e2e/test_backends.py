@@ -22,14 +22,14 @@ class Fate:
     """Spans of one destination, from one scrape."""
 
     def __init__(self, metrics, number):
-        def value(name, component, error=None):
-            return sum(n for labels, n in metrics.select(name, error_type=error)
-                       if re.fullmatch(rf"{component}/{number}", labels["otel_component_name"]))
+        def value(name, component, failed=False):
+            return sum(n for labels, n in metrics.select(name) if ("error_type" in labels) == failed
+                       and re.fullmatch(rf"{component}/{number}", labels["otel_component_name"]))
 
         exported = "otel_sdk_exporter_span_exported_total"
         self.delivered = value(exported, r"otlp_\w+_span_exporter")
-        self.failed = value(exported, r"otlp_\w+_span_exporter", "_OTHER")
-        self.dropped = value("otel_sdk_processor_span_processed_total", "batching_span_processor", "queue_full")
+        self.failed = value(exported, r"otlp_\w+_span_exporter", failed=True)
+        self.dropped = value("otel_sdk_processor_span_processed_total", "batching_span_processor", failed=True)
         self.queued = value("otel_sdk_processor_span_queue_size", "batching_span_processor")
 
     @property

@@ -152,8 +152,8 @@ static const char *backend_error(void *ctx)
 	return ((struct backend *)ctx)->why;
 }
 
-#define OF(component) \
-	"otel_component_name=\"" component "/3\",otel_component_type=\"" component "\""
+#define OF(component, n) \
+	"otel_component_name=\"" component "/" n "\",otel_component_type=\"" component "\""
 
 /* A last export of a reader to this backend, and a log record to it. */
 static void export_to(
@@ -197,22 +197,106 @@ static void operations(void **state)
 	snapshot = metrics_snapshot(metrics);
 	buf_init(&text);
 	encode_prometheus_text(&text, snapshot);
-	expect_sample(&text, name, OF("fake_log_exporter"), 1);
-	expect_sample(&text, name, OF("fake_log_exporter") ",error_type=\"UNAVAILABLE\"", 2);
-	expect_sample(&text, name, OF("fake_metric_exporter"), 1);
-	expect_sample(&text, name, OF("fake_metric_exporter") ",error_type=\"UNAVAILABLE\"", 2);
+	expect_sample(&text, name, OF("fake_log_exporter", "3"), 1);
+	expect_sample(&text, name, OF("fake_log_exporter", "3") ",error_type=\"UNAVAILABLE\"", 2);
+	expect_sample(&text, name, OF("fake_metric_exporter", "3"), 1);
+	expect_sample(
+	    &text, name, OF("fake_metric_exporter", "3") ",error_type=\"UNAVAILABLE\"", 2);
 	expect_sample(&text, "otel_sdk_exporter_operation_duration_seconds_bucket",
-	    OF("fake_log_exporter") ",le=\"0.01\"", 0);
+	    OF("fake_log_exporter", "3") ",le=\"0.01\"", 0);
 	buf_release(&text);
 	metric_snapshot_free(snapshot);
 	exporter_metrics_free(figures);
 	metrics_free(metrics);
 }
 
+/* Without its pace: so many records that are refused. */
+static void refuse(struct sink *sink, uint64_t n)
+{
+	const struct service self = {.name = "zerospan", .instance_id = "1", .refs = 1};
+	const struct log_record record = {
+	    .observed_ns = 1, .body = SV("text"), .service = (struct service *)&self};
+	struct sink_stats stats;
+	uint64_t before;
+
+	sink_stats(sink, &stats);
+	before = stats.failed;
+	for (uint64_t i = 0; i < n; i++) {
+		struct log_batch *batch = log_batch_new(1);
+
+		batch->records[batch->n_records++] = log_record_new(&record);
+		sink_publish_logs(sink, batch);
+		log_batch_unref(batch);
+	}
+	for (int i = 0; i < 10000 && stats.failed < before + n; i++) {
+		usleep(1000);
+		sink_stats(sink, &stats);
+	}
+	assert_int_equal(stats.failed, before + n);
+}
+
+/* What was not taken counts under why not, each cause by itself. */
+static void causes(void **state)
+{
+	struct backend backend = {"UNAVAILABLE"};
+	const struct otlp_target target = {
+	    .name = "fake", .send = backend_send, .error = backend_error, .ctx = &backend};
+	const struct sink_options queue = {.linger_ns = 1, .max_queue_items = 10};
+	const struct clock_base clock = {.offset_ns = 1};
+	struct sink *sink = export_otlp_to(&target, OTLP_LOGS, &queue, &clock);
+	struct metrics *metrics = metrics_new();
+	struct exporter_metrics *figures = exporter_metrics_new(metrics);
+	const char *name = "otel_sdk_exporter_log_exported_total";
+	struct metric_snapshot *snapshot;
+	struct buf text;
+
+	(void)state;
+	refuse(sink, 2);
+	backend.why = "413";
+	refuse(sink, 1);
+	exporter_metrics_sinks(figures, OTLP_LOGS, &sink, 1);
+	snapshot = metrics_snapshot(metrics);
+	buf_init(&text);
+	encode_prometheus_text(&text, snapshot);
+	expect_sample(&text, name, OF("fake_log_exporter", "0"), 0);
+	expect_sample(&text, name, OF("fake_log_exporter", "0") ",error_type=\"UNAVAILABLE\"", 2);
+	expect_sample(&text, name, OF("fake_log_exporter", "0") ",error_type=\"413\"", 1);
+	buf_release(&text);
+	metric_snapshot_free(snapshot);
+	sink_free(sink);
+	exporter_metrics_free(figures);
+	metrics_free(metrics);
+}
+
+/* More causes than are kept apart: the others are one, and no item is missing. */
+static void many_causes(void **state)
+{
+	struct export_failures failures = {.n = 0};
+	uint64_t all = 0;
+	char name[32];
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 2 * EXPORT_CAUSES_MAX; i++) {
+			snprintf(name, sizeof(name), "cause %d", i);
+			export_failures_add(&failures, name, 10);
+		}
+	}
+	assert_int_equal(failures.n, EXPORT_CAUSES_MAX);
+	for (size_t i = 0; i < failures.n; i++) {
+		all += failures.causes[i].items;
+		snprintf(name, sizeof(name), "cause %zu", i);
+		assert_string_equal(failures.causes[i].error_type,
+		    i < EXPORT_CAUSES_MAX - 1 ? name : EXPORT_ERROR_OTHER);
+	}
+	assert_int_equal(all, 40 * EXPORT_CAUSES_MAX);
+	assert_int_equal(failures.causes[0].items, 20);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(exporters), cmocka_unit_test(operations)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(exporters),
+	    cmocka_unit_test(operations), cmocka_unit_test(causes), cmocka_unit_test(many_causes)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

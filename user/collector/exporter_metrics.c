@@ -167,12 +167,26 @@ int exporter_metrics_watch_reader(
 
 /* --- what they count ------------------------------------------------------------------------- */
 
-static void set_outcomes(struct instrument *instrument, struct component *component, uint64_t good,
-    struct sv error, uint64_t bad)
+static void set_good(
+    struct instrument *instrument, const struct component *component, uint64_t value)
 {
-	component->attrs[2].string = error;
-	metric_set(instrument, component->attrs, 2, (double)good);
-	metric_set(instrument, component->attrs, 3, (double)bad);
+	metric_set(instrument, component->attrs, 2, (double)value);
+}
+
+static void set_bad(struct instrument *instrument, struct component *component,
+    const char *error_type, uint64_t value)
+{
+	component->attrs[2].string = sv_cstr(error_type);
+	metric_set(instrument, component->attrs, 3, (double)value);
+}
+
+static void set_exported(struct instrument *instrument, struct component *exporter,
+    uint64_t delivered, const struct export_failures *failures)
+{
+	set_good(instrument, exporter, delivered);
+	for (size_t i = 0; i < failures->n; i++)
+		set_bad(instrument, exporter, failures->causes[i].error_type,
+		    failures->causes[i].items);
 }
 
 static void set_gauge(
@@ -192,11 +206,10 @@ static void update_sink(
 	exporter_init(&exporter, sink_name(sink), item, number);
 	snprintf(kind, sizeof(kind), "_%s_processor", item);
 	component_init(&queue, "batching", kind, number);
-	/* Why is in the log: refusals and failures of all kinds are one number here. */
-	set_outcomes(of[EXPORTED], &exporter, stats.delivered, SV("_OTHER"), stats.failed);
+	set_exported(of[EXPORTED], &exporter, stats.delivered, &stats.failures);
 	set_gauge(of[INFLIGHT], &exporter, stats.inflight);
-	set_outcomes(
-	    of[PROCESSED], &queue, stats.delivered + stats.failed, SV("queue_full"), stats.dropped);
+	set_good(of[PROCESSED], &queue, stats.delivered + stats.failed);
+	set_bad(of[PROCESSED], &queue, "queue_full", stats.dropped);
 	set_gauge(of[QUEUE_SIZE], &queue, stats.queued);
 	set_gauge(of[QUEUE_CAPACITY], &queue, stats.queue_capacity);
 }
@@ -217,8 +230,8 @@ void exporter_metrics_readers(
 
 		otlp_metrics_stats(readers[i], &stats);
 		exporter_init(&exporter, otlp_metrics_name(readers[i]), item_name(OTLP_METRICS), i);
-		set_outcomes(exporters->of[OTLP_METRICS][EXPORTED], &exporter,
-		    stats.delivered_points, SV("_OTHER"), stats.failed_points);
+		set_exported(exporters->of[OTLP_METRICS][EXPORTED], &exporter,
+		    stats.delivered_points, &stats.failures);
 		set_gauge(exporters->of[OTLP_METRICS][INFLIGHT], &exporter, stats.inflight_points);
 	}
 }

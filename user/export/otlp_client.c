@@ -76,7 +76,7 @@ static bool pack(
 	if (!request->failed && !err)
 		return true;
 	say(client, "out of memory", "", n_items);
-	give_up(client, "out_of_memory");
+	give_up(client, EXPORT_ERROR_MEMORY);
 	return false;
 }
 
@@ -88,7 +88,7 @@ static bool attempt(
 	struct otlp_verdict *verdict = &client->verdict;
 
 	if (!answer) {
-		give_up(client, "cancelled");
+		give_up(client, EXPORT_ERROR_CANCELLED);
 		return false;
 	}
 	*verdict = client->grpc ? otlp_grpc_judge(answer) : otlp_http_judge(answer, time(NULL));

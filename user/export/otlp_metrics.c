@@ -161,12 +161,14 @@ static void log_no_memory(struct otlp_metrics *exporter)
 		    exporter->target.name, (unsigned long long)suppressed);
 }
 
-static void count(struct otlp_metrics *exporter, size_t n, size_t delivered)
+static void count(struct otlp_metrics *exporter, size_t n, size_t delivered, const char *error_type)
 {
 	pthread_mutex_lock(&exporter->lock);
 	exporter->stats.inflight_points -= n;
 	exporter->stats.delivered_points += delivered;
 	exporter->stats.failed_points += n - delivered;
+	if (delivered < n)
+		export_failures_add(&exporter->stats.failures, error_type, n - delivered);
 	pthread_mutex_unlock(&exporter->lock);
 }
 
@@ -178,7 +180,7 @@ static size_t slice_points(const struct round *round, size_t first)
 }
 
 /* Points that were taken. */
-static size_t send_request(struct otlp_metrics *exporter, size_t n)
+static size_t send_request(struct otlp_metrics *exporter, size_t n, const char **ret_error_type)
 {
 	const struct otlp_target *target = &exporter->target;
 	const struct otlp_waiter waiter = {
@@ -190,20 +192,24 @@ static size_t send_request(struct otlp_metrics *exporter, size_t n)
 	pthread_mutex_lock(&exporter->lock);
 	observer = exporter->observer;
 	pthread_mutex_unlock(&exporter->lock);
-	export_observer_tell(&observer, begin_ns, taken < n ? otlp_target_error(target) : NULL);
+	*ret_error_type = taken < n ? otlp_target_error(target) : NULL;
+	export_observer_tell(&observer, begin_ns, *ret_error_type);
 	return taken;
 }
 
 /* The same of the request from first on; what there is no time for any more has failed. */
-static size_t send_next(struct otlp_metrics *exporter, const struct round *round, size_t first)
+static size_t send_next(struct otlp_metrics *exporter, const struct round *round, size_t first,
+    const char **ret_error_type)
 {
+	*ret_error_type = EXPORT_ERROR_CANCELLED;
 	if (waiter_stopping(exporter))
 		return 0;
 	if (!make_request(exporter, round, first)) {
 		log_no_memory(exporter);
+		*ret_error_type = EXPORT_ERROR_MEMORY;
 		return 0;
 	}
-	return send_request(exporter, slice_points(round, first));
+	return send_request(exporter, slice_points(round, first), ret_error_type);
 }
 
 /* Request after request; the first one is made. False when of one of them nothing was taken. */
@@ -213,11 +219,13 @@ static bool send_round(struct otlp_metrics *exporter, const struct round *round)
 	size_t n;
 
 	for (size_t first = 0; first < round->n_points; first += n) {
+		const char *error_type;
 		size_t taken;
 
 		n = slice_points(round, first);
-		taken = first ? send_next(exporter, round, first) : send_request(exporter, n);
-		count(exporter, n, taken);
+		taken = first ? send_next(exporter, round, first, &error_type)
+			      : send_request(exporter, n, &error_type);
+		count(exporter, n, taken, error_type);
 		arrived &= taken > 0;
 	}
 	return arrived;

@@ -54,6 +54,7 @@ struct otlp_metrics_env otlp_metrics_from_env(env_fn *get);
 struct otlp_metrics_stats {
 	uint64_t delivered_points;
 	uint64_t failed_points;
+	struct export_failures failures; /* those that failed, by why */
 	uint64_t inflight_points;
 	uint64_t skipped_exports; /* no memory to begin one; changes go with the next */
 };

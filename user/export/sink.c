@@ -168,6 +168,8 @@ static void deliver_batch(struct sink *sink)
 	assert(delivered + failed == sink->inflight_items);
 	sink->stats.delivered += delivered;
 	sink->stats.failed += failed;
+	if (failed)
+		export_failures_add(&sink->stats.failures, sink->error_type, failed);
 	sink->inflight_items = 0;
 	if (sink->patient)
 		pthread_cond_signal(&sink->room);

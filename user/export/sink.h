@@ -57,10 +57,11 @@ struct sink_options {
 struct sink_stats {
 	uint64_t delivered; /* accepted by the destination */
 	uint64_t failed;    /* given up on after the last retry, or refused by the destination */
-	uint64_t dropped;   /* refused because the queue was full, or left at the end of the flush
+	struct export_failures failures; /* those, by why */
+	uint64_t dropped;  /* refused because the queue was full, or left at the end of the flush
 	                       time */
-	uint64_t queued;    /* in the queue or being delivered now */
-	uint64_t inflight;  /* of those, being delivered now */
+	uint64_t queued;   /* in the queue or being delivered now */
+	uint64_t inflight; /* of those, being delivered now */
 	uint64_t queue_capacity;
 };
 
