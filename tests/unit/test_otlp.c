@@ -78,7 +78,9 @@ static void check_resource(struct sv rs, const char *name, uint64_t pid)
 	assert_sv(wire_attr(resource, 1, 4, "telemetry.sdk.name").bytes, "zerospan");
 	assert_sv(wire_attr(resource, 1, 5, "telemetry.sdk.language").bytes, "c");
 	assert_sv(wire_attr(resource, 1, 6, "telemetry.sdk.version").bytes, ZEROSPAN_VERSION);
-	assert_int_equal(wire_count(resource, 1), 7);
+	assert_sv(wire_attr(resource, 1, 7, "telemetry.distro.name").bytes, "zerospan");
+	assert_sv(wire_attr(resource, 1, 8, "telemetry.distro.version").bytes, ZEROSPAN_VERSION);
+	assert_int_equal(wire_count(resource, 1), 9);
 	assert_int_equal(wire_count(rs, 2), 1);
 	assert_sv(wire_sub(rs, 3, 0), "https://opentelemetry.io/schemas/1.44.0");
 	scope = wire_sub(wire_sub(rs, 2, 0), 1, 0);

@@ -49,7 +49,7 @@ static void check_resource(struct sv logs, const char *name)
 
 	assert_true(sv_eq(wire_attr(resource, 1, 0, "service.name").bytes, sv_cstr(name)));
 	assert_sv(wire_attr(resource, 1, 4, "telemetry.sdk.name").bytes, "zerospan");
-	assert_int_equal(wire_count(resource, 1), 7);
+	assert_int_equal(wire_count(resource, 1), 9);
 	assert_sv(wire_sub(logs, 3, 0), OTLP_SCHEMA_URL);
 	assert_int_equal(wire_count(logs, 2), 1);
 	scope = wire_sub(scope_logs, 1, 0);

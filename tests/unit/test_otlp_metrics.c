@@ -456,7 +456,7 @@ static void check_resource(struct sv group, const char *name)
 	assert_sv(wire_attr(resource, 1, 4, "telemetry.sdk.name").bytes, "zerospan");
 	assert_sv(wire_attr(resource, 1, 5, "telemetry.sdk.language").bytes, "c");
 	assert_sv(wire_attr(resource, 1, 6, "telemetry.sdk.version").bytes, ZEROSPAN_VERSION);
-	assert_int_equal(wire_count(resource, 1), 7);
+	assert_int_equal(wire_count(resource, 1), 9);
 	assert_int_equal(wire_count(group, 2), 1);
 	assert_sv(wire_sub(group, 3, 0), "https://opentelemetry.io/schemas/1.44.0");
 	assert_sv(wire_sub(wire_sub(scope, 1, 0), 1, 0), "zerospan");

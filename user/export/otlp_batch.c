@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-const struct attr otlp_sdk_attrs[OTLP_N_SDK_ATTRS] = {
+const struct attr otlp_telemetry_attrs[OTLP_N_TELEMETRY_ATTRS] = {
     {.key = "telemetry.sdk.name",
 	.type = ATTR_STRING,
 	.string = {OTLP_SDK_NAME, sizeof(OTLP_SDK_NAME) - 1}},
@@ -13,6 +13,12 @@ const struct attr otlp_sdk_attrs[OTLP_N_SDK_ATTRS] = {
 	.type = ATTR_STRING,
 	.string = {OTLP_SDK_LANGUAGE, sizeof(OTLP_SDK_LANGUAGE) - 1}},
     {.key = "telemetry.sdk.version",
+	.type = ATTR_STRING,
+	.string = {ZEROSPAN_VERSION, sizeof(ZEROSPAN_VERSION) - 1}},
+    {.key = "telemetry.distro.name",
+	.type = ATTR_STRING,
+	.string = {OTLP_SDK_NAME, sizeof(OTLP_SDK_NAME) - 1}},
+    {.key = "telemetry.distro.version",
 	.type = ATTR_STRING,
 	.string = {ZEROSPAN_VERSION, sizeof(ZEROSPAN_VERSION) - 1}},
 };

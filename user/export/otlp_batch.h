@@ -17,9 +17,9 @@
 #define OTLP_SDK_NAME     "zerospan"
 #define OTLP_SDK_LANGUAGE "c"
 
-/* Number of telemetry.sdk.* attributes that follow the service's own in a resource. */
-#define OTLP_N_SDK_ATTRS 3
-extern const struct attr otlp_sdk_attrs[OTLP_N_SDK_ATTRS];
+/* Number of telemetry.* attributes that follow the service's own in a resource. */
+#define OTLP_N_TELEMETRY_ATTRS 5
+extern const struct attr otlp_telemetry_attrs[OTLP_N_TELEMETRY_ATTRS];
 
 struct otlp_group {
 	const struct service *service; /* NULL only for items built without one */

@@ -21,7 +21,7 @@ void otlp_json_begin_group(
 		append_attrs(out, service->attrs, service->n_attrs);
 		buf_append_char(out, ',');
 	}
-	append_attrs(out, otlp_sdk_attrs, OTLP_N_SDK_ATTRS);
+	append_attrs(out, otlp_telemetry_attrs, OTLP_N_TELEMETRY_ATTRS);
 	buf_append_cstr(out, "]},\"");
 	buf_append_cstr(out, scopes);
 	buf_append_cstr(out,

@@ -14,7 +14,7 @@ void otlp_room_add_resource(struct otlp_room *room, const struct service *servic
 {
 	if (service)
 		otlp_room_add(room, service->attrs, service->n_attrs);
-	otlp_room_add(room, otlp_sdk_attrs, OTLP_N_SDK_ATTRS);
+	otlp_room_add(room, otlp_telemetry_attrs, OTLP_N_TELEMETRY_ATTRS);
 }
 
 void otlp_packer_add(struct otlp_packer *packer, const struct attr *attrs, size_t n)
@@ -30,6 +30,6 @@ void otlp_packer_resource(struct otlp_packer *packer, const struct service *serv
 	ret_resource->attributes = packer->list;
 	if (service)
 		otlp_packer_add(packer, service->attrs, service->n_attrs);
-	otlp_packer_add(packer, otlp_sdk_attrs, OTLP_N_SDK_ATTRS);
+	otlp_packer_add(packer, otlp_telemetry_attrs, OTLP_N_TELEMETRY_ATTRS);
 	ret_resource->n_attributes = (size_t)(packer->list - ret_resource->attributes);
 }

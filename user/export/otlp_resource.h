@@ -23,7 +23,7 @@ struct otlp_packer {
 /* Add n attributes to the list that the caller began at packer->list. */
 void otlp_packer_add(struct otlp_packer *packer, const struct attr *attrs, size_t n);
 
-/* The resource of a service, or (NULL) of nobody who is known; telemetry.sdk.* follow its own attributes. */
+/* The resource of a service, or (NULL) of nobody who is known; telemetry.* follow its own attributes. */
 void otlp_packer_resource(struct otlp_packer *packer, const struct service *service,
     Opentelemetry__Proto__Resource *ret_resource);
 

@@ -92,7 +92,7 @@ static bool is_taken(const struct service *service, size_t n, struct sv key)
 	for (size_t i = 0; i < n; i++)
 		if (sv_eq(sv_cstr(service->attrs[i].key), key))
 			return true;
-	return sv_starts(key, SV("telemetry.sdk."));
+	return sv_starts(key, SV("telemetry."));
 }
 
 /* All values are texts but process.pid, as with OpenTelemetry. */

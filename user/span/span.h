@@ -67,7 +67,7 @@ struct attr {
 
 /*
  * The observed process as an OTLP resource. Reference counted; spans, conns and metrics hold
- * references. attrs always holds service.name and service.instance.id and never telemetry.sdk.*
+ * references. attrs always holds service.name and service.instance.id and never telemetry.*
  * (the exporter adds it).
  */
 struct service {
