@@ -16,7 +16,7 @@ from otlp import Receiver
 from shop import MODELS, Shop, order
 
 CONFIG = os.path.join(lib.ROOT, "deploy", "shop.yaml")
-# How many orders the exact comparison makes; the claim was checked with 69574.
+# How many orders the exact comparison makes; the claim was checked with 117920 (of 125000 requests).
 ORDERS = int(os.environ.get("RULES_ORDERS") or 3000)
 RATE = 600
 MIX = "headphones:40,smartphone:20,laptop:20,unknown:10,limited:10,bad-json:3,bad-field:3"
