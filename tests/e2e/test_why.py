@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sqlite3
+import subprocess
 import threading
 import time
 import urllib.request
@@ -189,6 +190,32 @@ def test_nginx_throttled(t):
     slept = expect_match(r"1\. GET /slow/file sleeps .* 4 of 4 requests \(100 %\) slept ([\d.]+ m?s)", head)
     check(seconds_of(slept[1]) > 0.8, f"{slept[0]}")
     check("GET /hello" not in head, f"/hello is blamed in\n{head}")
+
+
+def slow_disk(t, sync_ms):
+    """A directory that takes so long for each sync."""
+    lib.python_module("fusepy", "python3-fusepy")
+    if not os.path.exists("/dev/fuse"):
+        raise lib.Skip("no /dev/fuse: this kernel or container has no file systems in user space")
+    below, mount = t.path("below"), t.path("slow")
+    for folder in (below, mount):
+        os.mkdir(folder)
+    t.cleanup(lambda: subprocess.run(["umount", "-l", mount], capture_output=True, check=False))
+    disk = t.start(lib.PYTHON, os.path.join(os.path.dirname(os.path.abspath(__file__)), "slow_disk.py"),
+                   below, mount, sync_ms)
+    lib.wait_for(lambda: os.path.ismount(mount), lambda: f"the file system: {disk.err}")
+    return mount
+
+
+@lib.deadline(60)
+def test_slow_disk(t):
+    """A disk that takes 20 ms for each sync: the checkouts wait for it, and where."""
+    shop = Shop(t, "thread-per-connection", "--database", os.path.join(slow_disk(t, 20), "shop.db"))
+    t.start(lib.built("traffic"), "--url", f"http://127.0.0.1:{shop.port}", "--rate", 2, "--duration", 20,
+            "--mix", "headphones:1")
+    head = verdict(report(observer.start(t, "why", "--pid", shop.pid, "--duration", 6)))
+    t.note(head.splitlines()[0])
+    expect_match(r"POST /checkout waits for the disk .* requests \([\d.]+ %\) waited ([\d.]+) ms", head)
 
 
 LOCK_SERVER = """
