@@ -86,7 +86,9 @@ static void a_call_and_what_it_brings_about(void **state)
 	writes(&s->t, &s->inner.client, GET("/down"));
 	reads(&s->worker, &s->inner.server, GET("/down"));
 	executes(&s->worker, SQL, 1);
+	pass(s->stage, 70);
 	writes(&s->worker, &s->inner.server, OK2);
+	woken(&s->t, ZSP_WAIT_PEER, 71);
 	reads(&s->t, &s->inner.client, OK2);
 	writes(&s->worker, &s->first, OK2);
 	stage_settle(s->stage);
@@ -95,6 +97,8 @@ static void a_call_and_what_it_brings_about(void **state)
 	    " S GET /down socket\n"
 	    "  C UPDATE stock thread\n"
 	    "S GET /first\n");
+	assert_true(span_id_is_zero(
+	    &stage_find(s->stage, SPAN_KIND_SERVER, "GET /first")->culprit.span_id));
 }
 
 int main(void)

@@ -19,10 +19,12 @@ void doubt_call(
 	caller->n_doubts++;
 }
 
-static void move(struct group *to, struct node *node)
+static void move(struct graph *graph, struct group *to, struct node *node)
 {
 	struct group *from = node->group;
 
+	if (graph->recent)
+		recent_join(graph->recent, &node->recent, to->number);
 	list_remove(&node->member);
 	from->n_nodes--;
 	from->n_open -= node->exchange != NULL;
@@ -51,20 +53,29 @@ static bool cut(struct graph *graph, struct node *call)
 	call->parent_id = (struct span_id){0};
 	call->basis = PARENT_BASIS_NONE;
 	call->doubt_tid = 0;
-	move(to, call);
+	move(graph, to, call);
 	do {
 		moved = 0;
 		list_for_each (at, &from->nodes) {
 			struct node *node = container_of(at, struct node, member);
 
 			if (!span_id_is_zero(&node->parent_id) && is_below(to, node)) {
-				move(to, node);
+				move(graph, to, node);
 				moved++;
 			}
 		}
 	} while (moved);
 	group_settle(graph, to);
 	return true;
+}
+
+/* It, or who answers it, is what the request has waited for the longest, as far as is known. */
+static bool is_slowest(const struct node *request, const struct node *call)
+{
+	const struct node *answer = call->other_end;
+
+	return span_id_eq(&request->slowest_id, &call->span_id) ||
+	    (answer && span_id_eq(&request->slowest_id, &answer->span_id));
 }
 
 /* Cut what is in doubt below this request: calls of the thread, or of all others. */
@@ -81,7 +92,7 @@ static size_t cut_calls(struct graph *graph, struct node *request, uint32_t tid,
 			if (!call->doubt_tid || (call->doubt_tid == tid) == others ||
 			    !span_id_eq(&call->parent_id, &request->span_id))
 				continue;
-			if (span_id_eq(&request->slowest_id, &call->span_id))
+			if (is_slowest(request, call))
 				request->slowest_ns = 0;
 			if (!cut(graph, call))
 				return n;
