@@ -39,8 +39,9 @@ struct zsp_header {
 	__u64 time_ns; /* when the probe ran */
 	__u32 pid;     /* process (tgid), 0 when the event has no process */
 	__u32 tid;     /* thread */
-	__u32 slice; /* how often this thread has come back from epoll_wait, poll or select: its run
-	                number */
+	__u32
+	    slice; /* how often this thread has come back from epoll_wait, poll or select, or, if lines are told, read by what a loop
+	                is woken up: its run number */
 	__u32 reserved;
 	__u64 conn; /* socket inode number: unique among the sockets of this boot that are alive; 0:
 	               none */

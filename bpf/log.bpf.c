@@ -27,6 +27,9 @@
 #define ZSP_RCV_SHUTDOWN 1 /* include/net/sock.h: nothing can be received */
 
 #define ZSP_LOG_PIECES_MAX 64
+#define ZSP_S_IFMT         0170000
+#define ZSP_S_IFIFO        0010000
+
 /* Part of the ring that lines may use. */
 #define ZSP_LOG_RING_PART 4
 
@@ -79,6 +82,19 @@ int zsp_log_is_socket(u32 fd)
 	peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
 	return peer && !BPF_CORE_READ((struct unix_sock *)sk, addr) &&
 	    !BPF_CORE_READ((struct unix_sock *)peer, addr);
+}
+
+/* A pipe, or the number that eventfd and timerfd give. */
+int zsp_log_is_wakeup(u32 fd, u32 bytes)
+{
+	struct file *file;
+
+	if (!zsp_logs)
+		return false;
+	if (bytes == sizeof(u64))
+		return true;
+	file = zsp_file_of(fd);
+	return file && (BPF_CORE_READ(file, f_inode, i_mode) & ZSP_S_IFMT) == ZSP_S_IFIFO;
 }
 
 /* --- records -------------------------------------------------------------------------------------- */

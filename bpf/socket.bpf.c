@@ -108,10 +108,16 @@ static __always_inline u64 start_of(
 }
 
 /* It was no socket's, or one's that is no conversation. */
-static __always_inline void handle_other(u32 fd, const struct zsp_transfer *t)
+static __always_inline void handle_other(u32 fd, struct zsp_thread *thread)
 {
-	if (zsp_logs && t->direction == ZSP_OUT)
+	const struct zsp_transfer *t = &thread->transfer;
+
+	if (!zsp_logs)
+		return;
+	if (t->direction == ZSP_OUT)
 		zsp_log_written(fd);
+	else if (zsp_log_is_wakeup(fd, t->bytes))
+		thread->slice++;
 }
 
 /* The transfer described in the thread's entry moved bytes on descriptor fd, or found the stream's end. */
@@ -123,12 +129,12 @@ static __always_inline void handle_transfer(u32 fd, struct zsp_thread *thread)
 	struct zsp_conn *conn;
 
 	if (!zsp_socket_of(fd, &socket)) {
-		handle_other(fd, t);
+		handle_other(fd, thread);
 		return;
 	}
 	conn = zsp_conn_find(&socket);
 	if (!conn && zsp_logs && zsp_log_is_socket(fd)) {
-		handle_other(fd, t);
+		handle_other(fd, thread);
 		return;
 	}
 	if (conn && conn->opaque == ZSP_OPAQUE_MAX) {

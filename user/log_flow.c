@@ -181,6 +181,7 @@ static void on_line(void *ctx, const struct log_line *line)
 	const struct line_author author = {.pid = line->pid,
 	    .tid = line->tid,
 	    .slice = line->slice,
+	    .first_ns = line->first_ns,
 	    .time_ns = line->last_ns,
 	    .woken_ns = line->woken_ns};
 	struct service *service = service_table_get(flow->options.services, line->pid);

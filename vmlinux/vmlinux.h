@@ -67,6 +67,7 @@ typedef struct {
 typedef atomic64_t atomic_long_t;
 
 struct inode {
+	unsigned short i_mode;
 	unsigned long i_ino;
 };
 

@@ -361,3 +361,61 @@ def test_nginx_at_once(t):
     check(not wrong, f"wrong, for example {wrong[:3]}")
     equal(len(access), count, "lines")
     check(orphans < count / 2, "most lines are of no request")
+
+
+# One thread. /first is answered when another thread has done its work, which says so by a descriptor; /second behind whatever
+# else there is to do. Both are there at once.
+WOKEN_LOOP = """
+import os, select, socket, sys, threading, time
+BELL
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+epoll = select.epoll()
+for fd in (listener.fileno(), bell):
+    epoll.register(fd, select.EPOLLIN)
+conns, answers, woken = {}, [], 0
+while woken < 1 or answers or len(conns) < 2:
+    ready = [fd for fd, _ in epoll.poll()]
+    if listener.fileno() in ready:
+        conn, _ = listener.accept()
+        conns[conn.fileno()] = conn
+        epoll.register(conn.fileno(), select.EPOLLIN)
+    for fd in [fd for fd in ready if fd in conns]:
+        path = conns[fd].recv(1000).split()[1].decode()
+        if path == "/first":
+            first = conns[fd]
+            threading.Thread(target=ring).start()
+            print("begins /first", flush=True)
+            time.sleep(0.5)
+        else:
+            answers.append(conns[fd])
+    if bell in ready:
+        os.read(bell, 8)
+        woken += 1
+        print("ends /first", flush=True)
+    for conn in answers:
+        conn.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok")
+    answers = []
+first.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok")
+time.sleep(60)
+"""
+BELLS = {"eventfd": "bell = os.eventfd(0)\ndef ring(): os.eventfd_write(bell, 1)",
+         "pipe": 'bell, end = os.pipe()\ndef ring(): os.write(end, b"x")'}
+
+
+def test_loop_that_is_woken(t):
+    """A loop reads one request, is told that the work for another one is done, says so, and answers the first: a line of nobody."""
+    for kind, bell in BELLS.items():
+        server = t.start(lib.PYTHON, t.write(f"{kind}.py", WOKEN_LOOP.replace("BELL", bell)))
+        port = int(wait_for(lambda: server.out.strip(), lambda: f"the server: {server.err}"))
+        zerospan = observer.observe(t, "--logs", "--pid", server.pid)
+        second, first = Client(port), Client(port)
+        first.send(request_bytes("GET", "/first"))
+        wait_for(lambda: "begins" in server.out, "the first request to be read")
+        equal(second.get("/second").status, 200, "status")
+        equal(first.read_response().status, 200, "status")
+        spans = {s.span_id: s for s in zerospan.finish()}
+        for text in ("begins /first", "ends /first"):
+            line = zerospan.wait_log(text)
+            check(not line.span_id or spans[line.span_id].get("url.path") == "/first",
+                  f"{kind}: {line} is of the other one")

@@ -102,6 +102,10 @@ static void several_lines_of_one_message(void **state)
 	    "02:53 [main] ERROR c.e.App - boom\njava.lang.Error: x\n\tat App.main(App.java:5)\n");
 	expect(s,
 	    "1:02:53 [main] ERROR c.e.App - boom|1:java.lang.Error: x|1:\tat App.main(App.java:5)");
+	feed_line(&s->feed, &a,
+	    "ERROR: boom\nTraceback (most recent call last):\n  File \"a.py\"\nValueError: x\n");
+	expect(s,
+	    "1:ERROR: boom|1:Traceback (most recent call last):|1:  File \"a.py\"|1:ValueError: x");
 	feed_line(&s->feed, &a, "  File \"a.py\", line 3, in f\n    g()\n");
 	expect(s, "1:  File \"a.py\", line 3, in f|1:    g()");
 	scene_free(s);
@@ -116,6 +120,13 @@ static void several_messages_come_from_a_buffer(void **state)
 	expect(s, "~1:INFO: one|~1:INFO: two");
 	feed_line(&s->feed, &a, "one\ntwo\n");
 	expect(s, "~1:one|~1:two");
+	feed_line(&s->feed, &a, "INFO order 1\norder 2 ok\n");
+	expect(s, "~1:INFO order 1|~1:order 2 ok");
+	feed_line(&s->feed, &a, "INFO order 1\n  more\nand more\norder 2 ok\n");
+	expect(s, "~1:INFO order 1|~1:  more|~1:and more|~1:order 2 ok");
+	feed_line(&s->feed, &a, "zero\nthr");
+	feed_line(&s->feed, &b, "ee\n  more\n");
+	expect(s, "~1:zero|~2:three|~2:  more");
 	/* A full buffer ends anywhere; who writes the rest is another thread. */
 	feed_line(&s->feed, &a, "three\nfo");
 	feed_line(&s->feed, &b, "ur\nfive\nsi");

@@ -281,6 +281,68 @@ static void between_two_events_of_one(void **state)
 	scene_free(s);
 }
 
+/* Who answers what another one has read may be at the next one already. */
+static void worker_is_given_the_next_one(void **state)
+{
+	struct scene *s = scene_new();
+	struct sock one = server(s, 1), other = server(s, 2);
+
+	(void)state;
+	sock_read(&one, &second, GET("/one"));
+	sock_read(&other, &second, GET("/other"));
+	sock_write(&one, &first, OK2);
+	feed_line(&s->w->feed, &first, "the other begins\n");
+	sock_write(&other, &first, OK2);
+	scene_end(s);
+	expect_of_none(s, "the other begins");
+	scene_free(s);
+}
+
+/* Nothing says of what is said last by a thread that hands requests over. */
+static void handed_over_and_never_answered(void **state)
+{
+	struct scene *s = scene_new();
+	struct sock one = server(s, 1), other = server(s, 2);
+
+	(void)state;
+	sock_read(&one, &second, GET("/one"));
+	sock_write(&one, &first, OK2);
+	sock_read(&other, &second, GET("/other"));
+	feed_line(&s->w->feed, &second, "of the other, or of a third\n");
+	sock_close(&other);
+	scene_end(s);
+	expect_of_none(s, "of the other, or of a third");
+	scene_free(s);
+}
+
+/* A line in several writes is of the request that its thread was at from the first to the last. */
+static void lines_in_pieces(void **state)
+{
+	struct scene *s = scene_new();
+	struct feed *feed = &s->w->feed;
+	struct sock one = server(s, 1), other = server(s, 2);
+
+	(void)state;
+	sock_read(&one, &first, GET("/one"));
+	feed_line(feed, &first, "of ");
+	feed_line(feed, &first, "one\n");
+	feed_line(feed, &first, "of one, ");
+	sock_write(&one, &first, OK2);
+	sock_read(&other, &first, GET("/other"));
+	feed_line(feed, &first, "and the other\n");
+	sock_read(&one, &first, GET("/third"));
+	feed_line(feed, &first, "of either");
+	feed->now_ns += NS_PER_MS;
+	sock_write(&other, &second, OK2);
+	pipeline_tick(s->w->pipeline, feed->now_ns += NS_PER_S);
+	sock_write(&one, &first, OK2);
+	scene_end(s);
+	expect_of(s, "of one", "GET /one");
+	expect_of_none(s, "of one, and the other");
+	expect_of_none(s, "of either");
+	scene_free(s);
+}
+
 /* Workers that read a request and hand it over: whose answer the thread writes next tells that it was not at work for its own. */
 static void handed_over(void **state)
 {
@@ -559,7 +621,10 @@ int main(void)
 	    cmocka_unit_test(line_behind_the_answer),
 	    cmocka_unit_test(two_candidates),
 	    cmocka_unit_test(between_two_events_of_one),
+	    cmocka_unit_test(worker_is_given_the_next_one),
 	    cmocka_unit_test(handed_over),
+	    cmocka_unit_test(handed_over_and_never_answered),
+	    cmocka_unit_test(lines_in_pieces),
 	    cmocka_unit_test(never_answered),
 	    cmocka_unit_test(never_decided),
 	    cmocka_unit_test(buffered_lines_are_of_none),

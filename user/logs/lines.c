@@ -155,21 +155,20 @@ static struct sv first_line(struct sv text)
 	return text;
 }
 
-/* Does the line go on with what the one before it began? */
-static bool continues(struct sv line)
+static bool is_indented(struct sv line)
 {
-	return line.len == 0 || line.p[0] == ' ' || line.p[0] == '\t' ||
-	    log_level_find(line).number == 0;
+	return line.len == 0 || line.p[0] == ' ' || line.p[0] == '\t';
 }
 
 /*
  * Several messages in one write, or one that stops inside of a line behind others, were kept in a buffer. One message may have several lines:
- * those behind its first are indented, or say no level where that one does.
+ * those behind its first are indented; or they are next to such ones and say no level, where the first one does, as in what programs
+ * tell of their stacks.
  */
 static bool is_of_buffer(const struct cut *cut)
 {
 	struct sv first = first_line(cut->rest), rest = sv_skip(cut->rest, first.len + 1), line;
-	bool levels;
+	bool levels, before = false; /* the line before is indented */
 
 	if (first.len == cut->rest.len || (!rest.len && !cut->missing))
 		return false; /* as most are: one line, or a part of one */
@@ -178,9 +177,12 @@ static bool is_of_buffer(const struct cut *cut)
 	levels = log_level_find(first).number != 0;
 	while (rest.len) {
 		line = first_line(rest);
-		if (levels ? !continues(line) : line.len && line.p[0] != ' ' && line.p[0] != '\t')
-			return true;
 		rest = sv_skip(rest, line.len + 1);
+		if (!is_indented(line) &&
+		    (!levels || log_level_find(line).number ||
+			(!before && (!rest.len || !is_indented(first_line(rest))))))
+			return true;
+		before = is_indented(line);
 	}
 	return false;
 }
@@ -247,7 +249,7 @@ bool lines_write(struct lines *lines, const struct zsp_log *log)
 		open = open_find(lines, log, log->h.tid);
 	if (cut.ends && cut.missing) /* its end is no part of the line */
 		cut.missing--;
-	cut.line.kept = is_of_buffer(&cut);
+	cut.line.kept = is_of_buffer(&cut) || (open && open->owner == 0);
 	while (cut.rest.len) {
 		struct sv text = first_line(cut.rest);
 

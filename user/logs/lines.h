@@ -11,7 +11,7 @@
  * The last of these is what a library does that keeps lines until there are enough of them: the thread that writes them out need not be
  * the one that they are from. Such lines are marked.
  *
- * A line ends with LF or CR LF, or when nothing of it has come for LINES_WAIT_NS, or with its process. An empty line is none.
+ * A line ends with LF or CR LF, or when nothing of it has come for LINES_WAIT_NS. An empty line is none.
  * Bounded: LINES_MAX_BYTES of a line, LINES_MAX_OPEN lines that have not ended; of more, the oldest ends.
  */
 #ifndef ZS_LOGS_LINES_H

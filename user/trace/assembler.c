@@ -34,6 +34,8 @@ struct assembler {
 	struct write_locks *locks;
 	struct thread_works threads;
 	struct thread_work *now; /* the thread of the last event of a connection; NULL: not known */
+	const struct node
+	    *answering; /* what was moved last is a part of its answer; NULL: of none */
 	struct graph graph;
 	struct assembler_stats stats;
 	struct buf name; /* of a request that is open */
@@ -100,7 +102,8 @@ static void on_piece(void *ctx, struct exchange *exchange, const struct piece *p
 	struct node *request = node && node->kind == SPAN_KIND_CLIENT ? node->caller : node;
 
 	a->now = thread_work_get(&a->threads, piece->tid);
-	if (a->graph.held)
+	a->answering = piece->direction == ZSP_OUT && request == node ? node : NULL;
+	if (a->graph.held && a->now)
 		held_logs_moved(a->graph.held, a->now, request == node ? node : NULL, piece);
 	if (a->now)
 		time_event(a->now, piece, request);
@@ -141,7 +144,7 @@ static void on_moved(void *ctx, struct exchange *exchange)
 
 	if (!node)
 		return;
-	thread_work_end(&a->threads, node);
+	thread_work_end(&a->threads, node, exchange->taken_ns);
 	doubt_read(a->now);
 	thread_work_begin(&a->threads, a->now, node);
 }
@@ -252,12 +255,14 @@ static void on_ended(void *ctx, struct exchange *exchange)
 	struct assembler *a = ctx;
 	struct node *node = exchange->owner;
 	struct service *service = service_table_get(a->options.services, exchange->pid);
+	struct thread_work *answerer;
 
 	if (!node)
 		return;
+	answerer = a->answering == node ? a->now : NULL;
 	bound_by_client(a, node, exchange);
-	if (node->kind == SPAN_KIND_SERVER && a->now && exchange->error == EXCHANGE_OK)
-		a->stats.ambiguous += doubt_answered(&a->graph, a->now, node);
+	if (node->kind == SPAN_KIND_SERVER && answerer && exchange->error == EXCHANGE_OK)
+		a->stats.ambiguous += doubt_answered(&a->graph, answerer, node);
 	if (exchange->has_head && service)
 		node->span = http_span_build(
 		    &a->builder, a->routes, a->options.naming->methods, exchange, service);
@@ -272,9 +277,9 @@ static void on_ended(void *ctx, struct exchange *exchange)
 	node->group->n_open--;
 	node_leave_caller(node);
 	node_release_calls(node);
-	thread_work_end(&a->threads, node);
-	if (a->graph.held)
-		held_logs_ended(a->graph.held, a->now, node);
+	if (a->graph.held && answerer)
+		held_logs_answered(a->graph.held, answerer, node);
+	thread_work_end(&a->threads, node, node->end_ns);
 	group_settle(&a->graph, node->group);
 }
 

@@ -119,6 +119,7 @@ struct active_request {
 /* Who wrote a line, and when: as of the write that ended it. */
 struct line_author {
 	uint32_t pid, tid, slice;
+	uint64_t first_ns; /* of the write that began it */
 	uint64_t time_ns;
 	uint64_t woken_ns; /* as in struct zsp_waits */
 };

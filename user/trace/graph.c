@@ -246,6 +246,8 @@ static void group_publish_some(struct graph *g, struct group *group)
 	size_t ended = group->n_nodes - group->n_open, taken = 0;
 	struct trace *trace = trace_new(ended < TRACE_MAX_SPANS ? ended : TRACE_MAX_SPANS);
 
+	if (g->held) /* what is settled by now is not of this trace */
+		publish_logs(g);
 	list_for_each (at, &group->nodes) {
 		struct node *node = container_of(at, struct node, member);
 

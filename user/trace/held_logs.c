@@ -2,7 +2,7 @@
 /*
  * Keeping of records until it is known what they are about, and what its ids are; see held_logs.h.
  *
- *	line ─ whose? ─┬─ answered by the thread just before ───────────────────────────────┬→ settled, with ids
+ *	line ─ whose? ─┬─ answered just before by its thread ───────────────────────────────┬→ settled, with ids
  *	               ├─ the only one it serves ──── until it answers, that one ───────────┤
  *	               │                                            └─ another ──────┐      │
  *	               └─ likely, of several ──── until it goes on, with that one ───┼──────┘
@@ -10,10 +10,12 @@
  *
  * The thread that has read a request may have handed it over since, and be at work for one that another thread has read: whose answer it
  * writes next tells. If another thread answers the request, the line is about none for sure. Where there is no answer, or none for
- * long, it is about the only one.
+ * long, it is about the only one, unless its thread is one that hands requests over.
+ *
+ * A thread that answers what another one has read may be given the next one at once: what it writes behind an answer is about none for sure.
  *
  * A thread that serves several, an event loop, was at work for one of them when it wrote the line, if it moved that one's bytes before and
- * behind it, in one slice.
+ * behind it, in one slice; unless it is one that hands requests over.
  */
 #include "trace/held_logs.h"
 
@@ -32,6 +34,8 @@ struct held_log {
 	uint32_t slice; /* of its thread */
 	bool likely;    /* there were several; else it was the only one */
 	bool sure;      /* it is about that request, if that stays so; else about none */
+	/* Its thread has handed over requests before: without an answer it is not known whether it was at work for this one. */
+	bool may_have_others;
 };
 
 struct held_logs {
@@ -39,8 +43,6 @@ struct held_logs {
 	struct list settled; /* those that do not any more */
 	size_t n, bytes;     /* of both */
 	size_t n_settled;
-	const struct node
-	    *answering; /* what was moved last is a part of its answer; NULL: of none */
 };
 
 struct held_logs *held_logs_new(void)
@@ -135,6 +137,7 @@ bool held_logs_line(struct graph *g, const struct thread_works *threads, struct 
 	log->slice = author->slice;
 	log->likely = !sure;
 	log->sure = sure != NULL;
+	log->may_have_others = work->hands_over;
 	if (node != work->answered)
 		list_add_tail(&work->undecided, &log->undecided);
 	return true;
@@ -159,7 +162,7 @@ static void settle(struct held_logs *held, struct held_log *log, bool has_span)
 {
 	const struct node *node = log->node;
 
-	if (has_span && log->sure) {
+	if (has_span && log->sure && (list_empty(&log->undecided) || !log->may_have_others)) {
 		log->record->trace_id = node->group->trace_id;
 		log->record->span_id = node->span_id;
 		log->record->flags = node->group->flags & (SPAN_FLAG_SAMPLED | SPAN_FLAG_RANDOM);
@@ -177,7 +180,8 @@ static void decide(
 
 		if (!moved && !log->likely)
 			continue;
-		log->sure = log->node == moved && (!log->likely || log->slice == slice);
+		log->sure = log->node == moved &&
+		    (!log->likely || (log->slice == slice && !work->hands_over));
 		list_remove(&log->undecided);
 		if (!log->sure)
 			settle(held, log, false);
@@ -187,9 +191,7 @@ static void decide(
 void held_logs_moved(
     struct held_logs *held, struct thread_work *work, struct node *moved, const struct piece *piece)
 {
-	held->answering = piece->direction == ZSP_OUT ? moved : NULL;
-	if (work)
-		decide(held, work, moved, piece->slice);
+	decide(held, work, moved, piece->slice);
 }
 
 static void settle_undecided(struct held_logs *held, struct node *node)
@@ -205,12 +207,13 @@ static void settle_undecided(struct held_logs *held, struct node *node)
 	}
 }
 
-void held_logs_ended(struct held_logs *held, struct thread_work *work, struct node *node)
+void held_logs_answered(struct held_logs *held, struct thread_work *work, struct node *node)
 {
-	if (!work || held->answering != node)
-		return;
 	settle_undecided(held, node);
-	thread_work_answer(work, node);
+	if (node->work == work)
+		thread_work_answer(work, node);
+	else if (node->work)
+		node->work->hands_over = true;
 }
 
 void held_logs_settle(struct held_logs *held, struct node *node, bool has_span)

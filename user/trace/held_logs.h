@@ -28,17 +28,16 @@ bool held_logs_line(struct graph *graph, const struct thread_works *threads,
     struct log_record *record, const struct line_author *author);
 
 /*
- * A thread moves bytes of this request, which goes on with them; moved NULL: other bytes. That decides about lines that it wrote before. work NULL: of the
- * thread nothing is known.
+ * A thread moves bytes of this request, which goes on with them; moved NULL: other bytes. That decides about lines that it wrote before.
  */
 void held_logs_moved(struct held_logs *held, struct thread_work *work, struct node *moved,
     const struct piece *piece);
 
 /*
- * The request is answered, by the thread that has moved bytes last if it was this request's: what that one wrote and nothing has decided about, while another
- * thread has answered, is about none for sure.
+ * This thread has answered the request, and that still has the thread that serves it: what that one wrote and nothing has decided about, while another thread has
+ * answered, is about none for sure.
  */
-void held_logs_ended(struct held_logs *held, struct thread_work *work, struct node *node);
+void held_logs_answered(struct held_logs *held, struct thread_work *work, struct node *node);
 
 /* The node is about to go: what waits with it is settled, with its ids, or, if it has no span, without any. */
 void held_logs_settle(struct held_logs *held, struct node *node, bool has_span);

@@ -96,6 +96,12 @@ void thread_work_look(struct thread_work *work, const struct thread_wait *wait)
 		known_waits_look(work->known, wait);
 }
 
+static void work_changes(struct thread_work *work, uint64_t time_ns)
+{
+	if (time_ns > work->changed_ns)
+		work->changed_ns = time_ns;
+}
+
 void thread_work_begin(struct thread_works *works, struct thread_work *work, struct node *request)
 {
 	if (!work)
@@ -107,17 +113,19 @@ void thread_work_begin(struct thread_works *works, struct thread_work *work, str
 	}
 	list_add_tail(&work->requests, &request->serving);
 	work->n_begun++;
+	work_changes(work, request->exchange->taken_ns);
 	request->work = work;
 	work->current = request;
 	work->moved = request;
 }
 
-void thread_work_end(struct thread_works *works, struct node *request)
+void thread_work_end(struct thread_works *works, struct node *request, uint64_t time_ns)
 {
 	struct thread_work *work = request->work;
 
 	if (!work)
 		return;
+	work_changes(work, time_ns);
 	list_remove(&request->serving);
 	request->work = NULL;
 	if (work->current == request)
@@ -199,7 +207,8 @@ struct node *thread_work_author(const struct thread_work *work, const struct lin
 	bool ambiguous, after_answer;
 	struct node *current;
 
-	if (work->last_ns > author->time_ns) /* it has gone on since */
+	/* It has gone on since; or, from the beginning of the line to its end, it need not have been at the same one. */
+	if (work->last_ns > author->time_ns || work->changed_ns > author->first_ns)
 		return NULL;
 	current = thread_work_current(work, author->slice, author->time_ns, &ambiguous);
 	after_answer =
@@ -211,7 +220,7 @@ struct node *thread_work_author(const struct thread_work *work, const struct lin
 
 struct node *thread_work_likely(const struct thread_work *work, const struct line_author *author)
 {
-	bool since = work->last_ns <= author->time_ns && work->moved_slice == author->slice;
+	bool since = work->last_ns <= author->first_ns && work->moved_slice == author->slice;
 
 	return since ? work->moved : NULL;
 }

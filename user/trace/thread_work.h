@@ -18,6 +18,8 @@ struct thread_work {
 	struct list requests; /* struct node.serving */
 	uint32_t tid;
 	uint32_t n_begun; /* requests that it began to serve */
+	bool hands_over;  /* another thread has answered one of them; kept while there are lines */
+	uint64_t changed_ns; /* when it began, or ceased, to serve one last */
 	uint32_t
 	    n_orphans; /* calls and statements of its that could have been for several requests */
 
@@ -30,8 +32,9 @@ struct thread_work {
 	struct zsp_waits waits;    /* as told with it */
 	struct known_waits *known; /* NULL: it was never looked at */
 	uint64_t read_lock_ns;     /* its total of waits for locks when it read a request last */
-	struct node *current;  /* the request that it belonged to, while that is open; NULL: none */
-	struct node *answered; /* the request whose answer it ended then; NULL: none */
+	struct node *current; /* the request that it belonged to, while that is open; NULL: none */
+	struct node
+	    *answered; /* of those that it served the one whose answer it ended then; NULL: none */
 	/* That of the last event of a connection, whatever statements came since; and its slice. */
 	struct node *moved;
 	uint32_t moved_slice;
@@ -59,8 +62,8 @@ void thread_work_look(struct thread_work *work, const struct thread_wait *wait);
 /* The thread serves this request from now on. NULL, without memory: it simply is no candidate. */
 void thread_work_begin(struct thread_works *works, struct thread_work *work, struct node *request);
 
-/* It does no more; may be called twice. */
-void thread_work_end(struct thread_works *works, struct node *request);
+/* It does no more, from that time on; may be called twice. */
+void thread_work_end(struct thread_works *works, struct node *request, uint64_t time_ns);
 
 /*
  * The one request for which a call by this thread in this slice can be; NULL when there is none, or
@@ -69,7 +72,7 @@ void thread_work_end(struct thread_works *works, struct node *request);
 struct node *thread_work_current(
     const struct thread_work *work, uint32_t slice, uint64_t start_ns, bool *ret_ambiguous);
 
-/* The thread has ended the answer of this request with its last event; from its next one on that means nothing. */
+/* The thread has ended the answer of this request, which it serves, with its last event; from its next one on that means nothing. */
 void thread_work_answer(struct thread_work *work, struct node *request);
 void thread_work_go_on(struct thread_work *work);
 
