@@ -416,11 +416,13 @@ static int on_reload(void *ctx, const struct config *next, struct buf *message)
 	const struct observation *o = ctx;
 	int err = pipeline_set_rules(o->pipeline, next->rules, message);
 
-	if (!err)
-		watch_set_resource(o->watch, buf_sv(&next->resource));
-	if (!err && logs_config_differ(&o->config->logs, &next->logs))
+	if (err)
+		return err;
+	watch_set_resource(o->watch, buf_sv(&next->resource));
+	pipeline_naming_changes(o->pipeline);
+	if (logs_config_differ(&o->config->logs, &next->logs))
 		log_warn("what the file says of logs holds from the next start on");
-	return err;
+	return 0;
 }
 
 /* Between two events. What is wrong changes nothing. */

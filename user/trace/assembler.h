@@ -158,6 +158,9 @@ void assembler_lock(struct assembler *assembler, const struct zsp_lock *lock);
 /* A process ended: forget what is kept for its service. */
 void assembler_forget(struct assembler *assembler, const struct service *service);
 
+/* options.naming is about to say something else: forget the routes that it gave. While what it says still lives. */
+void assembler_naming_changes(struct assembler *assembler);
+
 /* A thread was looked at while it waited; what its stacks tell follows, as long as nobody waits in vain for it. */
 void assembler_wait(struct assembler *assembler, const struct thread_wait *wait);
 void assembler_culprit(struct assembler *assembler, const struct thread_culprit *culprit);
