@@ -207,26 +207,41 @@ static void parent(void **state)
 	world_free(w);
 }
 
-/* More spans than are published at once: the part in which the error is, is kept. */
+enum {
+	STATEMENTS = 1500, /* more than are published at once, */
+	PART = 1024        /* which are so many */
+};
+
+/* A request that is answered only after so many statements, on a connection with this id. */
+static struct sock long_request(struct world *w, uint64_t id, const char *request)
+{
+	struct sock sock =
+	    sock_tcp(&w->feed, id, ZSP_ROLE_ACCEPTED, 1, 8000, 9, (uint16_t)(40000 + id));
+
+	sock_announce(&sock);
+	sock_read(&sock, &first, request);
+	for (int i = 0; i < STATEMENTS; i++)
+		feed_sql(&w->feed, &first, "SELECT a FROM t");
+	return sock;
+}
+
+static void answer(struct sock *sock, const struct actor *actor, const char *response)
+{
+	sock_write(sock, actor, response);
+	sock_close(sock);
+}
+
+/* The part of a long trace in which the error is, is kept. */
 static void long_trace(void **state)
 {
-	enum {
-		STATEMENTS = 1500,
-		PART = 1024
-	};
 	const struct sampling_policy policy = {
 	    .on = true, .errors = 0, .client_errors = OT_NEVER, .otherwise = OT_NEVER};
 	struct world *w = world_sampled(7, &policy);
-	struct sock sock = sock_tcp(&w->feed, 1, ZSP_ROLE_ACCEPTED, 1, 8000, 9, 40000);
+	struct sock sock = long_request(w, 1, POST("/long"));
 	struct pipeline_stats stats;
 
 	(void)state;
-	sock_announce(&sock);
-	sock_read(&sock, &first, POST("/long"));
-	for (int i = 0; i < STATEMENTS; i++)
-		feed_sql(&w->feed, &first, "SELECT a FROM t");
-	sock_write(&sock, &first, FAILS);
-	sock_close(&sock);
+	answer(&sock, &first, FAILS);
 	pipeline_end(w->pipeline, w->feed.now_ns);
 	pipeline_stats(w->pipeline, &stats);
 	assert_int_equal(stats.sampling.dropped[SAMPLING_RATIO], 1);
@@ -239,6 +254,34 @@ static void long_trace(void **state)
 	world_free(w);
 }
 
+/* Another request with the same traceparent is a local trace of its own. */
+static void long_trace_with_the_id_of_another(void **state)
+{
+	const struct sampling_policy policy = {.on = true,
+	    .errors = 0,
+	    .client_errors = OT_NEVER,
+	    .otherwise = OT_NEVER,
+	    .ignore_parent = true};
+	struct world *w = world_sampled(7, &policy);
+	struct sock sock = long_request(w, 1, HEADED("01"));
+	struct sock other = sock_tcp(&w->feed, 2, ZSP_ROLE_ACCEPTED, 1, 8000, 9, 40002);
+	struct pipeline_stats stats;
+
+	(void)state;
+	sock_announce(&other);
+	sock_read(&other, &second, HEADED("01"));
+	answer(&other, &second, FAILS);
+	pipeline_tick(w->pipeline, w->feed.now_ns + NS_PER_S);
+	answer(&sock, &first, OK2);
+	pipeline_end(w->pipeline, w->feed.now_ns);
+	pipeline_stats(w->pipeline, &stats);
+	assert_int_equal(stats.sampling.kept[SAMPLING_ERROR], 1);
+	assert_int_equal(stats.sampling.kept[SAMPLING_LATE], 0);
+	assert_int_equal(stats.sampling.dropped[SAMPLING_RATIO], 1);
+	assert_int_equal(sampler_stats_traces(&stats.sampling), 2);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -248,6 +291,7 @@ int main(void)
 	    cmocka_unit_test(other_settings_meanwhile),
 	    cmocka_unit_test(parent),
 	    cmocka_unit_test(long_trace),
+	    cmocka_unit_test(long_trace_with_the_id_of_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

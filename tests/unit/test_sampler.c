@@ -258,6 +258,31 @@ static void reason_in_a_later_part(void **state)
 	lab_free(lab);
 }
 
+/* Two requests with one traceparent: what is decided of the one that is over at once is no business of the long one. */
+static void parts_of_traces_with_one_id(void **state)
+{
+	const struct sampling_policy policy = ERRORS_ONLY;
+	const struct trace_model failed = {.failed = true, .more = true, .number = 1},
+				 part = {.more = true, .number = 1}, last = {.number = 1},
+				 other = {.number = 2};
+	struct lab *lab = lab_new(&policy);
+	const struct trace_id id = {{1, 2, 3}};
+	struct sampler_stats stats;
+
+	(void)state;
+	take(lab, &failed, &id);
+	take(lab, &other, &id);
+	assert_int_equal(lab->n, 1);
+	take(lab, &part, &id);
+	take(lab, &last, &id);
+	assert_int_equal(lab->n, 3);
+	stats = stats_of(lab);
+	assert_int_equal(stats.kept[SAMPLING_ERROR], 1);
+	assert_int_equal(stats.dropped[SAMPLING_RATIO], 1);
+	assert_int_equal(sampler_stats_traces(&stats), 2);
+	lab_free(lab);
+}
+
 static void more_parts_than_are_remembered(void **state)
 {
 	const struct sampling_policy policy = ERRORS_ONLY;
@@ -447,6 +472,7 @@ int main(void)
 	    cmocka_unit_test(counts),
 	    cmocka_unit_test(parts_alike),
 	    cmocka_unit_test(reason_in_a_later_part),
+	    cmocka_unit_test(parts_of_traces_with_one_id),
 	    cmocka_unit_test(more_parts_than_are_remembered),
 	    cmocka_unit_test(slower_than_its_route),
 	    cmocka_unit_test(one_in_a_hundred),

@@ -6,9 +6,9 @@
  *	trace ── facts ── verdict ──┬── by a rule that knows something of it, or the parent ─────────────── kept, marked
  *	                            └── by default ── the route's window of a second, if it has a rate ──── kept, marked
  *
- * A trace of more than a thousand spans comes in parts (struct trace.more). The first part decides, and those that follow are
- * decided alike; but where a later part has an error, or has become slow, what is left of a dropped trace is kept from there on. Parts
- * are not subject to rates. Up to SAMPLER_MAX_PARTS traces are remembered for this; of more, those unheard of for longest are
+ * A trace of more than a thousand spans comes in parts (struct trace.more), which have its number. The first part decides, and those that
+ * follow are decided alike; but where a later part has an error, or has become slow, what is left of a dropped trace is kept from there
+ * on. Parts are not subject to rates. Up to SAMPLER_MAX_PARTS traces are remembered for this; of more, those unheard of for longest are
  * decided anew.
  */
 #ifndef ZS_SAMPLING_SAMPLER_H

@@ -244,6 +244,7 @@ struct trace *trace_new(size_t n)
 	if (!trace)
 		return NULL;
 	atomic_init(&trace->refs, 1);
+	trace->number = 0;
 	trace->given = trace->more = false;
 	trace->text = NULL;
 	trace->n_spans = 0;

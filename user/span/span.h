@@ -170,10 +170,12 @@ struct log_batch; /* span/log_record.h */
 
 /*
  * Spans of one local trace that are published together: parents before children where the parent is
- * in the same batch. A long trace may be published in several batches with the same trace id.
+ * in the same batch. A long trace may be published in several batches with the same number.
  */
 struct trace {
 	atomic_int refs;
+	uint64_t
+	    number; /* of the local trace: no other has it, while several may have its trace id */
 	bool given; /* trace id and flags came with a header: somebody else began it */
 	bool more;  /* another batch of it follows */
 	char *text; /* what was written for its spans after they were built; owned, NULL: nothing */

@@ -263,6 +263,7 @@ static void group_publish_some(struct graph *g, struct group *group)
 		node_free(g, node);
 	}
 	if (trace) {
+		trace->number = group->number;
 		trace->given = group->fixed;
 		trace->more = group->n_nodes > 0;
 	}
