@@ -246,6 +246,7 @@ struct trace *trace_new(size_t n)
 	atomic_init(&trace->refs, 1);
 	trace->number = 0;
 	trace->given = trace->more = false;
+	trace->opened_with = (struct ot_state){OT_UNKNOWN, OT_UNKNOWN};
 	trace->text = NULL;
 	trace->n_spans = 0;
 	trace->logs = NULL;
