@@ -339,6 +339,44 @@ static void slower_than_its_route(void **state)
 	lab_free(lab);
 }
 
+/* A part of a request, and its last one. */
+static void take_two(struct lab *lab, enum span_kind kind, uint64_t took_ms)
+{
+	const struct trace_model first = {.more = true, .took_ms = 1}, last = {.took_ms = took_ms};
+	struct trace_id id = random_id(&lab->rng);
+	struct trace *trace = model_trace(&last, &id);
+
+	trace->spans[0]->kind = kind;
+	take(lab, &first, &id);
+	sampler_take(lab->sampler, trace, lab->now_ns);
+	trace_unref(trace);
+}
+
+/* Requests that come in parts are compared when they end, each with those before it. */
+static void slow_in_parts(void **state)
+{
+	const struct sampling_policy policy = {.on = true,
+	    .errors = OT_NEVER,
+	    .client_errors = OT_NEVER,
+	    .otherwise = OT_NEVER,
+	    .slower = {{.share = 0.05}},
+	    .n_slower = 1};
+	struct lab *lab = lab_new(&policy);
+
+	(void)state;
+	for (int i = 0; i < 60; i++)
+		take_two(lab, SPAN_KIND_SERVER, 1);
+	take_two(lab, SPAN_KIND_CLIENT, 100); /* the request's own span came in a part before */
+	assert_int_equal(lab->n, 0);
+	for (int i = 0; i < 10; i++)
+		take_two(lab, SPAN_KIND_SERVER, 100);
+	assert_int_equal(lab->n, 4); /* then it is 4 of 64 that took as long */
+	for (size_t i = 0; i < lab->n; i++)
+		assert_false(lab->kept[i]->more);
+	assert_int_equal(stats_of(lab).kept[SAMPLING_LATE], lab->n);
+	lab_free(lab);
+}
+
 /* About one in a hundred is beyond p99, whatever the times are, and however they change. */
 static void one_in_a_hundred(void **state)
 {
@@ -475,6 +513,7 @@ int main(void)
 	    cmocka_unit_test(parts_of_traces_with_one_id),
 	    cmocka_unit_test(more_parts_than_are_remembered),
 	    cmocka_unit_test(slower_than_its_route),
+	    cmocka_unit_test(slow_in_parts),
 	    cmocka_unit_test(one_in_a_hundred),
 	    cmocka_unit_test(rates_by_route),
 	    cmocka_unit_test(rate_is_claimed),

@@ -156,12 +156,13 @@ void sampler_take(struct sampler *sampler, struct trace *trace, uint64_t now_ns)
 	sampler_tick(sampler, now_ns);
 	trace_facts_take(trace, &facts);
 	decision = find_decision(sampler, trace);
+	/* Of parts, the last one has the request's own span, unless a call of it has outlived it. */
+	if (!trace->more && (!decision || facts.entry->kind == SPAN_KIND_SERVER))
+		route = compare(sampler, &facts);
 	if (decision) {
 		take_part(sampler, decision, trace, &facts);
 		return;
 	}
-	if (!trace->more)
-		route = compare(sampler, &facts);
 	verdict = sampling_decide(sampler->options.policy, &facts);
 	if (trace->more)
 		remember(sampler, trace, &verdict);
