@@ -114,15 +114,13 @@ static int on_database_path(
 /* Block the signals that end us before any thread starts, so that only the main loop sees them. */
 static int open_signals(void)
 {
+	static const int ours[] = {SIGINT, SIGTERM, SIGCHLD, SIGUSR1, SIGHUP};
 	sigset_t set;
 
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGUSR1);
-	sigaddset(&set, SIGHUP);
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		sigaddset(&set, ours[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -530,9 +528,11 @@ static int finish(struct observation *o)
 	take_counts(o, &counts);
 	record_counts(o, &counts);
 	pipeline_end(o->pipeline, end_ns);
+	take_counts(o, &counts);
 	journal_free(o->journal);
 	o->journal = NULL;
-	take_counts(o, &counts);
+	self_metrics_update(o->collect.self, &counts); /* go out with the last export */
+	outputs_update(&o->outputs);
 	outputs_close(&o->outputs);
 	err = explain(o, &counts, end_ns);
 	if (o->options->quiet)
