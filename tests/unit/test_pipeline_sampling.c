@@ -248,6 +248,7 @@ static void long_trace(void **state)
 	assert_int_equal(stats.sampling.dropped[SAMPLING_RATIO], 1);
 	assert_int_equal(stats.sampling.kept[SAMPLING_LATE], 1);
 	assert_int_equal(sampler_stats_traces(&stats.sampling), 1);
+	assert_int_equal(stats.assembler.traces, 1); /* of two parts */
 	world_end(w);
 	assert_int_equal(w->kept.n, 1);
 	assert_false(w->kept.traces[0]->more);

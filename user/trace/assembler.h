@@ -57,7 +57,7 @@ struct assembler_stats {
 	uint64_t spans;       /* ended, by kind and basis below */
 	uint64_t by_basis[4]; /* indexed by enum parent_basis */
 	uint64_t untimed;     /* of which only the beginning was seen */
-	uint64_t traces;      /* published */
+	uint64_t traces;      /* published, with their last part */
 	uint64_t dropped;     /* exchanges and statements for which there was no room */
 	uint64_t ambiguous; /* calls of a thread that was serving several requests: left orphans */
 	uint64_t logs_lost; /* lines of requests, for lack of memory */

@@ -233,7 +233,8 @@ static void publish_trace(struct graph *g, struct trace *trace)
 
 	if (logs)
 		trace->logs = log_batch_ref(logs);
-	g->stats->traces++;
+	if (!trace->more)
+		g->stats->traces++;
 	g->publish(g->ctx, trace);
 	if (logs)
 		g->publish_logs(g->ctx, logs, true);
