@@ -37,7 +37,7 @@
 #define UPDATE_NS (500 * NS_PER_MS)
 /* So often each observed process is read about in /proc, if there are not so many that updates have no room for it. */
 #define PROCESS_NS (5 * NS_PER_S)
-/* Longest sleep while traces wait for completion, and while nothing does. */
+/* Longest sleep while traces wait for completion or their turn, and while nothing does. */
 #define TICK_BUSY_MS 50
 #define TICK_IDLE_MS 500
 /* How long stacks that people ask for are waited for, and how long the ring is left alone meanwhile. */
@@ -372,7 +372,8 @@ static int wait_ms(const struct observation *o, uint64_t now_ns, size_t events)
 	uint64_t left_ms, ms;
 
 	pipeline_stats(o->pipeline, &stats);
-	ms = o->searching ? SEARCH_MS : stats.assembler.open ? TICK_BUSY_MS : TICK_IDLE_MS;
+	ms = stats.assembler.open || stats.sampling.held ? TICK_BUSY_MS : TICK_IDLE_MS;
+	ms = o->searching ? SEARCH_MS : ms;
 	if (o->options->duration_ns) {
 		left_ms = (o->start_ns + o->options->duration_ns - now_ns) / NS_PER_MS + 1;
 		ms = left_ms < ms ? left_ms : ms;
@@ -396,14 +397,12 @@ static void look_around(struct observation *o)
 /* To stderr: what stdout has is for programs. */
 static void tell_open(struct observation *o)
 {
-	uint64_t now_ns;
 	struct buf text;
 
 	o->asked = false;
 	buf_init(&text);
 	look_around(o);
-	now_ns = clock_monotonic_ns();
-	open_requests_append(&text, o->pipeline, now_ns);
+	open_requests_append(&text, o->pipeline, clock_monotonic_ns());
 	if (!text.failed)
 		fprintf(stderr, "zerospan: %s", text.data);
 	buf_release(&text);

@@ -51,7 +51,7 @@ static void keep(
 	sampler->options.keep(sampler->options.ctx, trace);
 }
 
-/* The second of a route is over. */
+/* The second of a route is over, and the trace's turn has come. */
 static void on_window_keep(void *ctx, struct trace *trace, uint64_t threshold)
 {
 	struct sampler *sampler = ctx;
@@ -230,4 +230,5 @@ void sampler_stats(const struct sampler *sampler, struct sampler_stats *ret_stat
 	*ret_stats = sampler->stats;
 	ret_stats->dropped[SAMPLING_RATE] = sampler->windows.dropped;
 	ret_stats->routes_forgotten = sampler->routes.forgotten;
+	ret_stats->held = sampler->windows.held;
 }
