@@ -37,7 +37,7 @@
 #define UPDATE_NS (500 * NS_PER_MS)
 /* So often each observed process is read about in /proc, if there are not so many that updates have no room for it. */
 #define PROCESS_NS (5 * NS_PER_S)
-/* Longest sleep while traces wait for completion, and while nothing does. */
+/* Longest sleep while traces wait for completion or their turn, and while nothing does. */
 #define TICK_BUSY_MS 50
 #define TICK_IDLE_MS 500
 /* How long stacks that people ask for are waited for, and how long the ring is left alone meanwhile. */
@@ -114,15 +114,13 @@ static int on_database_path(
 /* Block the signals that end us before any thread starts, so that only the main loop sees them. */
 static int open_signals(void)
 {
+	static const int ours[] = {SIGINT, SIGTERM, SIGCHLD, SIGUSR1, SIGHUP};
 	sigset_t set;
 
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGUSR1);
-	sigaddset(&set, SIGHUP);
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		sigaddset(&set, ours[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -374,7 +372,8 @@ static int wait_ms(const struct observation *o, uint64_t now_ns, size_t events)
 	uint64_t left_ms, ms;
 
 	pipeline_stats(o->pipeline, &stats);
-	ms = o->searching ? SEARCH_MS : stats.assembler.open ? TICK_BUSY_MS : TICK_IDLE_MS;
+	ms = stats.assembler.open || stats.sampling.held ? TICK_BUSY_MS : TICK_IDLE_MS;
+	ms = o->searching ? SEARCH_MS : ms;
 	if (o->options->duration_ns) {
 		left_ms = (o->start_ns + o->options->duration_ns - now_ns) / NS_PER_MS + 1;
 		ms = left_ms < ms ? left_ms : ms;
@@ -398,14 +397,12 @@ static void look_around(struct observation *o)
 /* To stderr: what stdout has is for programs. */
 static void tell_open(struct observation *o)
 {
-	uint64_t now_ns;
 	struct buf text;
 
 	o->asked = false;
 	buf_init(&text);
 	look_around(o);
-	now_ns = clock_monotonic_ns();
-	open_requests_append(&text, o->pipeline, now_ns);
+	open_requests_append(&text, o->pipeline, clock_monotonic_ns());
 	if (!text.failed)
 		fprintf(stderr, "zerospan: %s", text.data);
 	buf_release(&text);
@@ -416,11 +413,13 @@ static int on_reload(void *ctx, const struct config *next, struct buf *message)
 	const struct observation *o = ctx;
 	int err = pipeline_set_rules(o->pipeline, next->rules, message);
 
-	if (!err)
-		watch_set_resource(o->watch, buf_sv(&next->resource));
-	if (!err && logs_config_differ(&o->config->logs, &next->logs))
+	if (err)
+		return err;
+	watch_set_resource(o->watch, buf_sv(&next->resource));
+	pipeline_naming_changes(o->pipeline);
+	if (logs_config_differ(&o->config->logs, &next->logs))
 		log_warn("what the file says of logs holds from the next start on");
-	return err;
+	return 0;
 }
 
 /* Between two events. What is wrong changes nothing. */
@@ -528,9 +527,11 @@ static int finish(struct observation *o)
 	take_counts(o, &counts);
 	record_counts(o, &counts);
 	pipeline_end(o->pipeline, end_ns);
+	take_counts(o, &counts);
 	journal_free(o->journal);
 	o->journal = NULL;
-	take_counts(o, &counts);
+	self_metrics_update(o->collect.self, &counts); /* go out with the last export */
+	outputs_update(&o->outputs);
 	outputs_close(&o->outputs);
 	err = explain(o, &counts, end_ns);
 	if (o->options->quiet)

@@ -287,6 +287,11 @@ int pipeline_set_rules(struct pipeline *p, struct rules *rules, struct buf *mess
 	return 0;
 }
 
+void pipeline_naming_changes(struct pipeline *p)
+{
+	assembler_naming_changes(p->assembler);
+}
+
 int pipeline_check_rules(struct rules *rules, struct buf *message)
 {
 	struct metrics *metrics = metrics_new();

@@ -88,6 +88,9 @@ int pipeline_set_sampling(struct pipeline *pipeline, const struct sampling_polic
  */
 int pipeline_set_rules(struct pipeline *pipeline, struct rules *rules, struct buf *message);
 
+/* options.naming is about to say something else, before the next event. While what it says now still lives. */
+void pipeline_naming_changes(struct pipeline *pipeline);
+
 /* Could a pipeline use these rules? Returns as pipeline_set_rules(). */
 int pipeline_check_rules(struct rules *rules, struct buf *message);
 

@@ -2,6 +2,7 @@
 """--config: routes by patterns, in spans and labels, live and replayed; a mistake starts nothing."""
 import json
 import os
+import signal
 import subprocess
 
 import lib
@@ -88,6 +89,25 @@ def test_routes_are_labels(t):
           [("", 2), ("/", 1), ("/orders/latest", 1), ("/orders/{order}", 1), ("/static/*", 1)],
           "routes as labels")
     equal(zerospan.stop(), 0, "exit status")
+
+
+def test_other_routes_meanwhile(t):
+    """SIGHUP: a path that was asked for a moment ago has the route that the file says now."""
+    process, port = serve(t)
+    config = t.write("routes.yaml", 'routes: ["/users/{name}"]')
+    zerospan = observer.observe(t, "--config", config, "--pid", process.pid)
+    for i, text in enumerate([None, 'routes: ["/users/{somebody}"]', "routes: []", "routes: [/*]"]):
+        if text:
+            t.write("routes.yaml", text)
+            zerospan.signal(signal.SIGHUP)
+            wait_for(lambda i=i: zerospan.err.count("is read again") == i, "the file to be read again")
+        for _ in range(2):
+            client = Client(port)
+            check(client.get("/users/42").status == 404, "/users/42")
+            client.close()
+        zerospan.wait_spans(2 * (i + 1))
+    equal([s.get("http.route") for s in sorted(zerospan.finish(), key=lambda s: s.start)],
+          [route for route in ("/users/{name}", "/users/{somebody}", "/users/{id}", "/*") for _ in range(2)], "routes")
 
 
 def test_shop(t):

@@ -6,7 +6,7 @@ import os
 import lib
 import observer
 from lib import check, equal
-from shop import Shop
+from shop import Shop, order
 
 MAX_BYTES = 16 * 1024
 REQUESTS = 300
@@ -102,6 +102,20 @@ def test_metrics_of_trace(t):
     (line,) = lines_of(path, "resourceMetrics")
     equal(sum(int(point["count"]) for _, point in points(line, "http.server.request.duration")), 3, "requests")
     check(points(line, "zerospan.spans"), "none of zerospan's own metrics")
+
+
+def test_metrics_say_what_the_summary_does(t):
+    """The last export has all that was counted, though the end came right after the request: spans, and what was decided."""
+    shop = Shop(t)
+    path, config = t.path("metrics.json"), t.write("c.yaml", "sampling: {default: 0}")
+    zerospan = observer.observe(t, "--config", config, "--sampling", "--output-metrics", path, "--pid", shop.pid)
+    equal(shop.client().post_json("/checkout", order()).status, 200, "checkout")
+    equal(zerospan.stop(), 0, "exit status")
+    check("sampling: 0 of 1 traces kept" in zerospan.err, zerospan.err)
+    (line,) = lines_of(path, "resourceMetrics")
+    told = {name: sum(point["asDouble"] for _, point in points(line, name))
+            for name in ("zerospan.spans", "zerospan.traces", "zerospan.sampling.traces")}
+    equal(told, {"zerospan.spans": 7, "zerospan.traces": 1, "zerospan.sampling.traces": 1}, "the last export")
 
 
 def test_keeps_the_newest(t):

@@ -4,6 +4,7 @@
 #define ZS_TESTS_SAMPLING_FIXTURE_H
 
 #include "base/clock.h"
+#include "base/hmap.h"
 #include "base/rng.h"
 #include "proto/ot_state.h"
 #include "proto/sampling_policy.h"
@@ -28,6 +29,7 @@ struct trace_model {
 	bool failed;
 	bool given, sampled; /* by a traceparent */
 	bool more;
+	uint64_t number; /* of the local trace; 0: the only one with its trace id */
 };
 
 static inline struct trace_id random_id(struct rng *rng)
@@ -71,6 +73,7 @@ static inline struct trace *model_trace(const struct trace_model *m, const struc
 
 	trace->given = m->given;
 	trace->more = m->more;
+	trace->number = m->number ? m->number : hash_bytes(id->b, sizeof(id->b));
 	for (size_t i = 0; i < trace->n_spans; i++)
 		trace->spans[i]->trace_id = *id;
 	return trace;

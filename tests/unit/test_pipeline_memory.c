@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "pipeline_fixture.h"
+#include "proto/route_pattern.h"
 
 /* --- databases ----------------------------------------------------------------------------------------- */
 
@@ -328,6 +329,52 @@ static void end_of_an_unknown_process(void **state)
 	world_free(w);
 }
 
+/* --- routes -------------------------------------------------------------------------------------------- */
+
+static void get_user(struct world *w, uint64_t id)
+{
+	struct sock sock =
+	    sock_tcp(&w->feed, id, ZSP_ROLE_ACCEPTED, 1, 8000, 9, (uint16_t)(40000 + id));
+
+	sock_announce(&sock);
+	sock_read(&sock, &first, "GET /users/42 HTTP/1.1\r\nHost: h\r\n\r\n");
+	sock_write(&sock, &first, OK2);
+	sock_close(&sock);
+}
+
+/* The file is read again, and the patterns that paths were named by are gone: nothing of them is left. */
+static void routes_of_another_file(void **state)
+{
+	static const char *const texts[] = {"/users/{name}", "/users/{somebody}", NULL, "/*"};
+	static const char *const names[] = {
+	    "GET /users/{name}", "GET /users/{somebody}", "GET /users/{id}", "GET /*"};
+	struct http_naming naming = http_naming_default;
+	struct world *w = world_with(1, (struct pipeline_options){.naming = &naming});
+	struct route_patterns *patterns = NULL;
+	struct buf why;
+
+	(void)state;
+	buf_init(&why);
+	process(w, 10, "shop", 1);
+	for (uint64_t i = 0; i < 4; i++) {
+		pipeline_naming_changes(w->pipeline);
+		route_patterns_free(patterns);
+		naming.patterns = patterns = texts[i] ? route_patterns_new() : NULL;
+		if (patterns)
+			assert_int_equal(route_patterns_add(patterns, sv_cstr(texts[i]), &why), 0);
+		get_user(w, 1 + 2 * i);
+		get_user(w, 2 + 2 * i); /* now it is remembered */
+	}
+	world_end(w);
+	assert_int_equal(w->kept.n, 8);
+	for (size_t i = 0; i < 8; i++)
+		if (!sv_eq(w->kept.traces[i]->spans[0]->name, sv_cstr(names[i / 2])))
+			fail_msg("%zu is '%.*s'", i, SV_ARG(w->kept.traces[i]->spans[0]->name));
+	world_free(w);
+	route_patterns_free(patterns);
+	buf_release(&why);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,6 +393,7 @@ int main(void)
 	    cmocka_unit_test(series_of_the_same_service_again),
 	    cmocka_unit_test(pid_is_reused_at_once),
 	    cmocka_unit_test(end_of_an_unknown_process),
+	    cmocka_unit_test(routes_of_another_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -174,10 +174,11 @@ static void other_settings_meanwhile(void **state)
 	world_free(w);
 }
 
-#define HEADED(flags)                                                                     \
+#define STATED(flags, fields)                                                             \
 	"GET /a HTTP/1.1\r\nHost: h\r\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-" \
-	"b7ad6b7169203331-" flags "\r\n\r\n"
-#define FAILS "HTTP/1.1 500 Bad\r\nContent-Length: 0\r\n\r\n"
+	"b7ad6b7169203331-" flags "\r\n" fields "\r\n"
+#define HEADED(flags) STATED(flags, "")
+#define FAILS         "HTTP/1.1 500 Bad\r\nContent-Length: 0\r\n\r\n"
 
 /* What a traceparent's flag decides reaches the sampler, whoever is below. */
 static void parent(void **state)
@@ -207,35 +208,128 @@ static void parent(void **state)
 	world_free(w);
 }
 
-/* More spans than are published at once: the part in which the error is, is kept. */
+enum {
+	STATEMENTS = 1500, /* more than are published at once, */
+	PART = 1024        /* which are so many */
+};
+
+/* A request that is answered only after so many statements, on a connection with this id. */
+static struct sock long_request(struct world *w, uint64_t id, const char *request)
+{
+	struct sock sock =
+	    sock_tcp(&w->feed, id, ZSP_ROLE_ACCEPTED, 1, 8000, 9, (uint16_t)(40000 + id));
+
+	sock_announce(&sock);
+	sock_read(&sock, &first, request);
+	for (int i = 0; i < STATEMENTS; i++)
+		feed_sql(&w->feed, &first, "SELECT a FROM t");
+	return sock;
+}
+
+static void answer(struct sock *sock, const struct actor *actor, const char *response)
+{
+	sock_write(sock, actor, response);
+	sock_close(sock);
+}
+
+/* The part of a long trace in which the error is, is kept. */
 static void long_trace(void **state)
 {
-	enum {
-		STATEMENTS = 1500,
-		PART = 1024
-	};
 	const struct sampling_policy policy = {
 	    .on = true, .errors = 0, .client_errors = OT_NEVER, .otherwise = OT_NEVER};
 	struct world *w = world_sampled(7, &policy);
-	struct sock sock = sock_tcp(&w->feed, 1, ZSP_ROLE_ACCEPTED, 1, 8000, 9, 40000);
+	struct sock sock = long_request(w, 1, POST("/long"));
 	struct pipeline_stats stats;
 
 	(void)state;
-	sock_announce(&sock);
-	sock_read(&sock, &first, POST("/long"));
-	for (int i = 0; i < STATEMENTS; i++)
-		feed_sql(&w->feed, &first, "SELECT a FROM t");
-	sock_write(&sock, &first, FAILS);
-	sock_close(&sock);
+	answer(&sock, &first, FAILS);
 	pipeline_end(w->pipeline, w->feed.now_ns);
 	pipeline_stats(w->pipeline, &stats);
 	assert_int_equal(stats.sampling.dropped[SAMPLING_RATIO], 1);
 	assert_int_equal(stats.sampling.kept[SAMPLING_LATE], 1);
 	assert_int_equal(sampler_stats_traces(&stats.sampling), 1);
+	assert_int_equal(stats.assembler.traces, 1); /* of two parts */
 	world_end(w);
 	assert_int_equal(w->kept.n, 1);
 	assert_false(w->kept.traces[0]->more);
 	assert_int_equal(w->kept.traces[0]->n_spans, STATEMENTS + 1 - PART);
+	world_free(w);
+}
+
+/* What came with the request holds for all parts, though its own span is in the last one. */
+static void long_trace_of_a_parent(void **state)
+{
+	const struct sampling_policy policy = {
+	    .on = true, .errors = OT_NEVER, .client_errors = OT_NEVER, .otherwise = OT_NEVER};
+	struct world *w = world_sampled(7, &policy);
+	struct sock sock =
+	    long_request(w, 1, STATED("01", "tracestate: a=b,ot=th:c;rv:ffffffffffffff\r\n"));
+
+	(void)state;
+	answer(&sock, &first, OK2);
+	world_end(w);
+	assert_int_equal(w->kept.n, 2);
+	for (size_t i = 0; i < 2; i++)
+		for (size_t k = i; k < w->kept.traces[i]->n_spans; k++) {
+			const struct span *span = w->kept.traces[i]->spans[k];
+
+			assert_true(span->flags & SPAN_FLAG_SAMPLED);
+			if (!sv_eq(span->trace_state, SV("ot=th:c;rv:ffffffffffffff")))
+				fail_msg("'%.*s'", SV_ARG(span->trace_state));
+		}
+	assert_true(
+	    sv_eq(w->kept.traces[1]->spans[0]->trace_state, SV("ot=th:c;rv:ffffffffffffff,a=b")));
+	world_free(w);
+}
+
+/* His randomness, too, decides from the first part on. */
+static void long_trace_by_given_randomness(void **state)
+{
+	const struct sampling_policy policy = {.on = true,
+	    .errors = OT_NEVER,
+	    .client_errors = OT_NEVER,
+	    .otherwise = OT_NEVER / 2,
+	    .ignore_parent = true};
+	static const char *const requests[] = {STATED("01", "tracestate: ot=rv:00000000000000\r\n"),
+	    STATED("01", "tracestate: ot=rv:ffffffffffffff\r\n")};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct world *w = world_sampled(7, &policy);
+		struct sock sock = long_request(w, 1, requests[i]);
+
+		answer(&sock, &first, OK2);
+		world_end(w);
+		assert_int_equal(w->kept.n, 2 * i);
+		world_free(w);
+	}
+}
+
+/* Another request with the same traceparent is a local trace of its own. */
+static void long_trace_with_the_id_of_another(void **state)
+{
+	const struct sampling_policy policy = {.on = true,
+	    .errors = 0,
+	    .client_errors = OT_NEVER,
+	    .otherwise = OT_NEVER,
+	    .ignore_parent = true};
+	struct world *w = world_sampled(7, &policy);
+	struct sock sock = long_request(w, 1, HEADED("01"));
+	struct sock other = sock_tcp(&w->feed, 2, ZSP_ROLE_ACCEPTED, 1, 8000, 9, 40002);
+	struct pipeline_stats stats;
+
+	(void)state;
+	sock_announce(&other);
+	sock_read(&other, &second, HEADED("01"));
+	answer(&other, &second, FAILS);
+	pipeline_tick(w->pipeline, w->feed.now_ns + NS_PER_S);
+	answer(&sock, &first, OK2);
+	pipeline_end(w->pipeline, w->feed.now_ns);
+	pipeline_stats(w->pipeline, &stats);
+	assert_int_equal(stats.sampling.kept[SAMPLING_ERROR], 1);
+	assert_int_equal(stats.sampling.kept[SAMPLING_LATE], 0);
+	assert_int_equal(stats.sampling.dropped[SAMPLING_RATIO], 1);
+	assert_int_equal(sampler_stats_traces(&stats.sampling), 2);
 	world_free(w);
 }
 
@@ -248,6 +342,9 @@ int main(void)
 	    cmocka_unit_test(other_settings_meanwhile),
 	    cmocka_unit_test(parent),
 	    cmocka_unit_test(long_trace),
+	    cmocka_unit_test(long_trace_with_the_id_of_another),
+	    cmocka_unit_test(long_trace_of_a_parent),
+	    cmocka_unit_test(long_trace_by_given_randomness),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,6 +72,8 @@ static void fewer_than_the_rate(void **state)
 	rate_windows_tick(&desk->owner, NS_PER_S + 4);
 	assert_int_equal(desk->n, 0);
 	rate_windows_tick(&desk->owner, NS_PER_S + 5);
+	assert_int_equal(desk->n, 0); /* it is */
+	rate_windows_tick(&desk->owner, 2 * NS_PER_S + 5);
 	assert_int_equal(desk->n, 10);
 	for (size_t i = 0; i < 10; i++)
 		assert_true(desk->threshold[i] == ONE_IN_20); /* the rule's alone */
@@ -100,9 +102,41 @@ static void more_than_the_rate(void **state)
 	assert_int_equal(desk->owner.dropped, 40);
 	qsort(all, 50, sizeof(all[0]), compare);
 	for (size_t i = 0; i < 10; i++) {
-		assert_true(desk->randomness[i] == all[40 + i]);
+		assert_true(desk->randomness[i] == all[49 - i]);
 		assert_true(desk->threshold[i] == all[39] + 1); /* who is below was dropped */
 	}
+	desk_free(desk);
+}
+
+/* No more at once than their share of the next second, and those with the most randomness first. */
+static void evenly(void **state)
+{
+	enum {
+		N = 1000,
+		TICKS = 20
+	};
+	struct desk *desk = desk_new(N, 3 * 2 * N);
+	size_t before = 0;
+
+	(void)state;
+	for (int i = 0; i < N; i++)
+		come(desk, 0, 1);
+	for (uint64_t i = 0; i <= TICKS; i++) {
+		come(desk, 0, 1 + NS_PER_S + i * NS_PER_S / TICKS); /* they wait for the next */
+		assert_in_range(desk->n - before, i ? N / TICKS - 1 : 0, N / TICKS + 1);
+		before = desk->n;
+	}
+	assert_int_equal(desk->n, N);
+	for (size_t i = 1; i < N; i++)
+		assert_true(desk->randomness[i] < desk->randomness[i - 1]);
+	assert_int_equal(desk->owner.held, 2 * (TICKS + 1));
+	rate_windows_tick(&desk->owner, 2 * NS_PER_S + NS_PER_S / 2 + 1);
+	assert_int_equal(desk->n, N + TICKS / 2);
+	rate_windows_tick(&desk->owner, NS_PER_S); /* a tick of the past brings nothing */
+	assert_int_equal(desk->n, N + TICKS / 2);
+	rate_windows_tick(&desk->owner, UINT64_MAX); /* the end waits for nothing */
+	assert_int_equal(desk->n, N + TICKS + 1);
+	assert_int_equal(desk->owner.dropped, 0);
 	desk_free(desk);
 }
 
@@ -152,7 +186,7 @@ static void room_for_all_windows(void **state)
 	assert_int_equal(desk->owner.dropped, 18);
 	qsort(all, 20, sizeof(all[0]), compare);
 	for (size_t i = 0; i < 3; i++)
-		assert_true(desk->randomness[i] == all[17 + i]);
+		assert_true(desk->randomness[i] == all[19 - i]);
 	desk_free(desk);
 }
 
@@ -230,6 +264,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(fewer_than_the_rate),
 	    cmocka_unit_test(more_than_the_rate),
+	    cmocka_unit_test(evenly),
 	    cmocka_unit_test(others_have_right_of_way),
 	    cmocka_unit_test(room_for_all_windows),
 	    cmocka_unit_test(long_traces),

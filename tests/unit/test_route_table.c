@@ -67,6 +67,9 @@ static void forgetting(void **state)
 	route_table_forget(table, shop);
 	route_table_forget(table, shop); /* nothing is left to forget */
 	fill(shop);
+	route_table_forget(table, NULL); /* of all */
+	fill(other);
+	expect_route(shop, "/one-more", "/one-more");
 }
 
 /* 100 000 paths from a scanner: ROUTE_TABLE_MAX routes and the one for the rest, each a text of its own. */

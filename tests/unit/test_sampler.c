@@ -258,6 +258,31 @@ static void reason_in_a_later_part(void **state)
 	lab_free(lab);
 }
 
+/* Two requests with one traceparent: what is decided of the one that is over at once is no business of the long one. */
+static void parts_of_traces_with_one_id(void **state)
+{
+	const struct sampling_policy policy = ERRORS_ONLY;
+	const struct trace_model failed = {.failed = true, .more = true, .number = 1},
+				 part = {.more = true, .number = 1}, last = {.number = 1},
+				 other = {.number = 2};
+	struct lab *lab = lab_new(&policy);
+	const struct trace_id id = {{1, 2, 3}};
+	struct sampler_stats stats;
+
+	(void)state;
+	take(lab, &failed, &id);
+	take(lab, &other, &id);
+	assert_int_equal(lab->n, 1);
+	take(lab, &part, &id);
+	take(lab, &last, &id);
+	assert_int_equal(lab->n, 3);
+	stats = stats_of(lab);
+	assert_int_equal(stats.kept[SAMPLING_ERROR], 1);
+	assert_int_equal(stats.dropped[SAMPLING_RATIO], 1);
+	assert_int_equal(sampler_stats_traces(&stats), 2);
+	lab_free(lab);
+}
+
 static void more_parts_than_are_remembered(void **state)
 {
 	const struct sampling_policy policy = ERRORS_ONLY;
@@ -314,6 +339,44 @@ static void slower_than_its_route(void **state)
 	lab_free(lab);
 }
 
+/* A part of a request, and its last one. */
+static void take_two(struct lab *lab, enum span_kind kind, uint64_t took_ms)
+{
+	const struct trace_model first = {.more = true, .took_ms = 1}, last = {.took_ms = took_ms};
+	struct trace_id id = random_id(&lab->rng);
+	struct trace *trace = model_trace(&last, &id);
+
+	trace->spans[0]->kind = kind;
+	take(lab, &first, &id);
+	sampler_take(lab->sampler, trace, lab->now_ns);
+	trace_unref(trace);
+}
+
+/* Requests that come in parts are compared when they end, each with those before it. */
+static void slow_in_parts(void **state)
+{
+	const struct sampling_policy policy = {.on = true,
+	    .errors = OT_NEVER,
+	    .client_errors = OT_NEVER,
+	    .otherwise = OT_NEVER,
+	    .slower = {{.share = 0.05}},
+	    .n_slower = 1};
+	struct lab *lab = lab_new(&policy);
+
+	(void)state;
+	for (int i = 0; i < 60; i++)
+		take_two(lab, SPAN_KIND_SERVER, 1);
+	take_two(lab, SPAN_KIND_CLIENT, 100); /* the request's own span came in a part before */
+	assert_int_equal(lab->n, 0);
+	for (int i = 0; i < 10; i++)
+		take_two(lab, SPAN_KIND_SERVER, 100);
+	assert_int_equal(lab->n, 4); /* then it is 4 of 64 that took as long */
+	for (size_t i = 0; i < lab->n; i++)
+		assert_false(lab->kept[i]->more);
+	assert_int_equal(stats_of(lab).kept[SAMPLING_LATE], lab->n);
+	lab_free(lab);
+}
+
 /* About one in a hundred is beyond p99, whatever the times are, and however they change. */
 static void one_in_a_hundred(void **state)
 {
@@ -359,9 +422,11 @@ static void rates_by_route(void **state)
 	take_any(lab, &(struct trace_model){.service = lab->other, .name = "GET /a"});
 	take_any(
 	    lab, &(struct trace_model){.service = lab->shop, .name = "GET /b", .failed = true});
-	assert_int_equal(lab->n, 1); /* the error waits for nobody */
-	lab->now_ns += NS_PER_S;
-	sampler_tick(lab->sampler, lab->now_ns);
+	assert_int_equal(lab->n, 1);  /* the error waits for nobody */
+	for (int i = 0; i < 2; i++) { /* their second, and the next */
+		lab->now_ns += NS_PER_S;
+		sampler_tick(lab->sampler, lab->now_ns);
+	}
 	assert_int_equal(lab->n, 1 + 3 + 7 + 6 + 1);
 	stats = stats_of(lab);
 	assert_int_equal(stats.kept[SAMPLING_ERROR], 1);
@@ -447,8 +512,10 @@ int main(void)
 	    cmocka_unit_test(counts),
 	    cmocka_unit_test(parts_alike),
 	    cmocka_unit_test(reason_in_a_later_part),
+	    cmocka_unit_test(parts_of_traces_with_one_id),
 	    cmocka_unit_test(more_parts_than_are_remembered),
 	    cmocka_unit_test(slower_than_its_route),
+	    cmocka_unit_test(slow_in_parts),
 	    cmocka_unit_test(one_in_a_hundred),
 	    cmocka_unit_test(rates_by_route),
 	    cmocka_unit_test(rate_is_claimed),

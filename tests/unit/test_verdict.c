@@ -75,6 +75,10 @@ static void facts(void **state)
 	trace->more = true;
 	trace_facts_take(trace, &taken);
 	assert_int_equal(taken.duration_ns, 7 * NS_PER_MS + 5);
+	trace->opened_with = (struct ot_state){OT_UNKNOWN, 6}; /* the request's, still open */
+	trace_facts_take(trace, &taken);
+	assert_int_equal(taken.randomness, 6);
+	assert_true(taken.state.threshold == OT_UNKNOWN);
 	trace_unref(trace);
 }
 

@@ -48,7 +48,7 @@ int config_read_file(struct config *config, const char *path, struct buf *messag
 
 /*
  * Take what the file says now in place of what it said, without what the environment says. On failure nothing has changed. ready, with ctx, is
- * asked last: its negative errno and message refuse it, too.
+ * asked last, while all that holds until now still lives: its negative errno and message refuse it, too.
  */
 int config_reload(struct config *config, const char *path,
     int (*ready)(void *ctx, const struct config *next, struct buf *message), void *ctx,

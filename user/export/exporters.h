@@ -92,10 +92,6 @@ struct http_listener_options {
 	int port;            /* 0: any free port */
 	struct metrics *metrics;
 	struct clock_base clock; /* of exemplars */
-	/* Called before each scrape, on a server thread, to refresh totals that are counted
-	 * elsewhere; may be NULL. */
-	void (*refresh)(void *ctx);
-	void *refresh_ctx;
 };
 
 /* Serves /metrics, /healthz and /readyz, which says 503 until http_listener_set_ready(). NULL and errno (EADDRINUSE ...) when it cannot listen. */

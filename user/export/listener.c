@@ -97,8 +97,6 @@ static void render(struct http_listener *listener, bool openmetrics, struct buf 
 {
 	struct metric_snapshot *snapshot;
 
-	if (listener->options.refresh)
-		listener->options.refresh(listener->options.refresh_ctx);
 	snapshot = metrics_read(listener->options.metrics, listener->reader);
 	if (!snapshot)
 		body->failed = true;

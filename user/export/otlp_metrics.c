@@ -111,8 +111,6 @@ static void round_release(struct round *round)
 static int round_init(struct otlp_metrics *exporter, struct round *round)
 {
 	*round = (struct round){0};
-	if (exporter->options.refresh)
-		exporter->options.refresh(exporter->options.refresh_ctx);
 	round->snapshot = metrics_read(exporter->metrics, exporter->reader);
 	if (!round->snapshot)
 		return -ENOMEM;

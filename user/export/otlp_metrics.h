@@ -29,10 +29,6 @@ struct otlp_metrics_options {
 	/* How a round is written; NULL: encode_otlp_metrics_protobuf(), as targets of OTLP want it. */
 	size_t (*encode)(struct buf *out, const struct metric_snapshot *snapshot,
 	    const struct service *own, const struct clock_base *clock);
-	/* Called on the exporter's thread before each snapshot, to refresh totals that are counted elsewhere; may be
-	 * NULL. */
-	void (*refresh)(void *ctx);
-	void *refresh_ctx;
 };
 
 /* What OTEL_* variables say of metrics beside where they go. */

@@ -95,7 +95,7 @@ bool sink_stopping(struct sink *sink);
 /* For drivers: sleep, but wake at once when the sink must stop. Returns false when stopping. */
 bool sink_sleep(struct sink *sink, uint64_t ns);
 
-/* For drivers, while they deliver: why not all was taken; the text is valid until they return. Else it is EXPORT_ERROR_OTHER. */
+/* For drivers, while they deliver: why not all was taken; the text stays valid until they deliver again. Else it is EXPORT_ERROR_OTHER. */
 void sink_say_error(struct sink *sink, const char *error_type);
 
 /*

@@ -12,12 +12,14 @@ void rate_window_owner_init(struct rate_window_owner *owner, size_t max_held)
 {
 	*owner = (struct rate_window_owner){.max_held = max_held};
 	list_init(&owner->open);
+	list_init(&owner->leaving);
 }
 
 void rate_window_init(struct rate_window *window, uint32_t per_s)
 {
 	*window = (struct rate_window){.per_s = per_s};
 	list_init(&window->open);
+	list_init(&window->leaving);
 }
 
 /* --- the heap: no trace has less randomness than the one above it --- */
@@ -104,8 +106,63 @@ static int compare(const void *a, const void *b)
 	return (x->randomness > y->randomness) - (x->randomness < y->randomness);
 }
 
-/* By randomness, which is as good an order as any, but always the same. */
-static void close_window(struct rate_window_owner *owner, struct rate_window *window)
+/* Let all but so many go out that are to. */
+static void go_out(struct rate_window_owner *owner, struct rate_window *window, size_t left)
+{
+	while (window->n_going > left) {
+		const struct candidate *kept = &window->going[--window->n_going];
+
+		owner->held -= kept->trace->n_spans;
+		owner->keep(owner->ctx, kept->trace, kept->threshold);
+		trace_unref(kept->trace);
+	}
+	if (window->n_going == 0)
+		list_remove(&window->leaving);
+}
+
+/* How many are still to wait. */
+static size_t not_due(const struct rate_window *window, uint64_t now_ns)
+{
+	uint64_t passed_ns = now_ns > window->closed_ns ? now_ns - window->closed_ns : 0;
+
+	if (now_ns == UINT64_MAX || passed_ns >= RATE_WINDOW_NS)
+		return 0;
+	return window->n_closed * (RATE_WINDOW_NS - passed_ns) / RATE_WINDOW_NS;
+}
+
+/* Drop what is below the threshold, which is of traces that were dropped, and let the others leave. The heap is sorted. */
+static void leave(struct rate_window_owner *owner, struct rate_window *window, uint64_t now_ns)
+{
+	struct candidate *heap = window->heap;
+	size_t room = window->room;
+
+	go_out(owner, window, 0);
+	window->heap = window->going;
+	window->room = window->room_going;
+	window->going = heap;
+	window->room_going = room;
+	for (size_t i = 0; i < window->n; i++) {
+		struct candidate kept = heap[i];
+
+		if (kept.randomness < window->threshold) {
+			owner->held -= kept.trace->n_spans;
+			owner->dropped++;
+			trace_unref(kept.trace);
+			continue;
+		}
+		if (kept.threshold < window->threshold)
+			kept.threshold = window->threshold;
+		heap[window->n_going++] = kept;
+	}
+	window->n_closed = window->n_going;
+	window->closed_ns = now_ns;
+	if (window->n_going)
+		list_add_tail(&owner->leaving, &window->leaving);
+}
+
+/* By randomness: what goes out first is always the same. */
+static void close_window(
+    struct rate_window_owner *owner, struct rate_window *window, uint64_t now_ns)
 {
 	size_t room = window->per_s > window->passed ? window->per_s - window->passed : 0;
 
@@ -113,19 +170,7 @@ static void close_window(struct rate_window_owner *owner, struct rate_window *wi
 		drop_least(owner, window);
 	if (window->n)
 		qsort(window->heap, window->n, sizeof(*window->heap), compare);
-	for (size_t i = 0; i < window->n; i++) {
-		const struct candidate *kept = &window->heap[i];
-
-		owner->held -= kept->trace->n_spans;
-		/* One with the randomness of one that was dropped: of the same trace, and dropped like it. */
-		if (kept->randomness < window->threshold)
-			owner->dropped++;
-		else
-			owner->keep(owner->ctx, kept->trace,
-			    kept->threshold > window->threshold ? kept->threshold
-								: window->threshold);
-		trace_unref(kept->trace);
-	}
+	leave(owner, window, now_ns);
 	list_remove(&window->open);
 	window->n = window->passed = 0;
 	window->threshold = window->end_ns = 0;
@@ -134,10 +179,12 @@ static void close_window(struct rate_window_owner *owner, struct rate_window *wi
 void rate_window_release(struct rate_window_owner *owner, struct rate_window *window)
 {
 	if (window->end_ns)
-		close_window(owner, window);
+		close_window(owner, window, UINT64_MAX);
+	go_out(owner, window, 0);
 	free(window->heap);
-	window->heap = NULL;
-	window->room = 0;
+	free(window->going);
+	window->heap = window->going = NULL;
+	window->room = window->room_going = 0;
 }
 
 void rate_window_take(struct rate_window_owner *owner, struct rate_window *window,
@@ -175,6 +222,11 @@ void rate_windows_tick(struct rate_window_owner *owner, uint64_t now_ns)
 
 		if (window->end_ns > now_ns)
 			break;
-		close_window(owner, window);
+		close_window(owner, window, now_ns);
+	}
+	list_for_each (at, &owner->leaving) {
+		struct rate_window *window = container_of(at, struct rate_window, leaving);
+
+		go_out(owner, window, not_due(window, now_ns));
 	}
 }

@@ -11,7 +11,7 @@
 struct decision {
 	struct hnode node;
 	struct list heard; /* the one that was heard of last at the end */
-	struct trace_id trace_id;
+	uint64_t number;   /* of the trace */
 	bool keep;
 	uint64_t threshold; /* OT_UNKNOWN */
 };
@@ -51,7 +51,7 @@ static void keep(
 	sampler->options.keep(sampler->options.ctx, trace);
 }
 
-/* The second of a route is over. */
+/* The second of a route is over, and the trace's turn has come. */
 static void on_window_keep(void *ctx, struct trace *trace, uint64_t threshold)
 {
 	struct sampler *sampler = ctx;
@@ -64,19 +64,14 @@ static void on_window_keep(void *ctx, struct trace *trace, uint64_t threshold)
 
 /* --- traces in parts --- */
 
-static uint64_t id_hash(const struct trace_id *id)
-{
-	return hash_bytes(id->b, sizeof(id->b));
-}
-
-static struct decision *find_decision(const struct sampler *sampler, const struct trace_id *id)
+static struct decision *find_decision(const struct sampler *sampler, const struct trace *trace)
 {
 	if (sampler->decisions.count == 0)
 		return NULL;
-	hmap_for_each_hash (node, &sampler->decisions, id_hash(id)) {
+	hmap_for_each_hash (node, &sampler->decisions, hash_u64(trace->number)) {
 		struct decision *decision = container_of(node, struct decision, node);
 
-		if (trace_id_eq(&decision->trace_id, id))
+		if (decision->number == trace->number)
 			return decision;
 	}
 	return NULL;
@@ -91,7 +86,7 @@ static void forget_decision(struct sampler *sampler, struct decision *decision)
 
 /* Without memory the next part is decided anew, which is counted. */
 static void remember(
-    struct sampler *sampler, const struct trace_id *id, const struct verdict *verdict)
+    struct sampler *sampler, const struct trace *trace, const struct verdict *verdict)
 {
 	struct decision *decision;
 
@@ -100,12 +95,12 @@ static void remember(
 		sampler->stats.parts_forgotten++;
 	}
 	decision = malloc(sizeof(*decision));
-	if (!decision || hmap_add(&sampler->decisions, id_hash(id), &decision->node)) {
+	if (!decision || hmap_add(&sampler->decisions, hash_u64(trace->number), &decision->node)) {
 		sampler->stats.parts_forgotten++;
 		free(decision);
 		return;
 	}
-	decision->trace_id = *id;
+	decision->number = trace->number;
 	decision->keep = verdict->keep;
 	decision->threshold = verdict->threshold;
 	list_init(&decision->heard);
@@ -160,16 +155,17 @@ void sampler_take(struct sampler *sampler, struct trace *trace, uint64_t now_ns)
 
 	sampler_tick(sampler, now_ns);
 	trace_facts_take(trace, &facts);
-	decision = find_decision(sampler, &facts.entry->trace_id);
+	decision = find_decision(sampler, trace);
+	/* Of parts, the last one has the request's own span, unless a call of it has outlived it. */
+	if (!trace->more && (!decision || facts.entry->kind == SPAN_KIND_SERVER))
+		route = compare(sampler, &facts);
 	if (decision) {
 		take_part(sampler, decision, trace, &facts);
 		return;
 	}
-	if (!trace->more)
-		route = compare(sampler, &facts);
 	verdict = sampling_decide(sampler->options.policy, &facts);
 	if (trace->more)
-		remember(sampler, &facts.entry->trace_id, &verdict);
+		remember(sampler, trace, &verdict);
 	if (!verdict.keep) {
 		sampler->stats.dropped[verdict.reason]++;
 		return;
@@ -234,4 +230,5 @@ void sampler_stats(const struct sampler *sampler, struct sampler_stats *ret_stat
 	*ret_stats = sampler->stats;
 	ret_stats->dropped[SAMPLING_RATE] = sampler->windows.dropped;
 	ret_stats->routes_forgotten = sampler->routes.forgotten;
+	ret_stats->held = sampler->windows.held;
 }

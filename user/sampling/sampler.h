@@ -6,9 +6,9 @@
  *	trace ── facts ── verdict ──┬── by a rule that knows something of it, or the parent ─────────────── kept, marked
  *	                            └── by default ── the route's window of a second, if it has a rate ──── kept, marked
  *
- * A trace of more than a thousand spans comes in parts (struct trace.more). The first part decides, and those that follow are
- * decided alike; but where a later part has an error, or has become slow, what is left of a dropped trace is kept from there on. Parts
- * are not subject to rates. Up to SAMPLER_MAX_PARTS traces are remembered for this; of more, those unheard of for longest are
+ * A trace of more than a thousand spans comes in parts (struct trace.more), which have its number. The first part decides, and those that
+ * follow are decided alike; but where a later part has an error, or has become slow, what is left of a dropped trace is kept from there
+ * on. Parts are not subject to rates. Up to SAMPLER_MAX_PARTS traces are remembered for this; of more, those unheard of for longest are
  * decided anew.
  */
 #ifndef ZS_SAMPLING_SAMPLER_H
@@ -18,7 +18,7 @@
 #include "sampling/verdict.h"
 
 #define SAMPLER_MAX_PARTS 4096
-/* Spans that wait for the end of their second, as many as sinks' queues have in four; beyond, traces with less randomness are dropped sooner. */
+/* Spans that wait for the end of their second or their turn in the next, as many as sinks' queues have in four; beyond, traces with less randomness are dropped sooner. */
 #define SAMPLER_MAX_HELD 65536
 
 struct sampler_options {
@@ -32,6 +32,7 @@ struct sampler_stats {
 	uint64_t kept[SAMPLING_REASONS], dropped[SAMPLING_REASONS]; /* traces */
 	uint64_t routes_forgotten; /* of more than are remembered */
 	uint64_t parts_forgotten;  /* traces of which parts had come, likewise */
+	uint64_t held;             /* spans that wait for their time now */
 };
 
 /* All of the kind, and what is kept of them. */

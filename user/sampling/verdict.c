@@ -35,10 +35,23 @@ static bool is_refused(const struct span *span)
 	return false;
 }
 
+/* Of the request while it is open, else of its span, or the first that there is. */
+static struct ot_state state_of(const struct trace *trace, const struct span *entry)
+{
+	struct ot_state state = trace->opened_with;
+	struct sv text = entry->trace_state;
+
+	if (state.threshold != OT_UNKNOWN || state.randomness != OT_UNKNOWN)
+		return state;
+	for (size_t i = 0; i < trace->n_spans && !text.len; i++)
+		text = trace->spans[i]->trace_state;
+	ot_state_parse(text, &state);
+	return state;
+}
+
 void trace_facts_take(const struct trace *trace, struct trace_facts *ret_facts)
 {
 	const struct span *entry = trace->spans[0];
-	struct sv state = {0};
 	uint64_t end_ns = 0;
 
 	*ret_facts = (struct trace_facts){.given = trace->given};
@@ -49,15 +62,13 @@ void trace_facts_take(const struct trace *trace, struct trace_facts *ret_facts)
 			entry = span;
 		if (span->end_ns > end_ns)
 			end_ns = span->end_ns;
-		if (!state.len)
-			state = span->trace_state;
 		ret_facts->failed |= span->status == SPAN_STATUS_ERROR;
 	}
 	ret_facts->entry = entry;
 	ret_facts->duration_ns = (trace->more ? end_ns : entry->end_ns) - entry->start_ns;
 	ret_facts->refused = is_refused(entry);
 	ret_facts->sampled = entry->flags & SPAN_FLAG_SAMPLED;
-	ot_state_parse(entry->trace_state.len ? entry->trace_state : state, &ret_facts->state);
+	ret_facts->state = state_of(trace, entry);
 	ret_facts->randomness = ret_facts->state.randomness != OT_UNKNOWN
 	    ? ret_facts->state.randomness
 	    : ot_randomness(&entry->trace_id);

@@ -48,7 +48,7 @@ struct trace_facts {
 	bool refused;    /* the entry was answered with 4xx */
 	bool given;      /* the trace was begun by somebody who says what he decided, */
 	bool sampled;    /* this */
-	struct ot_state state; /* of the entry's tracestate, or the first there is */
+	struct ot_state state; /* of the request's tracestate, or the first there is */
 	uint64_t randomness;
 	/* Of its route: set by whoever remembers that. */
 	uint32_t compared; /* requests before this one, that it is compared with */

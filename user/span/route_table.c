@@ -32,7 +32,7 @@ struct route_count {
 /* What a path turned out to be: most requests are for paths that were asked for a moment ago. */
 struct recent {
 	const struct service *service; /* NULL: empty */
-	struct sv route;
+	struct sv route;               /* a pattern's text, one of table.routes, or none */
 	size_t path_len;
 	char path[RECENT_PATH_MAX];
 };

@@ -23,14 +23,14 @@ struct route_table *route_table_new(
     const struct http_naming *naming);            /* borrowed; NULL: no memory */
 void route_table_free(struct route_table *table); /* NULL is fine */
 
-/* The route of path, empty: none. Borrowed until the service is forgotten. */
+/* The route of path, empty: none. Borrowed until the service is forgotten, or the patterns are. */
 struct sv route_table_route(
     struct route_table *table, const struct service *service, struct sv path);
 
 /* keep: until told otherwise the table stays as it is, and a route that is not in it yet is borrowed until the next question only. */
 void route_table_keep(struct route_table *table, bool keep);
 
-/* Forget the routes of a service whose process ended. */
+/* Forget the routes of a service whose process ended; NULL: of all, since paths are named otherwise from now on. Before the old patterns are gone. */
 void route_table_forget(struct route_table *table, const struct service *service);
 
 #endif

@@ -244,7 +244,9 @@ struct trace *trace_new(size_t n)
 	if (!trace)
 		return NULL;
 	atomic_init(&trace->refs, 1);
+	trace->number = 0;
 	trace->given = trace->more = false;
+	trace->opened_with = (struct ot_state){OT_UNKNOWN, OT_UNKNOWN};
 	trace->text = NULL;
 	trace->n_spans = 0;
 	trace->logs = NULL;

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/sv.h"
+#include "proto/ot_state.h"
 #include "proto/trace_context.h"
 #include "span/contention.h"
 #include "span/ledger.h"
@@ -170,12 +171,16 @@ struct log_batch; /* span/log_record.h */
 
 /*
  * Spans of one local trace that are published together: parents before children where the parent is
- * in the same batch. A long trace may be published in several batches with the same trace id.
+ * in the same batch. A long trace may be published in several batches with the same number.
  */
 struct trace {
 	atomic_int refs;
+	uint64_t
+	    number; /* of the local trace: no other has it, while several may have its trace id */
 	bool given; /* trace id and flags came with a header: somebody else began it */
 	bool more;  /* another batch of it follows */
+	/* What the tracestate says that its request came with, as long as that is open: its span is in a later batch. Else nothing. */
+	struct ot_state opened_with;
 	char *text; /* what was written for its spans after they were built; owned, NULL: nothing */
 	size_t n_spans;
 	struct log_batch *logs; /* lines written while it was served; a reference, NULL: none */

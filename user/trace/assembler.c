@@ -540,6 +540,11 @@ void assembler_forget(struct assembler *a, const struct service *service)
 	write_locks_forget(a->locks, (uint32_t)service->pid);
 }
 
+void assembler_naming_changes(struct assembler *a)
+{
+	route_table_forget(a->routes, NULL);
+}
+
 void assembler_tick(struct assembler *a, uint64_t now_ns)
 {
 	graph_tick(&a->graph, now_ns);

@@ -57,7 +57,7 @@ struct assembler_stats {
 	uint64_t spans;       /* ended, by kind and basis below */
 	uint64_t by_basis[4]; /* indexed by enum parent_basis */
 	uint64_t untimed;     /* of which only the beginning was seen */
-	uint64_t traces;      /* published */
+	uint64_t traces;      /* published, with their last part */
 	uint64_t dropped;     /* exchanges and statements for which there was no room */
 	uint64_t ambiguous; /* calls of a thread that was serving several requests: left orphans */
 	uint64_t logs_lost; /* lines of requests, for lack of memory */
@@ -158,6 +158,9 @@ void assembler_lock(struct assembler *assembler, const struct zsp_lock *lock);
 
 /* A process ended: forget what is kept for its service. */
 void assembler_forget(struct assembler *assembler, const struct service *service);
+
+/* options.naming is about to say something else: forget the routes that it gave. While what it says still lives. */
+void assembler_naming_changes(struct assembler *assembler);
 
 /* A thread was looked at while it waited; what its stacks tell follows, as long as nobody waits in vain for it. */
 void assembler_wait(struct assembler *assembler, const struct thread_wait *wait);

@@ -233,11 +233,26 @@ static void publish_trace(struct graph *g, struct trace *trace)
 
 	if (logs)
 		trace->logs = log_batch_ref(logs);
-	g->stats->traces++;
+	if (!trace->more)
+		g->stats->traces++;
 	g->publish(g->ctx, trace);
 	if (logs)
 		g->publish_logs(g->ctx, logs, true);
 	log_batch_unref(logs);
+}
+
+/* What the tracestate says of the first request that is open and came with one. */
+static void take_open_state(const struct group *group, struct ot_state *ret_state)
+{
+	list_for_each (at, &group->nodes) {
+		const struct node *node = container_of(at, struct node, member);
+
+		if (node->exchange && node->kind == SPAN_KIND_SERVER &&
+		    node->exchange->trace_state.len) {
+			ot_state_parse(node->exchange->trace_state, ret_state);
+			return;
+		}
+	}
 }
 
 /* Publish up to TRACE_MAX_SPANS of the group's ended nodes and free them. */
@@ -265,8 +280,10 @@ static void group_publish_some(struct graph *g, struct group *group)
 		node_free(g, node);
 	}
 	if (trace) {
+		trace->number = group->number;
 		trace->given = group->fixed;
 		trace->more = group->n_nodes > 0;
+		take_open_state(group, &trace->opened_with);
 	}
 	if (trace && trace->n_spans)
 		publish_trace(g, trace);
