@@ -140,7 +140,7 @@ def test_config_check(t):
                    "http_server_request_duration}]}]\n")
     status, said = check_config(path)
     equal(status, 2, said)
-    check('would have the name of "http.server.request.duration"' in said, said)
+    check('would be mixed up with "http.server.request.duration"' in said, said)
 
 
 RULE = "rules: [{match: GET *, metrics: [{counter: %s}]}]\n"

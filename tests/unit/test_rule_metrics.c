@@ -416,7 +416,7 @@ static void names_that_are_taken(void **state)
 	    "rules: [{match: POST /a, metrics: [{counter: http_server_request_duration}]}]\n");
 	assert_int_equal(pipeline_set_rules(f.world->pipeline, config.rules, &message), -EEXIST);
 	assert_string_equal(message.data,
-	    "the metric \"http_server_request_duration\" would have the name of \"http.server.request.duration\"; choose another");
+	    "the metric \"http_server_request_duration\" would be mixed up with \"http.server.request.duration\"; choose another name");
 	config_release(&config);
 	buf_clear(&message);
 	read_config(

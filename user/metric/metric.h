@@ -83,8 +83,9 @@ void metrics_keep_exponential(struct metrics *metrics);
  */
 struct instrument *metrics_add(struct metrics *metrics, const struct metric_desc *desc);
 
-/* The name of an instrument that reads like this one where "." and "_" are the same; NULL: there is none. By the thread that adds. */
-const char *metrics_find_alike(const struct metrics *metrics, const char *name);
+/* Each instrument, in the order of their making. By the thread that adds. */
+void metrics_each(const struct metrics *metrics,
+    void (*visit)(void *ctx, const struct metric_desc *desc), void *ctx);
 
 /*
  * Record one value for (service, attrs). service may be NULL (zerospan's own metrics); otherwise
