@@ -146,9 +146,59 @@ static void names_that_are_taken(void **state)
 	add(&f, &info[2], 1,
 	    "the metric \"first_total\" would be mixed up with \"first\"; choose another name");
 	add(&f, &info[3], 1,
-	    "the metric \"first\" was of another kind until now; choose another name or restart");
+	    "the metric \"first\" had another kind until now, and a new one holds from the next start on; choose another name or restart");
 	add(&f, (const char *const[]){"c first", "h second", "c second_totals", "u seconds"}, 4,
 	    NULL);
+	stop(&f);
+}
+
+/* Rules that are read again may say nothing else of a metric that goes on. */
+static void what_a_metric_was(void **state)
+{
+	static const double bounds[] = {1, 10}, others[] = {1, 11};
+	static const struct rule_metric versions[] = {
+	    {.unit = "s", .description = "d", .max_sets = 5, .n_bounds = 2, .bounds = bounds},
+	    {.unit = "By", .description = "d", .max_sets = 5, .n_bounds = 2, .bounds = bounds},
+	    {.unit = "s", .description = "", .max_sets = 5, .n_bounds = 2, .bounds = bounds},
+	    {.unit = "s", .description = "d", .max_sets = 0, .n_bounds = 2, .bounds = bounds},
+	    {.unit = "s", .description = "d", .max_sets = 5, .n_bounds = 1, .bounds = bounds},
+	    {.unit = "s", .description = "d", .max_sets = 5, .n_bounds = 2, .bounds = others},
+	    {.unit = "s", .description = "d", .max_sets = 5},
+	};
+	static const char *const differ[] = {NULL, "unit", "description", "number of sets",
+	    "list of bounds", "list of bounds", "list of bounds"};
+	struct fixture f;
+
+	(void)state;
+	start(&f);
+	for (size_t i = 0; i < 7; i++) {
+		const char *const names[] = {"h x", "c new"};
+		struct rules *rules = rules_of(&f, names, i ? 2 : 1);
+		struct rule_metric *metric = rules->rules[0]->metrics[0];
+		struct buf message;
+		char says[160] = "";
+
+		buf_init(&message);
+		buf_append_cstr(&message, "");
+		metric->unit = versions[i].unit;
+		metric->description = versions[i].description;
+		metric->max_sets = versions[i].max_sets;
+		metric->n_bounds = versions[i].n_bounds;
+		metric->bounds = versions[i].bounds;
+		if (differ[i])
+			snprintf(says, sizeof(says),
+			    "the metric \"x\" had another %s until now, and a new one holds from the next start on; choose another name or restart",
+			    differ[i]);
+		assert_int_equal(
+		    rule_instruments_add(&f.instruments, rules, &message), differ[i] ? -EEXIST : 0);
+		assert_string_equal(message.data ? message.data : "", says);
+		assert_int_equal(count(&f), 2);
+		/* Another time in the same words. */
+		if (!differ[i])
+			assert_int_equal(rule_instruments_add(&f.instruments, rules, &message), 0);
+		buf_release(&message);
+		rules_unref(rules);
+	}
 	stop(&f);
 }
 
@@ -177,6 +227,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(names_of_one_file),
 	    cmocka_unit_test(names_that_are_taken),
+	    cmocka_unit_test(what_a_metric_was),
 	    cmocka_unit_test(there_are_not_too_many),
 	};
 

@@ -216,6 +216,53 @@ static void wrong_metrics(void **state)
 	    ":3: rules.metrics.labels: expected what is true or false, such as status >= 400");
 }
 
+#define SHARED(second)                                                                               \
+	"rules:\n  - match: GET /a\n    metrics: [{histogram: h, value: 1, unit: s, bounds: [1, 2]," \
+	" description: d, max_sets: 7}]\n  - match: GET /b\n    metrics:\n"                          \
+	"      - histogram: h\n        value: 2\n" second
+
+/* A metric of several rules is described once, or each time the same. */
+static void shared_metrics(void **state)
+{
+	static const char *const same[] = {SHARED(""), SHARED("        unit: s\n"),
+	    SHARED("        bounds: [1, 2.0]\n        description: d\n        max_sets: 7\n")};
+	static const char says[] =
+	    "\"h\" is described otherwise where it stands first; write the same, or leave this out here";
+	static const struct {
+		const char *text, *key;
+	} rows[] = {
+	    {SHARED("        unit: By\n"), "unit"},
+	    {SHARED("        unit: ''\n"), "unit"},
+	    {SHARED("        description: other\n"), "description"},
+	    {SHARED("        max_sets: 8\n"), "max_sets"},
+	    {SHARED("        bounds: [1]\n"), "bounds"},
+	    {SHARED("        bounds: [1, 3]\n"), "bounds"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+		const struct rule_metric *metric;
+		struct config config;
+
+		take(&config, same[i]);
+		metric = config.rules->rules[1]->metrics[0];
+		assert_string_equal(metric->unit, "s");
+		assert_string_equal(metric->description, "d");
+		assert_int_equal(metric->max_sets, 7);
+		assert_int_equal(metric->n_bounds, 2);
+		assert_true(metric->bounds[1] == 2);
+		config_release(&config);
+	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char words[256];
+
+		snprintf(words, sizeof(words), ":8: rules.metrics.%s: %s", rows[i].key, says);
+		refuse(rows[i].text, words);
+	}
+	refuse(RULE("    metrics: [{counter: c}, {counter: c, unit: s}]\n"),
+	    ":3: rules.metrics.unit: \"c\" is described otherwise where it stands first; write the same, or leave this out here");
+}
+
 static void secrets_are_refused(void **state)
 {
 	(void)state;
@@ -302,6 +349,7 @@ int main(void)
 	    cmocka_unit_test(hashes_have_a_key),
 	    cmocka_unit_test(wrong_rules),
 	    cmocka_unit_test(wrong_metrics),
+	    cmocka_unit_test(shared_metrics),
 	    cmocka_unit_test(secrets_are_refused),
 	    cmocka_unit_test(reload),
 	};

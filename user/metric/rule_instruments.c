@@ -160,15 +160,34 @@ static struct metric_desc desc_of(const struct rule_metric *metric)
 	};
 }
 
-/* A metric that is known is what it was. */
+/* In what two metrics with one name differ; NULL: they are the same. */
+static const char *difference(const struct metric_desc *a, const struct metric_desc *b)
+{
+	if (a->type != b->type)
+		return "kind";
+	if (strcmp(a->unit, b->unit) != 0)
+		return "unit";
+	if (strcmp(a->description, b->description) != 0)
+		return "description";
+	if (a->max_sets != b->max_sets)
+		return "number of sets";
+	if (a->n_bounds != b->n_bounds ||
+	    (a->n_bounds && memcmp(a->bounds, b->bounds, a->n_bounds * sizeof(*a->bounds)) != 0))
+		return "list of bounds";
+	return NULL;
+}
+
+/* A metric that is known is what it was: its numbers go on. */
 static int check_same(
     const struct metric_desc *was, const struct metric_desc *is, struct buf *message)
 {
-	if (was->type == is->type)
+	const char *what = difference(was, is);
+
+	if (!what)
 		return 0;
 	buf_printf(message,
-	    "the metric \"%s\" was of another kind until now; choose another name or restart",
-	    is->name);
+	    "the metric \"%s\" had another %s until now, and a new one holds from the next start on; choose another name or restart",
+	    is->name, what);
 	return -EEXIST;
 }
 

@@ -20,7 +20,8 @@ void rule_instruments_release(struct rule_instruments *instruments);
 
 /*
  * Make an instrument of each metric of the rules that has none yet. 0; -EEXIST, with a sentence in message, when a name would clash with
- * another metric's, or was another metric until now, or when there are too many: then there are no new ones. -ENOMEM.
+ * another metric's, or was a metric of another kind, unit, description or bounds until now, or when there are too many: then there are no
+ * new ones. -ENOMEM.
  */
 int rule_instruments_add(
     struct rule_instruments *instruments, const struct rules *rules, struct buf *message);
