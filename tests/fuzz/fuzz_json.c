@@ -106,8 +106,10 @@ static struct json_token find_slowly(struct sv in, const struct json_path *path)
 		if (token.kind != JSON_OBJECT_END && token.kind != JSON_ARRAY_END) {
 			if (place.depth && !last->key.p)
 				last->index++;
-			if (place.depth == path->n && is_at(&place, path, path->n))
-				found = token;
+			if (place.depth <= path->n && is_at(&place, path, place.depth))
+				found = place.depth == path->n
+				    ? token
+				    : (struct json_token){.kind = JSON_NONE};
 			if (token.kind == JSON_OBJECT || token.kind == JSON_ARRAY)
 				place.steps[place.depth] = (struct json_step){.index = SIZE_MAX};
 		}

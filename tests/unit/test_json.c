@@ -275,6 +275,23 @@ static void steps_are_not_mixed(void **state)
 	expect_at("[[[[[[[[[[1]]]]]]]],5]]", true, "0.1", JSON_NUMBER, "5");
 }
 
+/* The last of several members with one key is the one, whatever it is, and whatever the others were. */
+static void the_last_one_wins(void **state)
+{
+	(void)state;
+	expect_at("{\"u\":{\"id\":1},\"u\":null}", true, "u.id", JSON_NONE, "");
+	expect_at("{\"u\":{\"id\":1},\"u\":{}}", true, "u.id", JSON_NONE, "");
+	expect_at("{\"u\":{\"id\":1},\"u\":[2]}", true, "u.id", JSON_NONE, "");
+	expect_at("{\"u\":{\"id\":1},\"\\u0075\":{\"x\":2}}", true, "u.id", JSON_NONE, "");
+	expect_at("{\"u\":{\"id\":1},\"u\":{\"id\":2}}", true, "u.id", JSON_NUMBER, "2");
+	expect_at("{\"u\":null,\"u\":{\"id\":1}}", true, "u.id", JSON_NUMBER, "1");
+	expect_at("{\"u\":{\"id\":1},\"v\":null}", true, "u.id", JSON_NUMBER, "1");
+	expect_at("{\"u\":{\"id\":1},\"v\":{\"u\":null}}", true, "u.id", JSON_NUMBER, "1");
+	expect_at("{\"u\":{\"id\":{\"x\":1}},\"u\":{\"id\":7}}", true, "u.id.x", JSON_NONE, "");
+	expect_at("{\"u\":{\"id\":1},\"u\":{\"i", false, "u.id", JSON_NONE, "");
+	expect_at("{\"u\":{\"id\":1},\"u\"", false, "u.id", JSON_NUMBER, "1");
+}
+
 /* As many as there can be, each in its place. */
 static void many_paths(void **state)
 {
@@ -339,6 +356,7 @@ int main(void)
 	    cmocka_unit_test(values_at_paths),
 	    cmocka_unit_test(escaped_keys),
 	    cmocka_unit_test(steps_are_not_mixed),
+	    cmocka_unit_test(the_last_one_wins),
 	    cmocka_unit_test(many_paths),
 	    cmocka_unit_test(forms),
 	};

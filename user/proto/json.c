@@ -377,15 +377,15 @@ static void enter(struct search *search, size_t depth, struct json_step at)
 	}
 }
 
-/* A value stands at this depth. */
+/* A value stands at this depth. What one before it had further down, if its key was the same, is gone. */
 static void give(const struct search *search, size_t depth, struct json_token value,
     struct json_token *ret_values)
 {
 	for (uint64_t left = search->led[depth]; left; left &= left - 1) {
 		size_t i = (size_t)__builtin_ctzll(left);
+		bool there = search->paths[i]->n == depth;
 
-		if (search->paths[i]->n == depth)
-			ret_values[i] = value;
+		ret_values[i] = there ? value : token(JSON_NONE, (struct sv){0});
 	}
 }
 

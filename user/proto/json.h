@@ -73,7 +73,7 @@ struct json_path {
 
 /*
  * The values at n paths (up to JSON_MAX_PATHS), in one pass: ret_values[i] is the token that stands there, of the last one when a key is there
- * twice; NONE when there is none before the text is cut or no JSON any more. False: the text is no JSON, or was cut.
+ * twice, also further up; NONE when there is none before the text is cut or no JSON any more. False: the text is no JSON, or was cut.
  */
 bool json_find(struct sv text, bool whole, const struct json_path *const *paths, size_t n,
     struct json_token *ret_values);
