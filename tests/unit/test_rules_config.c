@@ -156,6 +156,34 @@ static void hashes_have_a_key(void **state)
 	config_release(&config);
 }
 
+/* A label is a value, written as one of an attribute may be, or several words, each with its condition. */
+static void labels(void **state)
+{
+	struct config config;
+	const struct rule_label *labels;
+
+	(void)state;
+	take(&config,
+	    "rules:\n"
+	    "  - match: GET /a\n"
+	    "    metrics:\n"
+	    "      - counter: c\n"
+	    "        labels:\n"
+	    "          a: request.item\n"
+	    "          b: {value: request.item}\n"
+	    "          c: {value: request.item, as: mask}\n"
+	    "          d: {value: status == 200, other: status != 200}\n");
+	labels = config.rules->rules[0]->metrics[0]->labels;
+	for (size_t i = 0; i < 3; i++) {
+		assert_non_null(labels[i].expr);
+		assert_int_equal(labels[i].n_cases, 0);
+		assert_int_equal(labels[i].guise, i == 2 ? RULE_MASKED : RULE_PLAIN);
+	}
+	assert_null(labels[3].expr);
+	assert_int_equal(labels[3].n_cases, 2);
+	config_release(&config);
+}
+
 /* --- what is wrong ------------------------------------------------------------------------------- */
 
 #define RULE(text) "rules:\n  - match: GET /a\n" text
@@ -347,6 +375,7 @@ int main(void)
 	    cmocka_unit_test(the_shop),
 	    cmocka_unit_test(several_rules_match),
 	    cmocka_unit_test(hashes_have_a_key),
+	    cmocka_unit_test(labels),
 	    cmocka_unit_test(wrong_rules),
 	    cmocka_unit_test(wrong_metrics),
 	    cmocka_unit_test(shared_metrics),

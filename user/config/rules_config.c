@@ -169,11 +169,27 @@ static int read_case(void *ctx, struct sv key, struct value value)
 	return complain(value, key, &why, rule_label_add_case(r->rules, r->label, key, when, &why));
 }
 
-static int note_guise_key(void *ctx, struct sv key, struct value value)
+/* The keys of a label's mapping. */
+struct label_keys {
+	size_t n;
+	bool value, as;
+};
+
+static int note_label_key(void *ctx, struct sv key, struct value value)
 {
+	struct label_keys *keys = ctx;
+
 	(void)value;
-	*(bool *)ctx |= sv_eq(key, SV("as"));
+	keys->n++;
+	keys->value |= sv_eq(key, SV("value"));
+	keys->as |= sv_eq(key, SV("as"));
 	return 0;
+}
+
+/* Is it {value: EXPRESSION} or {value: EXPRESSION, as: hash}, or is each key a value and says when? */
+static bool is_one_value(const struct label_keys *keys)
+{
+	return keys->as || (keys->value && keys->n == 1);
 }
 
 static int read_label_value(struct reader *r, struct sv key, struct value value)
@@ -193,18 +209,22 @@ static int read_label_value(struct reader *r, struct sv key, struct value value)
 static int read_label(void *ctx, struct sv key, struct value value)
 {
 	struct reader *r = ctx;
-	bool guised = value_kind(value) == VALUE_TEXT;
+	struct label_keys keys = {0};
 	struct buf why;
 	int err;
 
 	buf_init(&why);
 	err = complain(
 	    value, key, &why, rule_metric_add_label(r->rules, r->metric, key, &r->label, &why));
-	if (!err && !guised)
-		err = value_pairs(value, note_guise_key, &guised);
 	if (err)
 		return err;
-	return guised ? read_label_value(r, key, value) : value_pairs(value, read_case, r);
+	if (value_kind(value) == VALUE_TEXT)
+		return read_label_value(r, key, value);
+	err = value_pairs(value, note_label_key, &keys);
+	if (err)
+		return err;
+	return is_one_value(&keys) ? read_label_value(r, key, value)
+				   : value_pairs(value, read_case, r);
 }
 
 static int read_labels(void *ctx, struct value value)
