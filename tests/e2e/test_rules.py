@@ -140,7 +140,7 @@ def test_config_check(t):
                    "http_server_request_duration}]}]\n")
     status, said = check_config(path)
     equal(status, 2, said)
-    check('would have the name of "http.server.request.duration"' in said, said)
+    check('would be mixed up with "http.server.request.duration"' in said, said)
 
 
 RULE = "rules: [{match: GET *, metrics: [{counter: %s}]}]\n"
@@ -170,7 +170,7 @@ def test_reload(t):
     send("rules: [{match: GET *, metrics: [{counter: a-b}]}]\n", '"a-b" is no name')
     check("is not taken, all stays as it was" in zerospan.err, zerospan.err)
     send("rules: [{match: GET *, metrics: [{histogram: second, value: 1}]}]\n",
-         "was of another kind until now")
+         "had another kind until now, and a new one holds from the next start on")
     ask(2, "second_total", 6)
     send("routes: ['/{any}']\n", "is read again: 1 route, other paths are inferred")
     equal(client.get("/x").status, 404, "status")

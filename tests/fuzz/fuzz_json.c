@@ -62,23 +62,84 @@ static void check_cut(struct sv in, size_t cut)
 	fuzz_free(begin);
 }
 
+/* Where the tokens are: the steps down to there, keys as they are written. */
+struct place {
+	size_t depth;
+	struct json_step steps[JSON_MAX_DEPTH + 1];
+};
+
+static bool is_at(const struct place *place, const struct json_path *path, size_t n)
+{
+	bool same = true;
+
+	for (size_t i = 0; i < n && same; i++) {
+		const struct json_step *at = &place->steps[i], *step = &path->steps[i];
+		struct buf says;
+
+		buf_init(&says);
+		json_append_string(&says, at->key);
+		same = !at->key.p == !step->key.p &&
+		    (step->key.p ? sv_eq(buf_sv(&says), step->key) : at->index == step->index);
+		buf_release(&says);
+	}
+	return same;
+}
+
+/* The same as json_find(), as slowly as it can be said. */
+static struct json_token find_slowly(struct sv in, const struct json_path *path)
+{
+	struct json_token found = {.kind = JSON_NONE}, token;
+	struct place place = {0};
+	struct json_reader reader;
+
+	json_reader_init(&reader, in, true);
+	for (;;) {
+		struct json_step *last = &place.steps[place.depth ? place.depth - 1 : 0];
+
+		token = json_next(&reader);
+		if (is_end(token.kind))
+			return found;
+		if (token.kind == JSON_KEY) {
+			last->key = token.text;
+			continue;
+		}
+		if (token.kind != JSON_OBJECT_END && token.kind != JSON_ARRAY_END) {
+			if (place.depth && !last->key.p)
+				last->index++;
+			if (place.depth <= path->n && is_at(&place, path, place.depth))
+				found = place.depth == path->n
+				    ? token
+				    : (struct json_token){.kind = JSON_NONE};
+			if (token.kind == JSON_OBJECT || token.kind == JSON_ARRAY)
+				place.steps[place.depth] = (struct json_step){.index = SIZE_MAX};
+		}
+		place.depth = reader.depth;
+	}
+}
+
 static void check_paths(struct sv in)
 {
 	const struct json_path paths[] = {
 	    {.n = 1, .steps = {{.key = SV("a")}}},
 	    {.n = 2, .steps = {{.key = SV("a")}, {.index = 0}}},
 	    {.n = 2, .steps = {{.index = 1}, {.key = SV("b")}}},
+	    {.n = 2, .steps = {{.key = SV("a")}, {.key = SV("\xf0\x9f\x98\x80")}}},
 	    {.n = 0},
 	};
-	const struct json_path *const wanted[] = {&paths[0], &paths[1], &paths[2], &paths[3]};
-	struct json_token found[4];
-	bool whole = json_find(in, true, wanted, 4, found);
+	const struct json_path *const wanted[] = {
+	    &paths[0], &paths[1], &paths[2], &paths[3], &paths[4]};
+	struct json_token found[5];
+	bool whole = json_find(in, true, wanted, 5, found);
 
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 5; i++) {
+		struct json_token slowly = find_slowly(in, &paths[i]);
+
 		REQUIRE(found[i].kind <= JSON_NULL);
 		REQUIRE(fuzz_within(found[i].text, in));
+		REQUIRE(found[i].kind == slowly.kind && found[i].text.p == slowly.text.p &&
+		    found[i].text.len == slowly.text.len);
 	}
-	REQUIRE(!whole || found[3].kind != JSON_NONE);
+	REQUIRE(!whole || found[4].kind != JSON_NONE);
 }
 
 static void check_form(struct sv in)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The JSON reader and values at paths (proto/json.h), and forms (proto/form.h). */
+#include <stdio.h>
+
 #include "proto/form.h"
 #include "proto/json.h"
 #include "support.h"
@@ -166,18 +168,34 @@ static struct json_path path_of(const char *text)
 	return path;
 }
 
-static void expect_at(
-    const char *text, bool whole, const char *path_text, enum json_kind kind, const char *value)
+static void expect_at_path(const char *text, bool whole, const struct json_path *path,
+    const char *path_text, enum json_kind kind, const char *value)
 {
 	struct edge edge = edge_copy(text, strlen(text));
-	struct json_path path = path_of(path_text);
-	const struct json_path *paths[] = {&path};
 	struct json_token token;
 
-	json_find(sv_from(edge.p, edge.len), whole, paths, 1, &token);
+	json_find(sv_from(edge.p, edge.len), whole, &path, 1, &token);
 	if (token.kind != kind || !sv_eq(token.text, sv_cstr(value)))
 		fail_msg("%s of %s: %d '%.*s'", path_text, text, token.kind, SV_ARG(token.text));
 	edge_free(&edge);
+}
+
+static void expect_at(
+    const char *text, bool whole, const char *path_text, enum json_kind kind, const char *value)
+{
+	struct json_path path = path_of(path_text);
+
+	expect_at_path(text, whole, &path, path_text, kind, value);
+}
+
+/* Two steps, whatever is in the second. */
+static void expect_at_steps(
+    const char *text, const char *first, const char *second, enum json_kind kind, const char *value)
+{
+	const struct json_path path = {
+	    .n = 2, .steps = {{.key = sv_cstr(first)}, {.key = sv_cstr(second)}}};
+
+	expect_at_path(text, true, &path, second, kind, value);
 }
 
 static void values_at_paths(void **state)
@@ -206,6 +224,99 @@ static void values_at_paths(void **state)
 	expect_at("{\"a\":12", false, "a", JSON_NONE, "");
 	expect_at("{\"a\":12 ", false, "a", JSON_NUMBER, "12");
 	expect_at("no json", true, "a", JSON_NONE, "");
+}
+
+/* A key is what its escapes say, in whatever way it is written; what is none stands for itself. */
+static void escaped_keys(void **state)
+{
+	static const struct {
+		const char *written, *says;
+	} rows[] = {
+	    {"\\u0061bc", "abc"},
+	    {"a\\u0062\\u0063", "abc"},
+	    {"\\u0061\\u0062\\u0063", "abc"},
+	    {"\\/\\\\\\b\\f\\n\\r\\t", "/\\\b\f\n\r\t"},
+	    {"caf\\u00E9", "caf\xc3\xa9"},
+	    {"\\u20ac", "\xe2\x82\xac"},
+	    {"x\\ud83d\\ude00y", "x\xf0\x9f\x98\x80y"},
+	    {"\\ud83d", "\xef\xbf\xbd"},
+	    {"\\ud83dx", "\xef\xbf\xbdx"},
+	    {"\\ud83d\\ud83d\\ude00", "\xef\xbf\xbd\xf0\x9f\x98\x80"},
+	    {"\\ude00\\ud83d", "\xef\xbf\xbd\xef\xbf\xbd"},
+	    {"\\x\\u12\\u12g4", "\\x\\u12\\u12g4"},
+	};
+	static const char *const others[] = {
+	    "ab", "abcd", "abd", "b", "\xc3", "caf", "x\xf0\x9f", "\\"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[128];
+
+		snprintf(text, sizeof(text), "{\"k\":{\"%s\":7,\"0\":8}}", rows[i].written);
+		expect_at_steps(text, "k", rows[i].says, JSON_NUMBER, "7");
+		for (size_t j = 0; j < sizeof(others) / sizeof(others[0]); j++)
+			expect_at_steps(text, "k", others[j], JSON_NONE, "");
+	}
+	expect_at_steps("{\"k\\u0000\":{\"x\":1}}", "k", "x", JSON_NONE, "");
+	expect_at_steps("{\"\\u006b\":{\"x\":1,\"x\":2}}", "k", "x", JSON_NUMBER, "2");
+}
+
+/* What led to a value leads to none that only stands at the same depth. */
+static void steps_are_not_mixed(void **state)
+{
+	(void)state;
+	expect_at(
+	    "{\"a\":{\"b\":{\"c\":1}},\"x\":{\"b\":{\"c\":2}}}", true, "a.b.c", JSON_NUMBER, "1");
+	expect_at("{\"a\":{\"b\":{\"c\":1},\"x\":{\"c\":2}}}", true, "a.b.c", JSON_NUMBER, "1");
+	expect_at("{\"x\":{\"b\":{\"c\":2}},\"a\":{\"b\":7}}", true, "a.b.c", JSON_NONE, "");
+	expect_at("[{\"a\":1},{\"a\":2},[3]]", true, "1.a", JSON_NUMBER, "2");
+	expect_at("[{\"a\":1},[{\"a\":2}]]", true, "1.a", JSON_NONE, "");
+	expect_at("{\"0\":1}", true, "0", JSON_NONE, "");
+	expect_at("[[[[[[[[[[1]]]]]]]],5]]", true, "0.1", JSON_NUMBER, "5");
+}
+
+/* The last of several members with one key is the one, whatever it is, and whatever the others were. */
+static void the_last_one_wins(void **state)
+{
+	(void)state;
+	expect_at("{\"u\":{\"id\":1},\"u\":null}", true, "u.id", JSON_NONE, "");
+	expect_at("{\"u\":{\"id\":1},\"u\":{}}", true, "u.id", JSON_NONE, "");
+	expect_at("{\"u\":{\"id\":1},\"u\":[2]}", true, "u.id", JSON_NONE, "");
+	expect_at("{\"u\":{\"id\":1},\"\\u0075\":{\"x\":2}}", true, "u.id", JSON_NONE, "");
+	expect_at("{\"u\":{\"id\":1},\"u\":{\"id\":2}}", true, "u.id", JSON_NUMBER, "2");
+	expect_at("{\"u\":null,\"u\":{\"id\":1}}", true, "u.id", JSON_NUMBER, "1");
+	expect_at("{\"u\":{\"id\":1},\"v\":null}", true, "u.id", JSON_NUMBER, "1");
+	expect_at("{\"u\":{\"id\":1},\"v\":{\"u\":null}}", true, "u.id", JSON_NUMBER, "1");
+	expect_at("{\"u\":{\"id\":{\"x\":1}},\"u\":{\"id\":7}}", true, "u.id.x", JSON_NONE, "");
+	expect_at("{\"u\":{\"id\":1},\"u\":{\"i", false, "u.id", JSON_NONE, "");
+	expect_at("{\"u\":{\"id\":1},\"u\"", false, "u.id", JSON_NUMBER, "1");
+}
+
+/* As many as there can be, each in its place. */
+static void many_paths(void **state)
+{
+	struct json_path paths[JSON_MAX_PATHS] = {0};
+	const struct json_path *wanted[JSON_MAX_PATHS];
+	struct json_token found[JSON_MAX_PATHS];
+	struct buf text;
+
+	(void)state;
+	buf_init(&text);
+	for (size_t i = 0; i < JSON_MAX_PATHS; i++) {
+		paths[i] = (struct json_path){.n = 1, .steps = {{.index = JSON_MAX_PATHS - 1 - i}}};
+		wanted[i] = &paths[i];
+		buf_printf(&text, "%s%zu", i ? "," : "[", i);
+	}
+	buf_append_char(&text, ']');
+	assert_true(json_find(buf_sv(&text), true, wanted, JSON_MAX_PATHS, found));
+	for (size_t i = 0; i < JSON_MAX_PATHS; i++) {
+		char number[8];
+
+		snprintf(number, sizeof(number), "%zu", JSON_MAX_PATHS - 1 - i);
+		assert_true(sv_eq(found[i].text, sv_cstr(number)));
+	}
+	assert_true(json_find(buf_sv(&text), true, NULL, 0, NULL));
+	buf_release(&text);
 }
 
 static void forms(void **state)
@@ -243,6 +354,10 @@ int main(void)
 	    cmocka_unit_test(depth_is_bounded),
 	    cmocka_unit_test(strings),
 	    cmocka_unit_test(values_at_paths),
+	    cmocka_unit_test(escaped_keys),
+	    cmocka_unit_test(steps_are_not_mixed),
+	    cmocka_unit_test(the_last_one_wins),
+	    cmocka_unit_test(many_paths),
 	    cmocka_unit_test(forms),
 	};
 

@@ -421,23 +421,6 @@ static void test_exponential_form(void **state)
 	metrics_free(metrics);
 }
 
-static void test_bad_values_are_lost_and_counted(void **state)
-{
-	struct metrics *metrics = metrics_new();
-	struct instrument *c = metrics_add(metrics, &counter), *h = metrics_add(metrics, &duration);
-	struct metric_snapshot *s;
-
-	(void)state;
-	metric_record(c, NULL, NULL, 0, -1, NULL);
-	metric_record(c, NULL, NULL, 0, (double)NAN, NULL);
-	metric_record(h, NULL, NULL, 0, (double)INFINITY, NULL);
-	s = metrics_snapshot(metrics);
-	assert_int_equal(lost_records(metrics), 3);
-	assert_int_equal(s->families[0].n_points, 0);
-	metric_snapshot_free(s);
-	metrics_free(metrics);
-}
-
 static void test_overflow(void **state)
 {
 	struct metrics *metrics = metrics_new();
@@ -557,7 +540,6 @@ int main(void)
 	    cmocka_unit_test(test_deferred_filter),
 	    cmocka_unit_test(test_offer_without_deferring),
 	    cmocka_unit_test(test_exponential_form),
-	    cmocka_unit_test(test_bad_values_are_lost_and_counted),
 	    cmocka_unit_test(test_overflow),
 	    cmocka_unit_test(test_services),
 	    cmocka_unit_test(test_concurrent_snapshots),

@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 #include "export/exporters.h"
-#include "export/prometheus_names.h"
 #include "export/put.h"
+#include "metric/prometheus_names.h"
 #include "span_fixture.h"
 
 static void expect_text(struct metrics *metrics, const char *want)

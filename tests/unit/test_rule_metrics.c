@@ -316,6 +316,62 @@ static void forms_queries_headers(void **state)
 	stop(&f);
 }
 
+/* Of several answers the last one's headers count, and only those: an early hint's link is not the answer's. */
+static void headers_of_the_last_head(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	start(&f,
+	    "rules:\n"
+	    "  - match: GET /a\n"
+	    "    attributes:\n"
+	    "      x.link: response_header.link\n"
+	    "      x.kind: response_header[\"Content-Type\"]\n");
+	exchange(&f, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n\0",
+	    "HTTP/1.1 103 Early\r\nLink: early\r\nContent-Type: no/thing\r\n\r\n\0"
+	    "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nContent-Length: 0\r\n\r\n\0");
+	exchange(&f, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n\0",
+	    "HTTP/1.1 103 Early\r\nX: y\r\n\r\n\0"
+	    "HTTP/1.1 200 OK\r\nLink: late\r\nContent-Length: 0\r\n\r\n\0");
+	world_end(f.world);
+	expect_attributes(&f, 0, "x.kind='text/plain' ");
+	expect_attributes(&f, 1, "x.link='late' ");
+	stop(&f);
+}
+
+/* Several rules that ask for the same headers, and one for more than anybody else does. */
+static void many_headers(void **state)
+{
+	struct fixture f;
+	struct buf text, request;
+
+	(void)state;
+	buf_init(&text);
+	buf_init(&request);
+	buf_append_cstr(&text, "rules:\n");
+	for (int i = 0; i < 4; i++) {
+		buf_printf(&text, "  - match: GET /a\n    attributes:\n");
+		for (int j = 0; j < 12; j++)
+			buf_printf(&text, "      x.%d.%d: request_header[\"h%d\"] == \"%d\"\n", i,
+			    j, i == 3 ? 20 + j : j, j);
+	}
+	buf_append_cstr(&request, "GET /a HTTP/1.1\r\nHost: a\r\n");
+	for (int j = 0; j < 12; j++)
+		buf_printf(&request, "h%d: %d\r\nh%d: %d\r\n", j, j, 20 + j, j);
+	buf_append_cstr(&request, "\r\n");
+	buf_append_char(&request, '\0');
+	start(&f, text.data);
+	exchange(&f, request.data, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n\0");
+	expect_points(&f, "zerospan.rule.unfit", "");
+	world_end(f.world);
+	assert_non_null(span_attr(f.world->kept.traces[0]->spans[0], "x.3.11"));
+	assert_true(span_attr(f.world->kept.traces[0]->spans[0], "x.3.11")->boolean);
+	buf_release(&request);
+	buf_release(&text);
+	stop(&f);
+}
+
 static void statements(void **state)
 {
 	struct fixture f;
@@ -416,7 +472,7 @@ static void names_that_are_taken(void **state)
 	    "rules: [{match: POST /a, metrics: [{counter: http_server_request_duration}]}]\n");
 	assert_int_equal(pipeline_set_rules(f.world->pipeline, config.rules, &message), -EEXIST);
 	assert_string_equal(message.data,
-	    "the metric \"http_server_request_duration\" would have the name of \"http.server.request.duration\"; choose another");
+	    "the metric \"http_server_request_duration\" would be mixed up with \"http.server.request.duration\"; choose another name");
 	config_release(&config);
 	buf_clear(&message);
 	read_config(
@@ -465,6 +521,8 @@ int main(void)
 	    cmocka_unit_test(a_cut_body),
 	    cmocka_unit_test(compressed_bodies),
 	    cmocka_unit_test(forms_queries_headers),
+	    cmocka_unit_test(headers_of_the_last_head),
+	    cmocka_unit_test(many_headers),
 	    cmocka_unit_test(statements),
 	    cmocka_unit_test(sets_are_bounded),
 	    cmocka_unit_test(texts_are_bounded),

@@ -156,6 +156,34 @@ static void hashes_have_a_key(void **state)
 	config_release(&config);
 }
 
+/* A label is a value, written as one of an attribute may be, or several words, each with its condition. */
+static void labels(void **state)
+{
+	struct config config;
+	const struct rule_label *labels;
+
+	(void)state;
+	take(&config,
+	    "rules:\n"
+	    "  - match: GET /a\n"
+	    "    metrics:\n"
+	    "      - counter: c\n"
+	    "        labels:\n"
+	    "          a: request.item\n"
+	    "          b: {value: request.item}\n"
+	    "          c: {value: request.item, as: mask}\n"
+	    "          d: {value: status == 200, other: status != 200}\n");
+	labels = config.rules->rules[0]->metrics[0]->labels;
+	for (size_t i = 0; i < 3; i++) {
+		assert_non_null(labels[i].expr);
+		assert_int_equal(labels[i].n_cases, 0);
+		assert_int_equal(labels[i].guise, i == 2 ? RULE_MASKED : RULE_PLAIN);
+	}
+	assert_null(labels[3].expr);
+	assert_int_equal(labels[3].n_cases, 2);
+	config_release(&config);
+}
+
 /* --- what is wrong ------------------------------------------------------------------------------- */
 
 #define RULE(text) "rules:\n  - match: GET /a\n" text
@@ -214,6 +242,53 @@ static void wrong_metrics(void **state)
 	    ":3: rules.metrics.labels: \"x-y\" is no name: 1 to 128 letters, digits, \"_\" and \".\", a letter first");
 	refuse(RULE("    metrics: [{counter: a, labels: {x: {b: status}}}]\n"),
 	    ":3: rules.metrics.labels: expected what is true or false, such as status >= 400");
+}
+
+#define SHARED(second)                                                                               \
+	"rules:\n  - match: GET /a\n    metrics: [{histogram: h, value: 1, unit: s, bounds: [1, 2]," \
+	" description: d, max_sets: 7}]\n  - match: GET /b\n    metrics:\n"                          \
+	"      - histogram: h\n        value: 2\n" second
+
+/* A metric of several rules is described once, or each time the same. */
+static void shared_metrics(void **state)
+{
+	static const char *const same[] = {SHARED(""), SHARED("        unit: s\n"),
+	    SHARED("        bounds: [1, 2.0]\n        description: d\n        max_sets: 7\n")};
+	static const char says[] =
+	    "\"h\" is described otherwise where it stands first; write the same, or leave this out here";
+	static const struct {
+		const char *text, *key;
+	} rows[] = {
+	    {SHARED("        unit: By\n"), "unit"},
+	    {SHARED("        unit: ''\n"), "unit"},
+	    {SHARED("        description: other\n"), "description"},
+	    {SHARED("        max_sets: 8\n"), "max_sets"},
+	    {SHARED("        bounds: [1]\n"), "bounds"},
+	    {SHARED("        bounds: [1, 3]\n"), "bounds"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+		const struct rule_metric *metric;
+		struct config config;
+
+		take(&config, same[i]);
+		metric = config.rules->rules[1]->metrics[0];
+		assert_string_equal(metric->unit, "s");
+		assert_string_equal(metric->description, "d");
+		assert_int_equal(metric->max_sets, 7);
+		assert_int_equal(metric->n_bounds, 2);
+		assert_true(metric->bounds[1] == 2);
+		config_release(&config);
+	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char words[256];
+
+		snprintf(words, sizeof(words), ":8: rules.metrics.%s: %s", rows[i].key, says);
+		refuse(rows[i].text, words);
+	}
+	refuse(RULE("    metrics: [{counter: c}, {counter: c, unit: s}]\n"),
+	    ":3: rules.metrics.unit: \"c\" is described otherwise where it stands first; write the same, or leave this out here");
 }
 
 static void secrets_are_refused(void **state)
@@ -300,8 +375,10 @@ int main(void)
 	    cmocka_unit_test(the_shop),
 	    cmocka_unit_test(several_rules_match),
 	    cmocka_unit_test(hashes_have_a_key),
+	    cmocka_unit_test(labels),
 	    cmocka_unit_test(wrong_rules),
 	    cmocka_unit_test(wrong_metrics),
+	    cmocka_unit_test(shared_metrics),
 	    cmocka_unit_test(secrets_are_refused),
 	    cmocka_unit_test(reload),
 	};

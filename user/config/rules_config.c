@@ -169,11 +169,27 @@ static int read_case(void *ctx, struct sv key, struct value value)
 	return complain(value, key, &why, rule_label_add_case(r->rules, r->label, key, when, &why));
 }
 
-static int note_guise_key(void *ctx, struct sv key, struct value value)
+/* The keys of a label's mapping. */
+struct label_keys {
+	size_t n;
+	bool value, as;
+};
+
+static int note_label_key(void *ctx, struct sv key, struct value value)
 {
+	struct label_keys *keys = ctx;
+
 	(void)value;
-	*(bool *)ctx |= sv_eq(key, SV("as"));
+	keys->n++;
+	keys->value |= sv_eq(key, SV("value"));
+	keys->as |= sv_eq(key, SV("as"));
 	return 0;
+}
+
+/* Is it {value: EXPRESSION} or {value: EXPRESSION, as: hash}, or is each key a value and says when? */
+static bool is_one_value(const struct label_keys *keys)
+{
+	return keys->as || (keys->value && keys->n == 1);
 }
 
 static int read_label_value(struct reader *r, struct sv key, struct value value)
@@ -193,18 +209,22 @@ static int read_label_value(struct reader *r, struct sv key, struct value value)
 static int read_label(void *ctx, struct sv key, struct value value)
 {
 	struct reader *r = ctx;
-	bool guised = value_kind(value) == VALUE_TEXT;
+	struct label_keys keys = {0};
 	struct buf why;
 	int err;
 
 	buf_init(&why);
 	err = complain(
 	    value, key, &why, rule_metric_add_label(r->rules, r->metric, key, &r->label, &why));
-	if (!err && !guised)
-		err = value_pairs(value, note_guise_key, &guised);
 	if (err)
 		return err;
-	return guised ? read_label_value(r, key, value) : value_pairs(value, read_case, r);
+	if (value_kind(value) == VALUE_TEXT)
+		return read_label_value(r, key, value);
+	err = value_pairs(value, note_label_key, &keys);
+	if (err)
+		return err;
+	return is_one_value(&keys) ? read_label_value(r, key, value)
+				   : value_pairs(value, read_case, r);
 }
 
 static int read_labels(void *ctx, struct value value)
@@ -212,17 +232,34 @@ static int read_labels(void *ctx, struct value value)
 	return value_pairs(value, read_label, ctx);
 }
 
-static int read_kept(struct reader *r, struct value value, const char **ret_text)
+/* A metric of several rules is described once, or everywhere the same. */
+static int check_shared(const struct rule_metric *metric, struct value value, bool same)
 {
-	struct sv text = {0};
-	int err = value_text(value, &text);
+	if (same || !metric->shared)
+		return 0;
+	return value_wrong(value,
+	    "\"%s\" is described otherwise where it stands first; write the same, or leave this out here",
+	    metric->name);
+}
+
+static int read_kept(struct reader *r, struct value value, const char **text)
+{
+	const char *kept;
+	struct sv read = {0};
+	int err = value_text(value, &read);
 
 	if (err)
 		return err;
-	if (text.len > 4 * RULE_NAME_MAX_BYTES || sv_find(text, '\0') < text.len)
+	if (read.len > 4 * RULE_NAME_MAX_BYTES || sv_find(read, '\0') < read.len)
 		return value_wrong(value, "is longer than %d bytes", 4 * RULE_NAME_MAX_BYTES);
-	*ret_text = names_keep(r->rules->names, text);
-	return *ret_text ? 0 : -ENOMEM;
+	err = check_shared(r->metric, value, sv_eq(read, sv_cstr(*text)));
+	if (err)
+		return err;
+	kept = names_keep(r->rules->names, read);
+	if (!kept)
+		return -ENOMEM;
+	*text = kept;
+	return 0;
 }
 
 static int read_unit(void *ctx, struct value value)
@@ -280,6 +317,14 @@ static int read_bound(void *ctx, struct value item)
 	return 0;
 }
 
+static bool same_bounds(const struct reader *r)
+{
+	if (r->n_bounds != r->metric->n_bounds)
+		return false;
+	return !r->n_bounds ||
+	    memcmp(r->bounds, r->metric->bounds, r->n_bounds * sizeof(r->bounds[0])) == 0;
+}
+
 static int read_bounds(void *ctx, struct value value)
 {
 	struct reader *r = ctx;
@@ -289,6 +334,8 @@ static int read_bounds(void *ctx, struct value value)
 		return value_wrong(value, "only a histogram has bounds");
 	r->n_bounds = 0;
 	err = value_list(value, read_bound, r);
+	if (!err)
+		err = check_shared(r->metric, value, same_bounds(r));
 	if (err)
 		return err;
 	r->metric->bounds =
@@ -309,8 +356,10 @@ static int read_max_sets(void *ctx, struct value value)
 	number = rule_number_parse(text);
 	if (number.type != RULE_INT || number.integer < 1 || number.integer > 100000)
 		return value_wrong(value, "expected a number from 1 to 100000");
-	r->metric->max_sets = (size_t)number.integer;
-	return 0;
+	err = check_shared(r->metric, value, (size_t)number.integer == r->metric->max_sets);
+	if (!err)
+		r->metric->max_sets = (size_t)number.integer;
+	return err;
 }
 
 static int begin_metric(struct reader *r, struct value value, enum rule_metric_type type)

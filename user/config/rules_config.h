@@ -19,7 +19,7 @@
  *	        bounds: [1, 10, 100]            of a histogram
  *	        max_sets: 2000
  *	        labels:
- *	          item: request.item
+ *	          item: request.item      or a mapping, as above
  *	          reason: {rejected: status == 400, failed: status >= 500}
  */
 #ifndef ZS_CONFIG_RULES_CONFIG_H

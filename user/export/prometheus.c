@@ -11,8 +11,9 @@
 #include <stdlib.h>
 
 #include "export/exporters.h"
-#include "export/prometheus_names.h"
+#include "export/prometheus_labels.h"
 #include "export/put.h"
+#include "metric/prometheus_names.h"
 
 /* Where the formats differ. */
 struct dialect {
@@ -212,14 +213,6 @@ static void append_head(
 	}
 }
 
-/* The name of a sample without the _total of a counter: OpenMetrics' family. */
-static struct sv bare_name(struct sv name, enum metric_type type)
-{
-	if (type == METRIC_COUNTER)
-		name.len -= sizeof("_total") - 1;
-	return name;
-}
-
 static bool ends_with_word(struct sv name, struct sv word)
 {
 	return word.len && name.len > word.len && name.p[name.len - word.len - 1] == '_' &&
@@ -229,7 +222,8 @@ static bool ends_with_word(struct sv name, struct sv word)
 /* A unit is told only where it is the end of the family's name: scrapers refuse others. */
 static void append_metric_head(struct exposition *x, const struct metric_desc *desc)
 {
-	struct sv name = buf_sv(&x->family), bare = bare_name(name, desc->type), unit = {0};
+	struct sv name = buf_sv(&x->family), unit = {0};
+	struct sv bare = prometheus_bare_name(name, desc->type);
 
 	buf_clear(&x->names);
 	if (x->dialect->units)
@@ -240,31 +234,24 @@ static void append_metric_head(struct exposition *x, const struct metric_desc *d
 	    desc->description);
 }
 
-/*
- * True when an earlier metric has this name, or one of them a name that samples of the other have: such families break the whole
- * scrape. The same in both formats, so that both have the same series.
- */
+/* True when the name cannot stand beside that of an earlier metric. */
 static bool name_taken(struct exposition *x, const struct metric_snapshot *snapshot, size_t index)
 {
 	enum metric_type type = snapshot->families[index].desc.type;
-	struct sv name = bare_name(buf_sv(&x->family), type);
+	struct sv name = buf_sv(&x->family);
 
 	for (size_t i = 0; i < index; i++) {
 		const struct metric_desc *desc = &snapshot->families[i].desc;
-		struct sv other;
 
 		if (snapshot->families[i].n_points == 0)
 			continue;
 		buf_clear(&x->names);
 		prometheus_append_name(&x->names, desc);
-		if (x->names.len == 0)
-			continue;
-		other = bare_name(buf_sv(&x->names), desc->type);
-		if (prometheus_is_of_family(name, other, desc->type) ||
-		    prometheus_is_of_family(other, name, type))
+		if (x->names.len &&
+		    prometheus_names_clash(name, type, buf_sv(&x->names), desc->type))
 			return true;
 	}
-	return sv_eq(name, SV("target_info")) || sv_eq(name, SV("target"));
+	return prometheus_name_is_reserved(name, type);
 }
 
 static void append_family(

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Label sets of the Prometheus text exposition; see prometheus_names.h. */
+/* Label sets of the Prometheus text exposition; see prometheus_labels.h. */
+#include "export/prometheus_labels.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "export/attr_value.h"
-#include "export/prometheus_names.h"
 #include "export/put.h"
+#include "metric/prometheus_names.h"
 
 /* Label values escape backslash, quote and line feed; nothing else may be escaped. */
 static void append_label_value(struct buf *out, struct sv s)

@@ -83,8 +83,9 @@ void metrics_keep_exponential(struct metrics *metrics);
  */
 struct instrument *metrics_add(struct metrics *metrics, const struct metric_desc *desc);
 
-/* The name of an instrument that reads like this one where "." and "_" are the same; NULL: there is none. By the thread that adds. */
-const char *metrics_find_alike(const struct metrics *metrics, const char *name);
+/* Each instrument, in the order of their making. By the thread that adds. */
+void metrics_each(const struct metrics *metrics,
+    void (*visit)(void *ctx, const struct metric_desc *desc), void *ctx);
 
 /*
  * Record one value for (service, attrs). service may be NULL (zerospan's own metrics); otherwise
@@ -93,8 +94,8 @@ const char *metrics_find_alike(const struct metrics *metrics, const char *name);
  * Counter, up-down: adds value; gauge: sets it; histogram: counts it. exemplar_of (or NULL), when the
  * filter lets it, becomes the exemplar of the histogram bucket with its end as the time; an
  * older exemplar of that bucket gives way. A new set over the bound counts in the overflow set,
- * which belongs to no service. A value that is not finite (but a gauge's), a negative one of a counter or
- * histogram, and one for which memory is short is lost and counted (metrics_stats.lost_records).
+ * which belongs to no service. A value that is not finite (but a gauge's) or with which the sum would not be, a negative one of a
+ * counter or histogram, and one for which memory is short is lost and counted (metrics_stats.lost_records).
  */
 void metric_record(struct instrument *instrument, struct service *service, const struct attr *attrs,
     size_t n_attrs, double value, const struct span *exemplar_of);
@@ -143,8 +144,9 @@ void metrics_end_service(struct metrics *metrics, const struct service *service)
 void metrics_begin_service(struct metrics *metrics, const struct service *service);
 
 struct metrics_stats {
-	uint64_t lost_records; /* values not recorded: out of memory, negative, not finite */
-	uint64_t unread_sets;  /* of services that ended, which a reader that reads did not get */
+	uint64_t
+	    lost_records; /* values not recorded: out of memory, negative, not finite or too much */
+	uint64_t unread_sets; /* of services that ended, which a reader that reads did not get */
 };
 
 void metrics_stats(struct metrics *metrics, struct metrics_stats *ret_stats);

@@ -63,24 +63,11 @@ static struct instrument *instrument_find(struct metrics *metrics, const char *n
 	return found;
 }
 
-static bool reads_alike(struct sv a, struct sv b)
+void metrics_each(const struct metrics *metrics,
+    void (*visit)(void *ctx, const struct metric_desc *desc), void *ctx)
 {
-	for (size_t i = 0; i < a.len && i < b.len; i++)
-		if (a.p[i] != b.p[i] && (a.p[i] != '.' || b.p[i] != '_') &&
-		    (a.p[i] != '_' || b.p[i] != '.'))
-			return false;
-	return a.len == b.len;
-}
-
-const char *metrics_find_alike(const struct metrics *metrics, const char *name)
-{
-	list_for_each (link, &metrics->instruments) {
-		const struct instrument *instrument = container_of(link, struct instrument, link);
-
-		if (reads_alike(sv_cstr(instrument->desc.name), sv_cstr(name)))
-			return instrument->desc.name;
-	}
-	return NULL;
+	list_for_each (link, &metrics->instruments)
+		visit(ctx, &container_of(link, struct instrument, link)->desc);
 }
 
 struct instrument *metrics_add(struct metrics *metrics, const struct metric_desc *desc)

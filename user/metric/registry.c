@@ -299,22 +299,28 @@ static void set_exemplar(
 
 /*
  * Amounts of money have to add up: what a counter's sum in doubles leaves out is added up beside it (Neumaier, 1974). The sum of a set is
- * value + rest.
+ * value + rest, and stays finite: false, and nothing is added, if it would not.
  */
-static void sum_add(struct metric_set *set, double value)
+static bool sum_add(struct metric_set *set, double value)
 {
 	double sum = set->value + value;
+	double rest = set->rest +
+	    (fabs(set->value) >= fabs(value) ? set->value - sum + value : value - sum + set->value);
 
-	set->rest +=
-	    fabs(set->value) >= fabs(value) ? set->value - sum + value : value - sum + set->value;
+	if (!isfinite(sum + rest))
+		return false;
 	set->value = sum;
+	set->rest = rest;
+	return true;
 }
 
-static void histogram_add(const struct instrument *instrument, struct metric_set *set, double value,
+static bool histogram_add(const struct instrument *instrument, struct metric_set *set, double value,
     const struct span *span)
 {
 	size_t i = bucket_of(&instrument->desc, value);
 
+	if (!isfinite(set->value + value))
+		return false;
 	set->value += value;
 	set->count++;
 	set->buckets[i]++;
@@ -326,6 +332,7 @@ static void histogram_add(const struct instrument *instrument, struct metric_set
 		metric_exponential_record(set->exponential, value);
 	if (span && may_be_exemplar(instrument->metrics, span))
 		set_exemplar(set, i, value, span);
+	return true;
 }
 
 /* Can it be recorded? */
@@ -336,18 +343,20 @@ static bool is_good(const struct instrument *instrument, double value)
 	return type == METRIC_GAUGE || (isfinite(value) && (value >= 0 || type == METRIC_UPDOWN));
 }
 
-static void add(const struct instrument *instrument, struct metric_set *set,
+/* False: the sum would be no number any more. */
+static bool add(const struct instrument *instrument, struct metric_set *set,
     const struct metric_value *value, const struct span *span)
 {
 	if (instrument->desc.type == METRIC_HISTOGRAM)
-		histogram_add(instrument, set, value->value, span);
-	else if (instrument->desc.type == METRIC_GAUGE)
+		return histogram_add(instrument, set, value->value, span);
+	if (instrument->desc.type == METRIC_GAUGE)
 		set->value = value->value;
 	else if (!instrument->desc.n_parts)
-		sum_add(set, value->value);
+		return sum_add(set, value->value);
 	else
 		for (size_t i = 0; i < instrument->desc.n_parts; i++)
 			set->parts[i] += value->parts[i];
+	return true;
 }
 
 /* Record them, under the lock; how many were. */
@@ -361,8 +370,7 @@ static size_t record_all(const struct metric_value *values, size_t n, struct ser
 		first = find_or_add(values[0].instrument, service, attrs, n_attrs, span);
 	if (!first)
 		return 0;
-	add(values[0].instrument, first, &values[0], span);
-	recorded++;
+	recorded += add(values[0].instrument, first, &values[0], span);
 	for (size_t i = 1; i < n; i++) {
 		struct instrument *instrument = values[i].instrument;
 
@@ -372,8 +380,7 @@ static size_t record_all(const struct metric_value *values, size_t n, struct ser
 		    instrument, first, first == values[0].instrument->overflow, span);
 		if (!set)
 			continue;
-		add(instrument, set, &values[i], span);
-		recorded++;
+		recorded += add(instrument, set, &values[i], span);
 	}
 	return recorded;
 }

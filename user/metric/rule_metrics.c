@@ -5,26 +5,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/hmap.h"
-#include "base/list.h"
 #include "base/utf8.h"
+#include "metric/rule_instruments.h"
 #include "span/semconv.h"
-
-/* Metrics that all rules since the start have had, together. */
-#define RULE_INSTRUMENTS_MAX 1024
-
-/* A metric of some rule, by its name, which is kept for good: one address per name. */
-struct rule_instrument {
-	struct hnode node;
-	const char *name;
-	enum rule_metric_type type;
-	struct instrument *instrument;
-};
 
 struct rule_metrics {
 	struct metrics *metrics;
 	struct rules *rules; /* a reference; NULL: none */
-	struct hmap instruments;
+	struct rule_instruments instruments;
 	struct instrument *unfit;
 	struct buf text; /* of the attributes of one span, or the labels of one record */
 };
@@ -44,131 +32,32 @@ struct rule_metrics *rule_metrics_new(struct metrics *metrics)
 	if (!r)
 		return NULL;
 	r->metrics = metrics;
-	hmap_init(&r->instruments);
+	rule_instruments_init(&r->instruments, metrics);
 	buf_init(&r->text);
 	return r;
 }
 
 void rule_metrics_free(struct rule_metrics *r)
 {
-	struct hnode *node;
-	size_t slot = 0;
-
 	if (!r)
 		return;
-	while ((node = hmap_pop(&r->instruments, &slot)))
-		free(container_of(node, struct rule_instrument, node));
-	hmap_release(&r->instruments);
+	rule_instruments_release(&r->instruments);
 	rules_unref(r->rules);
 	buf_release(&r->text);
 	free(r);
-}
-
-/* --- instruments --------------------------------------------------------------------------------- */
-
-static uint64_t address_hash(const char *name)
-{
-	return hash_u64((uint64_t)(uintptr_t)name);
-}
-
-static struct rule_instrument *find(const struct rule_metrics *r, const char *name)
-{
-	hmap_for_each_hash (node, &r->instruments, address_hash(name)) {
-		struct rule_instrument *known = container_of(node, struct rule_instrument, node);
-
-		if (known->name == name)
-			return known;
-	}
-	return NULL;
-}
-
-static enum metric_type type_of(enum rule_metric_type type)
-{
-	static const enum metric_type types[] = {
-	    [RULE_COUNTER] = METRIC_COUNTER,
-	    [RULE_UP_DOWN_COUNTER] = METRIC_UPDOWN,
-	    [RULE_HISTOGRAM] = METRIC_HISTOGRAM,
-	};
-
-	return types[type];
-}
-
-static struct metric_desc desc_of(const struct rule_metric *metric)
-{
-	return (struct metric_desc){
-	    .name = metric->name,
-	    .unit = metric->unit,
-	    .description = metric->description,
-	    .type = type_of(metric->type),
-	    .bounds = metric->bounds,
-	    .n_bounds = metric->n_bounds,
-	    .max_sets = metric->max_sets,
-	    .plain_name = true,
-	};
-}
-
-/* Could the metric be added? One of the rules before, of the same kind, may have the name. */
-static int check(
-    const struct rule_metrics *r, const struct rule_metric *metric, struct buf *message)
-{
-	const struct rule_instrument *known = find(r, metric->name);
-	const char *taken = known ? NULL : metrics_find_alike(r->metrics, metric->name);
-
-	if (taken) {
-		buf_printf(message,
-		    "the metric \"%s\" would have the name of \"%s\"; choose another", metric->name,
-		    taken);
-		return -EEXIST;
-	}
-	if (known && known->type != metric->type) {
-		buf_printf(message,
-		    "the metric \"%s\" was of another kind until now; choose another name or restart",
-		    metric->name);
-		return -EEXIST;
-	}
-	if (!known && r->instruments.count >= RULE_INSTRUMENTS_MAX) {
-		buf_printf(message, "there were more than %d metrics of rules; restart",
-		    RULE_INSTRUMENTS_MAX);
-		return -EEXIST;
-	}
-	return 0;
-}
-
-static int add(struct rule_metrics *r, const struct rule_metric *metric)
-{
-	const struct metric_desc desc = desc_of(metric);
-	struct rule_instrument *known = find(r, metric->name);
-
-	if (known)
-		return 0;
-	known = calloc(1, sizeof(*known));
-	if (!known)
-		return -ENOMEM;
-	known->name = metric->name;
-	known->type = metric->type;
-	known->instrument = metrics_add(r->metrics, &desc);
-	if (!known->instrument ||
-	    hmap_add(&r->instruments, address_hash(known->name), &known->node)) {
-		free(known);
-		return -ENOMEM;
-	}
-	return 0;
 }
 
 int rule_metrics_set(struct rule_metrics *r, struct rules *set, struct buf *message)
 {
 	int err = 0;
 
-	for (size_t i = 0; set && i < set->n && !err; i++)
-		for (size_t j = 0; j < set->rules[i]->n_metrics && !err; j++)
-			err = check(r, set->rules[i]->metrics[j], message);
-	if (!err && set && set->n && !r->unfit)
+	if (set && set->n && !r->unfit) {
 		r->unfit = metrics_add(r->metrics, &unfit_desc);
-	if (!err && set && set->n && !r->unfit)
-		err = -ENOMEM;
-	for (size_t i = 0; set && i < set->n && !err; i++)
-		for (size_t j = 0; j < set->rules[i]->n_metrics && !err; j++)
-			err = add(r, set->rules[i]->metrics[j]);
+		if (!r->unfit)
+			return -ENOMEM;
+	}
+	if (set)
+		err = rule_instruments_add(&r->instruments, set, message);
 	if (err)
 		return err;
 	rules_unref(r->rules);
@@ -326,7 +215,7 @@ static int take_label(struct rule_metrics *r, const struct rules *rules,
 static void record(struct rule_metrics *r, const struct rules *rules, const struct rule *rule,
     const struct rule_metric *metric, const struct rule_value *values, const struct span *span)
 {
-	const struct rule_instrument *known = find(r, metric->name);
+	struct instrument *instrument = rule_instruments_get(&r->instruments, metric);
 	struct attr attrs[RULE_MAX_LABELS];
 	size_t at[RULE_MAX_LABELS], n = 0;
 	struct rule_value value;
@@ -350,13 +239,13 @@ static void record(struct rule_metrics *r, const struct rules *rules, const stru
 		unfit = taken < 0;
 		n += taken > 0;
 	}
-	if (unfit || !known || r->text.failed) {
+	if (unfit || !instrument || r->text.failed) {
 		count_unfit(r, rule, metric->name);
 		return;
 	}
 	for (size_t i = 0; i < n; i++)
 		attrs[i].string.p = r->text.data + at[i];
-	metric_record(known->instrument, span->service, attrs, n, number, span);
+	metric_record(instrument, span->service, attrs, n, number, span);
 }
 
 /* --- spans --------------------------------------------------------------------------------------- */

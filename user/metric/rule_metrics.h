@@ -20,8 +20,7 @@ void rule_metrics_free(struct rule_metrics *rules);             /* NULL is fine 
 
 /*
  * From now on these rules count; takes its own reference, NULL: none. Those of requests that began before still do. Returns 0; -EEXIST, with
- * a sentence in message, when a metric has a name that is another's, or that Prometheus spells like another's: then nothing has changed.
- * -ENOMEM.
+ * a sentence in message, when a metric cannot be added (metric/rule_instruments.h): then nothing has changed. -ENOMEM.
  */
 int rule_metrics_set(struct rule_metrics *rules, struct rules *set, struct buf *message);
 

@@ -2,6 +2,7 @@
 /* A JSON reader for texts that may be cut anywhere; see json.h. */
 #include "proto/json.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* What may come next. */
@@ -262,27 +263,20 @@ static int hex4(struct sv s)
 	return value;
 }
 
-static void append_utf8(struct buf *out, unsigned int code)
+/* The bytes of a character in UTF-8; how many they are. */
+static size_t put_utf8(unsigned int code, char out[4])
 {
-	if (code < 0x80) {
-		buf_append_char(out, (char)code);
-		return;
-	}
-	if (code < 0x800) {
-		buf_append_char(out, (char)(0xc0 | code >> 6));
-	} else if (code < 0x10000) {
-		buf_append_char(out, (char)(0xe0 | code >> 12));
-		buf_append_char(out, (char)(0x80 | (code >> 6 & 0x3f)));
-	} else {
-		buf_append_char(out, (char)(0xf0 | code >> 18));
-		buf_append_char(out, (char)(0x80 | (code >> 12 & 0x3f)));
-		buf_append_char(out, (char)(0x80 | (code >> 6 & 0x3f)));
-	}
-	buf_append_char(out, (char)(0x80 | (code & 0x3f)));
+	size_t n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+	static const unsigned char first[] = {0, 0, 0xc0, 0xe0, 0xf0};
+
+	for (size_t i = n; i-- > 1; code >>= 6)
+		out[i] = (char)(0x80 | (code & 0x3f));
+	out[0] = (char)(first[n] | code);
+	return n;
 }
 
-/* The escape at the beginning of in, which has a backslash first. Returns its length. */
-static size_t append_escape(struct buf *out, struct sv in)
+/* The character that the escape at the beginning of in, which has a backslash first, stands for. Returns the escape's length. */
+static size_t read_escape(struct sv in, unsigned int *ret_code)
 {
 	static const char names[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
 	char c = in.len > 1 ? in.p[1] : '\0';
@@ -290,108 +284,140 @@ static size_t append_escape(struct buf *out, struct sv in)
 	int high = c == 'u' ? hex4(sv_skip(in, 2)) : -1, low = -1;
 
 	if (name) {
-		buf_append_char(out, values[name - names]);
+		*ret_code = (unsigned char)values[name - names];
 		return 2;
 	}
 	if (high < 0) { /* no escape: as it stands */
-		buf_append_char(out, '\\');
+		*ret_code = '\\';
 		return 1;
 	}
 	if (high >= 0xd800 && high < 0xdc00 && sv_starts(sv_skip(in, 6), SV("\\u")))
 		low = hex4(sv_skip(in, 8));
 	if (low >= 0xdc00 && low < 0xe000) {
-		append_utf8(out,
-		    0x10000 + ((unsigned int)(high - 0xd800) << 10) + (unsigned int)(low - 0xdc00));
+		*ret_code =
+		    0x10000 + ((unsigned int)(high - 0xd800) << 10) + (unsigned int)(low - 0xdc00);
 		return 12;
 	}
-	append_utf8(out, high >= 0xd800 && high < 0xe000 ? 0xfffd : (unsigned int)high);
+	*ret_code = high >= 0xd800 && high < 0xe000 ? 0xfffd : (unsigned int)high;
 	return 6;
+}
+
+/* Take what is plain up to the next escape, or an escape, off the front of *text: what that says, there or in room. */
+static struct sv take_piece(struct sv *text, char room[4])
+{
+	struct sv piece = sv_from(text->p, sv_find(*text, '\\'));
+	unsigned int code = 0;
+
+	if (piece.len) {
+		*text = sv_skip(*text, piece.len);
+		return piece;
+	}
+	*text = sv_skip(*text, read_escape(*text, &code));
+	return sv_from(room, put_utf8(code, room));
 }
 
 void json_append_string(struct buf *out, struct sv text)
 {
-	while (text.len) {
-		size_t plain = sv_find(text, '\\');
+	char room[4];
 
-		buf_append(out, text.p, plain);
-		text = sv_skip(text, plain);
-		if (text.len)
-			text = sv_skip(text, append_escape(out, text));
-	}
+	while (text.len)
+		buf_append_sv(out, take_piece(&text, room));
 }
 
-/* --- values at paths ----------------------------------------------------------------------------- */
+/* Does the text say this key? Read no further than they are the same. */
+static bool says(struct sv text, struct sv key)
+{
+	char room[4];
 
-/* Where the reader is: the member or item of each open bracket. */
-struct place {
-	size_t depth;
-	struct json_step steps[JSON_MAX_DEPTH];
+	if (text.len < key.len) /* no escape is shorter than what it stands for */
+		return false;
+	while (text.len) {
+		struct sv piece = take_piece(&text, room);
+
+		if (!sv_starts(key, piece))
+			return false;
+		key = sv_skip(key, piece.len);
+	}
+	return key.len == 0;
+}
+
+/*
+ * --- values at paths -----------------------------------------------------------------------------
+ *
+ * Down the open brackets goes a set of those paths that have led here so far, one bit for each. A key or item is compared with the one
+ * step that each of these has at this depth, and never again, however many values stand beside and below it:
+ *
+ *	depth 0     {                      all paths
+ *	depth 1       "user": {            of these, those that begin with user
+ *	depth 2         "id": 7            of these, those that go on with id: whose last step this is has its value
+ */
+
+struct search {
+	const struct json_path *const *paths;
+	uint64_t led[JSON_MAX_DEPTH + 1]; /* by depth */
+	size_t items[JSON_MAX_DEPTH];     /* of open arrays, by depth: how many there were */
 };
 
-static bool key_is(struct sv text, struct sv key)
+static bool is_step(const struct json_step *at, const struct json_step *step)
 {
-	struct buf plain;
-	bool same;
-
-	if (sv_find(text, '\\') == text.len)
-		return sv_eq(text, key);
-	buf_init(&plain);
-	json_append_string(&plain, text);
-	same = !plain.failed && sv_eq(buf_sv(&plain), key);
-	buf_release(&plain);
-	return same;
-}
-
-static bool is_at(const struct place *place, const struct json_path *path)
-{
-	if (path->n != place->depth)
+	if (!at->key.p != !step->key.p)
 		return false;
-	for (size_t i = path->n; i-- > 0;) { /* the last step differs most often */
-		const struct json_step *at = &place->steps[i], *step = &path->steps[i];
-
-		if (!at->key.p != !step->key.p)
-			return false;
-		if (step->key.p ? !key_is(at->key, step->key) : at->index != step->index)
-			return false;
-	}
-	return true;
+	return step->key.p ? says(at->key, step->key) : at->index == step->index;
 }
 
-/* The item that comes now, if it is an array's, has its number. */
-static void enter_item(struct place *place, const struct json_reader *r, size_t items[])
+/* A step down to this depth: which paths take it? */
+static void enter(struct search *search, size_t depth, struct json_step at)
 {
-	if (r->depth && !in_object(r))
-		place->steps[place->depth - 1] = (struct json_step){.index = items[r->depth - 1]++};
+	search->led[depth] = 0;
+	for (uint64_t left = search->led[depth - 1]; left; left &= left - 1) {
+		const struct json_path *path = search->paths[__builtin_ctzll(left)];
+
+		if (path->n >= depth && is_step(&at, &path->steps[depth - 1]))
+			search->led[depth] |= left & -left;
+	}
+}
+
+/* A value stands at this depth. What one before it had further down, if its key was the same, is gone. */
+static void give(const struct search *search, size_t depth, struct json_token value,
+    struct json_token *ret_values)
+{
+	for (uint64_t left = search->led[depth]; left; left &= left - 1) {
+		size_t i = (size_t)__builtin_ctzll(left);
+		bool there = search->paths[i]->n == depth;
+
+		ret_values[i] = there ? value : token(JSON_NONE, (struct sv){0});
+	}
 }
 
 bool json_find(struct sv text, bool whole, const struct json_path *const *paths, size_t n,
     struct json_token *ret_values)
 {
+	struct search search = {.paths = paths};
 	struct json_reader reader;
-	struct place place = {0};
-	size_t items[JSON_MAX_DEPTH];
 
+	assert(n <= JSON_MAX_PATHS);
 	json_reader_init(&reader, text, whole);
+	search.led[0] = n ? UINT64_MAX >> (64 - n) : 0;
 	for (size_t i = 0; i < n; i++)
 		ret_values[i] = token(JSON_NONE, (struct sv){0});
 	for (;;) {
-		struct json_reader before = reader;
+		size_t depth = reader.depth;
+		bool item = depth && !in_object(&reader);
 		struct json_token next = json_next(&reader);
 
 		if (next.kind == JSON_END || next.kind == JSON_CUT || next.kind == JSON_BAD)
 			return next.kind == JSON_END;
-		place.depth = before.depth;
-		if (next.kind == JSON_KEY) {
-			place.steps[place.depth - 1] = (struct json_step){.key = next.text};
-			continue;
-		}
 		if (next.kind == JSON_OBJECT_END || next.kind == JSON_ARRAY_END)
 			continue;
-		enter_item(&place, &before, items);
-		for (size_t i = 0; i < n; i++)
-			if (is_at(&place, paths[i]))
-				ret_values[i] = next;
+		if (next.kind == JSON_KEY) {
+			enter(&search, depth, (struct json_step){.key = next.text});
+			continue;
+		}
+		if (item)
+			enter(
+			    &search, depth, (struct json_step){.index = search.items[depth - 1]++});
+		give(&search, depth, next, ret_values);
 		if (next.kind == JSON_OBJECT || next.kind == JSON_ARRAY)
-			items[reader.depth - 1] = 0;
+			search.items[depth] = 0;
 	}
 }

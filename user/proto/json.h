@@ -58,6 +58,7 @@ void json_append_string(struct buf *out, struct sv text);
 /* --- values at paths ----------------------------------------------------------------------------- */
 
 #define JSON_PATH_MAX_STEPS 8
+#define JSON_MAX_PATHS      64 /* that are looked for at once */
 
 /* One step down: into the member with this key, or, key.p being NULL, to the item of this number. */
 struct json_step {
@@ -71,8 +72,8 @@ struct json_path {
 };
 
 /*
- * The values at n paths, in one pass: ret_values[i] is the token that stands there, of the last one when a key is there twice; NONE when
- * there is none before the text is cut or no JSON any more. False: the text is no JSON, or was cut.
+ * The values at n paths (up to JSON_MAX_PATHS), in one pass: ret_values[i] is the token that stands there, of the last one when a key is there
+ * twice, also further up; NONE when there is none before the text is cut or no JSON any more. False: the text is no JSON, or was cut.
  */
 bool json_find(struct sv text, bool whole, const struct json_path *const *paths, size_t n,
     struct json_token *ret_values);

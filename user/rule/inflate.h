@@ -9,8 +9,9 @@
 #include "base/sv.h"
 
 /*
- * Append what in says, at most max bytes: gzip (RFC 1952), zlib (RFC 1950) or, as some servers send it, bare deflate (RFC 1951). True: that was
- * all; false: in or the output is cut, or in is nothing of these, or memory is short. What was said before stays.
+ * Append what in says, at most max bytes: gzip (RFC 1952, of any number of members), zlib (RFC 1950) or, as some servers send it, bare deflate
+ * (RFC 1951). True: that was all; false: in or the output is cut, or what follows or all of in is nothing of these, or memory is short. What was
+ * said before stays.
  */
 bool inflate_append(struct buf *out, struct sv in, size_t max);
 

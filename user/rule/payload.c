@@ -7,18 +7,16 @@
 #include "proto/form.h"
 #include "rule/inflate.h"
 
-/* Values of headers that are kept of one message. */
-#define HEADERS_MAX 32
-
 enum content {
 	CONTENT_UNKNOWN = 0, /* its beginning tells */
 	CONTENT_FORM,
 };
 
-/* A header that a rule asks for, and where its value stands in payload.headers. */
+/* A header that rules ask for, and where its value stands in the headers of its message. */
 struct header {
-	struct sv name; /* the rule's */
-	enum http1_kind kind;
+	enum rule_root root; /* RULE_REQUEST_HEADER, RULE_RESPONSE_HEADER */
+	struct sv name;      /* a rule's */
+	bool present;
 	size_t at, len;
 };
 
@@ -37,6 +35,8 @@ struct message {
 	struct buf body;  /* as it was sent */
 	struct buf plain; /* if that was compressed, and once it is asked for: what it says */
 	bool unpacked, plain_whole;
+	struct buf
+	    headers; /* values of those that are asked for; of several heads, the last one's */
 };
 
 struct payload {
@@ -45,10 +45,9 @@ struct payload {
 	size_t n_rules;
 	const struct rule *matches[RULE_MAX_MATCHES];
 	struct message messages[2]; /* request, response */
+	struct buf decoded;         /* texts whose escapes had to be replaced */
 	size_t n_headers;
-	struct header header_values[HEADERS_MAX];
-	struct buf headers;
-	struct buf decoded; /* texts whose escapes had to be replaced */
+	struct header headers[]; /* each once */
 };
 
 void payloads_init(struct payloads *payloads)
@@ -76,6 +75,41 @@ static struct message *message_of(struct payload *payload, enum http1_kind kind)
 	return &payload->messages[kind == HTTP1_RESPONSE];
 }
 
+static bool is_header(enum rule_root root)
+{
+	return root == RULE_REQUEST_HEADER || root == RULE_RESPONSE_HEADER;
+}
+
+static const struct header *find_header(
+    const struct payload *payload, enum rule_root root, struct sv name)
+{
+	for (size_t i = 0; i < payload->n_headers; i++)
+		if (payload->headers[i].root == root &&
+		    sv_eq_nocase(payload->headers[i].name, name))
+			return &payload->headers[i];
+	return NULL;
+}
+
+/* Note what a rule asks for. */
+static void want(struct payload *payload, const struct rule_source *source)
+{
+	payload->messages[0].wanted |= source->root == RULE_REQUEST;
+	payload->messages[1].wanted |= source->root == RULE_RESPONSE;
+	if (is_header(source->root) && !find_header(payload, source->root, source->name))
+		payload->headers[payload->n_headers++] =
+		    (struct header){.root = source->root, .name = source->name};
+}
+
+static size_t count_headers(const struct rule *const *rules, size_t n)
+{
+	size_t headers = 0;
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < rules[i]->sources.n; j++)
+			headers += is_header(rules[i]->sources.sources[j].root);
+	return headers;
+}
+
 struct payload *payload_new(
     struct payloads *payloads, enum rule_subject subject, struct sv method, struct sv path)
 {
@@ -85,21 +119,18 @@ struct payload *payload_new(
 
 	if (payloads->rules)
 		n = rules_match(payloads->rules, subject, method, path, matches);
-	payload = n ? calloc(1, sizeof(*payload)) : NULL;
+	payload = n
+	    ? calloc(1, sizeof(*payload) + count_headers(matches, n) * sizeof(payload->headers[0]))
+	    : NULL;
 	if (!payload)
 		return NULL;
 	payload->all = payloads;
 	payload->rules = rules_ref(payloads->rules);
 	payload->n_rules = n;
 	memcpy(payload->matches, matches, n * sizeof(matches[0]));
-	for (size_t i = 0; i < n; i++) {
-		for (size_t j = 0; j < matches[i]->sources.n; j++) {
-			enum rule_root root = matches[i]->sources.sources[j].root;
-
-			payload->messages[0].wanted |= root == RULE_REQUEST;
-			payload->messages[1].wanted |= root == RULE_RESPONSE;
-		}
-	}
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < matches[i]->sources.n; j++)
+			want(payload, &matches[i]->sources.sources[j]);
 	return payload;
 }
 
@@ -108,6 +139,7 @@ static void message_release(struct payload *payload, struct message *message)
 	payload->all->bytes -= message->body.cap;
 	buf_release(&message->body);
 	buf_release(&message->plain);
+	buf_release(&message->headers);
 }
 
 void payload_free(struct payload *payload)
@@ -117,7 +149,6 @@ void payload_free(struct payload *payload)
 	message_release(payload, &payload->messages[0]);
 	message_release(payload, &payload->messages[1]);
 	rules_unref(payload->rules);
-	buf_release(&payload->headers);
 	buf_release(&payload->decoded);
 	free(payload);
 }
@@ -164,17 +195,17 @@ static enum encoding encoding_of(const struct http1_head *head)
 	return ENCODING_OTHER;
 }
 
-static void keep_header(struct payload *payload, const struct http1_head *head, struct sv name)
+static void keep_header(struct buf *values, const struct http1_head *head, struct header *header)
 {
-	struct header *header = &payload->header_values[payload->n_headers];
 	struct sv value;
 
-	if (payload->n_headers == HEADERS_MAX || !http1_field_find(head, name, &value))
+	header->present = http1_field_find(head, header->name, &value);
+	if (!header->present)
 		return;
-	*header = (struct header){.name = name, .kind = head->kind, .at = payload->headers.len};
-	http1_append_unfolded(&payload->headers, value);
-	header->len = payload->headers.len - header->at;
-	payload->n_headers++;
+	header->at = values->len;
+	http1_append_unfolded(values, value);
+	header->len = values->len - header->at;
+	header->present = !values->failed;
 }
 
 void payload_head(struct payload *payload, const struct http1_head *head)
@@ -186,13 +217,10 @@ void payload_head(struct payload *payload, const struct http1_head *head)
 	message->content = content_of(head);
 	message->encoding = encoding_of(head);
 	message->cut = message->encoding == ENCODING_OTHER;
-	for (size_t i = 0; i < payload->n_rules; i++) {
-		const struct rule_sources *sources = &payload->matches[i]->sources;
-
-		for (size_t j = 0; j < sources->n; j++)
-			if (sources->sources[j].root == root)
-				keep_header(payload, head, sources->sources[j].name);
-	}
+	buf_clear(&message->headers);
+	for (size_t i = 0; i < payload->n_headers; i++)
+		if (payload->headers[i].root == root)
+			keep_header(&message->headers, head, &payload->headers[i]);
 }
 
 void payload_body(struct payload *payload, enum http1_kind kind, struct sv data, uint64_t n)
@@ -347,17 +375,12 @@ static void body_values(struct payload *payload, const struct rule_sources *sour
 static struct rule_value header_value(
     const struct payload *payload, const struct rule_source *source)
 {
-	enum http1_kind kind =
-	    source->root == RULE_RESPONSE_HEADER ? HTTP1_RESPONSE : HTTP1_REQUEST;
+	const struct message *message = &payload->messages[source->root == RULE_RESPONSE_HEADER];
+	const struct header *header = find_header(payload, source->root, source->name);
 
-	for (size_t i = payload->n_headers; i-- > 0;) { /* of several answers the last */
-		const struct header *header = &payload->header_values[i];
-
-		if (header->kind == kind && sv_eq_nocase(header->name, source->name))
-			return text_value(
-			    sv_from(payload->headers.data + header->at, header->len), true);
-	}
-	return none();
+	if (!header || !header->present)
+		return none();
+	return text_value(sv_from(message->headers.data + header->at, header->len), true);
 }
 
 static struct rule_value fact_value(
@@ -407,8 +430,7 @@ void payload_values(struct payload *payload, const struct rule *rule,
 		if (source->root == RULE_QUERY)
 			ret_values[i] =
 			    room ? form_value(payload, facts->query, true, source->name) : none();
-		else if (source->root == RULE_REQUEST_HEADER ||
-		    source->root == RULE_RESPONSE_HEADER)
+		else if (is_header(source->root))
 			ret_values[i] = room ? header_value(payload, source) : none();
 		else
 			ret_values[i] = fact_value(source, facts);

@@ -293,7 +293,14 @@ int rule_add_metric(struct rules *rules, struct rule *rule, enum rule_metric_typ
 		return -ENOMEM;
 	metric->type = type;
 	metric->name = kept;
-	metric->unit = metric->description = "";
+	metric->shared = other != NULL;
+	metric->unit = other ? other->unit : "";
+	metric->description = other ? other->description : "";
+	if (other) {
+		metric->max_sets = other->max_sets;
+		metric->n_bounds = other->n_bounds;
+		metric->bounds = other->bounds;
+	}
 	rule->metrics[rule->n_metrics++] = metric;
 	*ret_metric = metric;
 	return 0;

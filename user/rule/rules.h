@@ -62,6 +62,7 @@ enum rule_metric_type {
 struct rule_metric {
 	enum rule_metric_type type;
 	const char *name;
+	bool shared; /* there is an earlier one with the name: see rule_add_metric() */
 	const char *unit, *description; /* may be empty */
 	struct rule_expr *value;        /* NULL: 1 */
 	struct rule_expr *when;         /* NULL: always */
@@ -118,7 +119,7 @@ int rule_compile(struct rule *rule, struct sv text, rule_state_name *states,
 int rule_add_attribute(struct rules *rules, struct rule *rule, struct sv key,
     struct rule_expr *expr, enum rule_guise guise, struct buf *why);
 
-/* name: letters, digits, "_", ".", beginning with a letter. */
+/* name: letters, digits, "_", ".", beginning with a letter. If there is such a metric already, this one has its description, unit, bounds and sets. */
 int rule_add_metric(struct rules *rules, struct rule *rule, enum rule_metric_type type,
     struct sv name, struct rule_metric **ret_metric, struct buf *why);
 

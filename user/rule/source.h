@@ -20,8 +20,8 @@
 #include "proto/json.h"
 #include "rule/value.h"
 
-/* Of one rule. */
-#define RULE_MAX_SOURCES 64
+/* Of one rule: a body is read once for all of them. */
+#define RULE_MAX_SOURCES JSON_MAX_PATHS
 
 enum rule_root {
 	RULE_ROOT_INVALID = 0,

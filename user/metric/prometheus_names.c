@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Name translation for Prometheus; see prometheus_names.h. */
-#include "export/prometheus_names.h"
+#include "metric/prometheus_names.h"
 
 static bool is_digit(char c)
 {
@@ -143,7 +143,15 @@ void prometheus_append_unit(struct buf *out, const struct metric_desc *desc)
 	append_unit(out, out->len, desc);
 }
 
-bool prometheus_is_of_family(struct sv name, struct sv family, enum metric_type type)
+struct sv prometheus_bare_name(struct sv name, enum metric_type type)
+{
+	if (type == METRIC_COUNTER)
+		name.len -= sizeof("_total") - 1;
+	return name;
+}
+
+/* Is name that of a family of this type (without _total), or what the family's samples are called in either format? */
+static bool is_of_family(struct sv name, struct sv family, enum metric_type type)
 {
 	static const char *const endings[][5] = {
 	    [METRIC_COUNTER] = {"_total", "_created"},
@@ -159,6 +167,21 @@ bool prometheus_is_of_family(struct sv name, struct sv family, enum metric_type 
 		if (sv_eq(ending, sv_cstr(endings[type][i])))
 			return true;
 	return ending.len == 0;
+}
+
+bool prometheus_names_clash(
+    struct sv a, enum metric_type a_type, struct sv b, enum metric_type b_type)
+{
+	a = prometheus_bare_name(a, a_type);
+	b = prometheus_bare_name(b, b_type);
+	return is_of_family(a, b, b_type) || is_of_family(b, a, a_type);
+}
+
+bool prometheus_name_is_reserved(struct sv name, enum metric_type type)
+{
+	struct sv bare = prometheus_bare_name(name, type);
+
+	return sv_eq(bare, SV("target_info")) || sv_eq(bare, SV("target"));
 }
 
 void prometheus_append_label(struct buf *out, struct sv key)
