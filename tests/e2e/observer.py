@@ -258,6 +258,11 @@ class Zerospan(lib.Process):
         with urllib.request.urlopen(self.metrics_url, timeout=seconds) as answer:
             return answer.read().decode()
 
+    def page_text(self):
+        """What a browser is shown."""
+        with urllib.request.urlopen(self.metrics_url.removesuffix("metrics"), timeout=5) as answer:
+            return answer.read().decode()
+
     def openmetrics_text(self):
         """The same with exemplars."""
         request = urllib.request.Request(self.metrics_url, headers={"Accept": OPENMETRICS + ";version=1.0.0"})

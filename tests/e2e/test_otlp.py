@@ -9,7 +9,7 @@ import lib
 import observer
 import otlp_metrics
 from lib import check, equal, wait_for
-from otlp import Receiver, any_value, decode_request, exported, first, key_values, message
+from otlp import Receiver, any_value, causes, decode_request, exported, first, key_values, message
 from shop import COMPLETE, Shop, expect_shape, order
 
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -46,13 +46,14 @@ def with_core(t, answers, *tls):
     return GrpcReceiver(t, "grpc", "grpc_server.py", answers, *tls)
 
 
-def one_span(t, receiver, delivered, failed=0, **environment):
-    """One request to the shop under observation: what becomes of its span."""
+def one_span(t, receiver, delivered, why=None, **environment):
+    """One request to the shop under observation: its span is delivered, or fails for this cause."""
     shop = Shop(t)
     zerospan = observer.observe_run(t, "--pid", shop.pid, env=receiver.environment(**environment))
     shop.client().get("/")
     wait_for(lambda: sum(fates(zerospan)) == 1, "the span's fate", 20)
-    equal(fates(zerospan), (delivered, failed), "delivered, failed")
+    equal(fates(zerospan), (delivered, 1 - delivered), "delivered, failed")
+    equal(causes(zerospan), {why: 1} if why else {}, "causes")
     zerospan.stop()
     return zerospan
 
@@ -97,7 +98,7 @@ def test_grpc_gzip(t):
 
 
 def test_grpc_partial_success(t):
-    zerospan = one_span(t, with_core(t, "partial"), 0, 1)
+    zerospan = one_span(t, with_core(t, "partial"), 0, "rejected")
     check("the server rejected some: no" in zerospan.err, zerospan.err)
 
 
@@ -112,11 +113,11 @@ def test_grpc_retry_info(t):
 
 def test_grpc_final_errors(t):
     receiver = with_core(t, "invalid_argument")
-    zerospan = one_span(t, receiver, 0, 1)
+    zerospan = one_span(t, receiver, 0, "INVALID_ARGUMENT")
     equal(len(receiver.calls()), 1, "calls")
     check("INVALID_ARGUMENT (3)" in zerospan.err, zerospan.err)
     receiver = with_core(t, "resource_exhausted")
-    one_span(t, receiver, 0, 1)
+    one_span(t, receiver, 0, "RESOURCE_EXHAUSTED")
     equal(len(receiver.calls()), 1, "calls without RetryInfo")
 
 
@@ -188,9 +189,9 @@ def test_password_of_an_endpoint(t):
 # --- what HTTP/2 allows
 
 
-def with_trick(t, trick, delivered, failed=0):
+def with_trick(t, trick, delivered, why=None):
     receiver = GrpcReceiver(t, "h2", "h2_server.py", trick)
-    zerospan = one_span(t, receiver, delivered, failed)
+    zerospan = one_span(t, receiver, delivered, why)
     body = bytes.fromhex(receiver.calls()[-1]["body"])
     equal((body[0], int.from_bytes(body[1:5], "big")), (0, len(body) - 5), "flag and length before the message")
     equal(len(decode_request(body[5:])), 1, "spans in the request")
@@ -208,17 +209,17 @@ def test_h2_request(t):
 
 
 def test_h2_split_frames(t):
-    zerospan, _ = with_trick(t, "split", 0, 1)
+    zerospan, _ = with_trick(t, "split", 0, "rejected")
     check("rejected some" in zerospan.err, zerospan.err)
 
 
 def test_h2_trailers_only_refusal(t):
-    zerospan, _ = with_trick(t, "trailers-only-refusal", 0, 1)
+    zerospan, _ = with_trick(t, "trailers-only-refusal", 0, "INVALID_ARGUMENT")
     check("INVALID_ARGUMENT (3): bad things" in zerospan.err, zerospan.err)
 
 
 def test_h2_no_status(t):
-    zerospan, _ = with_trick(t, "no-status", 0, 1)
+    zerospan, _ = with_trick(t, "no-status", 0, "UNKNOWN")
     check("UNKNOWN (2)" in zerospan.err, zerospan.err)
 
 
@@ -227,7 +228,7 @@ def test_h2_informational_head(t):
 
 
 def test_h2_compressed_answer(t):
-    zerospan, _ = with_trick(t, "compressed", 0, 1)
+    zerospan, _ = with_trick(t, "compressed", 0, "rejected")
     check("rejected some" in zerospan.err, zerospan.err)
 
 
@@ -263,14 +264,14 @@ def test_h2_refused_stream(t):
 
 
 def test_h2_reset(t):
-    zerospan, receiver = with_trick(t, "internal-error", 0, 1)
+    zerospan, receiver = with_trick(t, "internal-error", 0, "INTERNAL")
     equal(len(receiver.calls()), 1, "calls")
     check("INTERNAL (13)" in zerospan.err, zerospan.err)
 
 
 def test_h2_reset_without_an_error(t):
     """No error, but no answer either: gRPC takes it as INTERNAL."""
-    zerospan, receiver = with_trick(t, "no-error", 0, 1)
+    zerospan, receiver = with_trick(t, "no-error", 0, "INTERNAL")
     equal(len(receiver.calls()), 1, "calls")
     check("INTERNAL (13)" in zerospan.err, zerospan.err)
 

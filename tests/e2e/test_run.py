@@ -9,7 +9,7 @@ import lib
 import observer
 from lib import check, equal, wait_for
 from nginx import Load, Nginx
-from otlp import Receiver, exported
+from otlp import Receiver, causes, exported
 from shop import COMPLETE, Shop, expect_shape, expect_times, order
 
 DURATION = "http_server_request_duration_seconds"
@@ -257,6 +257,7 @@ def test_partial_success(t):
              "all seven spans counted")
     equal((exported(zerospan, "delivered"), exported(zerospan, "failed")), (6, 1),
           "delivered, failed")
+    equal(causes(zerospan), {"rejected": 1}, "why")
     equal(len(receiver.bodies), 1, "requests")
     zerospan.stop()
 

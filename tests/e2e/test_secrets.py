@@ -82,10 +82,10 @@ def observe(t, *args):
     ask(port, 3)
     name = "http_server_request_duration_seconds_count"
     wait_for(lambda: zerospan.metrics().sum(name) >= 3, "the requests in /metrics")
-    scraped = zerospan.metrics_text()
+    scraped, page = zerospan.metrics_text(), zerospan.page_text()
     equal(zerospan.stop(), 0, "exit status")
     check(SECRET in process.out, "the server logs the secret")
-    outputs = {"/metrics": scraped, "what zerospan says": zerospan.err,
+    outputs = {"/metrics": scraped, "the page": page, "what zerospan says": zerospan.err,
                "OTLP traces": b"".join(receiver.bodies),
                "OTLP metrics": b"".join(receiver.metric_bodies)}
     for path in glob.glob(t.path("out.json*")) + [t.path("rec")]:
