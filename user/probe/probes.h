@@ -20,7 +20,7 @@
 #define PROBES_RING_BYTES_MAX     (64u << 20)
 #define PROBES_CONNS_PER_CPU      6144u
 #define PROBES_CONNS_MAX          262144u
-#define PROBES_THREADS_PER_CPU    4352u
+#define PROBES_THREADS_PER_CPU    5120u
 #define PROBES_THREADS_MAX        131072u
 
 struct probes_options {
