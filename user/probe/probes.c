@@ -417,10 +417,13 @@ void probes_counters(const struct probes *p, uint64_t ret_counters[ZSP_COUNT_MAX
 static uint64_t lost_changes(const struct probes *p)
 {
 	uint64_t all = skipped_runs_of(p->skel->progs.zsp_inet_sock_set_state), seen = 0;
+	int cpus = libbpf_num_possible_cpus();
 
-	for (size_t i = 0; i < ZSP_CPUS_MAX; i++)
+	if (cpus < 0 || cpus > ZSP_CPUS_MAX)
+		cpus = ZSP_CPUS_MAX;
+	for (int i = 0; i < cpus; i++)
 		all += p->skel->bss->zsp_changes_seen[i].runs;
-	for (size_t i = 0; i < ZSP_CPUS_MAX; i++)
+	for (int i = 0; i < cpus; i++)
 		seen += p->skel->bss->zsp_changes_seen[i].seen;
 	return all - seen;
 }

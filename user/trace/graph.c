@@ -244,6 +244,8 @@ static void publish_trace(struct graph *g, struct trace *trace)
 /* What the tracestate says of the first request that is open and came with one. */
 static void take_open_state(const struct group *group, struct ot_state *ret_state)
 {
+	if (!group->n_open)
+		return;
 	list_for_each (at, &group->nodes) {
 		const struct node *node = container_of(at, struct node, member);
 
