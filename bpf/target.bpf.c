@@ -53,12 +53,25 @@ int BPF_PROG(zsp_sched_process_exec, struct task_struct *task, int old_pid)
 	return 0;
 }
 
+static __always_inline void thread_ends(struct task_struct *task)
+{
+	if (!zsp_thread_of(task->pid) || zsp_thread_forget(task->pid))
+		return;
+	if (task->signal->live.counter == 0) /* the last thread */
+		zsp_emit_proc(ZSP_KIND_PROC_EXIT, task->tgid, 0, task->exit_code);
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(zsp_sched_process_exit, struct task_struct *task)
 {
-	if (!zsp_thread_of(task->pid) || zsp_thread_forget(task->pid))
-		return 0;
-	if (task->signal->live.counter == 0) /* the last thread */
-		zsp_emit_proc(ZSP_KIND_PROC_EXIT, task->tgid, 0, task->exit_code);
+	thread_ends(task);
+	return 0;
+}
+
+/* Where programs on tracepoints are preemptible. Whichever comes second finds the thread forgotten. */
+SEC("?tp_btf/sched_process_exit")
+int BPF_PROG(zsp_sched_process_exit_twin, struct task_struct *task)
+{
+	thread_ends(task);
 	return 0;
 }

@@ -78,6 +78,28 @@ static int add_link(struct probes *p, struct bpf_link *link)
 	return 0;
 }
 
+/*
+ * Programs on tracepoints that the kernel skips where they are preemptible, while the same one is interrupted on the same CPU; so there a twin,
+ * which does the same, hangs behind them.
+ */
+struct twins {
+	struct bpf_program *program, *twin;
+};
+
+enum {
+	PROBES_TWINS = 2,
+};
+
+static struct twins twins_of(const struct probes *p, size_t i)
+{
+	const struct twins twins[PROBES_TWINS] = {
+	    {p->skel->progs.zsp_posix_lock_inode, p->skel->progs.zsp_posix_lock_inode_twin},
+	    {p->skel->progs.zsp_sched_process_exit, p->skel->progs.zsp_sched_process_exit_twin},
+	};
+
+	return twins[i];
+}
+
 /* So much per CPU, but at least for two; rounded up to a power of two. */
 static uint32_t by_cpus(uint32_t per_cpu, uint32_t max)
 {
@@ -120,7 +142,8 @@ static int load(struct probes *p, const struct probes_options *options)
 	p->cookies =
 	    libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie, NULL) == 1;
 	set_sizes(p);
-	bpf_program__set_autoload(p->skel->progs.zsp_posix_lock_inode_twin, p->calls.preemptible);
+	for (size_t i = 0; i < PROBES_TWINS; i++)
+		bpf_program__set_autoload(twins_of(p, i).twin, p->calls.preemptible);
 	return zerospan_bpf__load(p->skel);
 }
 
@@ -139,8 +162,8 @@ static int attach(struct probes *p, struct buf *message)
 
 	for (size_t i = 0; i < sizeof(everywhere) / sizeof(everywhere[0]) && !err; i++)
 		err = add_link(p, bpf_program__attach(everywhere[i]));
-	if (!err && p->calls.preemptible)
-		err = add_link(p, bpf_program__attach(p->skel->progs.zsp_posix_lock_inode_twin));
+	for (size_t i = 0; i < PROBES_TWINS && p->calls.preemptible && !err; i++)
+		err = add_link(p, bpf_program__attach(twins_of(p, i).twin));
 	return err;
 }
 
@@ -429,10 +452,9 @@ static uint64_t lost_changes(const struct probes *p)
 }
 
 /* What one of two programs has seen is not lost: at most as many are as either skipped. */
-static uint64_t lost_locks(const struct probes *p)
+static uint64_t lost_by_twins(const struct probes *p, const struct twins *twins)
 {
-	uint64_t one = skipped_runs_of(p->skel->progs.zsp_posix_lock_inode);
-	uint64_t other = skipped_runs_of(p->skel->progs.zsp_posix_lock_inode_twin);
+	uint64_t one = skipped_runs_of(twins->program), other = skipped_runs_of(twins->twin);
 
 	return p->calls.preemptible && other < one ? other : one;
 }
@@ -440,23 +462,32 @@ static uint64_t lost_locks(const struct probes *p)
 /* Programs that others make up for, see above; or the stream's positions, which tell what is missed at a receive to the byte. */
 static bool has_others(const struct probes *p, const struct bpf_program *program)
 {
+	for (size_t i = 0; i < PROBES_TWINS; i++) {
+		struct twins twins = twins_of(p, i);
+
+		if (program == twins.program || program == twins.twin)
+			return true;
+	}
 	return program == p->skel->progs.zsp_inet_sock_set_state ||
 	    program == p->skel->progs.zsp_inet_sock_set_state_twin ||
 	    program == p->skel->progs.zsp_call_tcp_set_state ||
-	    program == p->skel->progs.zsp_posix_lock_inode ||
-	    program == p->skel->progs.zsp_posix_lock_inode_twin ||
 	    program == p->skel->progs.zsp_sock_recv_length;
 }
 
 static uint64_t lost_runs(const struct probes *p)
 {
-	uint64_t lost = lost_changes(p) + lost_locks(p);
+	uint64_t lost = lost_changes(p);
 	struct bpf_program *program;
 
 	bpf_object__for_each_program(program, p->skel->obj)
 	{
 		if (!has_others(p, program))
 			lost += skipped_runs_of(program);
+	}
+	for (size_t i = 0; i < PROBES_TWINS; i++) {
+		struct twins twins = twins_of(p, i);
+
+		lost += lost_by_twins(p, &twins);
 	}
 	return lost;
 }
