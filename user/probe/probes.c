@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "probe/call_hooks.h"
-#include "probe/program_counts.h"
+#include "probe/lost_runs.h"
 #include "probe/reaper.h"
 #include "probe/syscalls.h"
 #include "probe/thread_table.h"
@@ -35,8 +35,7 @@ struct probes {
 	struct thread_view threads;
 	struct bpf_link *wakes; /* NULL: nobody is watched */
 	bool cookies;
-	/* Runs in vain: before the beginning; since then, as last found and as told. */
-	uint64_t lost_before, lost_found, lost_told;
+	struct lost_runs lost;
 };
 
 static int forward_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
@@ -76,28 +75,6 @@ static int add_link(struct probes *p, struct bpf_link *link)
 	}
 	p->links[p->n_links++] = link;
 	return 0;
-}
-
-/*
- * Programs on tracepoints that the kernel skips where they are preemptible, while the same one is interrupted on the same CPU; so there a twin,
- * which does the same, hangs behind them.
- */
-struct twins {
-	struct bpf_program *program, *twin;
-};
-
-enum {
-	PROBES_TWINS = 2,
-};
-
-static struct twins twins_of(const struct probes *p, size_t i)
-{
-	const struct twins twins[PROBES_TWINS] = {
-	    {p->skel->progs.zsp_posix_lock_inode, p->skel->progs.zsp_posix_lock_inode_twin},
-	    {p->skel->progs.zsp_sched_process_exit, p->skel->progs.zsp_sched_process_exit_twin},
-	};
-
-	return twins[i];
 }
 
 /* So much per CPU, but at least for two; rounded up to a power of two. */
@@ -142,8 +119,8 @@ static int load(struct probes *p, const struct probes_options *options)
 	p->cookies =
 	    libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie, NULL) == 1;
 	set_sizes(p);
-	for (size_t i = 0; i < PROBES_TWINS; i++)
-		bpf_program__set_autoload(twins_of(p, i).twin, p->calls.preemptible);
+	for (size_t i = 0; i < PROGRAM_TWINS; i++)
+		bpf_program__set_autoload(program_twins_of(p->skel, i).twin, p->calls.preemptible);
 	return zerospan_bpf__load(p->skel);
 }
 
@@ -162,8 +139,8 @@ static int attach(struct probes *p, struct buf *message)
 
 	for (size_t i = 0; i < sizeof(everywhere) / sizeof(everywhere[0]) && !err; i++)
 		err = add_link(p, bpf_program__attach(everywhere[i]));
-	for (size_t i = 0; i < PROBES_TWINS && p->calls.preemptible && !err; i++)
-		err = add_link(p, bpf_program__attach(twins_of(p, i).twin));
+	for (size_t i = 0; i < PROGRAM_TWINS && p->calls.preemptible && !err; i++)
+		err = add_link(p, bpf_program__attach(program_twins_of(p->skel, i).twin));
 	return err;
 }
 
@@ -202,17 +179,9 @@ out:
 		probes_close(p);
 		return err == -EPERM || err == -EACCES || err == -ENOMEM ? err : -ENOTSUP;
 	}
+	probes_begin(p);
 	*ret_probes = p;
 	return 0;
-}
-
-static uint64_t skipped_runs_of(const struct bpf_program *program)
-{
-	struct program_counts counts;
-
-	if (bpf_program__fd(program) < 0 || program_counts_read(bpf_program__fd(program), &counts))
-		return 0;
-	return counts.skipped;
 }
 
 void probes_each_program(
@@ -234,20 +203,10 @@ void probes_each_program(
 
 void probes_silence(struct probes *p)
 {
-	struct bpf_program *program;
-
 	p->skel->bss->zsp_silent = 1;
 	__sync_synchronize();
-	if (!probes_lost_runs(p))
-		return;
-	bpf_object__for_each_program(program, p->skel->obj)
-	{
-		uint64_t skipped = skipped_runs_of(program);
-
-		if (skipped)
-			log_warn("the kernel skipped %llu runs of '%s'",
-			    (unsigned long long)skipped, bpf_program__name(program));
-	}
+	if (lost_runs_look(&p->lost))
+		lost_runs_log(p->skel);
 }
 
 static void detach(struct probes *p)
@@ -436,77 +395,14 @@ void probes_counters(const struct probes *p, uint64_t ret_counters[ZSP_COUNT_MAX
 		ret_counters[i] = p->skel->bss->zsp_counters[i];
 }
 
-/* Changes of TCP's states that no program has seen. Counted as they happen, so at most by those that are being made. */
-static uint64_t lost_changes(const struct probes *p)
-{
-	uint64_t all = skipped_runs_of(p->skel->progs.zsp_inet_sock_set_state), seen = 0;
-	int cpus = libbpf_num_possible_cpus();
-
-	if (cpus < 0 || cpus > ZSP_CPUS_MAX)
-		cpus = ZSP_CPUS_MAX;
-	for (int i = 0; i < cpus; i++)
-		all += p->skel->bss->zsp_changes_seen[i].runs;
-	for (int i = 0; i < cpus; i++)
-		seen += p->skel->bss->zsp_changes_seen[i].seen;
-	return all - seen;
-}
-
-/* What one of two programs has seen is not lost: at most as many are as either skipped. */
-static uint64_t lost_by_twins(const struct probes *p, const struct twins *twins)
-{
-	uint64_t one = skipped_runs_of(twins->program), other = skipped_runs_of(twins->twin);
-
-	return p->calls.preemptible && other < one ? other : one;
-}
-
-/* Programs that others make up for, see above; or the stream's positions, which tell what is missed at a receive to the byte. */
-static bool has_others(const struct probes *p, const struct bpf_program *program)
-{
-	for (size_t i = 0; i < PROBES_TWINS; i++) {
-		struct twins twins = twins_of(p, i);
-
-		if (program == twins.program || program == twins.twin)
-			return true;
-	}
-	return program == p->skel->progs.zsp_inet_sock_set_state ||
-	    program == p->skel->progs.zsp_inet_sock_set_state_twin ||
-	    program == p->skel->progs.zsp_call_tcp_set_state ||
-	    program == p->skel->progs.zsp_sock_recv_length;
-}
-
-static uint64_t lost_runs(const struct probes *p)
-{
-	uint64_t lost = lost_changes(p);
-	struct bpf_program *program;
-
-	bpf_object__for_each_program(program, p->skel->obj)
-	{
-		if (!has_others(p, program))
-			lost += skipped_runs_of(program);
-	}
-	for (size_t i = 0; i < PROBES_TWINS; i++) {
-		struct twins twins = twins_of(p, i);
-
-		lost += lost_by_twins(p, &twins);
-	}
-	return lost;
-}
-
 void probes_begin(struct probes *p)
 {
-	p->lost_before = lost_runs(p);
+	lost_runs_begin(&p->lost, p->skel);
 }
 
 uint64_t probes_lost_runs(struct probes *p)
 {
-	uint64_t found = lost_runs(p) - p->lost_before;
-	uint64_t stays = (int64_t)(found - p->lost_found) < 0 ? found : p->lost_found;
-
-	/* Another program may be about to see what is missing: it is lost if it is still missing at the next look. */
-	p->lost_found = found;
-	if ((int64_t)(stays - p->lost_told) > 0)
-		p->lost_told = stays;
-	return p->lost_told;
+	return lost_runs_look(&p->lost);
 }
 
 struct bpf_program *probes_program(struct probes *p, enum probes_program which)

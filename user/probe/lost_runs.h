@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Runs of BPF programs that the kernel skipped, and what nobody saw for it. The kernel skips a program while the same one is interrupted on the
+ * same CPU (program_counts.h tells how often); what others make up for is not lost:
+ *
+ *	changes of TCP's states   several programs, of which each change is counted by the first that sees it: lost is what none has (bpf/conn.bpf.c)
+ *	twins                     two programs that do the same: lost are at most as many as either skipped
+ *	receives                  what is missed at one the stream's positions tell, to the byte
+ */
+#ifndef ZS_PROBE_LOST_RUNS_H
+#define ZS_PROBE_LOST_RUNS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct bpf_program;
+struct zerospan_bpf;
+
+/* Where programs on tracepoints are preemptible, a twin hangs behind a program. */
+struct program_twins {
+	struct bpf_program *program, *twin;
+};
+
+enum {
+	PROGRAM_TWINS = 2,
+};
+
+struct program_twins program_twins_of(const struct zerospan_bpf *skel, size_t i);
+
+struct lost_runs {
+	const struct zerospan_bpf *skel; /* borrowed */
+	uint64_t before;                 /* the beginning */
+	uint64_t found, told;            /* since then: at the last look, and what stays */
+};
+
+/* What was lost until now is nobody's. */
+void lost_runs_begin(struct lost_runs *lost, const struct zerospan_bpf *skel);
+
+/*
+ * Runs that were lost since then, as of the last look but one: what is missing now another program may be about to see. Never decreases.
+ */
+uint64_t lost_runs_look(struct lost_runs *lost);
+
+/* Say in the log what was skipped, by program. */
+void lost_runs_log(const struct zerospan_bpf *skel);
+
+#endif
