@@ -15,6 +15,14 @@ static const char *state_name(size_t state)
 	return state < 2 ? names[state] : NULL;
 }
 
+static struct sv last_name(const struct rule_source *source)
+{
+	for (size_t i = source->path.n; i-- > 0;)
+		if (source->path.steps[i].key.p)
+			return source->path.steps[i].key;
+	return source->name;
+}
+
 /* What the sources of the tests are: by the last name. */
 static struct rule_value value_of(const struct rule_source *source)
 {
@@ -29,7 +37,7 @@ static struct rule_value value_of(const struct rule_source *source)
 	    {"digits", {.type = RULE_TEXT, .text = {"2", 1}}},
 	    {"yes", {.type = RULE_BOOL, .boolean = true}},
 	};
-	struct sv key = rule_source_key(source);
+	struct sv key = last_name(source);
 
 	if (source->root == RULE_QUERY)
 		return (struct rule_value){.type = RULE_TEXT, .untyped = true, .text = key};

@@ -291,6 +291,42 @@ static void shared_metrics(void **state)
 	    ":3: rules.metrics.unit: \"c\" is described otherwise where it stands first; write the same, or leave this out here");
 }
 
+#define NUMBER(text) RULE("    metrics: [{counter: a, value: '" text "'}]\n")
+#define NO_NUMBER(text, key)                                 \
+	":3: rules.metrics.value: \"" text "\" takes \"" key \
+	"\", under which secrets stand: what is counted is neither hashed nor masked"
+#define ATTRIBUTE(text) RULE("    attributes: {x: '" text "'}\n")
+#define NO_ATTRIBUTE(key)                          \
+	":3: rules.attributes: \"x\" takes \"" key \
+	"\", under which secrets stand: write {value: ..., as: hash} or {value: ..., as: mask}"
+
+/* Whatever stands below the name of a secret is one; numbers too, wherever they are in what is reckoned. */
+static void secrets_of_every_place(void)
+{
+	struct config config;
+
+	refuse(ATTRIBUTE("request.password.value"), NO_ATTRIBUTE("password"));
+	refuse(ATTRIBUTE("response.user[\"API-Key\"][0].text"), NO_ATTRIBUTE("API-Key"));
+	refuse(ATTRIBUTE("request.a == request.token.b"), NO_ATTRIBUTE("token"));
+	refuse(RULE("    metrics: [{counter: a, labels: {t: request.card.pin.first}}]\n"),
+	    ":3: rules.metrics.labels: \"t\" takes \"pin\", under which secrets stand: write {value: ..., as: hash} or {value: ..., as: mask}");
+	refuse(NUMBER("request.pin"), NO_NUMBER("request.pin", "pin"));
+	refuse(NUMBER("1 + 2 * request.a.pin"), NO_NUMBER("1 + 2 * request.a.pin", "pin"));
+	refuse(NUMBER("-request.cvv.digits[0]"), NO_NUMBER("-request.cvv.digits[0]", "cvv"));
+	refuse(NUMBER("query.otp"), NO_NUMBER("query.otp", "otp"));
+	refuse(NUMBER("request.n + request_header.token"),
+	    NO_NUMBER("request.n + request_header.token", "token"));
+	refuse(RULE("    metrics: [{histogram: a, value: request.pin}]\n"),
+	    NO_NUMBER("request.pin", "pin"));
+	/* Names that only look alike; and a condition says no more of a secret than that it holds. */
+	take(&config,
+	    "rules:\n"
+	    "  - match: GET /a\n"
+	    "    attributes: {x: request.pins.value, y: {value: request.password.value, as: mask}}\n"
+	    "    metrics: [{counter: a, value: request.pinned, when: request.password.value != null}]\n");
+	config_release(&config);
+}
+
 static void secrets_are_refused(void **state)
 {
 	(void)state;
@@ -300,6 +336,7 @@ static void secrets_are_refused(void **state)
 	    ":3: rules.attributes: \"x\" takes \"password\", under which secrets stand: write {value: ..., as: hash} or {value: ..., as: mask}");
 	refuse(RULE("    metrics: [{counter: a, labels: {t: query.token}}]\n"),
 	    ":3: rules.metrics.labels: \"t\" takes \"token\", under which secrets stand: write {value: ..., as: hash} or {value: ..., as: mask}");
+	secrets_of_every_place();
 	refuse(RULE("    attributes: {x: {value: request.a, as: hash}}\n"),
 	    ":3: rules.attributes: \"x\" is to be hashed without a key: set redaction.hash_key, of 32 hexadecimal digits, above the rules");
 	refuse(RULE("    attributes: {x: {value: request.a, as: rot13}}\n"),

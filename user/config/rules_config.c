@@ -280,15 +280,21 @@ static int read_metric_value(void *ctx, struct value value)
 {
 	struct reader *r = ctx;
 	enum rule_kind kind;
+	struct sv text = {0};
+	struct buf why;
 	int err = read_expression(r, value, &r->metric->value);
 
 	if (err)
 		return err;
 	kind = rule_expr_kind(r->metric->value);
 	if (kind != RULE_KIND_NUMBER && kind != RULE_KIND_ANY)
-		err = value_wrong(
+		return value_wrong(
 		    value, "expected a number, such as request.quantity * request.price");
-	return err;
+	err = value_text(value, &text);
+	if (err)
+		return err;
+	buf_init(&why);
+	return complain(value, text, &why, rule_check_number(r->rule, r->metric->value, &why));
 }
 
 static int read_when(void *ctx, struct value value)

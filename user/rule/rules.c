@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "proto/http1.h"
-#include "proto/secret.h"
 
 /* A text of the configuration that expressions point into, in a chain. */
 struct text {
@@ -187,25 +186,46 @@ int rule_compile(struct rule *rule, struct sv text, rule_state_name *states,
 	return err;
 }
 
+/* The first name in an expression under which secrets stand. Empty: none. */
+static struct sv secret_in(const struct rule *rule, const struct rule_expr *expr)
+{
+	struct sv secret = {0};
+
+	for (size_t i = 0; i < rule->sources.n && !secret.len; i++)
+		if (rule_expr_uses(expr, i))
+			secret = rule_source_secret(&rule->sources.sources[i]);
+	return secret;
+}
+
 int rule_check_guise(const struct rules *rules, const struct rule *rule,
     const struct rule_expr *expr, enum rule_guise guise, struct buf *why)
 {
+	struct sv secret;
+
 	if (guise == RULE_HASHED && !rules->has_hash_key) {
 		buf_append_cstr(why,
 		    "is to be hashed without a key: set redaction.hash_key, of 32 hexadecimal digits, above the rules");
 		return -EINVAL;
 	}
-	for (size_t i = 0; guise == RULE_PLAIN && i < rule->sources.n; i++) {
-		struct sv key = rule_source_key(&rule->sources.sources[i]);
+	secret = secret_in(rule, expr);
+	if (guise != RULE_PLAIN || !secret.len)
+		return 0;
+	buf_printf(why,
+	    "takes \"%.*s\", under which secrets stand: write {value: ..., as: hash} or {value: ..., as: mask}",
+	    SV_ARG(secret));
+	return -EINVAL;
+}
 
-		if (!rule_expr_uses(expr, i) || !secret_is_name(key))
-			continue;
-		buf_printf(why,
-		    "takes \"%.*s\", under which secrets stand: write {value: ..., as: hash} or {value: ..., as: mask}",
-		    SV_ARG(key));
-		return -EINVAL;
-	}
-	return 0;
+int rule_check_number(const struct rule *rule, const struct rule_expr *expr, struct buf *why)
+{
+	struct sv secret = secret_in(rule, expr);
+
+	if (!secret.len)
+		return 0;
+	buf_printf(why,
+	    "takes \"%.*s\", under which secrets stand: what is counted is neither hashed nor masked",
+	    SV_ARG(secret));
+	return -EINVAL;
 }
 
 /* A name of an attribute or a label. */

@@ -135,6 +135,9 @@ int rule_label_add_case(struct rules *rules, struct rule_label *label, struct sv
 int rule_check_guise(const struct rules *rules, const struct rule *rule,
     const struct rule_expr *expr, enum rule_guise guise, struct buf *why);
 
+/* May expr be what a metric counts? Numbers have no guise: not if a secret is in it. -EINVAL with why. */
+int rule_check_number(const struct rule *rule, const struct rule_expr *expr, struct buf *why);
+
 /* --- using --------------------------------------------------------------------------------------- */
 
 struct rules *rules_ref(struct rules *rules);

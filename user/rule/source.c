@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "proto/secret.h"
+
 /* What follows a root's name. */
 enum rest {
 	REST_NONE,
@@ -267,10 +269,10 @@ int rule_source_take(
 	return -EINVAL;
 }
 
-struct sv rule_source_key(const struct rule_source *source)
+struct sv rule_source_secret(const struct rule_source *source)
 {
-	for (size_t i = source->path.n; i-- > 0;)
-		if (source->path.steps[i].key.p)
+	for (size_t i = 0; i < source->path.n; i++)
+		if (secret_is_name(source->path.steps[i].key))
 			return source->path.steps[i].key;
-	return source->name;
+	return secret_is_name(source->name) ? source->name : (struct sv){0};
 }

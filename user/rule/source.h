@@ -78,8 +78,11 @@ enum rule_kind rule_root_kind(enum rule_root root);
 int rule_source_take(
     struct rule_sources *sources, struct sv *text, rule_state_name *states, struct buf *why);
 
-/* The name or key that a secret may stand under, if it is one that may: the header's, the last key of a field. Empty: it cannot. */
-struct sv rule_source_key(const struct rule_source *source);
+/*
+ * The name that secrets stand under (proto/secret.h) among those that lead to it: the header's, the parameter's, the key of any step to a
+ * field, for what stands below a secret is one. Empty: none.
+ */
+struct sv rule_source_secret(const struct rule_source *source);
 
 /* Length of the word (letters, digits, "_", beginning with none of the digits) that text begins with. */
 size_t rule_word_length(struct sv text);
