@@ -184,9 +184,41 @@ static void labels(void **state)
 	config_release(&config);
 }
 
-/* --- what is wrong ------------------------------------------------------------------------------- */
-
 #define RULE(text) "rules:\n  - match: GET /a\n" text
+
+/* Bounds that are not written are those of the specification, unless none are what is written. */
+static void bounds_by_default(void **state)
+{
+	static const double expected[] = {
+	    0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000};
+	struct config config;
+	struct rule *rule;
+
+	(void)state;
+	take(&config,
+	    "rules:\n"
+	    "  - match: GET /a\n"
+	    "    metrics:\n"
+	    "      - {histogram: a, value: status}\n"
+	    "      - {histogram: b, value: status, bounds: []}\n"
+	    "      - {histogram: a, value: 2 * status, bounds: [0, 5, 10, 25, 50, 75, 100, 250, 500, 750,"
+	    " 1000, 2500, 5000, 7500, 10000]}\n"
+	    "      - {counter: c}\n");
+	rule = config.rules->rules[0];
+	for (size_t i = 0; i < 4; i += 2) {
+		assert_int_equal(
+		    rule->metrics[i]->n_bounds, sizeof(expected) / sizeof(expected[0]));
+		assert_memory_equal(rule->metrics[i]->bounds, expected, sizeof(expected));
+	}
+	assert_int_equal(rule->metrics[1]->n_bounds, 0);
+	assert_int_equal(rule->metrics[3]->n_bounds, 0);
+	config_release(&config);
+	refuse(
+	    RULE("    metrics: [{histogram: h, value: 1}, {histogram: h, value: 1, bounds: []}]\n"),
+	    ":3: rules.metrics.bounds: \"h\" is described otherwise where it stands first; write the same, or leave this out here");
+}
+
+/* --- what is wrong ------------------------------------------------------------------------------- */
 
 static void wrong_rules(void **state)
 {
@@ -413,6 +445,7 @@ int main(void)
 	    cmocka_unit_test(several_rules_match),
 	    cmocka_unit_test(hashes_have_a_key),
 	    cmocka_unit_test(labels),
+	    cmocka_unit_test(bounds_by_default),
 	    cmocka_unit_test(wrong_rules),
 	    cmocka_unit_test(wrong_metrics),
 	    cmocka_unit_test(shared_metrics),

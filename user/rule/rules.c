@@ -7,6 +7,11 @@
 
 #include "proto/http1.h"
 
+/* Of histograms whose rules name none: those of the OpenTelemetry specification where no advice is given (metrics SDK, explicit bucket
+ * histogram aggregation). */
+static const double default_bounds[] = {
+    0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000};
+
 /* A text of the configuration that expressions point into, in a chain. */
 struct text {
 	struct text *next;
@@ -291,6 +296,22 @@ static const struct rule_metric *metric_named(const struct rules *rules, const c
 	return NULL;
 }
 
+/* As the other one with its name is, or as one is of which only that is said. */
+static void describe(struct rule_metric *metric, const struct rule_metric *other)
+{
+	metric->shared = other != NULL;
+	metric->unit = other ? other->unit : "";
+	metric->description = other ? other->description : "";
+	if (other) {
+		metric->max_sets = other->max_sets;
+		metric->n_bounds = other->n_bounds;
+		metric->bounds = other->bounds;
+	} else if (metric->type == RULE_HISTOGRAM) {
+		metric->n_bounds = sizeof(default_bounds) / sizeof(default_bounds[0]);
+		metric->bounds = default_bounds;
+	}
+}
+
 int rule_add_metric(struct rules *rules, struct rule *rule, enum rule_metric_type type,
     struct sv name, struct rule_metric **ret_metric, struct buf *why)
 {
@@ -313,14 +334,7 @@ int rule_add_metric(struct rules *rules, struct rule *rule, enum rule_metric_typ
 		return -ENOMEM;
 	metric->type = type;
 	metric->name = kept;
-	metric->shared = other != NULL;
-	metric->unit = other ? other->unit : "";
-	metric->description = other ? other->description : "";
-	if (other) {
-		metric->max_sets = other->max_sets;
-		metric->n_bounds = other->n_bounds;
-		metric->bounds = other->bounds;
-	}
+	describe(metric, other);
 	rule->metrics[rule->n_metrics++] = metric;
 	*ret_metric = metric;
 	return 0;

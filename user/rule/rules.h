@@ -67,8 +67,8 @@ struct rule_metric {
 	struct rule_expr *value;        /* NULL: 1 */
 	struct rule_expr *when;         /* NULL: always */
 	size_t max_sets;                /* 0: as many as others have */
-	size_t n_bounds;
-	const double *bounds; /* HISTOGRAM; kept as the names are */
+	size_t n_bounds;                /* HISTOGRAM; 0, if that was written: only count and sum */
+	const double *bounds;           /* kept as the names are, or the default */
 	size_t n_labels;
 	struct rule_label labels[RULE_MAX_LABELS];
 };
