@@ -87,8 +87,8 @@ static inline void process(struct world *w, uint32_t pid, const char *name, uint
 	    0);
 }
 
-/* Without a process. What the fixture has itself is set in the options. */
-static inline struct world *world_with(uint64_t seed, struct pipeline_options options)
+/* Without a process and a sink: all that is looked at are metrics. What the fixture has itself is set in the options. */
+static inline struct world *world_without_sink(uint64_t seed, struct pipeline_options options)
 {
 	struct world *w = calloc(1, sizeof(*w));
 
@@ -101,6 +101,14 @@ static inline struct world *world_with(uint64_t seed, struct pipeline_options op
 	options.ctx = w;
 	w->pipeline = pipeline_new(&options);
 	assert_non_null(w->pipeline);
+	return w;
+}
+
+/* Without a process. */
+static inline struct world *world_with(uint64_t seed, struct pipeline_options options)
+{
+	struct world *w = world_without_sink(seed, options);
+
 	w->sink = sink_new(&keep, &w->kept, &keep_options);
 	assert_non_null(w->sink);
 	assert_int_equal(pipeline_add_sink(w->pipeline, w->sink), 0);
