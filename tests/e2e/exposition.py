@@ -46,6 +46,13 @@ def check_exposition(text):
     return exemplars
 
 
+def samples(text, name):
+    """The samples of that name: (labels, value) each."""
+    found = (SAMPLE.match(line) for line in text.splitlines())
+    return [(dict(LABEL.findall(match.group(2) or "")), float(match.group(3)))
+            for match in found if match and match.group(1) == name]
+
+
 def _check_bucket(labels, before):
     """(lower bound, upper bound) of a bucket; the one before it in the text says where it begins."""
     if "le" not in labels:

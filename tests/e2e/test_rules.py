@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules: what an application never told, from its payloads: exactly what its database says; read again on SIGHUP."""
-import collections
 import json
 import os
 import signal
@@ -10,6 +9,7 @@ import lib
 import observer
 import otlp_metrics
 import verify_orders
+from exposition import samples
 from http_raw import request_bytes
 from lib import check, equal, wait_for
 from otlp import Receiver
@@ -19,24 +19,41 @@ CONFIG = os.path.join(lib.ROOT, "deploy", "shop.yaml")
 # How many orders the exact comparison makes; the claim was checked with 117920 (of 125000 requests).
 ORDERS = int(os.environ.get("RULES_ORDERS") or 3000)
 RATE = 600
+# What the metrics have besides what tells processes apart, in this order: no more, no less.
+LABELS = {"order_checkouts_total": ("item",), "order_revenue_total": ("item",),
+          "order_checkout_errors_total": ("item", "reason")}
+# The items of those kinds of traffic that are not called as their item is.
+ITEMS = {"unknown": "gramophone", "limited": "limited-edition"}
 MIX = "headphones:40,smartphone:20,laptop:20,unknown:10,limited:10,bad-json:3,bad-field:3"
 REVENUE, CHECKOUTS, ERRORS = ("order_revenue_total", "order_checkouts_total",
                               "order_checkout_errors_total")
 
 
-def by_item(metrics, name):
-    """A metric of orders by item, without what tells processes apart."""
-    return {labels["item"]: value for labels, value in metrics.select(name)}
+def by_labels(samples, name):
+    """A metric of orders by the values of its labels, of which there are exactly the right ones."""
+    points = {}
+    for labels, value in samples:
+        equal(set(labels), {"job", "instance", *LABELS[name]}, f"labels of {name}")
+        points[tuple(labels[key] for key in LABELS[name])] = value
+    equal(len(points), len(samples), f"series of {name}: all of one process")
+    return points
 
 
-def failures(metrics):
-    """(item, reason): how many."""
-    return {(labels["item"], labels["reason"]): value for labels, value in metrics.select(ERRORS)}
+def failures_by_cause(kinds, failed):
+    """(item, reason): how many, by the database; of which orders the inventory knows nothing says who placed them."""
+    expected = {}
+    for kind, by_status in kinds.items():
+        item = ITEMS.get(kind, kind)
+        unreachable = by_status.get("502", 0)  # on a busy machine calls take too long
+        rejected = failed.get(item, 0) - unreachable
+        expected[item, "inventory_network_error"] = unreachable
+        expected[item, "inventory_rejection"] = rejected
+    return {key: count for key, count in expected.items() if count}
 
 
 @lib.deadline(60 + ORDERS // RATE * 2)
 def test_counters_are_the_databases(t):
-    """Every order is in the counters, and the revenue to the last digit."""
+    """Every order is in the counters, the revenue to the last digit, under exactly the labels that the rules say, in both formats."""
     shop = Shop(t, "pool")
     zerospan = observer.observe_run(t, "--config", CONFIG, "--pid", shop.pid)
     traffic = t.start(lib.built("traffic"), "--url", f"http://127.0.0.1:{shop.port}", "--rate", RATE,
@@ -48,17 +65,16 @@ def test_counters_are_the_databases(t):
     orders = sum(placed.values())
     equal(orders, sent["sent"] - sent["status"]["422"], "orders in the database")
     wait_for(lambda: zerospan.metrics().sum(CHECKOUTS) >= orders, "all orders in /metrics")
-    metrics = zerospan.metrics()
-    equal(by_item(metrics, CHECKOUTS), placed, CHECKOUTS)
-    equal(by_item(metrics, REVENUE), sold, REVENUE)
-    errors = collections.Counter()
-    for (item, reason), value in failures(metrics).items():
-        errors[item] += value
-        errors[reason] += value
-    unreachable = sent["status"].get("502", 0)  # on a busy machine calls take too long
-    equal(errors.pop("inventory_network_error", 0), unreachable, "orders of whom the inventory knows nothing")
-    equal(errors.pop("inventory_rejection", 0), sum(failed.values()) - unreachable, "orders refused")
-    equal(dict(errors), failed, ERRORS)
+    text, openmetrics = zerospan.metrics_text(), zerospan.openmetrics_text()
+    metrics = observer.Metrics(text)
+    expected = {CHECKOUTS: {(item,): count for item, count in placed.items()},
+                REVENUE: {(item,): amount for item, amount in sold.items()},
+                ERRORS: failures_by_cause(sent["kinds"], failed)}
+    for name, points in expected.items():
+        equal(by_labels(metrics.select(name), name), points, name)
+        equal(by_labels(samples(openmetrics, name), name), points, f"{name} in OpenMetrics")
+        check(f"# TYPE {name} counter" in text and f"# TYPE {name.removesuffix('_total')} counter" in openmetrics,
+              f"{name} is a counter")
     check(len(failed) >= 2, f"orders that fail are among them: {failed}")
     equal(metrics.lost(), {}, "losses")
     equal(zerospan.stop(), 0, "exit status")
@@ -88,14 +104,23 @@ def test_attributes(t):
 
 
 def test_network_error(t):
-    """The inventory cannot be reached: that reason, and no revenue."""
-    shop = Shop(t, "thread-per-connection", "--inventory-url", f"http://127.0.0.1:{lib.free_port()}")
+    """The inventory refuses, then cannot be reached: of each item the failures by reason, as many as the database has, no revenue."""
+    inventory = Shop(t, name="inventory")
+    shop = Shop(t, "thread-per-connection", "--inventory-url", f"http://127.0.0.1:{inventory.port}")
     zerospan = observer.observe_run(t, "--config", CONFIG, "--pid", shop.pid)
-    equal(shop.client().post_json("/checkout", order("laptop")).status, 502, "checkout")
-    wait_for(lambda: zerospan.metrics().sum(ERRORS), "the error")
+    client = shop.client()
+    for item, status in ("gramophone", 400), ("gramophone", 400), ("gramophone", 502), ("laptop", 502):
+        if status == 502:
+            inventory.process.end()
+        equal(client.post_json("/checkout", order(item)).status, status, f"checkout of a {item}")
+    wait_for(lambda: zerospan.metrics().sum(ERRORS) >= 4, "the errors")
     metrics = zerospan.metrics()
-    equal(failures(metrics), {("laptop", "inventory_network_error"): 1}, ERRORS)
-    equal(by_item(metrics, REVENUE), {}, REVENUE)
+    points = by_labels(metrics.select(ERRORS), ERRORS)
+    equal(points, {("gramophone", "inventory_rejection"): 2, ("gramophone", "inventory_network_error"): 1,
+                   ("laptop", "inventory_network_error"): 1}, ERRORS)
+    equal(by_labels(samples(zerospan.openmetrics_text(), ERRORS), ERRORS), points, "the same in OpenMetrics")
+    equal(verify_orders.stored(shop.database)[2], {"gramophone": 3, "laptop": 1}, "failures in the database")
+    equal(metrics.select(REVENUE), [], REVENUE)
     equal(zerospan.stop(), 0, "exit status")
 
 
