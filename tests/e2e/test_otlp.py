@@ -65,7 +65,7 @@ def test_grpc_trace_arrives(t):
     receiver = with_core(t, "ok")
     shop = Shop(t)
     zerospan = observer.observe_run(t, "--pid", shop.pid, env=receiver.environment(
-        OTEL_EXPORTER_OTLP_HEADERS="X-Tenant=e2e,content-type=text/plain,te=x,grpc-timeout=1n,authorization=a%20b",
+        OTEL_EXPORTER_OTLP_HEADERS="X-Tenant=e2e,content-type=text/plain,te=x,grpc-timeout=1n,accept-encoding=gzip,authorization=a%20b",
         OTEL_EXPORTER_OTLP_TIMEOUT="7000"))
     shop.client().post_json("/checkout", order())
     wait_for(lambda: exported(zerospan, "delivered") == 7, "seven spans delivered")
@@ -76,6 +76,7 @@ def test_grpc_trace_arrives(t):
     equal(call["path"], TRACES, "path")
     sent = metadata(call)
     equal((sent["x-tenant"], sent["authorization"]), ("e2e", "a b"), "metadata of the user")
+    check("accept-encoding" not in sent, f"answers that are compressed as a whole are asked for: {sent}")
     check(sent["user-agent"].startswith("zerospan/"), f"user agent {sent['user-agent']}")
     check(5 < call["deadline"] <= 7, f"the server sees a deadline of {call['deadline']} s")
 

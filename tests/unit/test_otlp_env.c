@@ -288,8 +288,9 @@ static void keep_warning(void *ctx, enum log_level level, const char *text)
 static void test_own_headers(void **state)
 {
 	static const char *const env[] = {E "ENDPOINT", "http://a", E "HEADERS",
-	    "Content-Type=text/plain,x=1,host=secret,TE=gzip,hosts=2", E "METRICS_HEADERS",
-	    "grpc-timeout=1S,GRPC-Trace-Bin=AA,grpcx=3", E "LOGS_HEADERS", "y=4", NULL};
+	    "Content-Type=text/plain,x=1,host=secret,TE=gzip,hosts=2,Accept-Encoding=gzip",
+	    E "METRICS_HEADERS", "grpc-timeout=1S,GRPC-Trace-Bin=AA,grpcx=3", E "LOGS_HEADERS",
+	    "y=4", NULL};
 	struct otlp_settings settings;
 	const struct otlp_options *signals = settings.signals;
 
@@ -309,7 +310,7 @@ static void test_own_headers(void **state)
 	assert_int_equal(n_warned, 2);
 	assert_string_equal(warned[0],
 	    E
-	    "HEADERS: left out, because requests say it themselves: \"Content-Type\", \"host\", \"TE\"");
+	    "HEADERS: left out, because requests say it themselves: \"Content-Type\", \"host\", \"TE\", \"Accept-Encoding\"");
 	assert_string_equal(warned[1],
 	    E
 	    "METRICS_HEADERS: left out, because requests say it themselves: \"grpc-timeout\", \"GRPC-Trace-Bin\"");

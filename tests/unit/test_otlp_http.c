@@ -217,6 +217,7 @@ static void test_success_and_headers(void **state)
 	assert_non_null(strstr(r.head, "\r\napi-key: s3cret\r\n"));
 	assert_non_null(strstr(r.head, "\r\nx-empty:\r\n"));
 	assert_null(strstr(r.head, "Expect"));
+	assert_null(strcasestr(r.head, "Accept-Encoding")); /* answers are not decompressed */
 }
 
 /* Deliver one batch of ten spans against these answers and return the numbers. */

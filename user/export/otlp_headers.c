@@ -43,12 +43,15 @@ static struct sv name_of(struct sv member)
 	return sv_trim_ows(sv_from(member.p, sv_find(member, '=')));
 }
 
-/* What a request says by itself, over HTTP or gRPC, or what is of a connection and not of a request. */
+/*
+ * What a request says by itself, over HTTP or gRPC, or what is of a connection and not of a request; and accept-encoding, which would
+ * ask for answers that nobody here decompresses.
+ */
 static bool is_own(struct sv name)
 {
-	static const char *const names[] = {"accept", "connection", "content-encoding",
-	    "content-length", "content-type", "expect", "host", "keep-alive", "te", "trailer",
-	    "transfer-encoding", "upgrade", "user-agent"};
+	static const char *const names[] = {"accept", "accept-encoding", "connection",
+	    "content-encoding", "content-length", "content-type", "expect", "host", "keep-alive",
+	    "te", "trailer", "transfer-encoding", "upgrade", "user-agent"};
 	const struct sv reserved = SV("grpc-"); /* by gRPC, for what it may say one day */
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
