@@ -141,38 +141,49 @@ static int open_metrics(struct outputs *o, const struct otlp_options *otlp, stru
 		   : add_metrics(o, &target, metrics, NULL);
 }
 
-/* One destination: endpoint is a flag's, or NULL for what the environment says. */
-static int open_destination(
-    struct outputs *o, const char *endpoint, struct metrics *metrics, struct buf *message)
+/* One destination. */
+static int open_destination(struct outputs *o, const struct otlp_options *signals,
+    struct metrics *metrics, struct buf *message)
 {
-	struct otlp_settings settings;
-	const struct otlp_options *signals = settings.signals;
-	int err = otlp_settings_from_env(&settings, env, endpoint);
+	int err = 0;
 
-	if (err) {
-		buf_append_cstr(message, "the OTEL_* environment cannot be used as it is");
-		return err;
-	}
 	if (signals[OTLP_TRACES].url)
 		err = open_traces(o, &signals[OTLP_TRACES], message);
 	if (!err && signals[OTLP_METRICS].url)
 		err = open_metrics(o, &signals[OTLP_METRICS], metrics);
 	if (!err && signals[OTLP_LOGS].url)
 		err = open_logs(o, &signals[OTLP_LOGS]);
-	memcpy(o->console, settings.console, sizeof(o->console));
-	otlp_settings_release(&settings);
 	return err;
 }
 
+/* What is wrong on the command line ends the program. */
+static int no_url(int err, struct buf *message)
+{
+	if (err == -EINVAL)
+		buf_append_cstr(message,
+		    "--otlp-endpoint: no URL that starts with http:// or https://, for example \"http://localhost:4318\"");
+	return err;
+}
+
+/* To the endpoints of flags, or as the environment says, to those that can be used. */
 static int open_otlp(
     struct outputs *o, const struct options *options, struct metrics *metrics, struct buf *message)
 {
-	int err = need_self(o);
+	struct otlp_settings settings;
+	int err = otlp_settings_from_env(&settings, env, options->n_otlp ? options->otlp[0] : NULL);
 
-	if (!err && !options->n_otlp)
-		err = open_destination(o, NULL, metrics, message);
-	for (size_t i = 0; i < options->n_otlp && !err; i++)
-		err = open_destination(o, options->otlp[i], metrics, message);
+	if (err)
+		return no_url(err, message);
+	memcpy(o->console, settings.console, sizeof(o->console));
+	err = need_self(o);
+	if (!err)
+		err = open_destination(o, settings.signals, metrics, message);
+	for (size_t i = 1; i < options->n_otlp && !err; i++) {
+		err = no_url(otlp_settings_aim(&settings, options->otlp[i]), message);
+		if (!err)
+			err = open_destination(o, settings.signals, metrics, message);
+	}
+	otlp_settings_release(&settings);
 	if (o->n_sinks || o->n_metrics || o->n_logs)
 		otlp_headers_warn(env);
 	return err;

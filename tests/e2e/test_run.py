@@ -155,15 +155,56 @@ def test_otlp_end_right_after_the_request(t):
     expect_shape(receiver.spans(), COMPLETE)
 
 
-def test_otlp_bad_environment(t):
-    """A backend that cannot be meant is refused at the start."""
+def one_request(t, *args, **environment):
+    """zerospan with this in its environment, after one request to the shop it observes."""
     shop = Shop(t)
-    for name, value in (("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://127.0.0.1/"),
-                        ("OTEL_EXPORTER_OTLP_PROTOCOL", "carrier-pigeon")):
-        zerospan = observer.start(t, "run", "--pid", shop.pid, "--listen", "127.0.0.1:0", env={
-            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", name: value})
-        equal(zerospan.wait(5), 2, f"exit status with {name}={value}")
-        check(name in zerospan.err, f"the message does not name {name}: {zerospan.err}")
+    zerospan = observer.start(t, "run", "--pid", shop.pid, "--listen", "127.0.0.1:0", *args, env=environment)
+    zerospan.wait_ready()
+    shop.client().get("/")
+    return zerospan
+
+
+def test_otlp_unknown_protocol(t):
+    """It is as if the variable were not set, and said once."""
+    for protocol in ("carrier-pigeon", "http/json"):
+        receiver = Receiver(t)
+        zerospan = one_request(t, **receiver.environment, OTEL_EXPORTER_OTLP_PROTOCOL=protocol)
+        wait_for(receiver.spans, "the span, by the default protocol")
+        equal(zerospan.stop(), 0, "exit status")
+        equal(zerospan.err.count(f"OTEL_EXPORTER_OTLP_PROTOCOL='{protocol}' is ignored: expected http/protobuf or grpc"), 1,
+              f"warnings in {zerospan.err}")
+
+
+def test_otlp_endpoint_that_is_none(t):
+    """No destination is left: said once, and spans are printed."""
+    zerospan = one_request(t, OTEL_EXPORTER_OTLP_ENDPOINT="ftp://127.0.0.1/")
+    wait_for(lambda: "GET /" in zerospan.out, "the tree on the terminal")
+    equal(zerospan.stop(), 0, "exit status")
+    equal(zerospan.err.count("no traces, metrics, logs go out over OTLP: OTEL_EXPORTER_OTLP_ENDPOINT: no URL"), 1,
+          f"complaints in {zerospan.err}")
+
+
+def test_otlp_one_that_is_none_of_several(t):
+    """What the others go to is served: of endpoints and of headers."""
+    for name, value, why in (("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "localhost:4318", "no URL"),
+                             ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "authorization", "entry 1 is not name=value")):
+        receiver = Receiver(t)
+        zerospan = one_request(t, **receiver.environment, OTEL_METRIC_EXPORT_INTERVAL="500", **{name: value})
+        wait_for(lambda: "GET /" in zerospan.out, "the tree on the terminal")
+        wait_for(lambda: receiver.metric_bodies and receiver.log_bodies, "metrics and log lines at the receiver")
+        equal(zerospan.stop(), 0, "exit status")
+        equal(receiver.bodies, [], "traces")
+        equal(zerospan.err.count(f"no traces go out over OTLP: {name}: {why}"), 1, f"complaints in {zerospan.err}")
+
+
+def test_otlp_bad_command_line(t):
+    """An endpoint there that cannot be meant is refused at the start, the second one, too."""
+    shop = Shop(t)
+    for before in ((), ("--otlp-endpoint", "http://127.0.0.1:1")):
+        zerospan = observer.start(t, "run", "--pid", shop.pid, "--listen", "127.0.0.1:0", *before, "--otlp-endpoint",
+                                  "ftp://127.0.0.1/")
+        equal(zerospan.wait(10), 2, "exit status")
+        check("--otlp-endpoint: no URL" in zerospan.err, f"the message does not name the option: {zerospan.err}")
 
 
 def says_undelivered(zerospan):

@@ -214,30 +214,144 @@ static void test_queues(void **state)
 	otlp_settings_release(&settings);
 }
 
-static void test_errors(void **state)
+/* What was logged since begin_told(): "warning: " or "error: " and the text. */
+static char told[8][320];
+static size_t n_told;
+
+static void keep_told(void *ctx, enum log_level level, const char *text)
 {
-	const char *const *bad[] = {
-	    ENV(E "ENDPOINT", "localhost:4318"),
-	    ENV(E "ENDPOINT", "ftp://a"),
-	    ENV(E "ENDPOINT", "http://"),
-	    ENV(E "TRACES_ENDPOINT", "http://a b/"),
-	    ENV(E "PROTOCOL", "carrier-pigeon"),
-	    ENV(E "PROTOCOL", "grpc", E "ENDPOINT", "ftp://a"),
-	    ENV(E "PROTOCOL", "http/protobuf", E "TRACES_PROTOCOL", "http/json"),
-	    ENV(E "HEADERS", "novalue"),
-	    ENV(E "HEADERS", "a=1,=2"),
-	    ENV(E "HEADERS", "a b=1"),
-	    ENV(E "HEADERS", "a=%0d%0aEvil: 1"),
-	    ENV(E "HEADERS", "a=%zz"),
-	    ENV(E "HEADERS", "a=%4"),
-	};
-	struct otlp_options options = {.timeout_ms = 77};
+	(void)ctx;
+	assert_true(n_told < 8);
+	snprintf(told[n_told++], sizeof(told[0]), "%s: %s",
+	    level == LOG_LEVEL_ERROR ? "error" : "warning", text);
+}
+
+static void begin_told(void)
+{
+	n_told = 0;
+	log_set_observer(keep_told, NULL);
+}
+
+static void expect_told(const char *const *want, size_t n)
+{
+	log_set_observer(NULL, NULL);
+	for (size_t i = 0; i < n && i < n_told; i++)
+		assert_string_equal(told[i], want[i]);
+	assert_int_equal(n_told, n);
+}
+
+/* One line, and these signals go out and no others. */
+static void expect_left_out(const char *const *env, const char *line, const char *const urls[3])
+{
+	begin_told();
+	expect_urls(env, NULL, urls);
+	expect_told(&line, 1);
+}
+
+#define NO_URL "no URL that starts with http:// or https://, for example \"http://localhost:4318\""
+
+/* Where no default could be meant: the signals that need it stay at home, which is said once; the others go out. */
+static void test_left_out(void **state)
+{
+	static const char *const bad_endpoints[] = {
+	    "localhost:4318", "ftp://a", "http://", "http://a b/"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad_endpoints) / sizeof(bad_endpoints[0]); i++)
+		expect_left_out(ENV(E "ENDPOINT", bad_endpoints[i]),
+		    "error: no traces, metrics, logs go out over OTLP: " E "ENDPOINT: " NO_URL,
+		    URLS(NULL, NULL, NULL));
+	expect_left_out(ENV(E "ENDPOINT", "http://a", E "TRACES_ENDPOINT", "ftp://a"),
+	    "error: no traces go out over OTLP: " E "TRACES_ENDPOINT: " NO_URL,
+	    URLS(NULL, "http://a/v1/metrics", "http://a/v1/logs"));
+	expect_left_out(ENV(E "ENDPOINT", "ftp://a", E "METRICS_ENDPOINT", "http://m/"),
+	    "error: no traces, logs go out over OTLP: " E "ENDPOINT: " NO_URL,
+	    URLS(NULL, "http://m/", NULL));
+	expect_left_out(ENV(E "ENDPOINT", "http://a", E "LOGS_HEADERS", "novalue"),
+	    "error: no logs go out over OTLP: " E
+	    "LOGS_HEADERS: entry 1 is not name=value with a header name before the \"=\"",
+	    URLS("http://a/v1/traces", "http://a/v1/metrics", NULL));
+	expect_left_out(ENV(E "PROTOCOL", "grpc", E "ENDPOINT", "ftp://a"),
+	    "error: no traces, metrics, logs go out over OTLP: " E
+	    "ENDPOINT: no URL that starts with http:// or https://, for example \"http://localhost:4317\"",
+	    URLS(NULL, NULL, NULL));
+}
+
+/* A header that cannot be meant is no header to leave out: it may be what lets the data in. */
+static void test_bad_headers(void **state)
+{
+	static const char *const bad[] = {
+	    "novalue", "a=1,=2", "a b=1", "a=%0d%0aEvil: 1", "a=%zz", "a=%4", "te"};
+	struct otlp_settings settings;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		assert_int_equal(read_env(bad[i], &options), -EINVAL);
-		assert_int_equal(options.timeout_ms, 77); /* untouched on failure */
+		environment = ENV(E "HEADERS", bad[i]);
+		begin_told();
+		assert_int_equal(otlp_settings_from_env(&settings, fake_getenv, "http://a"), 0);
+		log_set_observer(NULL, NULL);
+		assert_int_equal(n_told, 1);
+		assert_non_null(
+		    strstr(told[0], "no traces, metrics, logs go out over OTLP: " E "HEADERS: "));
+		for (int j = 0; j < OTLP_SIGNALS; j++) {
+			assert_null(settings.signals[j].url);
+			assert_null(settings.signals[j].headers);
+		}
+		otlp_settings_release(&settings);
 	}
+}
+
+/* What is none of the words is as if it were not set, and told once although three signals read it. */
+static void test_unknown_words(void **state)
+{
+	static const char *const want[] = {
+	    "warning: " E "PROTOCOL='http/json' is ignored: expected http/protobuf or grpc",
+	    "warning: " E "COMPRESSION='brotli' is ignored: expected none or gzip",
+	    "warning: " E "INSECURE='1' is taken as false: expected true or false",
+	    "warning: " E "TIMEOUT='10s' is ignored: expected a number from 0 to 2147483647",
+	    "warning: OTEL_TRACES_EXPORTER='zipkin' is ignored: expected otlp, console or none",
+	    "warning: OTEL_METRICS_EXPORTER='statsd' is ignored: expected otlp, console, prometheus or none",
+	    "warning: " E
+	    "METRICS_PROTOCOL='carrier-pigeon' is ignored: expected http/protobuf or grpc",
+	    "warning: " E "METRICS_COMPRESSION='zstd' is ignored: expected none or gzip",
+	};
+	struct otlp_settings settings;
+
+	(void)state;
+	environment = ENV(E "ENDPOINT", "http://a", E "PROTOCOL", "http/json", E "COMPRESSION",
+	    "brotli", E "INSECURE", "1", E "TIMEOUT", "10s", "OTEL_TRACES_EXPORTER", "zipkin",
+	    "OTEL_METRICS_EXPORTER", "statsd", E "METRICS_PROTOCOL", "carrier-pigeon",
+	    E "METRICS_COMPRESSION", "zstd", E "LOGS_PROTOCOL", "gRPC");
+	begin_told();
+	assert_int_equal(otlp_settings_from_env(&settings, fake_getenv, NULL), 0);
+	expect_told(want, sizeof(want) / sizeof(want[0]));
+	for (int i = 0; i < OTLP_SIGNALS; i++) {
+		assert_int_equal(
+		    settings.signals[i].protocol, i == OTLP_LOGS ? OTLP_GRPC : OTLP_HTTP_PROTOBUF);
+		assert_non_null(settings.signals[i].url);
+		assert_false(settings.signals[i].gzip);
+		assert_int_equal(settings.signals[i].timeout_ms, 10000);
+	}
+	otlp_settings_release(&settings);
+}
+
+/* The command line is another thing: what is wrong there is an error. */
+static void test_flags(void **state)
+{
+	struct otlp_settings settings = {.signals[0].timeout_ms = 77};
+
+	(void)state;
+	environment =
+	    ENV("OTEL_LOGS_EXPORTER", "none", E "TRACES_PROTOCOL", "grpc", E "INSECURE", "true");
+	assert_int_equal(otlp_settings_from_env(&settings, fake_getenv, "ftp://a"), -EINVAL);
+	assert_int_equal(settings.signals[0].timeout_ms, 77); /* untouched on failure */
+	assert_int_equal(otlp_settings_from_env(&settings, fake_getenv, "http://a"), 0);
+	assert_int_equal(otlp_settings_aim(&settings, "ftp://a"), -EINVAL);
+	assert_int_equal(otlp_settings_aim(&settings, "http://b:1/c"), 0);
+	assert_string_equal(settings.signals[OTLP_TRACES].url, "http://b:1/c");
+	assert_string_equal(settings.signals[OTLP_METRICS].url, "http://b:1/c/v1/metrics");
+	assert_null(settings.signals[OTLP_LOGS].url);
+	otlp_settings_release(&settings);
 }
 
 static void test_headers_and_timeout(void **state)
@@ -273,17 +387,6 @@ static void test_headers_and_timeout(void **state)
 	otlp_options_release(&options);
 }
 
-static char warned[4][256];
-static size_t n_warned;
-
-static void keep_warning(void *ctx, enum log_level level, const char *text)
-{
-	(void)ctx;
-	assert_int_equal(level, LOG_LEVEL_WARN);
-	assert_true(n_warned < 4);
-	snprintf(warned[n_warned++], sizeof(warned[0]), "%s", text);
-}
-
 /* What requests say themselves wins, in whatever case it is written; that is told once for each variable, without values. */
 static void test_own_headers(void **state)
 {
@@ -291,32 +394,29 @@ static void test_own_headers(void **state)
 	    "Content-Type=text/plain,x=1,host=secret,TE=gzip,hosts=2,Accept-Encoding=gzip",
 	    E "METRICS_HEADERS", "grpc-timeout=1S,GRPC-Trace-Bin=AA,grpcx=3", E "LOGS_HEADERS",
 	    "y=4", NULL};
+	static const char *const want[] = {
+	    "warning: " E
+	    "HEADERS: left out, because requests say it themselves: \"Content-Type\", \"host\", \"TE\", \"Accept-Encoding\"",
+	    "warning: " E
+	    "METRICS_HEADERS: left out, because requests say it themselves: \"grpc-timeout\", \"GRPC-Trace-Bin\"",
+	};
 	struct otlp_settings settings;
 	const struct otlp_options *signals = settings.signals;
 
 	(void)state;
 	environment = env;
-	log_set_observer(keep_warning, NULL);
+	begin_told();
 	assert_int_equal(otlp_settings_from_env(&settings, fake_getenv, NULL), 0);
-	assert_int_equal(n_warned, 0);
+	assert_int_equal(n_told, 0);
 	otlp_headers_warn(fake_getenv);
-	log_set_observer(NULL, NULL);
+	expect_told(want, 2);
 	assert_int_equal(signals[OTLP_TRACES].n_headers, 2);
 	assert_string_equal(signals[OTLP_TRACES].headers[0], "x: 1");
 	assert_string_equal(signals[OTLP_TRACES].headers[1], "hosts: 2");
 	assert_int_equal(signals[OTLP_METRICS].n_headers, 1);
 	assert_string_equal(signals[OTLP_METRICS].headers[0], "grpcx: 3");
 	assert_int_equal(signals[OTLP_LOGS].n_headers, 1);
-	assert_int_equal(n_warned, 2);
-	assert_string_equal(warned[0],
-	    E
-	    "HEADERS: left out, because requests say it themselves: \"Content-Type\", \"host\", \"TE\", \"Accept-Encoding\"");
-	assert_string_equal(warned[1],
-	    E
-	    "METRICS_HEADERS: left out, because requests say it themselves: \"grpc-timeout\", \"GRPC-Trace-Bin\"");
 	otlp_settings_release(&settings);
-	environment = ENV(E "HEADERS", "te");
-	assert_int_equal(otlp_settings_from_env(&settings, fake_getenv, "http://a"), -EINVAL);
 }
 
 static int64_t retry_after(const char *text)
@@ -419,7 +519,10 @@ int main(void)
 	    cmocka_unit_test(test_signals),
 	    cmocka_unit_test(test_protocols),
 	    cmocka_unit_test(test_queues),
-	    cmocka_unit_test(test_errors),
+	    cmocka_unit_test(test_left_out),
+	    cmocka_unit_test(test_bad_headers),
+	    cmocka_unit_test(test_unknown_words),
+	    cmocka_unit_test(test_flags),
 	    cmocka_unit_test(test_headers_and_timeout),
 	    cmocka_unit_test(test_own_headers),
 	    cmocka_unit_test(test_retry_after),

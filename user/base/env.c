@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 
 const char *env_text(env_fn *get, const char *name)
@@ -44,15 +45,32 @@ bool env_true(env_fn *get, const char *name)
 	return false;
 }
 
+static void warn_of_word(
+    const char *name, const char *text, const struct env_choice *choices, size_t n)
+{
+	struct buf words;
+
+	buf_init(&words);
+	for (size_t i = 0; i < n; i++) {
+		if (!choices[i].word)
+			continue;
+		if (words.len)
+			buf_append_cstr(&words, i + 1 < n ? ", " : " or ");
+		buf_append_cstr(&words, choices[i].word);
+	}
+	log_warn("%s='%s' is ignored: expected %s", name, text,
+	    words.failed ? "another word" : words.data);
+	buf_release(&words);
+}
+
 int env_choice(env_fn *get, const char *name, const struct env_choice *choices, size_t n)
 {
 	const char *text = env_text(get, name);
 
-	if (!text)
-		return choices[0].value;
-	for (size_t i = 0; i < n; i++)
-		if (strcasecmp(text, choices[i].word) == 0)
+	for (size_t i = 0; text && i < n; i++)
+		if (choices[i].word && strcasecmp(text, choices[i].word) == 0)
 			return choices[i].value;
-	log_warn("%s='%s' is not supported: using %s", name, text, choices[0].word);
+	if (text)
+		warn_of_word(name, text, choices, n);
 	return choices[0].value;
 }

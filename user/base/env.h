@@ -24,7 +24,7 @@ uint64_t env_number(env_fn *get, const char *name, uint64_t min, uint64_t max, u
 bool env_true(env_fn *get, const char *name);
 
 struct env_choice {
-	const char *word;
+	const char *word; /* NULL, of the first: only when the variable is unset or wrong */
 	int value;
 };
 

@@ -29,7 +29,7 @@ void sampling_from_env(struct sampling_policy *policy, env_fn *get)
 		PARENT
 	};
 	static const struct env_choice samplers[] = {
-	    {"what the configuration file says", NONE},
+	    {NULL, NONE}, /* what the configuration file says */
 	    {"always_on", ON},
 	    {"always_off", OFF},
 	    {"traceidratio", RATIO},

@@ -2,9 +2,9 @@
 /*
  * OTLP settings from the environment, by the rules of the OpenTelemetry specification v1.60.0
  * (protocol/exporter.md, configuration/sdk-environment-variables.md): an empty value is unset, a
- * variable for one signal beats the general one, what is no number or none of the choices is ignored with a
- * warning. Stricter than the specification where a typo would silently send data elsewhere or not at
- * all: a bad endpoint, protocol or header is an error.
+ * variable for one signal beats the general one, what is no number or none of the words is ignored with a
+ * warning. Where there is no default that could be meant, in endpoints and headers, the signals that need them do
+ * not go out, which is said once, and the others do.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,12 +22,21 @@ enum {
 	QUEUE_MAX_ITEMS = 1 << 24, /* more would not be a queue */
 };
 
+/* The general variables that are words or numbers: read once, so that what is wrong with them is said once. */
+struct general {
+	int protocol, gzip;
+	bool insecure;
+	uint64_t timeout_ms;
+};
+
 /* What is being read. */
 struct reading {
 	env_fn *get;
 	enum otlp_signal signal;
 	const char *endpoint; /* from a flag, or NULL */
+	const struct general *general;
 	struct otlp_options *options;
+	struct buf *wrong; /* why the signal cannot go out; empty: it can */
 };
 
 /* A variable with its value: the one for the signal, else the general one, else unset (NULL). */
@@ -63,77 +72,90 @@ static struct setting get_setting(const struct reading *r, const char *suffix)
 
 /* --- transport --- */
 
-static int read_protocol(const struct reading *r)
-{
-	struct setting setting = get_setting(r, "PROTOCOL");
+static const struct env_choice protocols[] = {
+    {"http/protobuf", OTLP_HTTP_PROTOBUF}, {"grpc", OTLP_GRPC}};
+static const struct env_choice compressions[] = {{"none", false}, {"gzip", true}};
 
-	r->options->protocol = OTLP_HTTP_PROTOBUF;
-	if (!setting.value || strcasecmp(setting.value, "http/protobuf") == 0)
-		return 0;
-	if (strcasecmp(setting.value, "grpc") == 0) {
-		r->options->protocol = OTLP_GRPC;
-		return 0;
-	}
-	log_error("%s: \"%s\" is not supported, use \"grpc\" or \"http/protobuf\"", setting.name,
-	    setting.value);
-	return -EINVAL;
+static struct general read_general(env_fn *get)
+{
+	return (struct general){
+	    .protocol = env_choice(get, "OTEL_EXPORTER_OTLP_PROTOCOL", protocols, 2),
+	    .gzip = env_choice(get, "OTEL_EXPORTER_OTLP_COMPRESSION", compressions, 2),
+	    .insecure = env_true(get, "OTEL_EXPORTER_OTLP_INSECURE"),
+	    .timeout_ms =
+		env_number(get, "OTEL_EXPORTER_OTLP_TIMEOUT", 0, INT32_MAX, DEFAULT_TIMEOUT_MS),
+	};
 }
 
-static void read_compression(const struct reading *r)
+/* For one signal what its own variables say, else the general ones. */
+static void read_transport(const struct reading *r)
 {
-	struct setting setting = get_setting(r, "COMPRESSION");
-
-	r->options->gzip = setting.value && strcasecmp(setting.value, "gzip") == 0;
-	if (setting.value && !r->options->gzip && strcasecmp(setting.value, "none") != 0)
-		log_warn("%s: \"%s\" is not supported, sending uncompressed", setting.name,
-		    setting.value);
-}
-
-/* An endpoint of gRPC may come without a scheme; whether it is to be secure, a variable says. */
-static int set_schemeless(const struct reading *r, const char *text)
-{
+	const struct general *general = r->general;
+	struct setting protocol = get_setting(r, "PROTOCOL");
+	struct setting compression = get_setting(r, "COMPRESSION");
 	struct setting insecure = get_setting(r, "INSECURE");
-	char url[512];
-	int n = snprintf(
-	    url, sizeof(url), "%s://%s", env_true(r->get, insecure.name) ? "http" : "https", text);
+	struct setting timeout = get_setting(r, "TIMEOUT");
 
-	return n < (int)sizeof(url) ? otlp_endpoint_set(r->options, url, NULL) : -EINVAL;
+	r->options->protocol = (enum otlp_protocol)(
+	    protocol.own ? env_choice(r->get, protocol.name, protocols, 2) : general->protocol);
+	r->options->gzip =
+	    compression.own ? env_choice(r->get, compression.name, compressions, 2) : general->gzip;
+	r->options->insecure = insecure.own ? env_true(r->get, insecure.name) : general->insecure;
+	r->options->timeout_ms = timeout.own
+	    ? env_number(r->get, timeout.name, 0, INT32_MAX, DEFAULT_TIMEOUT_MS)
+	    : general->timeout_ms;
 }
 
+static const char *usual_endpoint(const struct otlp_options *options)
+{
+	return options->protocol == OTLP_GRPC ? "http://localhost:4317" : "http://localhost:4318";
+}
+
+/* Set the URL; as_it_is: not below a base. An endpoint of gRPC may come without a scheme, and none has a path. */
+static int set_url(
+    struct otlp_options *options, enum otlp_signal signal, const char *text, bool as_it_is)
+{
+	char url[512];
+
+	if (options->protocol != OTLP_GRPC)
+		return otlp_endpoint_set(options, text, as_it_is ? NULL : otlp_signal_name(signal));
+	if (!strstr(text, "://")) {
+		int n = snprintf(
+		    url, sizeof(url), "%s://%s", options->insecure ? "http" : "https", text);
+
+		if (n >= (int)sizeof(url))
+			return -EINVAL;
+		text = url;
+	}
+	return otlp_endpoint_set(options, text, NULL);
+}
+
+/* What a flag says must be right; what is wrong with a variable is left in r->wrong. */
 static int read_endpoint(const struct reading *r, bool wanted)
 {
-	bool grpc = r->options->protocol == OTLP_GRPC;
-	const char *fallback = grpc ? "http://localhost:4317" : "http://localhost:4318";
 	struct setting setting = get_setting(r, "ENDPOINT");
-	const char *text = r->endpoint ? r->endpoint : setting.value;
-	bool whole = grpc || (!r->endpoint && setting.own);
+	const char *usual = usual_endpoint(r->options);
 	int err;
 
-	if (!text && !wanted)
+	if (r->endpoint)
+		return set_url(r->options, r->signal, r->endpoint, false);
+	if (!setting.value && !wanted)
 		return 0;
-	if (!text)
-		text = fallback;
-	err = grpc && !strstr(text, "://")
-	    ? set_schemeless(r, text)
-	    : otlp_endpoint_set(r->options, text, whole ? NULL : otlp_signal_name(r->signal));
-	if (err == -EINVAL)
-		log_error("%s: no URL that starts with http:// or https://, for example \"%s\"",
-		    r->endpoint ? "--otlp-endpoint" : setting.name, fallback);
-	return err;
+	err = set_url(r->options, r->signal, setting.value ? setting.value : usual, setting.own);
+	if (err != -EINVAL)
+		return err;
+	buf_printf(r->wrong, "%s: no URL that starts with http:// or https://, for example \"%s\"",
+	    setting.name, usual);
+	return 0;
 }
 
 static int read_headers(const struct reading *r)
 {
 	struct setting setting = get_setting(r, "HEADERS");
+	int err =
+	    setting.value ? otlp_headers_add(r->options, setting.name, setting.value, r->wrong) : 0;
 
-	return setting.value ? otlp_headers_add(r->options, setting.name, setting.value) : 0;
-}
-
-static void read_timeout(const struct reading *r)
-{
-	struct setting setting = get_setting(r, "TIMEOUT");
-
-	r->options->timeout_ms = env_number(r->get, setting.name, 0, INT32_MAX, DEFAULT_TIMEOUT_MS);
+	return err == -EINVAL ? 0 : err;
 }
 
 /* --- files --- */
@@ -219,8 +241,8 @@ static struct exporters read_exporters(const struct reading *r)
 		    (r->signal == OTLP_METRICS && sv_eq_nocase(word, SV("prometheus"))))
 			exporters.none = true; /* /metrics is there in any case */
 		else
-			log_warn("%s: \"%.*s\" is not supported, use otlp, console or none", name,
-			    SV_ARG(word));
+			log_warn("%s='%.*s' is ignored: expected otlp, console%s or none", name,
+			    SV_ARG(word), r->signal == OTLP_METRICS ? ", prometheus" : "");
 	}
 	return exporters;
 }
@@ -233,43 +255,89 @@ static int read_signal(const struct reading *r, bool *ret_console)
 	*ret_console = exporters.console;
 	if ((exporters.none || exporters.console) && !exporters.otlp)
 		return 0;
-	err = read_protocol(r);
-	if (!err)
-		err = read_endpoint(r, exporters.otlp);
+	read_transport(r);
+	err = read_endpoint(r, exporters.otlp);
 	if (!err)
 		err = read_headers(r);
 	if (!err)
 		err = read_files(r);
-	if (err)
-		return err;
-	read_compression(r);
-	read_timeout(r);
-	if (r->signal != OTLP_METRICS) /* a reader of metrics has no queue */
+	if (!err && r->signal != OTLP_METRICS) /* a reader of metrics has no queue */
 		read_queue(r);
-	return 0;
+	return err;
+}
+
+/* Say once for each reason which signals do not go out for it. */
+static void tell_wrong(const struct buf wrong[OTLP_SIGNALS])
+{
+	for (int i = 0; i < OTLP_SIGNALS; i++) {
+		char names[32] = "";
+		bool told = false;
+
+		for (int j = 0; j < OTLP_SIGNALS; j++) {
+			size_t len = strlen(names);
+
+			if (!wrong[i].len || !sv_eq(buf_sv(&wrong[j]), buf_sv(&wrong[i])))
+				continue;
+			told |= j < i;
+			snprintf(names + len, sizeof(names) - len, "%s%s", len ? ", " : "",
+			    otlp_signal_name((enum otlp_signal)j));
+		}
+		if (*names && !told)
+			log_error("no %s go out over OTLP: %s", names, wrong[i].data);
+	}
+}
+
+static int read_signals(struct otlp_settings *settings, env_fn *get, const char *endpoint)
+{
+	const struct general general = read_general(get);
+	struct buf wrong[OTLP_SIGNALS];
+	int err = 0;
+
+	for (int i = 0; i < OTLP_SIGNALS; i++)
+		buf_init(&wrong[i]);
+	for (int i = 0; i < OTLP_SIGNALS && !err; i++) {
+		struct otlp_options *options = &settings->signals[i];
+		struct reading reading = {.get = get,
+		    .signal = (enum otlp_signal)i,
+		    .endpoint = endpoint,
+		    .general = &general,
+		    .options = options,
+		    .wrong = &wrong[i]};
+
+		err = read_signal(&reading, &settings->console[i]);
+		if (!err && wrong[i].failed)
+			err = -ENOMEM;
+		if (wrong[i].len)
+			otlp_options_release(options);
+	}
+	if (!err)
+		tell_wrong(wrong);
+	for (int i = 0; i < OTLP_SIGNALS; i++)
+		buf_release(&wrong[i]);
+	return err;
 }
 
 int otlp_settings_from_env(struct otlp_settings *ret_settings, env_fn *get, const char *endpoint)
 {
 	struct otlp_settings settings = {0};
-	int err = 0;
+	int err = env_true(get, "OTEL_SDK_DISABLED") ? 0 : read_signals(&settings, get, endpoint);
 
-	if (!env_true(get, "OTEL_SDK_DISABLED")) {
-		for (int i = 0; i < OTLP_SIGNALS && !err; i++) {
-			struct reading reading = {.get = get,
-			    .signal = (enum otlp_signal)i,
-			    .endpoint = endpoint,
-			    .options = &settings.signals[i]};
-
-			err = read_signal(&reading, &settings.console[i]);
-		}
-	}
 	if (err) {
 		otlp_settings_release(&settings);
 		return err;
 	}
 	*ret_settings = settings;
 	return 0;
+}
+
+int otlp_settings_aim(struct otlp_settings *settings, const char *endpoint)
+{
+	int err = 0;
+
+	for (int i = 0; i < OTLP_SIGNALS && !err; i++)
+		if (settings->signals[i].url)
+			err = set_url(&settings->signals[i], (enum otlp_signal)i, endpoint, false);
+	return err;
 }
 
 void otlp_options_release(struct otlp_options *options)

@@ -60,7 +60,8 @@ static bool is_own(struct sv name)
 	return name.len >= reserved.len && sv_eq_nocase(sv_from(name.p, reserved.len), reserved);
 }
 
-static int add_header(struct otlp_options *options, const char *variable, struct sv member)
+static int add_header(
+    struct otlp_options *options, const char *variable, struct sv member, struct buf *message)
 {
 	size_t eq = sv_find(member, '=');
 	struct sv key = name_of(member);
@@ -69,8 +70,9 @@ static int add_header(struct otlp_options *options, const char *variable, struct
 	struct buf line;
 
 	if (eq == member.len || !http1_is_token(key)) {
-		log_error("%s: entry %zu is not name=value with a header name before the \"=\"",
-		    variable, options->n_headers + 1);
+		buf_printf(message,
+		    "%s: entry %zu is not name=value with a header name before the \"=\"", variable,
+		    options->n_headers + 1);
 		return -EINVAL;
 	}
 	if (is_own(key))
@@ -79,7 +81,8 @@ static int add_header(struct otlp_options *options, const char *variable, struct
 	buf_append_sv(&line, key);
 	buf_append_cstr(&line, ": ");
 	if (!append_decoded(&line, value)) {
-		log_error("%s: the value of \"%.*s\" has a bad %%-escape or a control character",
+		buf_printf(message,
+		    "%s: the value of \"%.*s\" has a bad %%-escape or a control character",
 		    variable, SV_ARG(key));
 		buf_release(&line);
 		return -EINVAL;
@@ -95,13 +98,14 @@ static int add_header(struct otlp_options *options, const char *variable, struct
 	return 0;
 }
 
-int otlp_headers_add(struct otlp_options *options, const char *variable, const char *text)
+int otlp_headers_add(
+    struct otlp_options *options, const char *variable, const char *text, struct buf *message)
 {
 	struct sv rest = sv_cstr(text), member;
 	int err = 0;
 
 	while (!err && next_member(&rest, &member))
-		err = add_header(options, variable, member);
+		err = add_header(options, variable, member, message);
 	return err;
 }
 

@@ -37,6 +37,7 @@ struct otlp_options {
 	size_t n_headers;
 	uint64_t timeout_ms; /* per request; 0: none */
 	bool gzip;
+	bool insecure; /* an endpoint of gRPC that has no scheme means http:// */
 	char *ca_file; /* PEM file of the authorities to trust, and no others; NULL: the host's */
 	char *client_certificate_file, *client_key_file; /* PEM, to be known by; NULL: none */
 
@@ -63,11 +64,17 @@ struct otlp_settings {
  * after the last of the certificates SSL_CERT_FILE, as OpenSSL has it. A signal goes out when one of the endpoint variables
  * is set for it or its OTEL_<SIGNAL>_EXPORTER names otlp, which then means localhost, port 4318 or 4317.
  *
+ * What is none of a variable's words or no number is warned of and ignored; where an endpoint or the headers are wrong, the signals
+ * that need them do not go out, and it is logged why.
+ *
  * endpoint stands for OTEL_EXPORTER_OTLP_ENDPOINT and those for one signal, for a command-line flag; NULL: none does.
- * Returns 0 (caller releases), or -EINVAL after logging what is wrong with which variable.
+ * Returns 0 (caller releases), -EINVAL when that is no URL, or -ENOMEM.
  */
 int otlp_settings_from_env(struct otlp_settings *ret_settings, env_fn *get, const char *endpoint);
 void otlp_settings_release(struct otlp_settings *settings);
+
+/* Let what goes out go to another endpoint of the command line. Returns 0, -EINVAL when it is no URL, or -ENOMEM. */
+int otlp_settings_aim(struct otlp_settings *settings, const char *endpoint);
 
 /* Warn of the headers that are left out, once for each variable. */
 void otlp_headers_warn(env_fn *get);
@@ -86,8 +93,9 @@ void otlp_endpoint_show(struct buf *out, const char *url);
 /*
  * Add the headers of "name=value,name2=value2", values percent-encoded (W3C Baggage without properties). Those that requests have of
  * their own (content-type, host, te, user-agent, grpc-* and so on) are left out: each is sent once, as the protocol wants it. Returns 0,
- * -ENOMEM, or -EINVAL after logging what is wrong; variable is for the message. Values are secrets and never logged.
+ * -ENOMEM, or -EINVAL with what is wrong in *message; variable is for that. Values are secrets and never told.
  */
-int otlp_headers_add(struct otlp_options *options, const char *variable, const char *text);
+int otlp_headers_add(
+    struct otlp_options *options, const char *variable, const char *text, struct buf *message);
 
 #endif
