@@ -8,6 +8,7 @@
 #include "check/check.h"
 #include "config/config.h"
 #include "config/listen_env.h"
+#include "config/log_env.h"
 #include "config/options.h"
 #include "exit_status.h"
 #include "observe.h"
@@ -67,6 +68,17 @@ static int show_config(const struct config *config, const char *path)
 	return err ? EXIT_USAGE : EXIT_DONE;
 }
 
+/* --verbose of check has more to show, not to log. */
+static void set_log_level(const struct options *options)
+{
+	if (options->verbose && options->command != COMMAND_CHECK)
+		log_set_level(LOG_LEVEL_DEBUG);
+	else if (options->quiet)
+		log_set_level(LOG_LEVEL_WARN);
+	else
+		log_set_level(log_level_from_env(env));
+}
+
 static int run_command(const struct options *options)
 {
 	struct config config;
@@ -108,11 +120,7 @@ int main(int argc, char **argv)
 		puts("zerospan " ZEROSPAN_VERSION);
 		return EXIT_DONE;
 	}
-	if (options.verbose &&
-	    options.command != COMMAND_CHECK) /* that one has more to show, not to log */
-		log_set_level(LOG_LEVEL_DEBUG);
-	else if (options.quiet)
-		log_set_level(LOG_LEVEL_WARN);
+	set_log_level(&options);
 	if (options.command == COMMAND_RUN)
 		listen_from_env(&options, env);
 	return run_command(&options);

@@ -207,6 +207,23 @@ def test_otlp_bad_command_line(t):
         check("--otlp-endpoint: no URL" in zerospan.err, f"the message does not name the option: {zerospan.err}")
 
 
+def test_log_level(t):
+    """OTEL_LOG_LEVEL says how much zerospan says of itself, unless an option does."""
+    def lines(level, *args):
+        done = t.run(lib.built("zerospan"), "run", "--listen", "127.0.0.1:0", *args, "--", "/bin/true",
+                     env={"OTEL_LOG_LEVEL": level})
+        equal(done.status, 0, f"exit status with {level}")
+        return ["debug" if "zerospan: debug: " in line else "warning" if "zerospan: warning: " in line else "info"
+                for line in done.err.splitlines()]
+
+    equal(set(lines("info")), {"info"}, "kinds of lines")
+    equal(lines("error"), [], "kinds of lines of which none is an error")
+    equal(set(lines("Debug")), {"debug", "info"}, "kinds of lines")
+    equal(lines("loud").count("warning"), 1, "warnings of an unknown level")
+    equal(lines("debug", "-q"), [], "kinds of lines with -q")
+    equal(set(lines("error", "-v")), {"debug", "info"}, "kinds of lines with -v")
+
+
 def says_undelivered(zerospan):
     """Whether a line on stderr tells how many spans did not arrive."""
     return re.search(r"\d+ spans did not arrive", zerospan.err)
