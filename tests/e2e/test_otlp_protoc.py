@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What OTLP destinations receive, read by protoc with the messages of opentelemetry-proto v1.11.0 (tests/data/otlp.proto): nothing is of an
+unknown field or of an unknown word, and all strings are UTF-8, whatever came from the wire."""
+import os
+import re
+import subprocess
+
+import lib
+import observer
+import otlp
+import otlp_metrics
+from http_raw import request_bytes
+from lib import Failure, check, equal, wait_for
+from otlp import Receiver
+from shop import Shop, order
+
+FOLDER = os.path.join(lib.ROOT, "tests", "data")
+UNKNOWN = re.compile(r"^\s*\d+(:| \{)")  # protoc writes such a field by its number
+UNKNOWN_WORD = re.compile(r"^\s*(kind|code|severity_number|aggregation_temporality): -?\d")  # and such a word of an enum
+TRACES, METRICS, LOGS = "ExportTraceServiceRequest", "ExportMetricsServiceRequest", "ExportLogsServiceRequest"
+
+
+def decode(kind, body):
+    """The lines of protoc's text. Fails where it does not know a field, or the body is no such message."""
+    protoc = lib.tool("protoc", "protobuf-compiler")
+    done = subprocess.run([protoc, f"-I{FOLDER}", f"--decode=otlp.{kind}", "otlp.proto"], input=body, capture_output=True,
+                          check=False, timeout=20)
+    equal((done.returncode, done.stderr.decode()), (0, ""), f"protoc on a {kind}")
+    lines = done.stdout.decode().splitlines()
+    unknown = [line.strip() for line in lines if UNKNOWN.match(line) or UNKNOWN_WORD.match(line)]
+    equal(unknown, [], f"what protoc does not know in a {kind}")
+    return lines
+
+
+def names(lines):
+    """How often each field stands there."""
+    found = {}
+    for line in lines:
+        match = re.match(r"^\s*(\w+)(:| \{)", line)
+        if match:
+            found[match.group(1)] = found.get(match.group(1), 0) + 1
+    return found
+
+
+def decode_all(kind, bodies):
+    check(bodies, f"no {kind}")
+    return [line for body in bodies for line in decode(kind, body)]
+
+
+def test_reader(t):
+    """It finds what it is there for."""
+    lib.tool("protoc", "protobuf-compiler")
+    good = b"\x0a\x07\x12\x05\x12\x03\x2a\x01n"  # a span with a name
+    check("name" in names(decode(TRACES, good)), "a span's name")
+    for bad in (b"\x12\x00",  # field 2 of the request
+                b"\x0a\x08\x12\x06\x12\x04\x8a\x01\x01n",  # field 17 of a span
+                b"\x0a\x07\x12\x05\x12\x03\x2a\x01\xff",  # a name that is no UTF-8
+                b"\x0a\x06\x12\x04\x12\x02\x30\x09",  # kind 9
+                b"\x0a\x07\x12\x05\x12\x03\x2d\x01n"):  # a name of another wire type, cut short
+        try:
+            decode(TRACES, bad)
+        except Failure:
+            continue
+        raise Failure(f"nothing is wrong in {bad.hex()}")
+
+
+def requests(shop):
+    """All kinds: a checkout with a parent, one that is refused, one that fails, and a path that is no UTF-8."""
+    client = shop.client()
+    parent = [("traceparent", f"00-{'ab' * 16}-{'cd' * 8}-01"), ("tracestate", "vendor=1")]
+    equal(client.post_json("/checkout", order(), parent).status, 200, "checkout")
+    equal(client.post_json("/checkout", order("unicorn")).status, 400, "refused")
+    equal(client.get("/").status, 200, "page")
+    client.send(request_bytes("GET", "/caf\xff/a?q=\xfe", [("User-Agent", "x\xffy")]))
+    equal(client.read_response().status, 404, "not found")
+
+
+def observed(t, **environment):
+    """The receiver, after those requests and the end of zerospan."""
+    lib.tool("protoc", "protobuf-compiler")
+    receiver = Receiver(t)
+    shop = Shop(t)
+    zerospan = observer.observe_run(t, "--logs", "--pid", shop.pid, env={
+        **receiver.environment, "OTEL_METRIC_EXPORT_INTERVAL": "1000", **environment})
+    requests(shop)
+    wait_for(lambda: any(span.get("http.response.status_code") == 404 for span in receiver.spans()), "the last request's span")
+    wait_for(lambda: any(p.name == "http.server.request.duration" for body in list(receiver.metric_bodies)
+                         for p in otlp_metrics.decode_request(body)), "metrics of requests")
+    equal(zerospan.stop(), 0, "exit status")
+    return receiver
+
+
+def test_traces(t):
+    receiver = observed(t)
+    lines = decode_all(TRACES, receiver.bodies)
+    found = names(lines)
+    equal(found["spans"], len(receiver.spans()), "spans by protoc and by our own reader")
+    for name in ("trace_id", "span_id", "kind", "start_time_unix_nano", "end_time_unix_nano", "flags"):
+        equal(found[name], found["spans"], name)
+    for name in ("resource", "scope", "version", "schema_url", "trace_state", "parent_span_id", "status", "code",
+                 "int_value", "string_value"):
+        check(name in found, f"no {name} in {sorted(found)}")
+    check("kind: SPAN_KIND_SERVER" in "\n".join(lines) and "kind: SPAN_KIND_CLIENT" in "\n".join(lines), "kinds")
+    paths = [span.get("url.path") for span in receiver.spans()]
+    check("/caf\ufffd/a" in paths, f"the path with the byte 0xff, repaired, among {paths}")
+    repaired = r'"/caf\357\277\275/a"'  # U+FFFD as protoc writes it
+    check(any(line.strip() == f"string_value: {repaired}" for line in lines), f"no {repaired}")
+    span, = (span for span in receiver.spans() if span.get("url.path") == "/caf\ufffd/a")
+    equal(span.get("url.query"), "q=\ufffd", "query")
+    equal(span.get("user_agent.original"), "x\ufffdy", "user agent")
+
+
+def test_logs(t):
+    receiver = observed(t)
+    found = names(decode_all(LOGS, receiver.log_bodies))
+    records = [record for body in receiver.log_bodies for group in map(otlp.message, otlp.message(body)[1])
+               for scope in map(otlp.message, group[2]) for record in scope[2]]
+    equal(found["log_records"], len(records), "records by protoc and by our own reader")
+    for name in ("body", "observed_time_unix_nano", "severity_number", "severity_text"):
+        equal(found[name], found["log_records"], name)
+    for name in ("resource", "scope", "schema_url", "time_unix_nano", "attributes", "trace_id", "span_id", "flags"):
+        check(name in found, f"no {name} in {sorted(found)}")
+
+
+def test_metrics(t):
+    receiver = observed(t)
+    lines = decode_all(METRICS, receiver.metric_bodies)
+    found = names(lines)
+    points = [p for body in receiver.metric_bodies for p in otlp_metrics.decode_request(body)]
+    equal(found["data_points"], len(points), "points by protoc and by our own reader")
+    for name in ("gauge", "sum", "histogram", "explicit_bounds", "bucket_counts", "min", "max", "exemplars", "trace_id", "span_id",
+                 "description", "unit", "is_monotonic", "as_double", "schema_url"):
+        check(name in found, f"no {name} in {sorted(found)}")
+    check("exponential_histogram" not in found, "exponential histograms that nobody asked for")
+    check(not any("DELTA" in line for line in lines), "changes that nobody asked for")
+
+
+def test_metrics_as_changes(t):
+    receiver = observed(t, OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE="delta",
+                        OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION="base2_exponential_bucket_histogram")
+    lines = decode_all(METRICS, receiver.metric_bodies)
+    found = names(lines)
+    for name in ("exponential_histogram", "scale", "positive", "offset", "bucket_counts", "exemplars", "gauge"):
+        check(name in found, f"no {name} in {sorted(found)}")
+    check(any("AGGREGATION_TEMPORALITY_DELTA" in line for line in lines), "no changes")
+    check("histogram" not in found, "histograms with bounds")
