@@ -45,6 +45,10 @@ struct span_model {
 		uint32_t number;
 		uint64_t longest_ns;
 	} neighbours[4]; /* up to the first without a name */
+	struct {
+		uint32_t tid;
+		const char *name, *request; /* NULL: not known */
+	} contender;                        /* who had its CPU */
 	const struct attr *attrs;
 	size_t n_attrs;
 };
@@ -143,6 +147,20 @@ static inline struct neighbours *fixture_neighbours(const struct span_model *m)
 	return neighbours_new(&tally);
 }
 
+static inline struct contention *fixture_contention(const struct span_model *m)
+{
+	struct contender_request request = {.name_len = 0};
+	struct contention *contention = NULL;
+
+	if (!m->contender.tid)
+		return NULL;
+	if (m->contender.request)
+		request.name_len = (uint32_t)snprintf(
+		    request.name, sizeof(request.name), "%s", m->contender.request);
+	contention_add(&contention, m->contender.tid, sv_cstr(m->contender.name), &request);
+	return contention;
+}
+
 static inline struct span *fixture_span(const struct span_model *m)
 {
 	size_t name_len = strlen(m->name), state_len = m->trace_state ? strlen(m->trace_state) : 0;
@@ -166,6 +184,7 @@ static inline struct span *fixture_span(const struct span_model *m)
 	span->ledger = m->ledger;
 	span->wait = fixture_wait(m);
 	span->neighbours = fixture_neighbours(m);
+	span->contention = fixture_contention(m);
 	span->service = m->service ? service_ref(m->service) : NULL;
 	span->name = sv_from(fixture_copy(&text, m->name, name_len), name_len);
 	span->trace_state = sv_from(fixture_copy(&text, m->trace_state, state_len), state_len);

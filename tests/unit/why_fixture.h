@@ -4,6 +4,7 @@
 #define ZS_TESTS_WHY_FIXTURE_H
 
 #include "base/clock.h"
+#include "json_reader.h"
 #include "span_fixture.h"
 #include "why/write.h"
 
@@ -155,6 +156,41 @@ static inline void case_text(const struct why_case *c, struct buf *out, size_t w
 	buf_clear(out);
 	why_write_text(out, &c->report, &style);
 	assert_false(out->failed);
+}
+
+/* Whether the text says so, wherever its lines end. */
+static inline bool case_says(const struct why_case *c, const char *part)
+{
+	struct buf text, flat;
+	bool found;
+
+	buf_init(&text);
+	buf_init(&flat);
+	case_text(c, &text, 100, false);
+	for (size_t i = 0; i < text.len; i++) {
+		char at = text.data[i] == '\n' ? ' ' : text.data[i];
+
+		if (at != ' ' || flat.len == 0 || flat.data[flat.len - 1] != ' ')
+			buf_append_char(&flat, at);
+	}
+	found = strstr(flat.data, part) != NULL;
+	buf_release(&text);
+	buf_release(&flat);
+	return found;
+}
+
+/* The report as JSON; the caller frees it. */
+static inline struct json *case_json(const struct why_case *c)
+{
+	struct buf text;
+	struct json *json;
+
+	buf_init(&text);
+	why_write_json(&text, &c->report);
+	json = json_parse(text.data);
+	assert_non_null(json);
+	buf_release(&text);
+	return json;
 }
 
 #endif

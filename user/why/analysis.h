@@ -16,6 +16,13 @@ void why_compare(const struct why_set *set, const struct why_route *route, uint6
 /* How long an open request has waited by the end of the observation. */
 uint64_t why_open_ns(const struct why_request *request, uint64_t end_ns);
 
+/* Those of a route that wait longer than its others did; false: none do. */
+bool why_find_no_answer(const struct why_set *set, const struct why_route *route, uint64_t end_ns,
+    struct why_finding *ret_finding);
+
+/* The oldest ones of all routes of the report. */
+void why_list_open(const struct why_sets *sets, struct why_report *report);
+
 /* The three kinds of findings of all routes in the report, which is complete up to its total; into the report, sorted. */
 void why_find(const struct why_sets *sets, struct why_report *report);
 

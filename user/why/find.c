@@ -21,8 +21,6 @@
 #define CONCERNED_PART 10
 /* SQLite's back-off is told with the failures after it, if they had so much of it. */
 #define TOLD_PART 0.9
-/* A request waits too long for its answer when it has waited longer than nearly all others, and this. */
-#define NO_ANSWER_MIN_NS NS_PER_S
 
 /* --- who waits for it -------------------------------------------------------------------------- */
 
@@ -145,6 +143,21 @@ static bool is_much(
 	    (request && f->lost_ns > route->lost_ns / 2 && f->requests >= ALIKE_MIN);
 }
 
+/* None of those concerned has ended: the shortest of what they waited so far. */
+static uint64_t shortest_open(const struct why_set *set, const struct why_finding *f)
+{
+	uint64_t min_ns = f->max_ns;
+
+	for (size_t i = set->n_ended; i < set->n; i++) {
+		uint64_t ns = why_request_state_ns(set->all[i].request, f->state);
+
+		if (why_set_counts(set, i) && is_concerned(set->all[i].request, &f->state) &&
+		    ns < min_ns)
+			min_ns = ns;
+	}
+	return min_ns;
+}
+
 /* False: not worth a sentence. */
 static bool find_time(const struct why_set *set, const struct why_route *route,
     enum ledger_state state, const struct why_report *report, struct why_finding *ret_finding)
@@ -161,8 +174,8 @@ static bool find_time(const struct why_set *set, const struct why_route *route,
 	if (f.requests == 0)
 		return false;
 	f.mean_ns /= f.requests;
-	if (f.min_ns == UINT64_MAX) /* none of them has ended */
-		f.min_ns = f.max_ns;
+	if (f.min_ns == UINT64_MAX)
+		f.min_ns = shortest_open(set, &f);
 	f.share = f.weight = f.lost_ns / report->lost_ns;
 	if (f.mean_ns < (double)WHY_WORTH_NS || !is_much(report, &f, route))
 		return false;
@@ -171,34 +184,6 @@ static bool find_time(const struct why_set *set, const struct why_route *route,
 	why_find_culprit(set, state, is_concerned, &state, &f.culprit);
 	why_find_beside(set, state, is_concerned, &state, &f.beside);
 	find_callers(report, &f, false);
-	*ret_finding = f;
-	return true;
-}
-
-/* --- no answer --------------------------------------------------------------------------------- */
-
-static bool find_no_answer(const struct why_set *set, const struct why_route *route,
-    uint64_t end_ns, struct why_finding *ret_finding)
-{
-	uint64_t usual_ns = route->p99_ns > NO_ANSWER_MIN_NS ? route->p99_ns : NO_ANSWER_MIN_NS;
-	struct why_finding f = {.kind = WHY_FINDING_NO_ANSWER,
-	    .route = set->route,
-	    .of = route->requests + route->open};
-
-	for (size_t i = set->n_ended; i < set->n; i++) {
-		uint64_t ns = why_open_ns(set->all[i].request, end_ns);
-
-		if (ns <= usual_ns)
-			continue;
-		f.min_ns = f.requests == 0 || ns < f.min_ns ? ns : f.min_ns;
-		f.max_ns = ns > f.max_ns ? ns : f.max_ns;
-		f.mean_ns += set->all[i].weight * (double)ns;
-		f.requests += set->all[i].weight;
-		f.known |= set->all[i].request->known;
-	}
-	if (f.requests == 0)
-		return false;
-	f.mean_ns /= f.requests;
 	*ret_finding = f;
 	return true;
 }
@@ -250,7 +235,7 @@ static void find_in_route(
 			continue;
 		insert(report, &finding);
 	}
-	if (find_no_answer(set, route, report->options.end_ns, &finding)) {
+	if (why_find_no_answer(set, route, report->options.end_ns, &finding)) {
 		finding.weight = weight_of(report, &finding);
 		insert(report, &finding);
 	}

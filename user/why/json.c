@@ -98,6 +98,19 @@ static void put_failure(struct json *j, const struct why_finding *f)
 	put_part(j, "code", f->failure, 2);
 }
 
+static void put_no_answer(struct json *j, const struct why_finding *f)
+{
+	struct sv frame = frames_own(why_name_part(j->report->names, f->stack, 0));
+
+	json_out_string(&j->o, "state", sv_cstr(ledger_state_name(f->state)));
+	put_ms(j, "state_ms", f->lost_ns);
+	put_percent(j, "state_percent", f->share);
+	if (f->n_places > 0)
+		put_words(j, "place", why_append_place, f->places[0].name);
+	if (frame.len)
+		json_out_string(&j->o, "frame", frame);
+}
+
 static void put_culprit(struct json *j, const struct why_culprit *culprit)
 {
 	if (culprit->name == WHY_NAME_NONE)
@@ -177,6 +190,8 @@ static void put_finding(struct json *j, const struct why_finding *f)
 	put_ms(j, "max_ms", (double)f->max_ns);
 	if (f->kind == WHY_FINDING_TIME)
 		put_time(j, f);
+	if (f->kind == WHY_FINDING_NO_ANSWER && f->known)
+		put_no_answer(j, f);
 	if (f->kind == WHY_FINDING_FAILURE)
 		put_failure(j, f);
 	put_culprit(j, &f->culprit);
@@ -247,6 +262,15 @@ static void put_statuses(struct json *j, const struct why_route *route)
 	json_out_close(&j->o, '}');
 }
 
+static void put_states(struct json *j, const double state_ns[])
+{
+	json_out_open(&j->o, "states_ms", '{');
+	for (int i = 0; i < LEDGER_STATES; i++)
+		if (state_ns[i] > 0)
+			put_ms(j, ledger_state_name((enum ledger_state)i), state_ns[i]);
+	json_out_close(&j->o, '}');
+}
+
 static void put_one_route(struct json *j, const struct why_route *route)
 {
 	json_out_open(&j->o, NULL, '{');
@@ -265,11 +289,7 @@ static void put_one_route(struct json *j, const struct why_route *route)
 	put_ms(j, "p99_ms", (double)route->p99_ns);
 	put_ms(j, "max_ms", (double)route->max_ns);
 	json_out_bool(&j->o, "estimated", route->sampled);
-	json_out_open(&j->o, "states_ms", '{');
-	for (int i = 0; i < LEDGER_STATES; i++)
-		if (route->state_ns[i] > 0)
-			put_ms(j, ledger_state_name((enum ledger_state)i), route->state_ns[i]);
-	json_out_close(&j->o, '}');
+	put_states(j, route->state_ns);
 	put_statuses(j, route);
 	json_out_open(&j->o, "passed_on", '[');
 	for (size_t i = 0; i < route->n_passed; i++) {
@@ -304,6 +324,25 @@ static void put_stack(struct json *j, const struct why_stack *stack)
 	put_ms(j, "total_ms", stack->total_ns);
 	put_frames(j, "user", why_name_part(j->report->names, stack->name, 0));
 	put_frames(j, "kernel", why_name_part(j->report->names, stack->name, 1));
+	json_out_close(&j->o, '}');
+}
+
+/* --- open requests ----------------------------------------------------------------------------- */
+
+static void put_open(struct json *j, const struct why_open *open)
+{
+	struct sv user = why_name_part(j->report->names, open->stack, 0), frame = frames_own(user);
+
+	json_out_open(&j->o, NULL, '{');
+	put_route(j, open->route);
+	put_ms(j, "age_ms", (double)open->age_ns);
+	put_states(j, open->state_ns);
+	json_out_string(&j->o, "state", sv_cstr(ledger_state_name(open->state)));
+	put_words(j, "place", why_append_place, open->place);
+	if (frame.len)
+		json_out_string(&j->o, "frame", frame);
+	put_frames(j, "user", user);
+	put_frames(j, "kernel", why_name_part(j->report->names, open->stack, 1));
 	json_out_close(&j->o, '}');
 }
 
@@ -378,6 +417,10 @@ void why_write_json(struct buf *out, const struct why_report *report)
 	json_out_open(&j.o, "routes", '[');
 	for (size_t i = 0; i < report->n_routes; i++)
 		put_one_route(&j, &report->routes[i]);
+	json_out_close(&j.o, ']');
+	json_out_open(&j.o, "open_requests", '[');
+	for (size_t i = 0; i < report->n_opens; i++)
+		put_open(&j, &report->opens[i]);
 	json_out_close(&j.o, ']');
 	json_out_open(&j.o, "stacks", '[');
 	for (size_t i = 0; i < report->n_stacks; i++)

@@ -127,6 +127,7 @@ static int analyse(const struct why_sets *sets, struct why_report *report)
 		    &route->comparison);
 	}
 	why_find(sets, report);
+	why_list_open(sets, report);
 	why_find_stacks(sets, report);
 	why_judge(report);
 	return 0;

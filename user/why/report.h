@@ -27,6 +27,7 @@ enum {
 	WHY_STACKS_MAX = 3,
 	WHY_EXAMPLES_MAX = 3,
 	WHY_REASONS_MAX = 8,
+	WHY_OPENS_MAX = 20,
 };
 
 /* A wait of one request is worth telling from so much on. */
@@ -118,7 +119,8 @@ struct why_finding {
 	uint64_t now_ns, without_ns; /* that percentile, and without this state */
 
 	/* NO_ANSWER */
-	bool known; /* findings of time tell where theirs went */
+	bool
+	    known; /* state: where most of their time went so far, lost_ns; share: of theirs; places and stack: of that state */
 
 	/* FAILURE */
 	int status;       /* of HTTP, 0: none */
@@ -145,7 +147,8 @@ struct why_comparison {
 	uint64_t threshold_ns; /* above it a request is slow; 0: none is, or all would be */
 	double slow, normal;   /* requests */
 	double slow_mean_ns, normal_mean_ns;
-	struct why_difference differences[WHY_DIFFERENCES_MAX];
+	/* What is worth the most first; room for one that is on trial. */
+	struct why_difference differences[WHY_DIFFERENCES_MAX + 1];
 	size_t n_differences;
 };
 
@@ -181,6 +184,16 @@ struct why_stack {
 	double total_ns; /* of the longest waits */
 };
 
+/* A request without an answer. */
+struct why_open {
+	uint32_t route;
+	uint64_t age_ns;                /* when the observation ended */
+	double state_ns[LEDGER_STATES]; /* so far */
+	enum ledger_state state;        /* of its longest wait, else the one with the most time */
+	uint32_t place;                 /* where that was the most; none: its own code */
+	uint32_t stack;                 /* none: not known */
+};
+
 enum why_confidence {
 	WHY_CONFIDENCE_NONE = 0, /* nothing was observed */
 	WHY_CONFIDENCE_LOW = 1,
@@ -214,6 +227,8 @@ struct why_report {
 	size_t n_findings;
 	struct why_stack stacks[WHY_STACKS_MAX]; /* by time, most first */
 	size_t n_stacks;
+	struct why_open opens[WHY_OPENS_MAX]; /* oldest first */
+	size_t n_opens;
 
 	/* Over all routes told of. */
 	double requests; /* ended; of servers */

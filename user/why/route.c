@@ -61,13 +61,6 @@ static void take_percentiles(const struct why_set *set, struct why_route *route)
 	route->max_ns = set->all[set->n_ended - 1].request->duration_ns;
 }
 
-uint64_t why_open_ns(const struct why_request *request, uint64_t end_ns)
-{
-	uint64_t start_ns = request->end_ns - request->duration_ns;
-
-	return end_ns > request->end_ns ? end_ns - start_ns : request->duration_ns;
-}
-
 void why_analyse_route(
     const struct why_set *set, const struct why_report *report, struct why_route *ret_route)
 {

@@ -354,11 +354,25 @@ static void sentences_failure(
 	append_blame(out, report, f);
 }
 
-static void sentences_no_answer(struct buf *out, const struct why_finding *f)
+static void sentences_no_answer(
+    struct buf *out, const struct why_report *report, const struct why_finding *f)
 {
 	buf_append_cstr(out, " had none, or not all of it, when the observation ended, after ");
 	why_append_range(out, f->min_ns, f->max_ns, f->mean_ns);
-	buf_append_cstr(out, f->known ? "." : "; what they wait for is not known.");
+	if (!f->known) {
+		buf_append_cstr(out, "; what they wait for is not known.");
+		return;
+	}
+	buf_append_cstr(out, "; so far ");
+	why_append_percent(out, f->share);
+	buf_printf(out, " of it is %s", ledger_state_name(f->state));
+	if (f->n_places > 0 && f->places[0].name != WHY_NAME_NONE) {
+		buf_append_cstr(out, ", in ");
+		why_append_place(out, report, f->places[0].name);
+	}
+	append_frame(out, report, f);
+	buf_append_char(out, '.');
+	append_blame(out, report, f);
 }
 
 void why_append_sentences(struct buf *out, const struct why_report *report,
@@ -373,7 +387,7 @@ void why_append_sentences(struct buf *out, const struct why_report *report,
 		sentences_failure(out, report, f);
 		break;
 	case WHY_FINDING_NO_ANSWER:
-		sentences_no_answer(out, f);
+		sentences_no_answer(out, report, f);
 		break;
 	case WHY_FINDING_INVALID:
 		break;

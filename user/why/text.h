@@ -28,6 +28,9 @@ static inline void text_end_line(struct text *text)
 	buf_append_char(text->layout.out, '\n');
 }
 
+/* The requests without an answer, one by one. */
+void text_open(struct text *text);
+
 /* All that comes after the findings. */
 void text_details(struct text *text);
 

@@ -243,6 +243,10 @@ static void append_what(
 		why_append_failure(line, report, d->place);
 		return;
 	default:
+		if (why_name_kind(report->names, d->place) == WHY_NAME_PEER) {
+			buf_append_cstr(line, "waiting for ");
+			break;
+		}
 		buf_append_cstr(line, ledger_state_name(d->state));
 		if (d->place == WHY_NAME_NONE)
 			return;
@@ -388,6 +392,7 @@ static void write_coverage(struct text *t)
 
 void text_details(struct text *t)
 {
+	text_open(t);
 	write_routes(t);
 	write_comparisons(t);
 	write_stacks(t);
