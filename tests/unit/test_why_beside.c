@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What why says of whom a lock's holder served, and of what the process did besides: in words and in numbers. */
-#include "json_reader.h"
 #include "why_fixture.h"
 
 /* Requests of 100 ms that wait for a lock; beside them others, of number_of that overlap for longest_ns. */
@@ -17,26 +16,6 @@ static void locked(struct why_case *c, size_t n, enum ledger_state state, const 
 			.culprit = {WAIT_EVIDENCE_WOKEN, 1234, 17, "worker", "put (b.c:2)",
 			    "POST /hold"},
 			.neighbours = {{name, number, longest_ns}}, ATTRS(HTTP_STATUS(200))));
-}
-
-static bool says(const struct why_case *c, const char *part)
-{
-	struct buf text, flat; /* wherever lines end */
-	bool found;
-
-	buf_init(&text);
-	buf_init(&flat);
-	case_text(c, &text, 100, false);
-	for (size_t i = 0; i < text.len; i++) {
-		char at = text.data[i] == '\n' ? ' ' : text.data[i];
-
-		if (at != ' ' || flat.len == 0 || flat.data[flat.len - 1] != ' ')
-			buf_append_char(&flat, at);
-	}
-	found = strstr(flat.data, part) != NULL;
-	buf_release(&text);
-	buf_release(&flat);
-	return found;
 }
 
 static int begin(void **state)
@@ -59,15 +38,12 @@ static void whom_the_holder_served(void **state)
 {
 	struct why_case *c = *state;
 	struct json *json;
-	struct buf text;
 
 	locked(c, 10, LEDGER_LOCK, "GET /locked", 4, 60 * MS);
 	case_make(c);
-	assert_true(says(c,
+	assert_true(case_says(c,
 	    "They were woken by \"worker\", thread 17 of the same process, at put (b.c:2), serving POST /hold; evidence:"));
-	buf_init(&text);
-	why_write_json(&text, &c->report);
-	json = json_parse(text.data);
+	json = case_json(c);
 	assert_string_equal(json_text(json, "findings/0/culprit/request"), "POST /hold");
 	assert_string_equal(json_text(json, "findings/0/beside/name"), "GET /locked");
 	assert_string_equal(json_text(json, "findings/0/beside/mean"), "4");
@@ -75,7 +51,6 @@ static void whom_the_holder_served(void **state)
 	assert_string_equal(json_text(json, "findings/0/beside/requests"), "10");
 	assert_string_equal(json_text(json, "findings/0/beside/longest_ms"), "60");
 	json_free(json);
-	buf_release(&text);
 }
 
 /* Of SQLite's lock as well. */
@@ -96,8 +71,70 @@ static void whom_the_transaction_served(void **state)
 		    ATTR_S("zerospan.culprit.db.query.summary", "BEGIN"),
 		    ATTR_I("zerospan.culprit.sqlite.transaction.id", 5))));
 	case_make(c);
-	assert_true(says(c,
+	assert_true(case_says(c,
 	    "held by transaction 5 (BEGIN by \"worker\", thread 17 of the same process, serving POST /hold)"));
+}
+
+/* Who had the CPU, and for which request. */
+static void whom_the_cpu_served(void **state)
+{
+	struct why_case *c = *state;
+	struct json *json;
+
+	for (int i = 0; i < 10; i++)
+		CASE_ADD(c,
+		    SERVER("GET /burn", 1, 0, 100 * MS,
+			LEDGER([LEDGER_CPU] = 8 * MS, [LEDGER_RUNQUEUE] = 92 * MS),
+			.contender = {77, "worker", "POST /report"}, ATTRS(HTTP_STATUS(200))));
+	CASE_ADD(c,
+	    SERVER("GET /burn", 1, 0, 100 * MS,
+		LEDGER([LEDGER_CPU] = 8 * MS, [LEDGER_RUNQUEUE] = 92 * MS),
+		.contender = {99, "hog", NULL}, ATTRS(HTTP_STATUS(200))));
+	case_make(c);
+	assert_true(case_says(c, "1. GET /burn waits for a CPU"));
+	assert_true(case_says(c,
+	    " The CPU had \"worker\", thread 77, serving POST /report, in 10 of them; evidence: it was seen on the CPU most often when they could have run."));
+	json = case_json(c);
+	assert_string_equal(json_text(json, "findings/0/culprit/kind"), "runqueue");
+	assert_string_equal(json_text(json, "findings/0/culprit/evidence"), "seen_running");
+	assert_string_equal(json_text(json, "findings/0/culprit/process"), "worker");
+	assert_string_equal(json_text(json, "findings/0/culprit/request"), "POST /report");
+	assert_string_equal(json_text(json, "findings/0/culprit/examples/0/thread"), "77");
+	json_free(json);
+}
+
+/* Of whom nothing is known but the thread. */
+static void who_had_the_cpu(void **state)
+{
+	struct why_case *c = *state;
+
+	CASE_ADD(c,
+	    SERVER("GET /burn", 1, 0, 100 * MS, LEDGER([LEDGER_RUNQUEUE] = 100 * MS),
+		.contender = {99, "hog", NULL}, ATTRS(HTTP_STATUS(200))));
+	case_make(c);
+	assert_true(case_says(c, " The CPU had \"hog\", thread 99; evidence: it was seen"));
+	assert_false(case_says(c, "serving"));
+}
+
+/* Who was named by the mutex has it, and woke nobody. */
+static void whom_the_owner_served(void **state)
+{
+	struct why_case *c = *state;
+	struct json *json;
+
+	CASE_ADD(c,
+	    SERVER("GET /kept", 1, 0, 100 * MS, LEDGER([LEDGER_LOCK] = 100 * MS),
+		.wait = {.state = LEDGER_LOCK, .ns = 99 * MS, .user = "lock (a.c:1)"},
+		.culprit = {WAIT_EVIDENCE_OWNER, 1234, 17, "writer", "flush (b.c:2)", "POST /save"},
+		ATTRS(HTTP_STATUS(200))));
+	case_make(c);
+	assert_true(case_says(c,
+	    " The lock was held by \"writer\", thread 17 of the same process, at flush (b.c:2), serving POST /save; evidence: the mutex named it as its owner during the wait."));
+	assert_false(case_says(c, "woken"));
+	json = case_json(c);
+	assert_string_equal(json_text(json, "findings/0/culprit/evidence"), "mutex_owner");
+	assert_string_equal(json_text(json, "findings/0/culprit/statement"), "flush (b.c:2)");
+	json_free(json);
 }
 
 /* The same number for all; different ones, of another name. */
@@ -107,11 +144,11 @@ static void numbers(void **state)
 
 	locked(c, 10, LEDGER_LOCK, "GET /locked", 4, 60 * MS);
 	case_make(c);
-	assert_true(says(c, " Each overlapped with 4 other GET /locked of the process. "));
+	assert_true(case_says(c, " Each overlapped with 4 other GET /locked of the process. "));
 	locked(c, 30, LEDGER_LOCK, "UPDATE orders", 1, 60 * MS);
 	locked(c, 10, LEDGER_LOCK, "UPDATE orders", 13, 70 * MS);
 	case_make(c);
-	assert_true(says(c,
+	assert_true(case_says(c,
 	    " 40 of them overlapped with 4.0 UPDATE orders of the process on average, 13 at most. "));
 }
 
@@ -121,7 +158,7 @@ static void one_request(void **state)
 
 	locked(c, 1, LEDGER_LOCK, "POST /checkout", 12, 60 * MS);
 	case_make(c);
-	assert_true(says(c, " It overlapped with 12 POST /checkout of the process. "));
+	assert_true(case_says(c, " It overlapped with 12 POST /checkout of the process. "));
 }
 
 /* A sleep has nothing to do with others. */
@@ -131,8 +168,8 @@ static void waits_that_are_not_for_others(void **state)
 
 	locked(c, 10, LEDGER_SLEEP, "GET /locked", 4, 60 * MS);
 	case_make(c);
-	assert_true(says(c, "GET /locked sleeps"));
-	assert_false(says(c, "overlapped"));
+	assert_true(case_says(c, "GET /locked sleeps"));
+	assert_false(case_says(c, "overlapped"));
 }
 
 /* Too short to matter, or beside too few. */
@@ -142,13 +179,13 @@ static void what_does_not_matter(void **state)
 
 	locked(c, 10, LEDGER_LOCK, "GET /health", 4, 9 * MS);
 	case_make(c);
-	assert_false(says(c, "overlapped"));
+	assert_false(case_says(c, "overlapped"));
 	locked(c, 9, LEDGER_LOCK, "GET /health", 4, 11 * MS);
 	case_make(c);
-	assert_false(says(c, "overlapped"));
+	assert_false(case_says(c, "overlapped"));
 	locked(c, 1, LEDGER_LOCK, "GET /health", 4, 11 * MS);
 	case_make(c);
-	assert_true(says(c, "overlapped"));
+	assert_true(case_says(c, "overlapped"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -158,6 +195,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(whom_the_holder_served),
 	    TEST(whom_the_transaction_served),
+	    TEST(whom_the_cpu_served),
+	    TEST(who_had_the_cpu),
+	    TEST(whom_the_owner_served),
 	    TEST(numbers),
 	    TEST(one_request),
 	    TEST(waits_that_are_not_for_others),

@@ -9,6 +9,7 @@
  * durations; for executions of a statement, if there is at least one more; for failures and culprits, if they concern a fifth
  * more of the requests.
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "why/analysis.h"
@@ -19,6 +20,9 @@
 #define MATTERS_EXECUTIONS  1.0
 /* Distinct facts that are compared; those met later are not. */
 #define COMPARED_MAX 256
+
+/* The best of each kind is told, however much there is of the others. */
+static_assert(WHY_DIFFERENCES_MAX >= 5, "TIME, PASSED_ON, STATEMENT, FAILURE, CULPRIT");
 
 struct side {
 	double sum; /* of ns or executions */
@@ -107,6 +111,27 @@ static double worth(const struct why_comparison *c, const struct why_difference 
 	}
 }
 
+/* Whether there is one of this kind that is worth more. */
+static bool is_second(const struct why_comparison *c, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (c->differences[k].kind == c->differences[i].kind)
+			return true;
+	return false;
+}
+
+/* The one that gives way: the least of those that are not the best of their kind. */
+static void drop_least(struct why_comparison *c)
+{
+	size_t i = c->n_differences - 1;
+
+	while (i > 0 && !is_second(c, i))
+		i--;
+	c->n_differences--;
+	for (; i < c->n_differences; i++)
+		c->differences[i] = c->differences[i + 1];
+}
+
 /* Time first, whose worth is in ns. */
 static void insert(struct why_comparison *c, const struct why_difference *difference, double value)
 {
@@ -114,13 +139,11 @@ static void insert(struct why_comparison *c, const struct why_difference *differ
 
 	while (at > 0 && worth(c, &c->differences[at - 1]) < value)
 		at--;
-	if (at == WHY_DIFFERENCES_MAX)
-		return;
-	if (c->n_differences < WHY_DIFFERENCES_MAX)
-		c->n_differences++;
-	for (size_t i = c->n_differences - 1; i > at; i--)
+	for (size_t i = c->n_differences++; i > at; i--)
 		c->differences[i] = c->differences[i - 1];
 	c->differences[at] = *difference;
+	if (c->n_differences > WHY_DIFFERENCES_MAX)
+		drop_least(c);
 }
 
 static void take_rows(const struct table *table, struct why_comparison *c)

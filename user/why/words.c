@@ -41,6 +41,24 @@ void why_append_route(struct buf *out, const struct why_report *report, uint32_t
 	}
 }
 
+/* "worker" at put (pool.c:41), serving POST /hold; "audit" with BEGIN. */
+static void append_culprit_name(struct buf *out, const struct why_report *report, uint32_t name)
+{
+	struct sv kind = why_name_part(report->names, name, WHY_CULPRIT_KIND);
+
+	buf_append_char(out, '"');
+	append_part(out, report, name, WHY_CULPRIT_PROCESS);
+	buf_append_char(out, '"');
+	if (why_name_part(report->names, name, WHY_CULPRIT_STATEMENT).len) {
+		buf_append_cstr(out, sv_eq(kind, SV("lock")) ? " at " : " with ");
+		append_part(out, report, name, WHY_CULPRIT_STATEMENT);
+	}
+	if (why_name_part(report->names, name, WHY_CULPRIT_REQUEST).len) {
+		buf_append_cstr(out, ", serving ");
+		append_part(out, report, name, WHY_CULPRIT_REQUEST);
+	}
+}
+
 void why_append_place(struct buf *out, const struct why_report *report, uint32_t place)
 {
 	switch (why_name_kind(report->names, place)) {
@@ -58,7 +76,7 @@ void why_append_place(struct buf *out, const struct why_report *report, uint32_t
 		why_append_route(out, report, place);
 		break;
 	case WHY_NAME_CULPRIT:
-		append_part(out, report, place, WHY_CULPRIT_PROCESS);
+		append_culprit_name(out, report, place);
 		break;
 	default:
 		append_part(out, report, place, 0);
