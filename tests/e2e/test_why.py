@@ -11,6 +11,7 @@ import urllib.request
 
 import lib
 import observer
+import truth
 from lib import check, equal
 from nginx import CONFIG
 from shop import Shop
@@ -209,13 +210,23 @@ def slow_disk(t, sync_ms):
 
 @lib.deadline(60)
 def test_slow_disk(t):
-    """A disk that takes 20 ms for each sync: the checkouts wait for it, and where."""
+    """A disk that takes 20 ms for each sync: before anything else that checkouts wait for it, in which statements, by which call, and
+    on which line of the shop."""
     shop = Shop(t, "thread-per-connection", "--database", os.path.join(slow_disk(t, 20), "shop.db"))
     t.start(lib.built("traffic"), "--url", f"http://127.0.0.1:{shop.port}", "--rate", 2, "--duration", 20,
             "--mix", "headphones:1")
-    head = verdict(report(observer.start(t, "why", "--pid", shop.pid, "--duration", 6)))
+    text = report(observer.start(t, "why", "--pid", shop.pid, "--duration", 6))
+    head = verdict(text)
     t.note(head.splitlines()[0])
-    expect_match(r"POST /checkout waits for the disk .* requests \([\d.]+ %\) waited ([\d.]+) ms", head)
+    first, _, second = head.partition("\n2. ")
+    waited = expect_match(r"1\. POST /checkout waits for the disk · (\d+) % of the time lost .* requests \([\d.]+ %\) waited "
+                          r"([\d.]+ m?s) .*, in (?:INSERT|UPDATE) orders \(\d+ %\), (?:INSERT|UPDATE) orders \(\d+ %\), "
+                          r"in fdatasync at \w+ \(store\.c:\d+\)\.", first)
+    check(int(waited[1]) > 40, f"{waited[0]}")
+    check(seconds_of(waited[2]) >= 0.08, f"{waited[0]}: two statements, two syncs each at least")
+    expect_match(r"POST /inventory/deduct waits for the disk .*, in UPDATE inventory, in fdatasync at", second)
+    stack = expect_match(r"disk [\d.]+ m?s in \d+ requests of POST /checkout fdatasync \(.*? kernel: ", text)
+    check(re.search(r"▸ run \(store\.c:\d+\) .*store_\w+ \(store\.c:\d+\)", stack[0]), f"{stack[0]}")
 
 
 LOCK_SERVER = """
@@ -257,3 +268,24 @@ def test_python_lock(t):
     expect_match(r"1\. GET /locked waits for a lock .* 2\. GET /locked sleeps", head)
     expect_match(r"woken by (several threads, )?\"python3[^\"]*\".*, serving GET /locked", head)
     expect_match(r"overlapped with [\d.]+ other GET /locked of the process", head)
+
+
+@lib.deadline(60)
+def test_cpu_that_requests_have(t):
+    """Requests that keep each other from the one CPU say so, and which of them had it instead."""
+    server = truth.Server(t, "phases", t.dir)
+    os.sched_setaffinity(server.pid, {max(os.sched_getaffinity(0))})
+    process = observer.start(t, "why", "--pid", server.pid, "--duration", 5)
+    process.wait_ready()
+    crew = truth.Crew(server, 4)
+    for _ in range(2):
+        crew.ask([[(f"/{name}", "burn=150")] for name in ("a", "b", "c", "d")])
+    head = verdict(report(process))
+    for number in range(1, 5):
+        expect_match(rf"{number}\. GET /[abcd] waits for a CPU ", head)
+    had = re.findall(r'GET /([abcd]) waits for a CPU (?:(?!\d\. GET ).)*The CPU had (?:several threads, )?"phases"(?:, thread \d+)?, serving GET '
+                     r"/([abcd])(?:, in \d of them)?; evidence: it was seen on the CPU most often when they could have run\.",
+                     flat(head))
+    t.note(f"waits for whom: {had}")
+    check(had, f"no request is named in\n{head}")
+    check(all(waiter != other for waiter, other in had), f"{had}")

@@ -108,6 +108,24 @@ static void what_is_not_known(void **state)
 	assert_false(case_says(c, "so far"));
 }
 
+/* An open one has not waited its whole time: of those that have ended is what is told, but for the longest. */
+static void beside_those_that_ended(void **state)
+{
+	struct why_case *c = *state;
+
+	for (uint64_t i = 0; i < 10; i++)
+		CASE_ADD(c,
+		    SERVER("GET /pool", 1, 0, 1000 * MS + i * MS,
+			LEDGER([LEDGER_LOCK] = 1000 * MS + i * MS), ATTRS(HTTP_STATUS(200))));
+	CASE_ADD(c, SERVER("GET /pool", 1, 0, MS, .cut = true, LEDGER([LEDGER_LOCK] = MS)));
+	case_make(c);
+	assert_true(case_says(c, "11 of 11 requests (100 %) waited 1.00 s."));
+	waits_for_a_lock(c, "GET /pool", 9500 * MS);
+	case_make(c);
+	assert_true(
+	    case_says(c, "12 of 12 requests (100 %) waited 1.00 s to 9.00 s, mean 1.00 s,"));
+}
+
 /* The oldest are listed, the others counted; those that ended are not. */
 static void only_so_many(void **state)
 {
@@ -143,6 +161,7 @@ int main(void)
 	    TEST(in_numbers),
 	    TEST(where_without_a_stack),
 	    TEST(what_is_not_known),
+	    TEST(beside_those_that_ended),
 	    TEST(only_so_many),
 	};
 

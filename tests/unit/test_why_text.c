@@ -206,6 +206,38 @@ static void test_states(void **state)
 	}
 }
 
+/* Of a wait for the disk also the call; of other waits that would say nothing new. */
+static void test_disk_call(void **state)
+{
+	static const struct {
+		enum ledger_state state;
+		const char *user, *want;
+	} cases[] = {
+	    {LEDGER_DISK, "fdatasync (fdatasync.c:28, libc.so.6)\nrun (store.c:119)",
+		" 50.0 ms, in fdatasync at run (store.c:119)."},
+	    {LEDGER_DISK, "libc.so.6+0x1a\nrun (store.c:119)", " 50.0 ms, at run (store.c:119)."},
+	    {LEDGER_DISK, "run (store.c:119)", " 50.0 ms, at run (store.c:119)."},
+	    {LEDGER_SLEEP, "usleep (libc.so.6)\nrun (store.c:119)",
+		" 50.0 ms, at run (store.c:119)."},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct span_model model = SERVER("GET /", 1, 0, 50 * MS);
+		struct why_case c;
+
+		model.ledger.ns[cases[i].state] = 50 * MS;
+		model.wait.state = cases[i].state;
+		model.wait.ns = 50 * MS;
+		model.wait.user = cases[i].user;
+		case_init(&c);
+		case_add(&c, &model, 1);
+		case_make(&c);
+		assert_true(case_says(&c, cases[i].want));
+		case_release(&c);
+	}
+}
+
 static void test_peer_is_named(void **state)
 {
 	struct why_case c;
@@ -477,6 +509,7 @@ int main(void)
 	    cmocka_unit_test(test_nothing),
 	    cmocka_unit_test(test_one_request),
 	    cmocka_unit_test(test_states),
+	    cmocka_unit_test(test_disk_call),
 	    cmocka_unit_test(test_peer_is_named),
 	    cmocka_unit_test(test_hostile_names),
 	    cmocka_unit_test(test_json),

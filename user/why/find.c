@@ -85,8 +85,6 @@ static void take_request(struct why_finding *f, const struct why_kept *kept)
 	if (!is_concerned(kept->request, &f->state))
 		return;
 	ns = why_request_state_ns(kept->request, f->state); /* with what was work */
-	if (!kept->request->open && ns < f->min_ns)
-		f->min_ns = ns;
 	f->max_ns = ns > f->max_ns ? ns : f->max_ns;
 	f->mean_ns += kept->weight * (double)ns; /* a sum until all are in */
 	f->requests += kept->weight;
@@ -143,27 +141,33 @@ static bool is_much(
 	    (request && f->lost_ns > route->lost_ns / 2 && f->requests >= ALIKE_MIN);
 }
 
-/* None of those concerned has ended: the shortest of what they waited so far. */
-static uint64_t shortest_open(const struct why_set *set, const struct why_finding *f)
+/* The shortest and the mean of what those concerned waited, from one request of the set to another; false: there are none. */
+static bool find_range(const struct why_set *set, size_t from, size_t to, struct why_finding *f)
 {
-	uint64_t min_ns = f->max_ns;
+	uint64_t min_ns = UINT64_MAX;
+	double sum_ns = 0, weight = 0;
 
-	for (size_t i = set->n_ended; i < set->n; i++) {
+	for (size_t i = from; i < to; i++) {
 		uint64_t ns = why_request_state_ns(set->all[i].request, f->state);
 
-		if (why_set_counts(set, i) && is_concerned(set->all[i].request, &f->state) &&
-		    ns < min_ns)
-			min_ns = ns;
+		if (!why_set_counts(set, i) || !is_concerned(set->all[i].request, &f->state))
+			continue;
+		min_ns = ns < min_ns ? ns : min_ns;
+		sum_ns += set->all[i].weight * (double)ns;
+		weight += set->all[i].weight;
 	}
-	return min_ns;
+	if (weight == 0)
+		return false;
+	f->min_ns = min_ns;
+	f->mean_ns = sum_ns / weight;
+	return true;
 }
 
 /* False: not worth a sentence. */
 static bool find_time(const struct why_set *set, const struct why_route *route,
     enum ledger_state state, const struct why_report *report, struct why_finding *ret_finding)
 {
-	struct why_finding f = {
-	    .kind = WHY_FINDING_TIME, .route = set->route, .state = state, .min_ns = UINT64_MAX};
+	struct why_finding f = {.kind = WHY_FINDING_TIME, .route = set->route, .state = state};
 
 	for (size_t i = 0; i < set->n; i++) {
 		if (!why_set_counts(set, i))
@@ -174,11 +178,12 @@ static bool find_time(const struct why_set *set, const struct why_route *route,
 	if (f.requests == 0)
 		return false;
 	f.mean_ns /= f.requests;
-	if (f.min_ns == UINT64_MAX)
-		f.min_ns = shortest_open(set, &f);
 	f.share = f.weight = f.lost_ns / report->lost_ns;
 	if (f.mean_ns < (double)WHY_WORTH_NS || !is_much(report, &f, route))
 		return false;
+	/* Of open ones only the longest is telling, unless there are no others. */
+	if (!find_range(set, 0, set->n_ended, &f))
+		find_range(set, set->n_ended, set->n, &f);
 	find_places(set, &f);
 	find_percentile(set, route, &f);
 	why_find_culprit(set, state, is_concerned, &state, &f.culprit);

@@ -110,14 +110,31 @@ static void append_places(
 	}
 }
 
+/* The function that waits for the disk, if the innermost frame has a name: "fdatasync" of "fdatasync (fdatasync.c:28, libc.so.6)". */
+static struct sv disk_call(const struct why_finding *f, struct sv frames)
+{
+	struct sv frame;
+	size_t end;
+
+	if (f->state != LEDGER_DISK || !frames_next(&frames, &frame))
+		return (struct sv){0};
+	end = sv_find(frame, ' ');
+	return end < frame.len ? sv_from(frame.p, end) : (struct sv){0};
+}
+
 static void append_frame(
     struct buf *out, const struct why_report *report, const struct why_finding *f)
 {
-	struct sv frame = frames_own(why_name_part(report->names, f->stack, 0));
+	struct sv frames = why_name_part(report->names, f->stack, 0), frame = frames_own(frames);
+	struct sv call = disk_call(f, frames);
 
+	if (call.len && call.p != frame.p) {
+		buf_append_cstr(out, ", in ");
+		tree_append_text(out, call, WHY_WORDS_NAME_MAX);
+	}
 	if (!frame.len)
 		return;
-	buf_append_cstr(out, ", at ");
+	buf_append_cstr(out, call.len && call.p != frame.p ? " at " : ", at ");
 	tree_append_text(out, frame, WHY_TEXT_MAX);
 }
 
