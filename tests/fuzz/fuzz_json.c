@@ -142,9 +142,10 @@ static void check_paths(struct sv in)
 	REQUIRE(!whole || found[4].kind != JSON_NONE);
 }
 
-static void check_form(struct sv in)
+/* What the beginning of a form says of a key, the form says, too. */
+static void check_form(struct sv in, size_t cut)
 {
-	struct sv value = {0};
+	struct sv begin = sv_from(in.p, cut), value = {0}, early;
 	struct buf says;
 
 	buf_init(&says);
@@ -154,19 +155,21 @@ static void check_form(struct sv in)
 		REQUIRE(says.len <= value.len);
 		REQUIRE(sv_find(value, '&') == value.len);
 	}
+	if (form_find(begin, false, SV("a"), &early))
+		REQUIRE(early.p == value.p && early.len == value.len);
 	buf_release(&says);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	size_t cut = size ? data[size - 1] : 0;
 	struct sv in = fuzz_copy(data, size ? size - 1 : 0);
+	size_t last = size ? data[size - 1] : 0, cut = last < in.len ? last : in.len;
 
 	walk(in, true);
 	walk(in, false);
-	check_cut(in, cut < in.len ? cut : in.len);
+	check_cut(in, cut);
 	check_paths(in);
-	check_form(in);
+	check_form(in, cut);
 	fuzz_free(in);
 	return 0;
 }

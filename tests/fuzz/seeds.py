@@ -10,6 +10,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
+import zlib
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HEAD, BLOCK, ITEM = 32, 16, 8  # bytes (user/ingest/recording.h)
@@ -356,6 +357,19 @@ def seeds_json():
         yield text + b"\x07"
 
 
+def seeds_payload():
+    """Bodies in all ways; packed ones as they are."""
+    bodies = [b'{"item":"ph\u006fne","quantity":2,"price":0.5,"a":{"b":[0,"x"]},"a-key":null}',
+              b"item=a%20b&quantity=2&price=3&a-key=%2B+"]
+    for number, body in enumerate(bodies):
+        for how in range(16):
+            yield bytes([how, 3, number * how]) + body
+        for lost in (0, 12):
+            yield bytes([3, 5, lost]) + gzip.compress(body) + gzip.compress(body)
+            yield bytes([3, 5, lost]) + zlib.compress(body)
+    yield from (b"\x00\x07\x00" + text for text in strings("test_json.c"))
+
+
 def seeds_rule():
     for text in strings("test_rule_expr.c"):
         yield b"\x00\x08\x09\x0a" + text
@@ -380,6 +394,7 @@ SEEDS = {
     "fuzz_log_level": plain("test_log_level.c"),
     "fuzz_otlp_env": seeds_otlp_env,
     "fuzz_otlp_response": seeds_otlp_response,
+    "fuzz_payload": seeds_payload,
     "fuzz_proc": plain("test_proc.c"),
     "fuzz_resource": plain("test_resource.c"),
     "fuzz_recording": seeds_recording,
