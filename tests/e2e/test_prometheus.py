@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """/metrics of `zerospan run`: read by promtool, by a strict reader of OpenMetrics and by a checker of our own, and scraped by
-a real Prometheus. Version 2.42 always asks for OpenMetrics: the text format is read by promtool and the checker only."""
+a real Prometheus in both formats: version 2.42 always asks for OpenMetrics, so that a relay asks for text in its place."""
+import http.server
 import json
 import subprocess
+import threading
 import time
 import urllib.parse
 import urllib.request
@@ -109,14 +111,47 @@ def test_address_by_environment(t):
           (f"http://127.0.0.1:{port}/metrics", False), "--listen")
 
 
-class Prometheus:
-    """A real one that scrapes a zerospan each second."""
+class TextRelay:
+    """Answers scrapes with what zerospan answers to somebody who takes text only."""
 
     def __init__(self, t, zerospan):
+        self.wanted, self.types = set(), set()  # what was asked for here, and the types of zerospan's answers
+        relay = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                relay.wanted.add(self.headers["Accept"])
+                request = urllib.request.Request(zerospan.metrics_url, headers={"Accept": "text/plain;version=0.0.4"})
+                with urllib.request.urlopen(request, timeout=5) as answer:
+                    kind, body = answer.headers["Content-Type"], answer.read()
+                relay.types.add(kind)
+                self.send_response(200)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        t.cleanup(self.close)
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Prometheus:
+    """A real one that scrapes an address each second, and keeps exemplars."""
+
+    def __init__(self, t, address):
         program = lib.tool("prometheus", "prometheus")
         config, port = t.path("prometheus.yml"), lib.free_port()
         with open(config, "w", encoding="utf-8") as f:
-            f.write(CONFIG.format(target=urllib.parse.urlsplit(zerospan.metrics_url).netloc))
+            f.write(CONFIG.format(target=address))
         self.api = f"http://127.0.0.1:{port}/api/v1/"
         self.process = t.start(program, f"--config.file={config}", f"--storage.tsdb.path={t.path('tsdb')}",
                                f"--web.listen-address=127.0.0.1:{port}", "--enable-feature=exemplar-storage")
@@ -134,6 +169,11 @@ class Prometheus:
         data = self.get("targets")
         return data["activeTargets"][0] if data and data["activeTargets"] else {"health": "unknown", "lastError": ""}
 
+    def wait_up(self):
+        wait_for(lambda: self.target()["health"] != "unknown", "a scrape", 30)
+        target = self.target()
+        equal((target["health"], target["lastError"]), ("up", ""), "the target's health and its last error")
+
     def series(self, selector):
         data = self.get("query", query=selector)
         return data["result"] if data else []
@@ -144,14 +184,16 @@ class Prometheus:
         return [e for series in data or [] for e in series["exemplars"]]
 
 
+def address_of(zerospan):
+    return urllib.parse.urlsplit(zerospan.metrics_url).netloc
+
+
 @lib.deadline(90)
 def test_scraped(t):
     lib.tool("prometheus", "prometheus")  # before anything is started
     zerospan = start(t)
-    prometheus = Prometheus(t, zerospan)
-    wait_for(lambda: prometheus.target()["health"] != "unknown", "a scrape", 30)
-    target = prometheus.target()
-    equal((target["health"], target["lastError"]), ("up", ""), "the target's health and its last error")
+    prometheus = Prometheus(t, address_of(zerospan))
+    prometheus.wait_up()
     series = wait_for(lambda: prometheus.series(DURATION + "_count"), "the count of requests", 20)
     equal(sum(float(s["value"][1]) for s in series), REQUESTS, "requests in Prometheus")
     equal({s["metric"]["job"] for s in series}, {"unknown_service:shop"}, "jobs")  # zerospan's, not the scraper's
@@ -159,3 +201,60 @@ def test_scraped(t):
     expect_spans(zerospan, [exemplar["labels"] for exemplar in exemplars])
     equal(prometheus.series('{exported_job!=""}'), [], "series with an exported_job")
     equal(len(prometheus.series("target_info")), 1, "target_info series")
+
+
+SERVICES = {"gateway": 2, "inventory": 5}  # and how many requests each gets
+
+
+def two_services(t):
+    """zerospan, observing both."""
+    shops = {name: Shop(t, name=name, env={"OTEL_SERVICE_NAME": name}) for name in SERVICES}
+    zerospan = observer.start(t, "run", "--format", "otlp-json", "--listen", "127.0.0.1:0",
+                              *[word for shop in shops.values() for word in ("--pid", shop.pid)])
+    zerospan.wait_ready()
+    for name, shop in shops.items():
+        client = shop.client()
+        for _ in range(SERVICES[name]):
+            equal(client.get("/").status, 200, "status")
+    wait_for(lambda: zerospan.metrics().sum(DURATION + "_count") == sum(SERVICES.values()), "all requests in /metrics")
+    return zerospan
+
+
+def expect_services(prometheus):
+    """Both have their own requests, and their own instance and target_info."""
+    prometheus.wait_up()
+    series = wait_for(lambda: prometheus.series(DURATION + "_count"), "the count of requests", 20)
+    equal({s["metric"]["job"]: float(s["value"][1]) for s in series}, SERVICES, "requests by job")
+    equal(len({s["metric"]["instance"] for s in series}), 2, "instances")
+    of_buckets = prometheus.series(f"histogram_quantile(1, sum by (job, le) ({DURATION}_bucket))")
+    equal({s["metric"]["job"] for s in of_buckets}, set(SERVICES), "jobs with buckets that a quantile can be had of")
+    info = prometheus.series("target_info")
+    equal(sorted((s["metric"]["job"], s["metric"]["process_executable_name"], s["value"][1]) for s in info),
+          [(name, "shop", "1") for name in sorted(SERVICES)], "target_info")
+    equal({s["metric"]["instance"] for s in info}, {s["metric"]["instance"] for s in series}, "instances of target_info")
+    equal(prometheus.series('{exported_job!=""}'), [], "series with an exported_job")
+
+
+@lib.deadline(90)
+def test_two_services_scraped(t):
+    """As OpenMetrics, with exemplars of both."""
+    lib.tool("prometheus", "prometheus")
+    zerospan = two_services(t)
+    prometheus = Prometheus(t, address_of(zerospan))
+    expect_services(prometheus)
+    for name in SERVICES:
+        exemplars = wait_for(lambda name=name: prometheus.exemplars(f'{DURATION}_bucket{{job="{name}"}}'), "exemplars", 20)
+        expect_spans(zerospan, [exemplar["labels"] for exemplar in exemplars])
+
+
+@lib.deadline(90)
+def test_two_services_scraped_as_text(t):
+    """The same series, and no exemplars."""
+    lib.tool("prometheus", "prometheus")
+    zerospan = two_services(t)
+    relay = TextRelay(t, zerospan)
+    prometheus = Prometheus(t, relay.address)
+    expect_services(prometheus)
+    check(all("openmetrics" in accept for accept in relay.wanted), f"the relay is not needed: {relay.wanted}")
+    equal(relay.types, {"text/plain; version=0.0.4; charset=utf-8"}, "what was scraped")
+    equal(prometheus.exemplars(DURATION + "_bucket"), [], "exemplars")
