@@ -15,7 +15,14 @@ from observer import Span
 
 class Receiver:
     """Listens on a free port and keeps what is posted. mode: ok, hang (read, never answer), an HTTP
-    status, or partial (accepts, but says that one span was rejected). tls: a server's ssl.SSLContext."""
+    status, or one of REPLIES, which are 200. tls: a server's ssl.SSLContext."""
+
+    REPLIES = {
+        "ok": b"",
+        "partial": b"\x0a\x02\x08\x01",  # one was rejected
+        "rejects": b"\x0a\x08\x08\xff\xff\xff\x7f\x12\x01n",  # 2^28 - 1 of them, "n"
+        "garbage": b"<html>please log in</html>",
+    }
 
     def __init__(self, test, mode="ok", port=0, tls=None):
         self.mode = mode
@@ -73,7 +80,7 @@ class Receiver:
         if handler.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         bodies.append(body)
-        reply = b"\x0a\x02\x08\x01" if self.mode == "partial" else b""
+        reply = self.REPLIES[self.mode]
         handler.send_response(200)
         handler.send_header("Content-Type", "application/x-protobuf")
         handler.send_header("Content-Length", str(len(reply)))

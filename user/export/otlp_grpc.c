@@ -270,8 +270,7 @@ static struct otlp_verdict judge_ok(const struct otlp_answer *answer)
 	else if (err == -E2BIG)
 		verdict = otlp_verdict_too_long();
 	else if (answer->body.len)
-		verdict = otlp_verdict_of(
-		    OTLP_TAKEN, "rejected", "the server's answer cannot be read", NULL);
+		verdict = otlp_verdict_unreadable();
 	buf_release(&scratch);
 	return verdict;
 }

@@ -74,6 +74,11 @@ struct otlp_verdict otlp_verdict_no_answer(const struct otlp_answer *answer)
 	    curl_easy_strerror(answer->code), answer->error);
 }
 
+struct otlp_verdict otlp_verdict_unreadable(void)
+{
+	return otlp_verdict_of(OTLP_TAKEN, "rejected", "the server's answer cannot be read", NULL);
+}
+
 struct otlp_verdict otlp_verdict_taken(struct sv message)
 {
 	Opentelemetry__Proto__ExportResponse *response =
@@ -83,13 +88,14 @@ struct otlp_verdict otlp_verdict_taken(struct sv message)
 	    response ? response->partial_success : NULL;
 	struct otlp_verdict verdict = {.outcome = OTLP_TAKEN, .wait_ms = -1};
 
+	if (!response)
+		return otlp_verdict_unreadable();
 	if (partial && (partial->rejected > 0 || *partial->error_message)) {
 		verdict = otlp_verdict_of(OTLP_TAKEN, "rejected",
 		    partial->rejected > 0 ? "the server rejected some" : "the server warns",
 		    partial->error_message);
 		verdict.rejected = partial->rejected > 0 ? (uint64_t)partial->rejected : 0;
 	}
-	if (response)
-		opentelemetry__proto__export_response__free_unpacked(response, NULL);
+	opentelemetry__proto__export_response__free_unpacked(response, NULL);
 	return verdict;
 }

@@ -34,6 +34,9 @@ struct otlp_verdict otlp_verdict_too_long(void);
 /* There is no answer: no connection, a broken one, none in time, bad certificates. */
 struct otlp_verdict otlp_verdict_no_answer(const struct otlp_answer *answer);
 
+/* It was taken, by a server that says so in words that are none of OTLP: perhaps it is something else, a page to log in for example. */
+struct otlp_verdict otlp_verdict_unreadable(void);
+
 /* It was taken; message is an ExportXServiceResponse, which may say that some was not. */
 struct otlp_verdict otlp_verdict_taken(struct sv message);
 
