@@ -478,6 +478,28 @@ static void test_backoff(void **state)
 	assert_false(otlp_retry_next(&retry, &rng, 1000 + 299000 * NS_PER_MS, 2000, &wait_ns));
 }
 
+/* What the server wishes is waited for in full, and what comes then grows from it: RetryInfo, Retry-After. */
+static void test_growth_from_a_wish(void **state)
+{
+	const struct otlp_retry_options options = {
+	    .initial_ms = 1000, .max_ms = 30000, .elapsed_ms = 300000};
+	static const uint64_t interval_ms[] = {12000, 18000, 27000, 30000};
+	struct otlp_retry retry;
+	uint64_t wait_ns;
+	struct rng rng;
+
+	(void)state;
+	rng_seed(&rng, 1);
+	otlp_retry_init(&retry, &options, 0);
+	assert_true(otlp_retry_next(&retry, &rng, 0, 8000, &wait_ns));
+	assert_int_equal(wait_ns, 8000 * NS_PER_MS);
+	for (size_t i = 0; i < sizeof(interval_ms) / sizeof(interval_ms[0]); i++) {
+		assert_true(otlp_retry_next(&retry, &rng, 0, -1, &wait_ns));
+		assert_in_range(
+		    wait_ns, interval_ms[i] * NS_PER_MS / 2, interval_ms[i] * NS_PER_MS * 3 / 2);
+	}
+}
+
 /* "At once", "in a moment", again and again: the interval grows all the same, and keeps its jitter. */
 static void test_wishes_too_short(void **state)
 {
@@ -527,6 +549,7 @@ int main(void)
 	    cmocka_unit_test(test_own_headers),
 	    cmocka_unit_test(test_retry_after),
 	    cmocka_unit_test(test_backoff),
+	    cmocka_unit_test(test_growth_from_a_wish),
 	    cmocka_unit_test(test_wishes_too_short),
 	    cmocka_unit_test(test_statuses),
 	};

@@ -276,103 +276,155 @@ static struct otlp_verdict judge(
 	return verdict;
 }
 
+/* Status{8, details={RetryInfo{2 s}}}, not padded */
+#define RETRY_IN_2_S "CAgaMAoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5mbxIECgIIAg"
+
+/* gRPC's codes in their order, and what OTLP has clients do. */
+static const struct code {
+	const char *name;
+	enum otlp_outcome outcome, outcome_with_delay; /* with RetryInfo */
+} codes[] = {
+    {"OK", OTLP_TAKEN, OTLP_TAKEN},
+    {"CANCELLED", OTLP_RETRY, OTLP_RETRY},
+    {"UNKNOWN", OTLP_REFUSED, OTLP_REFUSED},
+    {"INVALID_ARGUMENT", OTLP_REFUSED, OTLP_REFUSED},
+    {"DEADLINE_EXCEEDED", OTLP_RETRY, OTLP_RETRY},
+    {"NOT_FOUND", OTLP_REFUSED, OTLP_REFUSED},
+    {"ALREADY_EXISTS", OTLP_REFUSED, OTLP_REFUSED},
+    {"PERMISSION_DENIED", OTLP_REFUSED, OTLP_REFUSED},
+    {"RESOURCE_EXHAUSTED", OTLP_REFUSED, OTLP_RETRY},
+    {"FAILED_PRECONDITION", OTLP_REFUSED, OTLP_REFUSED},
+    {"ABORTED", OTLP_RETRY, OTLP_RETRY},
+    {"OUT_OF_RANGE", OTLP_RETRY, OTLP_RETRY},
+    {"UNIMPLEMENTED", OTLP_REFUSED, OTLP_REFUSED},
+    {"INTERNAL", OTLP_REFUSED, OTLP_REFUSED},
+    {"UNAVAILABLE", OTLP_RETRY, OTLP_RETRY},
+    {"DATA_LOSS", OTLP_RETRY, OTLP_RETRY},
+    {"UNAUTHENTICATED", OTLP_REFUSED, OTLP_REFUSED},
+};
+
+#define CODES (sizeof(codes) / sizeof(codes[0]))
+
 static void verdicts_by_code(void **state)
 {
-	static const bool again[17] = {
-	    [1] = true, [4] = true, [10] = true, [11] = true, [14] = true, [15] = true};
 	struct otlp_verdict verdict;
-	char text[12];
+	char number[12], what[64];
 
 	(void)state;
-	for (int code = 1; code < 17; code++) {
-		snprintf(text, sizeof(text), "%d", code);
-		assert_int_equal(
-		    judge(200, text, NULL, NULL).outcome, again[code] ? OTLP_RETRY : OTLP_REFUSED);
+	assert_int_equal(CODES, 17);
+	for (size_t code = 0; code < CODES; code++) {
+		snprintf(number, sizeof(number), "%zu", code);
+		snprintf(
+		    what, sizeof(what), "the server answered %s (%zu)", codes[code].name, code);
+		verdict = judge(200, number, NULL, NULL);
+		assert_int_equal(verdict.outcome, codes[code].outcome);
+		assert_string_equal(verdict.what, code ? what : "");
+		assert_string_equal(verdict.error_type, code ? codes[code].name : "");
+		verdict = judge(200, number, NULL, RETRY_IN_2_S);
+		assert_int_equal(verdict.outcome, codes[code].outcome_with_delay);
+		if (verdict.outcome == OTLP_RETRY)
+			assert_int_equal(verdict.wait_ms, 2000);
 	}
-	assert_int_equal(judge(200, "0", NULL, NULL).outcome, OTLP_TAKEN);
-	verdict = judge(200, "3", "bad%20span%0a!", NULL);
-	assert_string_equal(verdict.what, "the server answered INVALID_ARGUMENT (3)");
-	assert_string_equal(verdict.why, "bad span !");
+	assert_string_equal(judge(200, "3", "bad%20span%0a!", NULL).why, "bad span !");
+}
+
+/* The code that stands for a status of HTTP, where the server says none (http-grpc-status-mapping.md). */
+static const char *code_of(long http)
+{
+	static const struct {
+		long http;
+		const char *name;
+	} mapping[] = {{400, "INTERNAL"}, {401, "UNAUTHENTICATED"}, {403, "PERMISSION_DENIED"},
+	    {404, "UNIMPLEMENTED"}, {429, "UNAVAILABLE"}, {431, "INTERNAL"}, {502, "UNAVAILABLE"},
+	    {503, "UNAVAILABLE"}, {504, "UNAVAILABLE"}};
+
+	for (size_t i = 0; i < sizeof(mapping) / sizeof(mapping[0]); i++)
+		if (mapping[i].http == http)
+			return mapping[i].name;
+	return "UNKNOWN";
+}
+
+static void expect_code(struct otlp_verdict verdict, const char *name)
+{
+	size_t code = 0;
+
+	while (code < CODES && strcmp(codes[code].name, name) != 0)
+		code++;
+	assert_true(code < CODES);
+	assert_string_equal(verdict.error_type, name);
+	assert_int_equal(verdict.outcome, codes[code].outcome);
 }
 
 static void verdicts_without_a_code(void **state)
 {
-	static const long again[] = {429, 502, 503, 504};
-
 	(void)state;
-	for (long http = 200; http < 600; http++) {
-		enum otlp_outcome want = OTLP_REFUSED;
-
-		for (size_t i = 0; i < 4; i++)
-			if (http == again[i])
-				want = OTLP_RETRY;
-		assert_int_equal(judge(http, NULL, NULL, NULL).outcome, want);
-	}
-	assert_string_equal(judge(200, NULL, NULL, NULL).what, "the server answered UNKNOWN (2)");
-	assert_string_equal(judge(200, NULL, NULL, NULL).error_type, "UNKNOWN");
-	assert_string_equal(judge(200, "14", NULL, NULL).error_type, "UNAVAILABLE");
-	assert_string_equal(
-	    judge(404, NULL, NULL, NULL).what, "the server answered UNIMPLEMENTED (12)");
+	for (long http = 200; http < 600; http++)
+		expect_code(judge(http, NULL, NULL, NULL), code_of(http));
 	/* a code wins over the status of HTTP; what is none is UNKNOWN */
-	assert_int_equal(judge(503, "3", NULL, NULL).outcome, OTLP_REFUSED);
-	assert_int_equal(judge(503, "00", NULL, NULL).outcome, OTLP_REFUSED);
-	assert_int_equal(judge(503, "14x", NULL, NULL).outcome, OTLP_REFUSED);
-	assert_int_equal(judge(503, "99", NULL, NULL).outcome, OTLP_REFUSED);
-	assert_int_equal(judge(503, "", NULL, NULL).outcome, OTLP_REFUSED);
+	expect_code(judge(503, "3", NULL, NULL), "INVALID_ARGUMENT");
+	expect_code(judge(404, "14", NULL, NULL), "UNAVAILABLE");
+	expect_code(judge(503, "00", NULL, NULL), "UNKNOWN");
+	expect_code(judge(503, "14x", NULL, NULL), "UNKNOWN");
+	expect_code(judge(503, "17", NULL, NULL), "UNKNOWN");
+	expect_code(judge(503, "99", NULL, NULL), "UNKNOWN");
+	expect_code(judge(503, "", NULL, NULL), "UNKNOWN");
 }
 
 static void exhausted_with_a_delay(void **state)
 {
-	/* Status{8, details={RetryInfo{2 s}}}, not padded */
-	static const char details[] = "CAgaMAoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5m"
-				      "bxIECgIIAg";
-	struct otlp_verdict verdict = judge(200, "8", NULL, details);
+	struct otlp_verdict verdict = judge(200, "8", NULL, RETRY_IN_2_S);
 
 	(void)state;
 	assert_int_equal(verdict.outcome, OTLP_RETRY);
 	assert_int_equal(verdict.wait_ms, 2000);
 	assert_int_equal(judge(200, "8", NULL, "!").outcome, OTLP_REFUSED);
-	assert_int_equal(judge(200, "14", NULL, details).wait_ms, 2000);
+	assert_int_equal(judge(200, "14", NULL, RETRY_IN_2_S).wait_ms, 2000);
 	assert_int_equal(judge(200, "14", NULL, "!").wait_ms, -1);
 }
 
-static enum otlp_outcome judge_error(CURLcode code, const char *error)
+static struct otlp_verdict judge_error(CURLcode code, const char *error)
 {
 	struct otlp_answer answer = {.code = code};
 
 	snprintf(answer.error, sizeof(answer.error), "%s", error);
-	return otlp_grpc_judge(&answer).outcome;
+	return otlp_grpc_judge(&answer);
 }
 
 static void resets(void **state)
 {
-	static const enum otlp_outcome want[] = {[0] = OTLP_REFUSED,
-	    [1] = OTLP_REFUSED,
-	    [2] = OTLP_REFUSED,
-	    [3] = OTLP_REFUSED,
-	    [7] = OTLP_RETRY,
-	    [8] = OTLP_RETRY,
-	    [11] = OTLP_REFUSED,
-	    [12] = OTLP_REFUSED};
+	/* by HTTP/2's error codes: PROTOCOL-HTTP2.md, "Errors" */
+	static const char *const want[] = {
+	    "INTERNAL",           /* NO_ERROR */
+	    "INTERNAL",           /* PROTOCOL_ERROR */
+	    "INTERNAL",           /* INTERNAL_ERROR */
+	    "INTERNAL",           /* FLOW_CONTROL_ERROR */
+	    "INTERNAL",           /* SETTINGS_TIMEOUT */
+	    "INTERNAL",           /* STREAM_CLOSED: gRPC has no mapping */
+	    "INTERNAL",           /* FRAME_SIZE_ERROR */
+	    "UNAVAILABLE",        /* REFUSED_STREAM */
+	    "CANCELLED",          /* CANCEL */
+	    "INTERNAL",           /* COMPRESSION_ERROR */
+	    "INTERNAL",           /* CONNECT_ERROR */
+	    "RESOURCE_EXHAUSTED", /* ENHANCE_YOUR_CALM */
+	    "PERMISSION_DENIED",  /* INADEQUATE_SECURITY */
+	};
 	struct otlp_answer old = {.code = CURLE_OK, .status = 200};
 	char text[80];
 
 	(void)state;
 	for (size_t code = 0; code < sizeof(want) / sizeof(want[0]); code++) {
-		if (!want[code])
-			continue;
 		snprintf(text, sizeof(text), "HTTP/2 stream 1 was not closed cleanly: X (err %zu)",
 		    code);
-		assert_int_equal(judge_error(CURLE_HTTP2_STREAM, text), want[code]);
+		expect_code(judge_error(CURLE_HTTP2_STREAM, text), want[code]);
 	}
-	assert_int_equal(judge_error(CURLE_HTTP2_STREAM,
-			     "HTTP/2 stream 1 was closed cleanly, but before getting  all response "
-			     "header fields, treated as error"),
-	    OTLP_REFUSED);
-	assert_int_equal(judge_error(CURLE_HTTP2_STREAM, ""), OTLP_RETRY);
-	assert_int_equal(judge_error(CURLE_COULDNT_CONNECT, ""), OTLP_RETRY);
-	assert_int_equal(judge_error(CURLE_OPERATION_TIMEDOUT, ""), OTLP_RETRY);
-	assert_int_equal(judge_error(CURLE_PEER_FAILED_VERIFICATION, ""), OTLP_REFUSED);
+	expect_code(judge_error(CURLE_HTTP2_STREAM,
+			"HTTP/2 stream 1 was closed cleanly, but before getting  all response "
+			"header fields, treated as error"),
+	    "INTERNAL");
+	assert_int_equal(judge_error(CURLE_HTTP2_STREAM, "").outcome, OTLP_RETRY);
+	assert_int_equal(judge_error(CURLE_COULDNT_CONNECT, "").outcome, OTLP_RETRY);
+	assert_int_equal(judge_error(CURLE_OPERATION_TIMEDOUT, "").outcome, OTLP_RETRY);
+	assert_int_equal(judge_error(CURLE_PEER_FAILED_VERIFICATION, "").outcome, OTLP_REFUSED);
 	assert_string_equal(otlp_grpc_judge(&old).what, "the server does not speak HTTP/2");
 }
 

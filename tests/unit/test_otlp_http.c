@@ -270,6 +270,17 @@ static void test_retry_after_is_honoured(void **state)
 	assert_true(r.at_ns[1] - r.at_ns[0] >= NS_PER_S);
 }
 
+/* The last warning. */
+static char told[256];
+
+static void keep_told(void *ctx, enum log_level level, const char *text)
+{
+	(void)ctx;
+	assert_int_equal(level, LOG_LEVEL_WARN);
+	snprintf(told, sizeof(told), "%s", text);
+}
+
+/* No second attempt; and what the server says is told, in one line. */
 static void test_final_errors(void **state)
 {
 	static const char *const finals[] = {
@@ -279,12 +290,21 @@ static void test_final_errors(void **state)
 	    "HTTP/1.1 408 Timeout\r\nContent-Length: 0\r\n\r\n",
 	    "HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n",
 	};
+	static const char *const words[] = {"400: b d", "500", "408", "302"};
+	char line[256];
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
+		struct sink_stats stats;
 		struct receiver r;
-		struct sink_stats stats = run_script(&r, &finals[i], 1, 0);
 
+		log_set_observer(keep_told, NULL);
+		stats = run_script(&r, &finals[i], 1, 0);
+		log_set_observer(NULL, NULL);
+		snprintf(line, sizeof(line),
+		    "sending 10 spans over OTLP: the server answered %s (0 earlier messages not shown)",
+		    words[i]);
+		assert_string_equal(told, line);
 		assert_int_equal(stats.failed, 10);
 		assert_int_equal(atomic_load(&r.requests), 1);
 	}
@@ -425,6 +445,64 @@ static void test_huge_request(void **state)
 	buf_release(&request);
 }
 
+/* A waiter that does not wait, and keeps what it was asked to. */
+struct waits {
+	uint64_t ns[8];
+	size_t n;
+};
+
+static bool keep_wait(void *ctx, uint64_t ns)
+{
+	struct waits *waits = ctx;
+
+	waits->ns[waits->n++] = ns;
+	return waits->n < 8;
+}
+
+/* The waits before further attempts at a server that is never ready, with this first interval; 0: the default. */
+static struct waits waits_of(uint64_t initial_ms)
+{
+	static const char *const answers[] = {"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"};
+	struct waits waits = {0};
+	const struct otlp_waiter waiter = {.stopping = never, .sleep = keep_wait, .ctx = &waits};
+	struct otlp_options options = {
+	    .protocol = OTLP_HTTP_PROTOBUF, .timeout_ms = 10000, .retry_initial_ms = initial_ms};
+	struct otlp_client *client;
+	struct receiver r;
+	struct buf request;
+	char url[64];
+
+	receiver_start(&r, answers, 1);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/v1/traces", r.port);
+	options.url = url;
+	client = otlp_client_new(&options, OTLP_TRACES);
+	assert_non_null(client);
+	buf_init(&request);
+	buf_append_cstr(&request, "some");
+	assert_int_equal(otlp_client_send(client, &request, 5, &waiter), 0);
+	assert_string_equal(otlp_client_error(client), "503");
+	otlp_client_free(client);
+	receiver_stop(&r);
+	buf_release(&request);
+	return waits;
+}
+
+/* 5 s, then half as much again up to 30 s, give or take a half; nothing is older than 5 min. */
+static void test_default_backoff(void **state)
+{
+	static const uint64_t interval_ms[] = {
+	    5000, 7500, 11250, 16875, 25312, 30000, 30000, 30000};
+	struct waits waits = waits_of(0);
+
+	(void)state;
+	assert_int_equal(waits.n, 8);
+	for (size_t i = 0; i < 8; i++)
+		assert_in_range(waits.ns[i], interval_ms[i] * NS_PER_MS / 2,
+		    interval_ms[i] * NS_PER_MS * 3 / 2);
+	assert_int_equal(waits_of(195000).n, 8); /* up to 292.5 s */
+	assert_int_equal(waits_of(610000).n, 0); /* 305 s at least */
+}
+
 static bool at_once(void *ctx)
 {
 	(void)ctx;
@@ -484,6 +562,7 @@ int main(void)
 	    cmocka_unit_test(test_huge_answer),
 	    cmocka_unit_test(test_huge_request),
 	    cmocka_unit_test(test_error_types),
+	    cmocka_unit_test(test_default_backoff),
 	    cmocka_unit_test(test_partial_success),
 	    cmocka_unit_test(test_hanging_backend),
 	    cmocka_unit_test(test_dead_backend),
