@@ -6,13 +6,13 @@
 
 ANSWERS: one for each call, with commas, the last one for all that follow: ok, partial (says that one item was rejected),
 hang, or a code in lower case, perhaps with :SECONDS, a google.rpc.RetryInfo. With CERTIFICATE it speaks TLS and wants clients that
-AUTHORITY vouches for. Prints the port, then a line of JSON for each call: path, metadata, body in hex.
+AUTHORITY vouches for. Prints the port, then a line of JSON for each call: path, metadata, body in hex; and {"gone": true} for one that
+hangs until the client ends it.
 """
 import concurrent.futures
 import json
 import sys
 import threading
-import time
 
 import grpc
 
@@ -51,9 +51,16 @@ class Collector(grpc.GenericRpcHandler):
         return grpc.unary_unary_rpc_method_handler(export)
 
     @staticmethod
+    def hang(context):
+        ended = threading.Event()
+        context.add_callback(ended.set)  # by reset, by its deadline or by loss of the connection
+        if ended.wait(60):
+            print(json.dumps({"gone": True}), flush=True)
+
+    @staticmethod
     def answer(context, answer):
         if answer == "hang":
-            time.sleep(60)
+            Collector.hang(context)
         if answer in ("ok", "hang"):
             return b""
         if answer == "partial":

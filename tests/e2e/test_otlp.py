@@ -25,8 +25,15 @@ class GrpcReceiver:
         wait_for(lambda: self.process.out.count("\n") >= 1, "the server's port", 20)
         self.port = int(self.process.out.split("\n", 1)[0])
 
-    def calls(self):
+    def lines(self):
         return [json.loads(line) for line in self.process.out.split("\n")[1:-1]]
+
+    def calls(self):
+        return [line for line in self.lines() if "path" in line]
+
+    def gone(self):
+        """Calls that their client ended before there was an answer."""
+        return sum("gone" in line for line in self.lines())
 
     def environment(self, scheme="http", host="127.0.0.1", **more):
         return {"OTEL_EXPORTER_OTLP_ENDPOINT": f"{scheme}://{host}:{self.port}", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
@@ -110,6 +117,19 @@ def test_grpc_retry_info(t):
     equal(len(receiver.calls()), 3, "calls")
     check("UNAVAILABLE (14): not now, \u00e4\u00f6%" in zerospan.err, zerospan.err)
     equal(len({call["body"] for call in receiver.calls()}), 1, "different bodies of one batch")
+
+
+@lib.deadline(90)
+def test_grpc_deadline(t):
+    """A call that is not answered in time is ended, which the server sees, and tried again; so is one that the server found too late."""
+    receiver = with_core(t, "hang,deadline_exceeded:1,ok")
+    zerospan = one_span(t, receiver, 1, OTEL_EXPORTER_OTLP_TIMEOUT="700")
+    calls = receiver.calls()
+    equal(len(calls), 3, "calls")
+    check(all(0 < call["deadline"] <= 0.7 for call in calls), f"deadlines {[call['deadline'] for call in calls]}")
+    equal(len({call["body"] for call in calls}), 1, "different bodies of one batch")
+    check("Timeout was reached" in zerospan.err, zerospan.err)
+    wait_for(lambda: receiver.gone() == 1, "the server to see that nobody waits for its first answer")
 
 
 def test_grpc_final_errors(t):
