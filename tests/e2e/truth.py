@@ -161,7 +161,8 @@ class Verdict:
         for state in STATES[:-1]:
             less_ms = more_ms = 0.0
             if state in ("cpu", "runqueue"):
-                less_ms, more_ms = after_ms + unsure_ms, max(0.0, before_ms - have["queued"]) + unsure_ms
+                queued_ms = max(0.0, have["queued"] - true.get("queued", 0.0))
+                less_ms, more_ms = after_ms + unsure_ms, max(0.0, before_ms - queued_ms) + unsure_ms
             elif state == "queued":
                 more_ms = before_ms
             fault = state_off(state, have[state], true.get(state, 0.0), less_ms, more_ms)

@@ -3,7 +3,7 @@
 
 TRUTH          := $(B)/ledger
 TRUTH_SHARED   := $(TRUTH)/clocks.o $(TRUTH)/http.o
-TRUTH_PHASES   := phases partner thread_phases file_phases sqlite_phases
+TRUTH_PHASES   := phases partner thread_phases pipe_phases file_phases sqlite_phases
 TRUTH_PROGRAMS := $(TRUTH)/phases $(TRUTH)/loop $(TRUTH)/handoff
 
 $(TRUTH)/%.o: tests/e2e/ledger/%.c | $(TOOLS_OK)

@@ -18,6 +18,7 @@ enum order_kind {
 	ORDER_HOLD,
 	ORDER_HOLD_DATABASE,
 	ORDER_DRAIN,
+	ORDER_WRITE,
 };
 
 struct order {
@@ -68,6 +69,18 @@ static void drain(const struct order *order)
 		left -= (size_t)n;
 }
 
+static void write_late(const struct order *order)
+{
+	const uint64_t one = 1;
+
+	_Static_assert(sizeof(one) == PARTNER_BYTES, "what an eventfd takes");
+	clock_sleep(order->ms);
+	if (write(order->fd, &one, sizeof(one)) != sizeof(one)) {
+		perror("a partner's write");
+		exit(1);
+	}
+}
+
 static void *work(void *arg)
 {
 	struct partner *partner = arg;
@@ -83,6 +96,8 @@ static void *work(void *arg)
 			hold_database(partner, order);
 		else if (order->kind == ORDER_DRAIN)
 			drain(order);
+		else if (order->kind == ORDER_WRITE)
+			write_late(order);
 		else
 			return NULL;
 	}
@@ -134,4 +149,9 @@ void partner_hold_database(struct partner *partner, struct sqlite3 *db, unsigned
 void partner_drain(struct partner *partner, int fd, size_t bytes, unsigned ms)
 {
 	tell(partner, (struct order){.kind = ORDER_DRAIN, .fd = fd, .bytes = bytes, .ms = ms});
+}
+
+void partner_write(struct partner *partner, int fd, unsigned ms)
+{
+	tell(partner, (struct order){.kind = ORDER_WRITE, .fd = fd, .ms = ms});
 }

@@ -26,4 +26,9 @@ void partner_hold_database(struct partner *partner, struct sqlite3 *db, unsigned
 /* In so many milliseconds it begins to read so many bytes from a socket. Returns at once. */
 void partner_drain(struct partner *partner, int fd, size_t bytes, unsigned ms);
 
+#define PARTNER_BYTES 8u
+
+/* In so many milliseconds it writes PARTNER_BYTES, which an eventfd takes, too. Returns at once. */
+void partner_write(struct partner *partner, int fd, unsigned ms);
+
 #endif

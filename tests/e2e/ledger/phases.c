@@ -14,6 +14,7 @@
 
 #include <limits.h>
 #include <malloc.h>
+#include <poll.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,10 @@ static const struct phase {
     {"lock", phase_lock},
     {"send", phase_send},
     {"send_unix", phase_send_unix},
+    {"pipe", phase_pipe},
+    {"eventfd", phase_eventfd},
+    {"tty", phase_tty},
+    {"late", phase_late},
     {"downstream", phase_downstream},
     {"fdatasync", phase_fdatasync},
     {"cold_read", phase_cold_read},
@@ -92,6 +97,8 @@ static void print_account(const struct worker *worker)
 	    (unsigned long long)account->last.wall_ns);
 	fprintf(out, "\"states\": {\"cpu\": %.6f, \"runqueue\": %.6f", ms((int64_t)all.cpu_ns),
 	    ms((int64_t)all.runqueue_ns));
+	if (account->queued_ns)
+		fprintf(out, ", \"queued\": %.6f", ms((int64_t)account->queued_ns));
 	for (int i = 0; i < STATES; i++)
 		fprintf(out, ", \"%s\": %.6f", state_names[i], ms(account->waited_ns[i]));
 	fprintf(out, "}, \"parts\": [");
@@ -114,9 +121,33 @@ void phase_prepare(struct worker *worker, const char *name, unsigned value)
 	(void)name;
 	(void)value;
 	sockets_open(worker);
+	pipes_open(worker);
 	file_open(worker);
 	sqlite_open(worker);
 	account_waited(worker, STATE_DISK);
+}
+
+void phase_late(struct worker *worker, const char *name, unsigned value)
+{
+	(void)name;
+	worker->late_ms = value;
+}
+
+/* Leave the next request where it is for as long as was asked for; when it had come, 0: it was not left. */
+static uint64_t be_late(struct worker *worker)
+{
+	struct pollfd poll_fd = {.fd = worker->fd, .events = POLLIN};
+	unsigned late_ms = worker->late_ms;
+	uint64_t come_ns;
+
+	if (late_ms == 0)
+		return 0;
+	worker->late_ms = 0;
+	while (poll(&poll_fd, 1, -1) < 0)
+		;
+	come_ns = clock_wall_ns();
+	clock_sleep(late_ms);
+	return come_ns;
 }
 
 static void do_step(struct worker *worker, const struct request_step *step)
@@ -133,7 +164,8 @@ static void do_step(struct worker *worker, const struct request_step *step)
 static void close_all(const struct worker *worker)
 {
 	int fds[] = {worker->fd, worker->clock, worker->downstream, worker->tcp[0], worker->tcp[1],
-	    worker->unix_pair[0], worker->unix_pair[1], worker->file};
+	    worker->unix_pair[0], worker->unix_pair[1], worker->pipe[0], worker->pipe[1],
+	    worker->event[0], worker->event[1], worker->tty[0], worker->tty[1], worker->file};
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)
@@ -147,12 +179,14 @@ static void *serve(void *arg)
 {
 	struct worker *worker = arg;
 	struct account *account = &worker->account;
+	uint64_t come_ns = 0;
 
 	worker->clock = clock_open();
 	worker->partner = partner_new();
 	while (http_read_request(worker->fd, &worker->request)) {
 		*account = (struct account){0};
 		clock_stamp(worker->clock, &account->first);
+		account->queued_ns = come_ns ? account->first.wall_ns - come_ns : 0;
 		account->last = account->first;
 		for (size_t i = 0; i < worker->request.n_steps; i++)
 			do_step(worker, &worker->request.steps[i]);
@@ -160,6 +194,7 @@ static void *serve(void *arg)
 		http_answer(worker->fd);
 		account_part(worker, "answer", account_waited(worker, STATE_NOTHING));
 		print_account(worker);
+		come_ns = be_late(worker);
 	}
 	partner_free(worker->partner);
 	close_all(worker);
@@ -178,6 +213,8 @@ static void start_worker(struct setup *setup, int fd, unsigned number)
 	worker->setup = setup;
 	worker->downstream = worker->file = worker->cold_file = -1;
 	worker->tcp[0] = worker->tcp[1] = worker->unix_pair[0] = worker->unix_pair[1] = -1;
+	worker->pipe[0] = worker->pipe[1] = worker->event[0] = worker->event[1] = -1;
+	worker->tty[0] = worker->tty[1] = -1;
 	pthread_mutex_init(&worker->mutex, NULL);
 	phase_must(pthread_create(&thread, NULL, serve, worker) == 0, "a thread");
 	pthread_detach(thread);

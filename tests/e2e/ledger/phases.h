@@ -56,6 +56,7 @@ struct account_part {
 struct account {
 	struct stamp first, last;
 	int64_t waited_ns[STATES];
+	uint64_t queued_ns; /* before that, in the socket, if it was left there on purpose */
 	size_t n_parts;
 	struct account_part parts[ACCOUNT_PARTS];
 };
@@ -69,10 +70,12 @@ struct worker {
 	struct request request;
 	struct partner *partner;
 	pthread_mutex_t mutex;
-	int downstream;           /* connection; -1: not yet */
-	int tcp[2], unix_pair[2]; /* both ends of a connection, likewise */
-	int file;                 /* of FILE_BYTES, likewise */
-	volatile char *map;       /* of the file, NULL: not yet */
+	int downstream;                /* connection; -1: not yet */
+	int tcp[2], unix_pair[2];      /* both ends of a connection, likewise */
+	int pipe[2], event[2], tty[2]; /* likewise */
+	unsigned late_ms;   /* the next request is read so long after it has come; 0: at once */
+	int file;           /* of FILE_BYTES, likewise */
+	volatile char *map; /* of the file, NULL: not yet */
 	/* Databases: whose transactions are synced, with a write-ahead log, with pages that are not in memory, and one with two
 	 * connections; NULL: not yet. */
 	struct sqlite3 *synced, *logged, *cold, *busy, *holder;
@@ -100,6 +103,10 @@ phase_function phase_sleep;   /* for so many ms */
 phase_function phase_lock;    /* a mutex that the partner holds for so many ms */
 phase_function phase_send;    /* into a TCP socket that the partner does not read for so many ms */
 phase_function phase_send_unix;  /* likewise a Unix socket */
+phase_function phase_pipe;       /* bytes that the partner writes in so many ms */
+phase_function phase_eventfd;    /* likewise */
+phase_function phase_tty;        /* likewise, of a terminal */
+phase_function phase_late;       /* leaves the next request in the socket for so many ms */
 phase_function phase_downstream; /* a request to a server that sleeps for so many ms */
 
 phase_function phase_fdatasync; /* writes and syncs until so many ms have passed */
@@ -113,6 +120,7 @@ phase_function phase_busy;       /* a database whose write lock the partner has 
 
 /* What the phases of each file need. */
 void sockets_open(struct worker *worker);
+void pipes_open(struct worker *worker);
 void file_open(struct worker *worker);
 void sqlite_open(struct worker *worker);
 void sqlite_close(const struct worker *worker);
