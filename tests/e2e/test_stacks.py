@@ -201,6 +201,40 @@ def test_loop_that_hangs(t):
     work, = re.findall(r"GET /work  .*\n(?:   .*\n)+", text)
     check(re.search(r"lock [\d.]+ (m?s)", work) and "PyThread_acquire_lock_timed" in work, text)
     equal(zerospan.stop(), 0, "exit status")
+    spans = {s.get("url.path"): s for s in zerospan.spans()}
+    equal(set(spans), {"/first", "/second", "/work"}, "requests at the end")
+    wait_names(spans["/work"], "lock", "PyThread_acquire_lock_timed", 0.8 if lib.SLOWNESS == 1 else 0.5)
+    truth.expect_sums(spans.values())
+    for path in ("/first", "/second"):
+        check(spans[path].get("zerospan.time.queued_ms") >= 900, f"{path}: {spans[path].attrs}")
+    for client in clients:
+        client.close()
+
+
+def sample(zerospan, name, **labels):
+    return [value for given, value in zerospan.metrics().select(name, **labels)]
+
+
+@lib.deadline(60)
+def test_loop_that_hangs_in_metrics(t):
+    """The request for which a loop hangs has its age, its ledger and where it waits in /metrics; those before it are queued."""
+    server = Server(t, LOOP)
+    zerospan = observer.observe_run(t, "--pid", server.pid)
+    clients = server.leave_open("/first", "/second")
+    wait_for(lambda: sum(sample(zerospan, "zerospan_open_requests")) == 2, "two requests to be told")
+    clients += server.leave_open("/work")
+    wait_for(lambda: max(sample(zerospan, "zerospan_open_request_age_seconds", http_route="/work"), default=0) > 2,
+             "the third one to be two seconds old")
+    metrics = zerospan.metrics()
+    (where, count), = metrics.select("zerospan_open_requests", http_route="/work")
+    equal(count, 1, "open requests for /work")
+    check("PyThread_acquire_lock_timed" in where["at"], f"{where}")
+    age_s = metrics.sum("zerospan_open_request_age_seconds", http_route="/work")
+    lock_s = metrics.sum("zerospan_open_request_time_seconds", http_route="/work", state="lock")
+    check(1.5 < lock_s <= age_s, f"of {age_s} s in {lock_s} s for a lock")
+    for path in ("/first", "/second"):
+        check(metrics.sum("zerospan_open_request_time_seconds", http_route=path, state="queued") > 1.5, f"{path} is not queued")
+    equal(zerospan.stop(), 0, "exit status")
     for client in clients:
         client.close()
 
@@ -212,21 +246,17 @@ def test_metrics(t):
     zerospan = observer.start(t, "run", "--listen", "127.0.0.1:0", "--pid", server.pid)
     zerospan.wait_ready()
 
-    def sample(name, **labels):
-        return [value for at, given, value in zerospan.metrics().samples
-                if at == name and labels.items() <= given.items()]
-
     sleeper = threading.Thread(target=lambda: Client(server.port).get("/sleep/3000"))
     sleeper.start()
-    wait_for(lambda: sum(sample("zerospan_open_requests", http_route="/sleep/{id}")) == 1, "the request to be told")
-    wait_for(lambda: max(sample("zerospan_open_request_age_seconds"), default=0) > 1, "it to be a second old")
-    wait_for(lambda: max(sample("zerospan_open_request_time_seconds", state="sleep"), default=0) > 1,
+    wait_for(lambda: sum(sample(zerospan, "zerospan_open_requests", http_route="/sleep/{id}")) == 1, "the request to be told")
+    wait_for(lambda: max(sample(zerospan, "zerospan_open_request_age_seconds"), default=0) > 1, "it to be a second old")
+    wait_for(lambda: max(sample(zerospan, "zerospan_open_request_time_seconds", state="sleep"), default=0) > 1,
              "it to have slept a second")
     check(any("python3" in given.get("at", "") for name, given, _ in zerospan.metrics().samples
               if name == "zerospan_open_requests"), "where it sleeps is not told")
     sleeper.join()
-    wait_for(lambda: sum(sample("zerospan_open_requests")) == 0, "it to be over")
-    check(sum(sample("zerospan_stacks_total", outcome="told")) >= 1, "stacks told")
+    wait_for(lambda: sum(sample(zerospan, "zerospan_open_requests")) == 0, "it to be over")
+    check(sum(sample(zerospan, "zerospan_stacks_total", outcome="told")) >= 1, "stacks told")
     equal(zerospan.stop(), 0, "exit status")
 
 
