@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the time went, compared with a server that knows: each kind of waiting alone and mixed with others, one request at a
 time and eight at once; calls to another server and SQLite statements, too."""
+import os
+import re
 import tempfile
 
 import lib
@@ -17,7 +19,7 @@ ENOUGH_MS = 2 * truth.LEAST_MS
 # What a step waits for. How long those of DISK take is the file system's business: it may keep everything in memory.
 DISK = {"fdatasync": "disk", "cold_read": "disk", "fault": "pagefault", "insert": "disk", "checkpoint": "disk",
         "select": "disk"}
-WAITS = {"sleep": "sleep", "lock": "lock", "send": "net_send", "send_unix": "net_send", "downstream": "downstream",
+WAITS = {"sleep": "sleep", "naps": "sleep", "lock": "lock", "tries": "lock", "send": "net_send", "send_unix": "net_send", "downstream": "downstream",
          "busy": "sqlite_busy", "late": "queued", "pipe": "other", "eventfd": "other", "tty": "other", **DISK}
 # Steps that have spans of their own, by the beginning of the statement's text; None: calls.
 SPANS = {"insert": "INSERT INTO t VALUES", "checkpoint": "PRAGMA wal_checkpoint", "select": "SELECT sum",
@@ -172,8 +174,17 @@ def test_sleep(t):
     alone(t, "sleep=30")
 
 
+def test_short_sleeps(t):
+    """Little by little: what is wrong with each of them a thousand times."""
+    alone(t, "naps=300")
+
+
 def test_lock(t):
     alone(t, "lock=30")
+
+
+def test_short_waits_for_a_lock(t):
+    alone(t, "tries=300")
 
 
 def test_send(t):
@@ -241,6 +252,39 @@ def test_sqlite_busy(t):
 MIXES = ["burn=10&sleep=10&lock=10&fdatasync=20", "send=10&downstream=15&burn=5&compete=10&late=15",
          "insert=4&busy=20&burn=5&sleep=5&downstream=5", "cold_read=15&lock=10&fault=15&send_unix=10&select=2",
          "pipe=10&checkpoint=4&eventfd=10&burn=5&tty=10"]
+
+
+def switches(server):
+    """How often a server's threads gave up the CPU themselves."""
+    total = 0
+    for tid in os.listdir(f"/proc/{server.pid}/task"):
+        with open(f"/proc/{server.pid}/task/{tid}/status", encoding="ascii") as f:
+            total += int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", f.read(), re.M)[1])
+    return total
+
+
+def asked_for(t, query, requests):
+    """What so many requests, one after the other, cost: switches of the server's threads, records from the kernel."""
+    server = truth.Server(t, "phases", t.dir)
+    client = server.client()
+    client.get("/prepare")
+    zerospan = observer.observe(t, "--pid", server.pid)
+    before = switches(server)
+    for number in range(requests):
+        client.get(f"/{number}?{query}")
+    after = switches(server)
+    equal(len(zerospan.finish()), requests, "spans")
+    return after - before, zerospan.summary().events
+
+
+@lib.deadline(60)
+def test_records_do_not_grow_with_switches(t):
+    """The ledger is a total that a thread keeps: waiting a thousand times costs as many records as waiting once."""
+    for step in ("naps", "tries"):
+        (few, once), (many, often) = (asked_for(t, f"{step}={waits}", 20) for waits in (1, 1000))
+        t.note(f"{step}: {few} switches, {once:.0f} records; {many} switches, {often:.0f} records")
+        check(few < 200 and many > 15_000, f"{few} and {many} switches for 20 requests")
+        check(often < once + 20, f"{once:.0f} records, with {many} switches {often:.0f}")
 
 
 @lib.deadline(120)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #define NS_PER_MS 1000000ull
+#define NS_PER_S  1000000000ull
 
 /* The readings of a thread's clocks at one moment, nanoseconds. */
 struct stamp {

@@ -30,6 +30,8 @@ static const struct phase {
     {"burn", phase_burn},
     {"compete", phase_compete},
     {"sleep", phase_sleep},
+    {"naps", phase_naps},
+    {"tries", phase_tries},
     {"lock", phase_lock},
     {"send", phase_send},
     {"send_unix", phase_send_unix},

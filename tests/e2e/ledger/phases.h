@@ -100,6 +100,8 @@ phase_function phase_prepare;
 phase_function phase_burn;    /* on the CPU for so many ms */
 phase_function phase_compete; /* the same on a CPU that another thread burns, too */
 phase_function phase_sleep;   /* for so many ms */
+phase_function phase_naps;    /* so many sleeps of 10 us */
+phase_function phase_tries;   /* so many waits of 10 us for a semaphore that stays empty */
 phase_function phase_lock;    /* a mutex that the partner holds for so many ms */
 phase_function phase_send;    /* into a TCP socket that the partner does not read for so many ms */
 phase_function phase_send_unix;  /* likewise a Unix socket */

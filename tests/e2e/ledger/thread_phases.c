@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "phases.h"
 
 #define SEND_BYTES   (1u << 20) /* many times what the buffers below hold */
 #define BUFFER_BYTES 32768
+#define MOMENT_NS    10000
 
 void phase_burn(struct worker *worker, const char *name, unsigned value)
 {
@@ -22,6 +24,32 @@ void phase_sleep(struct worker *worker, const char *name, unsigned value)
 {
 	clock_sleep(value);
 	account_part(worker, name, account_waited(worker, STATE_SLEEP));
+}
+
+void phase_naps(struct worker *worker, const char *name, unsigned value)
+{
+	static const struct timespec moment = {.tv_nsec = MOMENT_NS};
+
+	for (unsigned i = 0; i < value; i++)
+		nanosleep(&moment, NULL);
+	account_part(worker, name, account_waited(worker, STATE_SLEEP));
+}
+
+void phase_tries(struct worker *worker, const char *name, unsigned value)
+{
+	struct timespec until;
+	sem_t empty;
+
+	phase_must(sem_init(&empty, 0, 0) == 0, "a semaphore");
+	for (unsigned i = 0; i < value; i++) {
+		uint64_t until_ns = clock_wall_ns() + MOMENT_NS;
+
+		until.tv_sec = (time_t)(until_ns / NS_PER_S);
+		until.tv_nsec = (long)(until_ns % NS_PER_S);
+		sem_clockwait(&empty, CLOCK_MONOTONIC, &until);
+	}
+	sem_destroy(&empty);
+	account_part(worker, name, account_waited(worker, STATE_LOCK));
 }
 
 void phase_lock(struct worker *worker, const char *name, unsigned value)
