@@ -231,6 +231,16 @@ def test_span_metrics(t):
              for labels, value in zerospan.metrics().select("traces_spanmetrics_calls_total")}
     equal(calls["gateway", "POST /checkout", "SPAN_KIND_SERVER"], 4, "checkouts")
     equal(calls["gateway", "POST /inventory/deduct", "SPAN_KIND_CLIENT"], 4, "calls")
+    metrics = zerospan.metrics()
+    sizes = {(labels["service"], labels["span_name"], labels["span_kind"]): value / calls[labels["service"], labels["span_name"], labels["span_kind"]]
+             for labels, value in metrics.select("traces_spanmetrics_size_total")}
+    equal(set(sizes), set(calls), "spans that have a size")
+    check(all(200 < size < 5000 for size in sizes.values()), f"bytes of spans: {sizes}")
+    targets_told = {labels["job"]: labels for labels, value in metrics.select("traces_target_info") if value == 1}
+    equal({job: labels["process_pid"] for job, labels in targets_told.items()},
+          {"gateway": str(gateway.pid), "inventory": str(inventory.pid)}, "traces_target_info")
+    for job, labels in targets_told.items():
+        equal([labels], [labels for labels, _ in metrics.select("target_info", job=job)], f"labels of {job} in both")
     equal(zerospan.stop(), 0, "exit status")
     zerospan = observer.observe_run(t, *targets)
     gateway.client().get("/")

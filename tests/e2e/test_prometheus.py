@@ -37,13 +37,14 @@ scrape_configs:
 
 
 def start(t):
-    """The shop, observed, after some requests that are counted; spans on stdout."""
+    """The shop, observed, after some requests that are counted, also in Tempo's series; spans on stdout."""
     shop = Shop(t)
-    zerospan = observer.start(t, "run", "--format", "otlp-json", "--listen", "127.0.0.1:0", "--pid", shop.pid)
+    zerospan = observer.start(t, "run", "--format", "otlp-json", "--span-metrics", "--listen", "127.0.0.1:0", "--pid", shop.pid)
     zerospan.wait_ready()
     for _ in range(CHECKOUTS):
         equal(shop.client().post_json("/checkout", order()).status, 200, "checkout")
     wait_for(lambda: zerospan.metrics().sum(DURATION + "_count") == REQUESTS, f"{REQUESTS} requests in /metrics")
+    wait_for(lambda: zerospan.metrics().select("traces_target_info"), "the first complete trace in /metrics")
     return zerospan
 
 

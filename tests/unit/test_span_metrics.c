@@ -4,6 +4,7 @@
 
 #include "export/exporters.h"
 #include "metric/span_metrics.h"
+#include "metric/span_size.h"
 #include "span/semconv.h"
 #include "span_fixture.h"
 
@@ -12,6 +13,7 @@ struct fixture {
 	struct span_metrics metrics;
 	struct service *gateway, *inventory;
 	struct buf text;
+	char bytes[8][16]; /* of each span that was fed last, as a number */
 };
 
 static void start(struct fixture *f)
@@ -37,8 +39,11 @@ static void feed(struct fixture *f, const struct span_model *models, size_t n)
 	struct trace *trace = fixture_trace(models, n);
 	struct metric_snapshot *snapshot;
 
-	for (size_t i = 0; i < n; i++)
+	assert_true(n <= sizeof(f->bytes) / sizeof(f->bytes[0]));
+	for (size_t i = 0; i < n; i++) {
 		span_metrics_span(&f->metrics, trace->spans[i]);
+		snprintf(f->bytes[i], sizeof(f->bytes[i]), "%zu", span_size_bytes(trace->spans[i]));
+	}
 	span_metrics_trace(&f->metrics, trace);
 	trace_unref(trace);
 	snapshot = metrics_snapshot(f->registry);
@@ -60,6 +65,7 @@ static void expect(const struct fixture *f, const char *name, const char *servic
 
 /* An empty label is none. */
 #define EDGE(client, server)             "client=\"" client "\",server=\"" server "\""
+#define TARGET(pid)                      "process_pid=\"" pid "\",process_executable_name=\"shop\""
 #define TYPED_EDGE(client, server, type) EDGE(client, server) ",connection_type=\"" type "\""
 #define CALL(service, name, kind, status)                                            \
 	"service=\"" service "\",span_name=\"" name "\",span_kind=\"SPAN_KIND_" kind \
@@ -112,6 +118,12 @@ static void nodes_and_edges(void **state)
 	    CALL("gateway", "POST /checkout", "SERVER", "UNSET"), "3");
 	expect(&f, "traces_spanmetrics_latency_bucket", "gateway",
 	    CALL("gateway", "POST /checkout", "SERVER", "UNSET") ",le=\"4.096\"", "1");
+	expect(&f, "traces_spanmetrics_size_total", "gateway",
+	    CALL("gateway", "POST /checkout", "SERVER", "UNSET"), f.bytes[0]);
+	expect(&f, "traces_spanmetrics_size_total", "inventory",
+	    CALL("inventory", "SELECT stock", "CLIENT", "UNSET"), f.bytes[3]);
+	expect(&f, "traces_target_info", "gateway", TARGET("1"), "1");
+	expect(&f, "traces_target_info", "inventory", TARGET("2"), "1");
 	expect(&f, "traces_service_graph_request_total", "gateway", EDGE("user", "gateway"), "1");
 	expect(&f, "traces_service_graph_request_total", "inventory", EDGE("gateway", "inventory"),
 	    "1");

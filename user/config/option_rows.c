@@ -279,7 +279,7 @@ const struct option_row option_rows[] = {
     {NULL, 0, "listen", "ADDR:PORT", COMMAND_RUN, set_listen,
 	"where /metrics is served (default: OTEL_EXPORTER_PROMETHEUS_HOST and _PORT, else 127.0.0.1:9464)"},
     {NULL, 0, "span-metrics", NULL, COMMAND_RUN, set_span_metrics,
-	"also count spans and the edges of a service graph, under Tempo's names: traces_spanmetrics_*, traces_service_graph_*"},
+	"also count spans and the edges of a service graph, under Tempo's names: traces_spanmetrics_*, traces_service_graph_*, traces_target_info"},
     {"General", 0, "duration", "SECONDS", OBSERVE, set_duration,
 	"stop by itself after this time (why: 10, or when its COMMAND ends)"},
     {NULL, 0, "budget", "PERCENT", OBSERVE, set_budget,

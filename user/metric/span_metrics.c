@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "metric/span_size.h"
 #include "span/semconv.h"
 
 /* Tempo's: 0.002 s doubled 13 times, 0.1 s doubled 7 times. */
@@ -13,7 +14,8 @@ static const double edge_bounds[] = {0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8};
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Units in braces add nothing to a name in Prometheus, "s" adds "_seconds". The latency's name has no unit, though it is in s. */
+/* Units in braces add nothing to a name in Prometheus, "s" adds "_seconds". The names of the latency and the size have no unit, though they
+ * are in s and bytes. */
 static const struct metric_desc calls_desc = {.name = "traces_spanmetrics_calls",
     .unit = "{call}",
     .description = "Spans by service, name, kind and status.",
@@ -24,6 +26,16 @@ static const struct metric_desc latency_desc = {.name = "traces_spanmetrics_late
     .type = METRIC_HISTOGRAM,
     .bounds = latency_bounds,
     .n_bounds = N(latency_bounds)};
+static const struct metric_desc size_desc = {.name = "traces_spanmetrics_size",
+    .unit = "By",
+    .description = "Bytes of spans in OTLP by service, name, kind and status.",
+    .type = METRIC_COUNTER,
+    .plain_name = true};
+static const struct metric_desc target_info_desc = {.name = "traces_target_info",
+    .unit = "",
+    .description = "Resource attributes of the services that spans are of.",
+    .type = METRIC_GAUGE,
+    .plain_name = true};
 static const struct metric_desc requests_desc = {.name = "traces_service_graph_request",
     .unit = "{request}",
     .description = "Requests between two nodes.",
@@ -49,12 +61,15 @@ int span_metrics_init(struct span_metrics *metrics, struct metrics *registry)
 {
 	metrics->calls = metrics_add(registry, &calls_desc);
 	metrics->latency = metrics_add(registry, &latency_desc);
+	metrics->size = metrics_add(registry, &size_desc);
+	metrics->target_info = metrics_add(registry, &target_info_desc);
 	metrics->requests = metrics_add(registry, &requests_desc);
 	metrics->failed = metrics_add(registry, &failed_desc);
 	metrics->server_seconds = metrics_add(registry, &server_desc);
 	metrics->client_seconds = metrics_add(registry, &client_desc);
-	return metrics->calls && metrics->latency && metrics->requests && metrics->failed &&
-		metrics->server_seconds && metrics->client_seconds
+	return metrics->calls && metrics->latency && metrics->size && metrics->target_info &&
+		metrics->requests && metrics->failed && metrics->server_seconds &&
+		metrics->client_seconds
 	    ? 0
 	    : -ENOMEM;
 }
@@ -62,6 +77,11 @@ int span_metrics_init(struct span_metrics *metrics, struct metrics *registry)
 static double seconds(const struct span *span)
 {
 	return (double)(span->end_ns - span->start_ns) / 1e9;
+}
+
+static struct sv name_of(const struct span *span)
+{
+	return sv_cstr(span->service ? span->service->name : "");
 }
 
 static struct attr text_attr(const char *key, struct sv text)
@@ -99,6 +119,19 @@ static struct sv status_name(enum span_status status)
 typedef void take_values(const struct metric_value *values, size_t n, struct service *service,
     const struct attr *attrs, size_t n_attrs, const struct span *exemplar_of);
 
+enum {
+	SPAN_ATTRS = 4,
+};
+
+/* What spans are told apart by. */
+static void set_span_attrs(struct attr attrs[SPAN_ATTRS], const struct span *span)
+{
+	attrs[0] = text_attr("service", name_of(span));
+	attrs[1] = text_attr("span_name", span->name);
+	attrs[2] = text_attr("span_kind", kind_name(span->kind));
+	attrs[3] = text_attr("status_code", status_name(span->status));
+}
+
 static void tell_span(
     const struct span_metrics *metrics, const struct span *span, take_values *take)
 {
@@ -106,19 +139,32 @@ static void tell_span(
 	    {.instrument = metrics->calls, .value = 1},
 	    {.instrument = metrics->latency, .value = seconds(span)},
 	};
-	const struct attr attrs[] = {
-	    text_attr("service", sv_cstr(span->service ? span->service->name : "")),
-	    text_attr("span_name", span->name),
-	    text_attr("span_kind", kind_name(span->kind)),
-	    text_attr("status_code", status_name(span->status)),
-	};
+	struct attr attrs[SPAN_ATTRS];
 
-	take(values, span->untimed ? 1 : 2, span->service, attrs, N(attrs), span);
+	set_span_attrs(attrs, span);
+	take(values, span->untimed ? 1 : 2, span->service, attrs, SPAN_ATTRS, span);
 }
 
 void span_metrics_span(const struct span_metrics *metrics, const struct span *span)
 {
 	tell_span(metrics, span, metric_record_together);
+}
+
+static void tell_size(const struct span_metrics *metrics, const struct span *span)
+{
+	struct attr attrs[SPAN_ATTRS];
+
+	set_span_attrs(attrs, span);
+	metric_record(
+	    metrics->size, span->service, attrs, SPAN_ATTRS, (double)span_size_bytes(span), NULL);
+}
+
+/* The attributes' keys live as long as the service, which the registry refers to. Spans of one service mostly follow each other. */
+static void tell_target(const struct span_metrics *metrics, struct service *service)
+{
+	if (service)
+		metric_record(
+		    metrics->target_info, service, service->attrs, service->n_attrs, 1, NULL);
 }
 
 /* --- edges --- */
@@ -155,11 +201,6 @@ static void tell_edge(
 		values[n++] = (struct metric_value){
 		    .instrument = metrics->client_seconds, .value = seconds(edge->client_span)};
 	take(values, n, told_by->service, attrs, N(attrs), told_by);
-}
-
-static struct sv name_of(const struct span *span)
-{
-	return sv_cstr(span->service ? span->service->name : "");
 }
 
 static struct sv attr_text(const struct span *span, const char *key)
@@ -235,6 +276,16 @@ static void tell_edges(
 
 void span_metrics_trace(const struct span_metrics *metrics, const struct trace *trace)
 {
+	const struct service *last = NULL;
+
+	for (size_t i = 0; i < trace->n_spans; i++) {
+		struct span *span = trace->spans[i];
+
+		tell_size(metrics, span);
+		if (span->service != last)
+			tell_target(metrics, span->service);
+		last = span->service;
+	}
 	tell_edges(metrics, trace, metric_record_together);
 }
 
