@@ -7,10 +7,11 @@ import time
 
 import lib
 import observer
+import otlp_metrics
 from lib import check, equal, wait_for, wait_stable
 from nginx import Nginx
 from otlp import Receiver, decode_request
-from shop import Shop
+from shop import COMPLETE, Shop, expect_shape, order
 
 SECONDS = int(os.environ.get("BACKEND_SECONDS") or 8)
 CONNECTIONS = 50  # with 10 ms between the requests of each: 4000 to 5000 spans per second
@@ -20,6 +21,7 @@ QUEUE, SPAN_MB = 16384, 2e-3  # spans that a destination may leave behind, and w
 LAG_S = 3.0  # after which a good destination has a span at the latest, however bad the others are
 NEW = 20  # requests once the other one is back
 REQUESTS = 40
+END_S = 12.0  # what the end may take: 5 s for what is left to arrive, and the kernel to let go of the probes
 
 
 class Fate:
@@ -172,3 +174,24 @@ def test_lie(t):
     zerospan = beside_a_good_one(t, ("hang", "timeout"), ("rejects", "rejected"), ("garbage", None))
     for words in ("the server rejected some: n", "the server's answer cannot be read"):
         check(words in zerospan.err, f"no word of '{words}': {zerospan.err}")
+
+
+def test_end(t):
+    """What was seen before the end arrives at the good destination, all three signals of it; the others hold up the end for their time only, all
+    together."""
+    good, hangs = Receiver(t), Receiver(t, "hang")
+    urls = [f"http://127.0.0.1:{lib.free_port()}", hangs.url, Receiver(t, 503).url, good.url]
+    shop = Shop(t)
+    zerospan = observer.observe_run(t, "--pid", shop.pid, *[word for url in urls for word in ("--otlp-endpoint", url)])
+    equal(shop.client().post_json("/checkout", order()).status, 200, "checkout")
+    begin = time.monotonic()
+    equal(zerospan.stop(), 0, "exit status")
+    seconds = time.monotonic() - begin
+    check(seconds < END_S, f"the end took {seconds:.1f} s")
+    expect_shape(good.spans(), COMPLETE)
+    durations = [p for body in good.metric_bodies for p in otlp_metrics.decode_request(body) if p.name == "http.server.request.duration"]
+    equal(sum(p.count for p in durations), 2, "requests in the metrics")
+    check(good.log_bodies, "no log records")
+    check(hangs.requests, "nothing was sent to the one that hangs")
+    equal(len(re.findall(r"7 spans did not arrive", zerospan.err)), 3, f"destinations that are told of: {zerospan.err}")
+    t.note(f"end after {seconds:.1f} s")

@@ -144,3 +144,54 @@ def test_metrics_as_changes(t):
         check(name in found, f"no {name} in {sorted(found)}")
     check(any("AGGREGATION_TEMPORALITY_DELTA" in line for line in lines), "no changes")
     check("histogram" not in found, "histograms with bounds")
+
+
+def dropped(lines):
+    """The attributes that were left out, by protoc's reading."""
+    return [int(line.split(": ")[1]) for line in lines if line.strip().startswith("dropped_attributes_count: ")]
+
+
+def test_limits(t):
+    """Attributes of spans are cut to so many characters and left out beyond so many, which is counted; those of resources are not."""
+    lib.tool("protoc", "protobuf-compiler")
+    receiver = Receiver(t)
+    shop = Shop(t, env={"OTEL_RESOURCE_ATTRIBUTES": "team=a%20long%20name"})
+    zerospan = observer.observe_run(t, "--pid", shop.pid, env={
+        **receiver.environment, "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "9", "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": "6",
+        "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "8"})
+    shop.client().send(request_bytes("GET", "/caf\xc3\xa9\xc3\xa9/and/more", [("User-Agent", "something long")]))
+    wait_for(receiver.spans, "the span")
+    equal(zerospan.stop(), 0, "exit status")
+    span, = receiver.spans()
+    texts = [value for key, value in span.attrs.items() if isinstance(value, str) and not key.startswith("zerospan.")]
+    check(texts and max(map(len, texts)) == 6, f"longest text of {span.attrs}")
+    equal(span.get("url.path"), "/caf\u00e9\u00e9", "path, six characters of it in eight bytes")
+    ours = [key for key in span.attrs if not key.startswith(("zerospan.time.", "zerospan.stack.", "zerospan.neighbours."))]
+    equal(len(ours), 8, f"attributes among {ours}")
+    equal(span.resource["team"], "a long name", "an attribute of the resource")
+    left_out = dropped(decode_all(TRACES, receiver.bodies))
+    check(len(left_out) == 1 and left_out[0] > 0, f"dropped_attributes_count {left_out}")
+
+
+def test_resources(t):
+    """Each observed process is a resource of its own: what its own variables say, and nothing of zerospan's."""
+    lib.tool("protoc", "protobuf-compiler")
+    receiver = Receiver(t)
+    shops = {"named": Shop(t, name="named", env={"OTEL_SERVICE_NAME": "named", "OTEL_RESOURCE_ATTRIBUTES": "service.name=no,service.namespace=store"}),
+             "of the list": Shop(t, name="listed", env={"OTEL_RESOURCE_ATTRIBUTES": "service.name=of%20the%20list,team=a%2Cb"}),
+             "unknown_service:shop": Shop(t, name="plain")}
+    zerospan = observer.observe_run(t, *[word for shop in shops.values() for word in ("--pid", shop.pid)], env={
+        **receiver.environment, "OTEL_SERVICE_NAME": "observer", "OTEL_RESOURCE_ATTRIBUTES": "leaked=1"})
+    for shop in shops.values():
+        equal(shop.client().get("/").status, 200, "status")
+    wait_for(lambda: len(receiver.spans()) >= len(shops), "all spans")
+    equal(zerospan.stop(), 0, "exit status")
+    decode_all(TRACES, receiver.bodies)
+    resources = {span.resource["service.name"]: span.resource for span in receiver.spans()}
+    equal({name: resource["process.pid"] for name, resource in resources.items()}, {name: shop.pid for name, shop in shops.items()}, "processes")
+    equal(len({resource["service.instance.id"] for resource in resources.values()}), len(shops), "instances")
+    wanted = {"named": ("store", None), "of the list": (None, "a,b"), "unknown_service:shop": (None, None)}
+    equal({name: (r.get("service.namespace"), r.get("team")) for name, r in resources.items()}, wanted, "what the variables say")
+    for resource in resources.values():
+        check("leaked" not in resource, f"zerospan's own variables in {resource}")
+        equal((resource["telemetry.sdk.name"], resource["telemetry.sdk.language"]), ("zerospan", "c"), "who tells")
