@@ -159,6 +159,9 @@ def beside_a_good_one(t, *bad_ones):
         equal(fates_by_cause(zerospan.metrics(), number), {cause: REQUESTS}, f"spans by cause at \"{mode}\"")
         equal(Fate(zerospan.metrics(), str(number)).all, REQUESTS, f"all that is counted at \"{mode}\"")
     equal(zerospan.stop(), 0, "exit status")
+    for url in urls:
+        check(f"spans to {url}/v1/traces: " in zerospan.err, f"no word of what is wrong with {url}: {zerospan.err}")
+    check(f"spans to {good.url}" not in zerospan.err, f"something is said of the good one: {zerospan.err}")
     t.note(f"{REQUESTS} spans at the good one after {seconds:.2f} s")
     return zerospan
 

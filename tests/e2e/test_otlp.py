@@ -173,7 +173,7 @@ def test_grpc_tls_both_ways(t):
     shop = Shop(t)
     zerospan = observer.observe_run(t, "--pid", shop.pid, env=receiver.environment(**known))
     shop.client().get("/")
-    wait_for(lambda: "over OTLP:" in zerospan.err, "a word about the certificate", 20)
+    wait_for(lambda: "sending 1 spans to https://localhost:" in zerospan.err, "a word about the certificate", 20)
     zerospan.stop()
     equal(len(receiver.calls()), 1, "calls of somebody unknown")
 

@@ -302,8 +302,8 @@ static void test_final_errors(void **state)
 		stats = run_script(&r, &finals[i], 1, 0);
 		log_set_observer(NULL, NULL);
 		snprintf(line, sizeof(line),
-		    "sending 10 spans over OTLP: the server answered %s (0 earlier messages not shown)",
-		    words[i]);
+		    "sending 10 spans to http://127.0.0.1:%d/v1/traces: the server answered %s (0 earlier messages not shown)",
+		    r.port, words[i]);
 		assert_string_equal(told, line);
 		assert_int_equal(stats.failed, 10);
 		assert_int_equal(atomic_load(&r.requests), 1);

@@ -3,6 +3,7 @@
 #include "export/otlp_client.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -28,6 +29,7 @@ struct otlp_client {
 	struct otlp_retry_options retry;
 	struct rng rng;
 	struct log_limit limit;
+	char where[160];             /* the destination, for messages; a longer one is cut */
 	struct buf packed;           /* a request as it is sent, where that differs */
 	struct otlp_verdict verdict; /* the last one, or what stands for it */
 };
@@ -44,8 +46,8 @@ static void say(struct otlp_client *client, const char *what, const char *why, s
 	uint64_t suppressed;
 
 	if (log_limit_pass(&client->limit, clock_monotonic_ns(), &suppressed))
-		log_warn("sending %zu %s over OTLP: %s%s%s (%llu earlier messages not shown)",
-		    n_items, item_name(client->signal), what, *why ? ": " : "", why,
+		log_warn("sending %zu %s to %s: %s%s%s (%llu earlier messages not shown)", n_items,
+		    item_name(client->signal), client->where, what, *why ? ": " : "", why,
 		    (unsigned long long)suppressed);
 }
 
@@ -137,6 +139,16 @@ static uint64_t or_default(uint64_t value, uint64_t fallback)
 	return value ? value : fallback;
 }
 
+static void set_where(struct otlp_client *client, const char *url)
+{
+	struct buf shown;
+
+	buf_init(&shown);
+	otlp_endpoint_show(&shown, url);
+	snprintf(client->where, sizeof(client->where), "%s", shown.failed ? "OTLP" : shown.data);
+	buf_release(&shown);
+}
+
 /* Returns 0 or negative errno. */
 static int open_transfer(struct otlp_client *client, const struct otlp_options *options)
 {
@@ -176,6 +188,7 @@ struct otlp_client *otlp_client_new(const struct otlp_options *options, enum otl
 	    .max_ms = or_default(options->retry_max_ms, RETRY_MAX_MS),
 	    .elapsed_ms = or_default(options->retry_elapsed_ms, RETRY_ELAPSED_MS)};
 	rng_seed_random(&client->rng);
+	set_where(client, options->url);
 	err = open_transfer(client, options);
 	if (err) {
 		otlp_client_free(client);
