@@ -239,7 +239,7 @@ static inline enum http1_answers our_head(void *ctx, const struct http1_head *he
 	m->minor = head->version_minor;
 	m->status = head->status;
 	m->malformed = head->malformed;
-	m->dropped = head->dropped_fields != 0;
+	m->dropped = head->dropped != 0;
 	buf_append_sv(&m->method, head->method);
 	buf_append_sv(&m->target, head->target);
 	for (size_t i = 0; i < head->n_fields; i++) {

@@ -109,8 +109,8 @@ static void test_malformed_start_lines(void **state)
 {
 	static const struct sv requests[] = {SV("get / http/1.1"), SV("GET /"),
 	    SV("GET / HTTP/2.0"), SV("GET / HTTP/1.x"), SV("GET / HTTP/1.11"),
-	    SV("GET / HTTP/1.1 x"), SV("GET /a b HTTP/1.1"), SV("GET HTTP/1.1"),
-	    SV(" GET / HTTP/1.1"), SV("G(T / HTTP/1.1"), SV("/ GET HTTP/1.1"),
+	    SV("GET / HTTP/1.1 x"), SV("GET / HTTP/0.9"), SV("GET /a b HTTP/1.1"),
+	    SV("GET HTTP/1.1"), SV(" GET / HTTP/1.1"), SV("G(T / HTTP/1.1"), SV("/ GET HTTP/1.1"),
 	    SV("GET /\001 HTTP/1.1"), SV("GET /\177 HTTP/1.1"), SV("HTTP/1.1 200 OK"),
 	    SV("\026\003\001\002"), SV("GET"), SV("GET /\0 HTTP/1.1"), SV("\x80 / HTTP/1.1")};
 	static const struct sv responses[] = {SV("http/1.1 200 OK"), SV("HTTP/1.1 20 OK"),
@@ -319,20 +319,62 @@ static void test_head_limit(void **state)
 	}
 }
 
+/* A head with so many other fields, and behind them so many of a known name; head points into b. */
+static void parse_many(struct buf *b, int others, const char *known, int times)
+{
+	buf_clear(b);
+	buf_append_cstr(b, "GET / HTTP/1.1\r\n");
+	for (int i = 0; i < others; i++)
+		buf_printf(b, "F%d: %d\r\n", i, i);
+	for (int i = 0; i < times; i++)
+		buf_printf(b, "%s: 7\r\n", known);
+	buf_append_cstr(b, "G: h\r\n and more\r\n\r\n");
+	parse_ok(HTTP1_REQUEST, buf_sv(b));
+}
+
+/* Other fields beyond the limit are dropped, and nothing else is the worse for it. */
 static void test_field_limit(void **state)
 {
+	const int reserved = HTTP1_MAX_FIELDS - HTTP1_MAX_OTHER_FIELDS;
+	struct sv value;
 	struct buf b;
 
 	(void)state;
 	buf_init(&b);
-	buf_append_cstr(&b, "GET / HTTP/1.1\r\n");
-	for (int i = 0; i < HTTP1_MAX_FIELDS + 3; i++)
-		buf_printf(&b, "F%d: %d\r\n", i, i);
-	buf_append_cstr(&b, "\r\n");
-	assert_int_equal(parse_at_edge(HTTP1_REQUEST, buf_sv(&b)), b.len);
+	parse_many(&b, HTTP1_MAX_OTHER_FIELDS - 1, "Content-Length", 0);
+	assert_int_equal(head.n_fields, HTTP1_MAX_OTHER_FIELDS);
+	assert_int_equal(head.dropped, 0);
+	parse_many(&b, 1000, "Content-Length", 1);
+	assert_int_equal(head.n_fields, HTTP1_MAX_OTHER_FIELDS + 1);
+	assert_int_equal(head.dropped, 1 << HTTP1_NAME_OTHER);
+	assert_false(head.malformed);
+	assert_int_equal(http1_request_body(&head).framing, HTTP1_BODY_LENGTH);
+	assert_int_equal(http1_request_body(&head).length, 7);
+	parse_many(&b, HTTP1_MAX_OTHER_FIELDS, "Content-Length", reserved);
 	assert_int_equal(head.n_fields, HTTP1_MAX_FIELDS);
-	assert_int_equal(head.dropped_fields, 3);
-	assert_int_equal(http1_request_body(&head).framing, HTTP1_BODY_UNKNOWN);
+	assert_false(http1_known_dropped(&head, HTTP1_NAME_CONTENT_LENGTH));
+	parse_many(&b, HTTP1_MAX_OTHER_FIELDS, "Traceparent", reserved + 1);
+	assert_int_equal(http1_known_find(&head, HTTP1_NAME_TRACEPARENT, &value), (size_t)reserved);
+	assert_true(http1_known_dropped(&head, HTTP1_NAME_TRACEPARENT));
+	assert_int_equal(http1_request_body(&head).framing, HTTP1_BODY_NONE);
+	buf_release(&b);
+}
+
+/* What frames the body may be among what was dropped: then that is not known. */
+static void test_dropped_framing(void **state)
+{
+	static const char *const names[] = {"content-length", "Transfer-Encoding"};
+	struct buf b;
+
+	(void)state;
+	buf_init(&b);
+	for (size_t i = 0; i < 2; i++) {
+		parse_many(&b, HTTP1_MAX_OTHER_FIELDS, names[i],
+		    HTTP1_MAX_FIELDS - HTTP1_MAX_OTHER_FIELDS + 1);
+		assert_int_equal(http1_request_body(&head).framing, HTTP1_BODY_UNKNOWN);
+		assert_int_equal(
+		    http1_response_body(&head, HTTP1_ANSWERS_OTHER).framing, HTTP1_BODY_UNKNOWN);
+	}
 	buf_release(&b);
 }
 
@@ -409,6 +451,18 @@ static const struct body_row body_rows[] = {
 	HTTP1_BODY_CHUNKED, 0, false},
     {"Transfer-Encoding: chunked, gzip\r\n", HTTP1_BODY_UNKNOWN, HTTP1_BODY_UNTIL_CLOSE, 0, false},
     {"Transfer-Encoding: identity\r\n", HTTP1_BODY_UNKNOWN, HTTP1_BODY_UNTIL_CLOSE, 0, false},
+    {"Transfer-Encoding: \vchunked\r\n", HTTP1_BODY_UNKNOWN, HTTP1_BODY_UNTIL_CLOSE, 0, false},
+    {"Transfer-Encoding: \"chunked\"\r\n", HTTP1_BODY_UNKNOWN, HTTP1_BODY_UNTIL_CLOSE, 0, false},
+    {"Transfer-Encoding:\r\n chunked\r\n", HTTP1_BODY_CHUNKED, HTTP1_BODY_CHUNKED, 0, false},
+    {"Transfer-Encoding: gzip,\n\tchunked\n", HTTP1_BODY_CHUNKED, HTTP1_BODY_CHUNKED, 0, false},
+    {"Transfer-Encoding : chunked\r\nContent-Length: 5\r\n", HTTP1_BODY_LENGTH, HTTP1_BODY_LENGTH,
+	5, false},
+    {"X: a\rTransfer-Encoding: chunked\r\nContent-Length: 5\r\n", HTTP1_BODY_LENGTH,
+	HTTP1_BODY_LENGTH, 5, false},
+    {"X: a\r\n Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", HTTP1_BODY_LENGTH,
+	HTTP1_BODY_LENGTH, 5, false},
+    {"X: a\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n", HTTP1_BODY_CHUNKED,
+	HTTP1_BODY_CHUNKED, 0, true},
     {"Transfer-Encoding: xchunked\r\n", HTTP1_BODY_UNKNOWN, HTTP1_BODY_UNTIL_CLOSE, 0, false},
     {"Transfer-Encoding:\r\n", HTTP1_BODY_UNKNOWN, HTTP1_BODY_UNTIL_CLOSE, 0, false},
     {"Transfer-Encoding: chunked, chunked\r\n", HTTP1_BODY_UNKNOWN, HTTP1_BODY_UNKNOWN, 0, false},
@@ -564,6 +618,7 @@ int main(void)
 	    cmocka_unit_test(test_start_line_limit),
 	    cmocka_unit_test(test_head_limit),
 	    cmocka_unit_test(test_field_limit),
+	    cmocka_unit_test(test_dropped_framing),
 	    cmocka_unit_test(test_token_lists),
 	    cmocka_unit_test(test_persistence),
 	    cmocka_unit_test(test_body_length),

@@ -303,6 +303,10 @@ static void test_behind_four_kilobytes(void **state)
 		buf_printf(&before, "Cookie-%d: traceparent=%s; cart=%0200d\r\n", i, VALID, i);
 	assert_true(request_has_parent(before.data, "TraceParent:" VALID "\r\n", &ctx));
 	assert_false(request_has_parent(before.data, "", &ctx));
+	buf_clear(&before);
+	for (int i = 0; before.len < 4 << 10; i++) /* of few bytes each */
+		buf_printf(&before, "X-%d: y\r\n", i);
+	assert_true(request_has_parent(before.data, "TraceParent:" VALID "\r\n", &ctx));
 	buf_release(&before);
 }
 

@@ -22,10 +22,13 @@ enum http1_kind {
 };
 
 /* Limits of what is kept; a message beyond them is lost and counted, never allocated for. Servers
- * refuse more than 8 KiB of start line, 8 to 64 KiB of head or 100 fields. */
+ * refuse more than 8 KiB of start line or 8 to 64 KiB of head. */
 #define HTTP1_MAX_START_LINE 16384
 #define HTTP1_MAX_HEAD       65536
-#define HTTP1_MAX_FIELDS     128
+/* Fields that are kept. Some servers refuse more than 100, nginx and others take as many as fit into a head: behind the
+ * first so many only those are kept that this program asks for itself. */
+#define HTTP1_MAX_FIELDS       160
+#define HTTP1_MAX_OTHER_FIELDS 128
 
 /* Fields that this program asks for itself. */
 enum http1_name {
@@ -59,9 +62,9 @@ struct http1_head {
 	 * bare CR, which stands for SP. */
 	bool malformed;
 	size_t n_fields;
-	size_t dropped_fields; /* beyond HTTP1_MAX_FIELDS */
 	uint32_t
 	    known; /* 1 << enum http1_name of each field there is, or was before it was left out */
+	uint32_t dropped; /* the same of fields that were beyond the limits */
 	struct http1_field fields[HTTP1_MAX_FIELDS];
 };
 
@@ -89,6 +92,9 @@ size_t http1_field_find(const struct http1_head *head, struct sv name, struct sv
 /* The same for a field that is known by name; costs next to nothing when there is none. */
 size_t http1_known_find(const struct http1_head *head, enum http1_name name, struct sv *ret_first);
 
+/* Was a field of this name beyond the limits? Then there is more of it than is known. */
+bool http1_known_dropped(const struct http1_head *head, enum http1_name name);
+
 /* Does the comma-separated list in all fields of this name hold token (case-insensitive)? */
 bool http1_known_has_token(const struct http1_head *head, enum http1_name name, struct sv token);
 
@@ -107,8 +113,9 @@ enum http1_framing {
 	HTTP1_BODY_LENGTH = 2,
 	HTTP1_BODY_CHUNKED = 3,
 	HTTP1_BODY_UNTIL_CLOSE = 4,
-	HTTP1_BODY_TUNNEL = 5,  /* 101, or 2xx to CONNECT: all further bytes are opaque */
-	HTTP1_BODY_UNKNOWN = 6, /* invalid framing, or fields were dropped: lost after this head */
+	HTTP1_BODY_TUNNEL = 5, /* 101, or 2xx to CONNECT: all further bytes are opaque */
+	HTTP1_BODY_UNKNOWN =
+	    6, /* invalid framing, or fields of it were dropped: lost after this head */
 };
 
 struct http1_body {

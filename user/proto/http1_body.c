@@ -67,6 +67,11 @@ size_t http1_known_find(const struct http1_head *head, enum http1_name name, str
 	return found;
 }
 
+bool http1_known_dropped(const struct http1_head *head, enum http1_name name)
+{
+	return head->dropped >> name & 1;
+}
+
 bool http1_known_has_token(const struct http1_head *head, enum http1_name name, struct sv token)
 {
 	for (size_t i = 0; has_known(head, name) && i < head->n_fields; i++) {
@@ -208,8 +213,8 @@ static struct http1_body body_by_fields(
 	enum verdict encoding = transfer_encoding(head);
 	enum verdict length = content_length(head, &body.length);
 
-	/* A framing field may be among those that were not kept. */
-	if (head->dropped_fields)
+	if (http1_known_dropped(head, HTTP1_NAME_CONTENT_LENGTH) ||
+	    http1_known_dropped(head, HTTP1_NAME_TRANSFER_ENCODING))
 		return (struct http1_body){.framing = HTTP1_BODY_UNKNOWN};
 	if (encoding != VERDICT_ABSENT) {
 		body.framing = encoding == VERDICT_CHUNKED ? HTTP1_BODY_CHUNKED

@@ -268,6 +268,7 @@ static enum http1_name known_name(struct sv name)
 static struct http1_field *add_field(struct http1_head *head, struct sv line)
 {
 	struct http1_field *field;
+	enum http1_name known;
 	size_t colon = skip_token(line, 0);
 
 	if (colon == 0 || colon == line.len || line.p[colon] != ':' ||
@@ -275,14 +276,15 @@ static struct http1_field *add_field(struct http1_head *head, struct sv line)
 		head->malformed = true;
 		return NULL;
 	}
-	if (head->n_fields == HTTP1_MAX_FIELDS) {
-		head->dropped_fields++;
+	known = known_name(sv_from(line.p, colon));
+	if (head->n_fields >= (known ? HTTP1_MAX_FIELDS : HTTP1_MAX_OTHER_FIELDS)) {
+		head->dropped |= 1u << known;
 		return NULL;
 	}
 	field = &head->fields[head->n_fields++];
 	field->name = sv_from(line.p, colon);
-	field->known = known_name(field->name);
-	head->known |= 1u << field->known;
+	field->known = known;
+	head->known |= 1u << known;
 	field->value = sv_trim_ows(sv_from(line.p + colon + 1, line.len - colon - 1));
 	return field;
 }
@@ -329,7 +331,7 @@ static const char *parse_fields(struct http1_head *head, const char *p, const ch
 			last = add_field(head, line);
 		else if (last)
 			last = fold_field(head, last, line);
-		else
+		else if (!head->dropped)
 			head->malformed = true;
 	}
 	return NULL;
@@ -359,8 +361,8 @@ long http1_parse_head(enum http1_kind kind, struct sv in, struct http1_head *ret
 	ret_head->method = ret_head->target = sv_from(NULL, 0);
 	ret_head->status = 0;
 	ret_head->malformed = false;
-	ret_head->n_fields = ret_head->dropped_fields = 0;
-	ret_head->known = 0;
+	ret_head->n_fields = 0;
+	ret_head->known = ret_head->dropped = 0;
 	if (!(kind == HTTP1_REQUEST ? parse_request_line : parse_status_line)(line, ret_head))
 		return -EBADMSG;
 	lf = parse_fields(ret_head, lf + 1, end);

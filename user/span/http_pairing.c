@@ -145,13 +145,14 @@ static void exchange_take_context(
 	size_t n = 0;
 
 	if (http1_known_find(head, HTTP1_NAME_TRACEPARENT, &value) != 1 ||
+	    http1_known_dropped(head, HTTP1_NAME_TRACEPARENT) ||
 	    traceparent_parse(value, &exchange->context))
 		return;
 	exchange->has_context = true;
 	for (size_t i = 0; i < head->n_fields; i++)
 		if (head->fields[i].known == HTTP1_NAME_TRACESTATE)
 			values[n++] = head->fields[i].value;
-	if (n)
+	if (n && !http1_known_dropped(head, HTTP1_NAME_TRACESTATE))
 		tracestate_parse(values, n, state);
 }
 
