@@ -11,7 +11,7 @@
 
 enum {
 	STEPS_MAX = 12,
-	VECTORS_MAX = 160,
+	VECTORS_MAX = 200,
 };
 
 /* q and s: bytes of the client, of the server; Q and S: the end of these; R a reset, C the end. */

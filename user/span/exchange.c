@@ -70,10 +70,17 @@ static void request_follow_thread(struct http_conn *http, const struct piece *pi
 	http->all->listener->moved(http->all->ctx, exchange);
 }
 
+/* Nothing is to be answered: all requests are seen, and those that there were have ended. */
+static bool is_idle(const struct http_conn *http)
+{
+	return list_empty(&http->queue) && !http->unsure && http->request.state != HTTP1_STATE_LOST;
+}
+
 /*
  * Look at the streams after bytes of one, moved, were fed or missed. Out of step between messages, or more bytes
  * while out of step with an answer due, may have hidden whole messages. Inside a message (the streams'
- * end() told us) the pairing stands.
+ * end() told us) the pairing stands, and so it does when nothing was to be answered: what the server sent then is no
+ * answer, such as a body behind the head that answers HEAD, or more of one than its length says.
  */
 static void http_check_sync(struct http_conn *http, const struct http1_stream *moved)
 {
@@ -84,10 +91,9 @@ static void http_check_sync(struct http_conn *http, const struct http1_stream *m
 
 	http->all->stats.losses += losses - http->counted_losses;
 	http->counted_losses = losses;
-	if (losses != http->losses || hidden) {
-		http->losses = losses;
+	if (hidden || (losses != http->losses && (moved == &http->request || !is_idle(http))))
 		http_lose_pairing(http);
-	}
+	http->losses = losses;
 }
 
 /* The streams tell what they take; what they do not take is not known. */
