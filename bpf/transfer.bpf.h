@@ -126,7 +126,7 @@ static __always_inline bool class_is_read(u32 class)
 static __always_inline bool transfer_describe(
     struct zsp_transfer *t, u32 class, const struct zsp_args *args)
 {
-	u64 flags = 0, asked = args->a[2];
+	u64 flags = 0, asked = args->a[2]; /* 0: the call had no room for a byte */
 
 	switch (class) {
 	case ZSP_SYSCALL_RECVFROM:
@@ -140,19 +140,21 @@ static __always_inline bool transfer_describe(
 	case ZSP_SYSCALL_READV:
 	case ZSP_SYSCALL_WRITEV:
 		transfer_from_iov(t, args->a[1], args->a[2]);
+		asked = t->len;
 		break;
 	case ZSP_SYSCALL_RECVMSG:
 		flags = args->a[2];
-		asked = 1;
 		/* fall through */
 	case ZSP_SYSCALL_SENDMSG:
 		transfer_from_msghdr(t, args->a[1]);
+		asked = t->len;
 		break;
 	case ZSP_SYSCALL_RECVMMSG:
 		flags = args->a[3];
 		/* fall through */
 	case ZSP_SYSCALL_SENDMMSG:
 		transfer_from_batch(t, args->a[1], t->bytes);
+		asked = t->batch | t->len;
 		break;
 	default:
 		t->hidden = 1;

@@ -130,6 +130,17 @@ def read_nonblocking(fd, n):
         os.set_blocking(fd, True)
 
 
+def read_after_nothing(fd, n):
+    """What asks for no byte gets none, which is not the end of the stream."""
+    empty = bytearray(0)
+    os.read(fd, 0)
+    os.readv(fd, [empty, empty])
+    with_socket(fd, lambda s: (s.recv(0), s.recvmsg_into([empty])))
+    with_socket(fd, lambda s: s.recvmsg(0, 64))
+    recvmmsg(fd, 0, 0, 1)
+    return os.read(fd, n)
+
+
 def read_truncated(fd, n):
     """TCP throws the bytes away; no buffer holds them."""
     return bytes(call("recv", fd, None, ctypes.c_size_t(n), socket.MSG_TRUNC))
@@ -163,6 +174,7 @@ READ = {
     "peek": read_peeking,
     "waitall": lambda fd, n: with_socket(fd, lambda s: s.recv(n, socket.MSG_WAITALL)),
     "nonblocking": read_nonblocking,
+    "after_nothing": read_after_nothing,
     "truncated": read_truncated,
     "splice": read_splice,
 }

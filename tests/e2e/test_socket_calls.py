@@ -180,6 +180,35 @@ def test_head_over_many_reads_and_writes(t):
     book.finish(zerospan, "SERVER")
 
 
+def asking_for_nothing(t, server, family):
+    """A call that has no room for a byte returns 0 in the middle of a body, which is not its end."""
+    puppet, book = Puppet(t), Book()
+    zerospan = observer.observe(t, "--pid", puppet.pid)
+    wire = Wire(puppet, server, family)
+    path = book.path(*((200, 1) if server else (1, 200)))
+    if not server:
+        wire.give(request(path, 1), 1)
+    wire.take((request(path, 200) if server else response(200)) + b"b" * 10)
+    for size in (100, 90):
+        wire.take(b"b" * size, how="after_nothing")
+    if server:
+        wire.give(response(1), 1)
+    wire.close()
+    book.finish(zerospan, "SERVER" if server else "CLIENT")
+
+
+def test_asking_for_nothing(t):
+    asking_for_nothing(t, True, "ipv4")
+
+
+def test_asking_for_nothing_as_a_client(t):
+    asking_for_nothing(t, False, "ipv4")
+
+
+def test_asking_for_nothing_unix(t):
+    asking_for_nothing(t, True, "unix")
+
+
 def test_chunks_in_one_write(t):
     """Chunks far beyond what is captured, in one writev(): their heads are pieces of their own, and found."""
     puppet, book = Puppet(t), Book()
