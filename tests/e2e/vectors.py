@@ -9,6 +9,7 @@ from lib import Failure
 PATH = os.path.join(lib.ROOT, "tests", "data", "http1_vectors.txt")
 TRACE_ID = "ab" * 16
 KNOWN_METHODS = {"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", "QUERY"}
+FLAWS = {None: None, "length": "ambiguous_length", "field": "malformed_field"}
 ESCAPE = re.compile(rb"\\(?:\{(\d+):((?:[^}\\]|\\[^{])*)\}|x([0-9a-f]{2})|(.))", re.S)
 SIMPLE = {b"r": b"\r", b"n": b"\n", b"\\": b"\\"}
 
@@ -67,7 +68,9 @@ class Expected:
         self.status = int(status) or None
         self.request, self.response = map(int, sizes.split("+"))
         self.partial, self.traced = "partial" in marks, "traced" in marks
-        self.error = next((mark[6:] for mark in marks if mark.startswith("error=")), None)
+        values = dict(mark.split("=") for mark in marks if "=" in mark)
+        self.error = values.get("error")
+        self.flaws = FLAWS[values.get("q-flaw")], FLAWS[values.get("s-flaw")]
 
     def attributes(self, kind):
         """What the span must say; None: the attribute must not be there."""
@@ -87,6 +90,8 @@ class Expected:
             "http.response.body.size": sizes[1],
             "error.type": error,
             "zerospan.capture": "partial" if self.partial else None,
+            "zerospan.http.request.flaw": self.flaws[0],
+            "zerospan.http.response.flaw": self.flaws[1],
         }
         if kind == "SERVER":
             expected["url.path"] = path
@@ -109,7 +114,7 @@ class Expected:
     def path(self):
         if self.method == "CONNECT":
             return None
-        return re.sub(r"^http://[^/]*", "", self.target).split("?")[0]
+        return re.sub(r"^http://[^/]*", "", self.target).split("?")[0] or "/"
 
 
 def told(span, keys):

@@ -89,6 +89,7 @@ static void check_head(const struct http1_head *head, struct sv in)
 	check_known(head);
 	check_framing(head);
 	http1_keeps_alive(head);
+	REQUIRE(http1_head_flaw(head) != HTTP1_FLAW_NONE || !head->malformed);
 }
 
 static void check_kind(enum http1_kind kind, struct sv in, size_t cut)

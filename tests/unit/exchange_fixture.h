@@ -62,6 +62,16 @@ static inline void on_headed(void *ctx, struct exchange *exchange)
 	w->headed++;
 }
 
+/* " <whose>-flaw=length", or nothing. */
+static inline void append_flaw(char *text, size_t size, const char *whose, enum http1_flaw flaw)
+{
+	size_t len = strlen(text);
+
+	if (flaw != HTTP1_FLAW_NONE)
+		snprintf(text + len, size - len, " %s-flaw=%s", whose,
+		    flaw == HTTP1_FLAW_LENGTH ? "length" : "field");
+}
+
 /* Told with every piece, before what it brings about. */
 static inline void on_piece(void *ctx, struct exchange *exchange, const struct piece *piece)
 {
@@ -120,6 +130,8 @@ static inline void on_ended(void *ctx, struct exchange *exchange)
 	    target, exchange->status, (unsigned long long)exchange->request_body_bytes,
 	    (unsigned long long)exchange->response_body_bytes, exchange->partial ? " partial" : "",
 	    exchange->has_context ? " traced" : "", error ? " error=" : "", error ? error : "");
+	append_flaw(r->text, sizeof(r->text), "q", exchange->request_flaw);
+	append_flaw(r->text, sizeof(r->text), "s", exchange->response_flaw);
 }
 
 static const struct exchange_listener listener = {

@@ -418,7 +418,7 @@ struct body_row {
 	const char *fields;
 	enum http1_framing request, response;
 	uint64_t length;
-	bool suspicious;
+	bool ambiguous;
 };
 
 /* Fields that frame the same for version 1.1 whether the message asks or answers, unless said. */
@@ -476,7 +476,8 @@ static const struct body_row body_rows[] = {
 static void assert_body(struct http1_body body, enum http1_framing framing,
     const struct body_row *row, const char *what)
 {
-	if (body.framing != framing || body.suspicious != row->suspicious ||
+	if (body.framing != framing ||
+	    (http1_head_flaw(&head) == HTTP1_FLAW_LENGTH) != row->ambiguous ||
 	    (framing == HTTP1_BODY_LENGTH && body.length != row->length))
 		fail_msg("%s with %s: framing %d length %llu", what, row->fields, body.framing,
 		    (unsigned long long)body.length);
@@ -498,8 +499,28 @@ static void test_body_length(void **state)
 		assert_body(http1_response_body(&head, HTTP1_ANSWERS_OTHER), row->response, row,
 		    "response");
 	}
-	parse_ok(HTTP1_REQUEST, SV("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"));
-	assert_true(http1_request_body(&head).suspicious);
+}
+
+/* The worst one counts. */
+static void test_flaws(void **state)
+{
+	static const struct {
+		const char *head;
+		enum http1_flaw flaw;
+	} rows[] = {
+	    {"GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n", HTTP1_FLAW_NONE},
+	    {"GET / HTTP/1.1\r\nContent-Length: 5, 5\r\n\r\n", HTTP1_FLAW_NONE},
+	    {"GET / HTTP/1.1\r\nA : b\r\n\r\n", HTTP1_FLAW_FIELD},
+	    {"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", HTTP1_FLAW_LENGTH},
+	    {"POST / HTTP/1.1\r\nA : b\r\nTransfer-Encoding: x\r\nContent-Length: 1\r\n\r\n",
+		HTTP1_FLAW_LENGTH},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		parse_ok(HTTP1_REQUEST, sv_cstr(rows[i].head));
+		assert_int_equal(http1_head_flaw(&head), rows[i].flaw);
+	}
 }
 
 static void test_body_by_status(void **state)
@@ -622,6 +643,7 @@ int main(void)
 	    cmocka_unit_test(test_token_lists),
 	    cmocka_unit_test(test_persistence),
 	    cmocka_unit_test(test_body_length),
+	    cmocka_unit_test(test_flaws),
 	    cmocka_unit_test(test_body_by_status),
 	    cmocka_unit_test(test_chunk_sizes),
 	    cmocka_unit_test(test_plausible_starts),

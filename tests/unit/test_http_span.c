@@ -298,6 +298,7 @@ static void everything_at_once(void **state)
 	exchange.user_agent = SV("x");
 	exchange.status = 500;
 	exchange.partial = true;
+	exchange.request_flaw = exchange.response_flaw = HTTP1_FLAW_LENGTH;
 	exchange.taken_ns = 150;
 	made = make(&exchange, PARENT_BASIS_HEADER);
 	assert_true(made.span->n_attrs < SPAN_BUILDER_MAX_ATTRS);

@@ -21,6 +21,7 @@ struct given {
 	enum exchange_error error;
 	int status; /* -1: none */
 	uint64_t request_bytes, response_bytes;
+	enum http1_flaw request_flaw, response_flaw;
 	bool unmatched_unset, http10, partial;
 };
 
@@ -135,6 +136,11 @@ static const struct row server_rows[] = {
     {"http.*.body.size of what was missed",
 	{.request_bytes = 5, .response_bytes = 7, .partial = true}, NULL,
 	{"!http.request.body", "!http.response.body", "zerospan.capture='partial'"}},
+    {"beyond the tables: flaws of none", {0}, NULL, {"!zerospan.http"}},
+    {"flaws of the request", {.request_flaw = HTTP1_FLAW_LENGTH}, NULL,
+	{"zerospan.http.request.flaw='ambiguous_length'", "!zerospan.http.response"}},
+    {"flaws of the answer", {.response_flaw = HTTP1_FLAW_FIELD}, NULL,
+	{"zerospan.http.response.flaw='malformed_field'", "!zerospan.http.request"}},
 };
 
 /* --- client ------------------------------------------------------------------------------------------ */
@@ -270,6 +276,8 @@ static struct exchange exchange_of(const struct given *g, struct conn *conn)
 	exchange.response_body_bytes = g->response_bytes;
 	exchange.version_minor = !g->http10;
 	exchange.partial = g->partial;
+	exchange.request_flaw = g->request_flaw;
+	exchange.response_flaw = g->response_flaw;
 	return exchange;
 }
 

@@ -121,7 +121,6 @@ enum http1_framing {
 struct http1_body {
 	enum http1_framing framing;
 	uint64_t length; /* for HTTP1_BODY_LENGTH */
-	bool suspicious; /* Transfer-Encoding beside Content-Length, or in HTTP/1.0 */
 };
 
 /* What the request was that a response answers. */
@@ -130,6 +129,16 @@ enum http1_answers {
 	HTTP1_ANSWERS_HEAD = 1,
 	HTTP1_ANSWERS_CONNECT = 2,
 };
+
+/* What others may understand in another way: how requests are smuggled past one of two. */
+enum http1_flaw {
+	HTTP1_FLAW_NONE = 0,
+	HTTP1_FLAW_FIELD = 1,  /* head.malformed */
+	HTTP1_FLAW_LENGTH = 2, /* Transfer-Encoding beside Content-Length, or in HTTP/1.0 */
+};
+
+/* The worst flaw of a head. */
+enum http1_flaw http1_head_flaw(const struct http1_head *head);
 
 /* Are all bytes behind this response's head opaque? */
 bool http1_response_opens_tunnel(const struct http1_head *head, enum http1_answers answers);

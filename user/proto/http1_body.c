@@ -220,7 +220,6 @@ static struct http1_body body_by_fields(
 		body.framing = encoding == VERDICT_CHUNKED ? HTTP1_BODY_CHUNKED
 		    : encoding == VERDICT_CODED            ? coded
 							   : HTTP1_BODY_UNKNOWN;
-		body.suspicious = length != VERDICT_ABSENT || head->version_minor == 0;
 		body.length = 0;
 	} else if (length != VERDICT_ABSENT) {
 		body.framing = length == VERDICT_LENGTH ? HTTP1_BODY_LENGTH : HTTP1_BODY_UNKNOWN;
@@ -247,6 +246,14 @@ struct http1_body http1_response_body(const struct http1_head *head, enum http1_
 	if (answers == HTTP1_ANSWERS_HEAD || status / 100 == 1 || status == 204 || status == 304)
 		return (struct http1_body){.framing = HTTP1_BODY_NONE};
 	return body_by_fields(head, HTTP1_BODY_UNTIL_CLOSE, HTTP1_BODY_UNTIL_CLOSE);
+}
+
+enum http1_flaw http1_head_flaw(const struct http1_head *head)
+{
+	if (has_known(head, HTTP1_NAME_TRANSFER_ENCODING) &&
+	    (has_known(head, HTTP1_NAME_CONTENT_LENGTH) || head->version_minor == 0))
+		return HTTP1_FLAW_LENGTH;
+	return head->malformed ? HTTP1_FLAW_FIELD : HTTP1_FLAW_NONE;
 }
 
 int http1_parse_chunk_size(struct sv line, uint64_t *ret_size)

@@ -62,7 +62,8 @@ struct exchange {
 	struct trace_context context; /* from a valid traceparent */
 	int version_minor;            /* HTTP/1.x of the request */
 
-	int status; /* final status code, 0: none */
+	int status;                                  /* final status code, 0: none */
+	enum http1_flaw request_flaw, response_flaw; /* of the heads, interim answers' included */
 	uint64_t request_body_bytes, response_body_bytes;
 	enum exchange_error error;
 	bool partial; /* bytes were missed: end and sizes are as far as seen */

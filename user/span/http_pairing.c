@@ -204,6 +204,7 @@ static int exchange_take_head(
 	exchange->forwarded.client = take(&at, exchange->forwarded.client.len);
 	exchange->forwarded.host = take(&at, exchange->forwarded.host.len);
 	exchange->version_minor = head->version_minor;
+	exchange->request_flaw = http1_head_flaw(head);
 	exchange->expects_continue = head->version_minor > 0 &&
 	    http1_known_has_token(head, HTTP1_NAME_EXPECT, SV("100-continue"));
 	exchange->has_head = true;
@@ -321,6 +322,8 @@ static enum http1_answers response_head(void *ctx, const struct http1_head *head
 	if (http->stray || !exchange)
 		return HTTP1_ANSWERS_OTHER;
 	answers = request_kind(exchange->method);
+	if (exchange->response_flaw < http1_head_flaw(head))
+		exchange->response_flaw = http1_head_flaw(head);
 	if (exchange->payload)
 		payload_head(exchange->payload, head);
 	exchange->interim = head->status >= 100 && head->status < 200 && head->status != 101;

@@ -211,6 +211,15 @@ static void add_sizes(struct span_builder *b, const struct exchange *exchange)
 		    b, semconv_http_response_body_size, (int64_t)exchange->response_body_bytes);
 }
 
+static void add_flaw(struct span_builder *b, const char *key, enum http1_flaw flaw)
+{
+	static const struct sv names[] = {[HTTP1_FLAW_FIELD] = SV("malformed_field"),
+	    [HTTP1_FLAW_LENGTH] = SV("ambiguous_length")};
+
+	if (flaw != HTTP1_FLAW_NONE)
+		span_builder_constant(b, key, names[flaw]);
+}
+
 /* The other attributes. */
 static void add_details(struct span_builder *b, const struct http_facts *facts)
 {
@@ -227,6 +236,8 @@ static void add_details(struct span_builder *b, const struct http_facts *facts)
 	}
 	add_peer(b, facts);
 	add_sizes(b, exchange);
+	add_flaw(b, semconv_zerospan_http_request_flaw, exchange->request_flaw);
+	add_flaw(b, semconv_zerospan_http_response_flaw, exchange->response_flaw);
 	if (exchange->partial)
 		span_builder_constant(b, semconv_zerospan_capture, SV("partial"));
 }

@@ -42,6 +42,8 @@ const char semconv_zerospan_culprit_sqlite_transaction_id[] =
     "zerospan.culprit.sqlite.transaction.id";
 const char semconv_zerospan_culprit_stack_user[] = "zerospan.culprit.stack.user";
 const char semconv_zerospan_culprit_thread_id[] = "zerospan.culprit.thread.id";
+const char semconv_zerospan_http_request_flaw[] = "zerospan.http.request.flaw";
+const char semconv_zerospan_http_response_flaw[] = "zerospan.http.response.flaw";
 const char semconv_zerospan_neighbours_count[] = "zerospan.neighbours.count";
 const char semconv_zerospan_neighbours_top[] = "zerospan.neighbours.top";
 const char semconv_zerospan_parent_basis[] = "zerospan.parent.basis";

@@ -47,6 +47,8 @@ extern const char semconv_zerospan_culprit_sqlite_connection[];
 extern const char semconv_zerospan_culprit_sqlite_transaction_id[];
 extern const char semconv_zerospan_culprit_stack_user[];
 extern const char semconv_zerospan_culprit_thread_id[];
+extern const char semconv_zerospan_http_request_flaw[];
+extern const char semconv_zerospan_http_response_flaw[];
 extern const char semconv_zerospan_neighbours_count[];
 extern const char semconv_zerospan_neighbours_top[];
 extern const char semconv_zerospan_parent_basis[];
