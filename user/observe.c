@@ -66,6 +66,7 @@ static void take_counts(const struct observation *o, struct self_counts *counts)
 	pipeline_stats(o->pipeline, &counts->pipeline);
 	sqlite_probes_stats(o->sqlite, &counts->sqlite);
 	lookout_stats(o->lookout, &counts->stacks);
+	counts->records = reader_records(o->reader);
 	counts->bad_records = reader_bad_records(o->reader);
 	counts->processes = watch_count(o->watch);
 	counts->unrecorded = journal_dropped(o->journal);

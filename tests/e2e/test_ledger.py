@@ -8,7 +8,7 @@ import tempfile
 import lib
 import observer
 import truth
-from lib import check, equal
+from lib import check, equal, wait_for
 from observer import tree
 
 TOGETHER = 8
@@ -268,13 +268,13 @@ def asked_for(t, query, requests):
     server = truth.Server(t, "phases", t.dir)
     client = server.client()
     client.get("/prepare")
-    zerospan = observer.observe(t, "--pid", server.pid)
+    zerospan = observer.observe_run(t, "--pid", server.pid)
     before = switches(server)
     for number in range(requests):
         client.get(f"/{number}?{query}")
     after = switches(server)
-    equal(len(zerospan.finish()), requests, "spans")
-    return after - before, zerospan.summary().events
+    wait_for(lambda: zerospan.metrics().sum("http_server_request_duration_seconds_count") == requests, "all requests")
+    return after - before, lib.wait_stable(lambda: zerospan.metrics().sum("zerospan_records_total"), "the number of records")
 
 
 @lib.deadline(60)

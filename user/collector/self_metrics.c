@@ -337,7 +337,7 @@ void self_metrics_update(struct self_metrics *self, const struct self_counts *co
 {
 	const struct assembler_stats *spans = &counts->pipeline.assembler;
 
-	set(self, SELF_RECORDS, (double)counts->pipeline.events);
+	set(self, SELF_RECORDS, (double)counts->records);
 	update_losses(self, counts);
 	set(self, SELF_CAPTURED, (double)counts->pipeline.conns.captured_bytes);
 	set(self, SELF_COVERAGE, self_counts_coverage(counts));

@@ -15,6 +15,7 @@ struct self_counts {
 	struct pipeline_stats pipeline;
 	struct sqlite_probes_stats sqlite;
 	struct lookout_stats stacks;
+	uint64_t records; /* that came from the kernel */
 	uint64_t bad_records;
 	uint64_t unrecorded; /* inputs that a recording should hold and does not */
 	uint64_t unlogged;   /* own log lines that became no record */

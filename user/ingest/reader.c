@@ -32,7 +32,7 @@ struct reader {
 	bool busy;                  /* more come soon */
 	uint64_t last_statement_ns; /* when a look last found one */
 	uint64_t last_record_ns;    /* when a look last found something */
-	uint64_t bad_records;
+	uint64_t records, bad_records;
 };
 
 static void reader_record(void *ctx, const void *record, size_t size)
@@ -40,6 +40,7 @@ static void reader_record(void *ctx, const void *record, size_t size)
 	struct reader *reader = ctx;
 	struct event event;
 
+	reader->records++;
 	if (!record || event_decode(record, size, &event)) {
 		reader->bad_records++;
 		return;
@@ -141,6 +142,11 @@ void reader_wait(struct reader *reader, int timeout_ms)
 		sleep_until_woken(reader, timeout_ms);
 	else
 		wait_ms(reader, timeout_ms < pause_ms ? timeout_ms : pause_ms);
+}
+
+uint64_t reader_records(const struct reader *reader)
+{
+	return reader->records;
 }
 
 uint64_t reader_bad_records(const struct reader *reader)

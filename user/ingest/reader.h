@@ -35,7 +35,10 @@ size_t reader_drain(struct reader *reader);
  */
 void reader_wait(struct reader *reader, int timeout_ms);
 
-/* Records that event_decode() refused. */
+/* All records that came. */
+uint64_t reader_records(const struct reader *reader);
+
+/* Those of them that event_decode() refused. */
 uint64_t reader_bad_records(const struct reader *reader);
 
 #endif
