@@ -145,6 +145,25 @@ def test_every_model(t):
 
 
 @lib.deadline(60)
+def test_default_threshold(t):
+    """Without being told zerospan looks at requests that last longer than 10 ms."""
+    server = Server(t, SERVER)
+    zerospan = observe(t, server)
+    client = Client(server.port)
+    for ms in (5, 30) * 5:
+        equal(client.get(f"/sleep/{ms}").status, 200, "status")
+    equal(zerospan.stop(), 0, "exit status")
+    spans = zerospan.spans()
+    equal(len(spans), 10, "requests")
+    fast = [s for s in spans if s.get("url.path") == "/sleep/5" and s.seconds < 0.01]
+    check(fast, f"none of /sleep/5 was fast: {spans}")
+    for span in fast:
+        check("zerospan.stack.state" not in span.attrs, f"{span}: {span.attrs}")
+    for span in (s for s in spans if s.get("url.path") == "/sleep/30"):
+        wait_names(span, "sleep", "clock_nanosleep", 0.027 / span.seconds)
+
+
+@lib.deadline(60)
 def test_threshold(t):
     """Requests beyond --stack-over are looked at, faster ones are not."""
     server = Server(t, SERVER)
@@ -311,6 +330,24 @@ def test_neighbours(t):
         equal(span.get("zerospan.neighbours.count"), 3, f"neighbours of {span.attrs}")
     last, = by_path["/sleep/30"]
     equal(last.get("zerospan.neighbours.count"), None, f"neighbours of {last.attrs}")
+
+
+@lib.deadline(60)
+def test_first_slow_request(t):
+    """Nothing was slow before it, and yet its span has both: in what it waited, and what its process did meanwhile."""
+    server = Server(t, SERVER)
+    zerospan = observe(t, server)
+    slow, = server.leave_open("/sleep/500")
+    client = Client(server.port)
+    for _ in range(4):
+        equal(client.get("/quick").status, 200, "status")
+    equal(slow.read_response().status, 200, "status")
+    equal(zerospan.stop(), 0, "exit status")
+    spans = zerospan.spans()
+    first, = [s for s in spans if s.get("url.path") == "/sleep/500"]
+    wait_names(first, "sleep", "clock_nanosleep", 0.9 if lib.SLOWNESS == 1 else 0.5)
+    equal(first.get("zerospan.neighbours.count"), 4, f"neighbours of {first.attrs}")
+    check(first.get("zerospan.neighbours.top").startswith("4 × GET /quick (longest "), f"{first.attrs}")
 
 
 @lib.deadline(60)
