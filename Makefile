@@ -139,6 +139,7 @@ include tests/bench/micro/module.mk
 include tests/fuzz/module.mk
 include tests/e2e/copies/module.mk
 include tests/e2e/ledger/module.mk
+include tests/e2e/ways/module.mk
 
 -include $(shell find $(B) -mindepth 1 \( -path $(B)/arm64 -o -path $(B)/sysroot \) -prune -o -name '*.d' -print 2>/dev/null)
 
