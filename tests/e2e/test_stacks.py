@@ -367,6 +367,35 @@ def test_mutex_that_is_kept(t):
     client.close()
 
 
+def call_culprit(t, observed, front):
+    """What is told of a request to front that waits for an answer: its culprit and its link, and all spans."""
+    zerospan = observer.observe(t, *[arg for server in observed for arg in ("--pid", server.pid)])
+    truth.Crew(front, 1).ask([[("/slow", "downstream=60&sleep=10")]])
+    spans = zerospan.finish()
+    slow = observer.one(spans, "that waits", kind="SERVER", url__path="/slow")
+    culprit = {key[len("zerospan.culprit."):]: value for key, value in slow.attrs.items() if key.startswith("zerospan.culprit.")}
+    link, = slow.links
+    return culprit, (link["traceId"], link["spanId"]), spans
+
+
+@lib.deadline(60)
+def test_answer_that_is_late(t):
+    """A request that waits for another process's answer links to the request there and names it; of one that is not observed, to its own
+    call."""
+    behind = truth.Server(t, "phases", t.dir)
+    front = truth.Server(t, "phases", t.dir, behind.port)
+    culprit, link, spans = call_culprit(t, [front, behind], front)
+    peer = observer.one(spans, "behind it", kind="SERVER", url__path="/down/slow")
+    equal(peer.resource["process.pid"], behind.pid, "process of the request behind")
+    equal(link, (peer.trace_id, peer.span_id), "link")
+    equal(culprit, {"kind": "downstream", "evidence": "peer_span", "process.pid": behind.pid,
+                    "service.name": peer.resource["service.name"]}, "culprit")
+    culprit, link, spans = call_culprit(t, [front], front)
+    call = observer.one(spans, "of the call", kind="CLIENT", name="GET /down/slow")
+    equal(link, (call.trace_id, call.span_id), "link")
+    equal(culprit, {"kind": "downstream", "evidence": "call_span"}, "culprit")
+
+
 @lib.deadline(60)
 def test_cpu_that_others_have(t):
     """Requests that wait for a CPU more than they have it name who runs there instead."""
