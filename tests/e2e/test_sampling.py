@@ -139,27 +139,89 @@ def test_metrics_of_sampling(t):
 
 
 def test_rate_of_a_route(t):
-    """Never more than the rate in a second, those that fail besides, and still the claims count right."""
-    rate, seconds, failing = 20, 5, 30
-    config = f"sampling: {{errors: 1, rate: {{GET /: {rate}/s}}}}"
-    receiver, shop = Receiver(t), Shop(t)
-    zerospan = observe(t, receiver, "--config", t.write("c.yaml", config), "--pid", shop.pid)
-    traffic = t.start(lib.built("traffic"), "--url", f"http://127.0.0.1:{shop.port}", "--mix", "welcome:1", "--rate", 200,
-                      "--duration", seconds)
+    """Never more than the rate in a second, of each route by itself, those that fail besides, and still the claims count right."""
+    rates, seconds, failing = {"GET /": 20, "POST /checkout": 5}, 5, 30
+    config = t.write("c.yaml", 'sampling: {errors: 1, rate: {GET /: 20/s, "*": 5/s}}')
+    receiver, shop = Receiver(t), Shop(t, "pool")
+    zerospan = observe(t, receiver, "--config", config, "--pid", shop.pid)
+    crews = [t.start(lib.built("traffic"), "--url", f"http://127.0.0.1:{shop.port}", "--mix", mix, "--rate", rate, "--duration",
+                     seconds) for mix, rate in (("welcome:1", 200), ("headphones:1", 40))]
     client = shop.client()
     for _ in range(failing):
         equal(client.post_json("/checkout", order("gramophone")).status, 400, "an order of what is not there")
-    equal(traffic.wait(40), 0, "exit status of traffic")
-    requests = rest(zerospan)
+    for traffic in crews:
+        equal(traffic.wait(40), 0, "exit status of traffic")
+    rest(zerospan)
+    metrics = zerospan.metrics()
     zerospan.stop()
-    traces = by_trace(receiver.spans()).values()
-    welcome = [entry(spans) for spans in traces if entry(spans).name == "GET /"]
-    equal(len(traces) - len(welcome), failing, "failing orders")
-    sent = requests - 2 * failing  # each asks the inventory
-    check(rate * (seconds - 2) <= len(welcome) <= rate * (seconds + 2), f"{len(welcome)} of {sent} were kept")
-    counted = sum(1 / (1 - threshold(span) / (1 << 56)) for span in welcome)
-    check(0.5 * sent < counted < 2 * sent, f"counted by their claims {counted:.0f}, there were {sent}")
-    t.note(f"{len(welcome)} of {sent:.0f} kept at {rate}/s; counted by their thresholds: {counted:.0f}")
+    traces = [entry(spans) for spans in by_trace(receiver.spans()).values()]
+    equal(sum(first.get("http.response.status_code") == 400 for first in traces), failing, "failing orders")
+    for name, rate in rates.items():
+        kept = [first for first in traces if first.name == name and first.get("http.response.status_code") == 200]
+        sent = metrics.sum(REQUESTS, http_route=name.partition(" ")[2], http_response_status_code="200")
+        check(rate * (seconds - 2) <= len(kept) <= rate * (seconds + 2), f"{len(kept)} of {sent} {name} were kept")
+        counted = sum(1 / (1 - threshold(span) / (1 << 56)) for span in kept)
+        if name == "GET /":  # the failing orders leave no room for others of their second
+            check(0.5 * sent < counted < 2 * sent, f"{name} counted by their claims {counted:.0f}, there were {sent}")
+        t.note(f"{name}: {len(kept)} of {sent:.0f} kept at {rate}/s; counted by their thresholds: {counted:.0f}")
+
+
+# Asks the next one, if there is one, and answers 200 whatever becomes of it: /swallow, /late, / to /bad, /slow, /fine of that one;
+# /twice has its database refuse a row.
+FORGIVING = r'''
+import http.server, sqlite3, sys, time, urllib.error, urllib.request
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("CREATE TABLE t(a UNIQUE)")
+asks = {"/swallow": "/bad", "/late": "/slow", "/": "/fine"}
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        if self.path == "/slow":
+            time.sleep(0.6)
+        try:
+            if self.path == "/twice":
+                db.execute("INSERT INTO t VALUES (1), (1)")
+            elif self.path in asks:
+                urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[2]}{asks[self.path]}", timeout=5).close()
+        except (sqlite3.Error, urllib.error.HTTPError):
+            pass
+        self.send_response(500 if self.path == "/bad" else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+'''
+
+
+def test_what_is_below_decides(t):
+    """A request that went well, and that something failed or was slow below: the whole local trace is kept, the request with it."""
+    receiver, ports, servers = Receiver(t), [], []
+    for name in ("back", "front"):
+        servers.append(t.start(lib.PYTHON, t.write("forgiving.py", FORGIVING), t.path(f"{name}.db"), *ports))
+        ports = [int(wait_for(lambda: servers[-1].out.strip(), "the server's port"))]
+    config = t.write("c.yaml", "sampling: {errors: 1, slower_than: {500ms: 1}, default: 0}")
+    zerospan = observe(t, receiver, "--config", config, *(arg for server in servers for arg in ("--pid", server.pid)))
+    client = Client(ports[0])
+    for path in ("/", "/swallow", "/", "/twice", "/", "/late", "/"):
+        equal(client.get(path).status, 200, f"status of {path}")
+    rest(zerospan)
+    zerospan.stop()
+    arrived = {}
+    for spans in by_trace(receiver.spans()).values():
+        equal({threshold(span) for span in spans}, {0}, f"thresholds of\n{observer.tree(spans)}\n")
+        arrived[entry(spans).get("url.path")] = sorted((s.kind, s.get("http.response.status_code"), s.status) for s in spans)
+    equal(arrived, {
+        "/swallow": [("CLIENT", 500, "ERROR"), ("SERVER", 200, "UNSET"), ("SERVER", 500, "ERROR")],
+        "/twice": [("CLIENT", None, "ERROR"), ("SERVER", 200, "UNSET")],
+        "/late": [("CLIENT", 200, "UNSET"), ("SERVER", 200, "UNSET"), ("SERVER", 200, "UNSET")],
+    }, "traces that arrived, by their requests")
 
 
 def test_slower_than_its_route(t):
@@ -280,12 +342,14 @@ class Service:
         return set(by_trace(self.receiver.spans()))
 
 
-def send(port, n, sampled):
-    """n requests of as many traces; their ids."""
+def send(port, n, sampled, state=lambda _: ""):
+    """n requests of as many traces, with the flag and the tracestate that their ids are given; the ids."""
     generator, client, ids = random.Random(n), Client(port), []
     for _ in range(n):
-        ids.append(f"{generator.getrandbits(128):032x}")
-        client.get("/", traceparent(ids[-1], sampled(ids[-1])))
+        trace_id = f"{generator.getrandbits(128):032x}"
+        more = [("tracestate", state(trace_id))] if state(trace_id) else []
+        client.get("/", traceparent(trace_id, sampled(trace_id)) + more)
+        ids.append(trace_id)
     client.close()
     return ids
 
@@ -307,12 +371,33 @@ def test_two_observers_keep_the_same(t):
 
 
 def test_two_observers_follow_the_parent(t):
-    """Who begins the trace samples by the same randomness, and says so by its flag alone: both keep what it keeps."""
-    back = Service(t, "sampling: {default: 0.05}")
-    front = Service(t, "sampling: {default: 0.9}", back.port)
-    ids = send(front.port, 60, lambda i: randomness(i) >= 3 << 54)
-    quarter = {i for i in ids if randomness(i) >= 3 << 54}
+    """Who begins the trace samples by the same randomness, and says so by its flag, or by its threshold, too: both keep what it
+    keeps, and pass on what it says."""
+    for state, claim in ("", None), ("ot=th:c", 3 << 54):
+        back = Service(t, "sampling: {default: 0.05}")
+        front = Service(t, "sampling: {default: 0.9}", back.port)
+        ids = send(front.port, 60, lambda i: randomness(i) >= 3 << 54, lambda _, state=state: state)
+        quarter = {i for i in ids if randomness(i) >= 3 << 54}
+        equal((back.kept(), front.kept()), (quarter, quarter), "traces kept")
+        equal({threshold(s) for service in (back, front) for s in service.receiver.spans()}, {claim}, "thresholds")
+
+
+def test_two_observers_take_the_given_randomness(t):
+    """The randomness that a tracestate gives decides in place of the trace id's, for both alike, and goes on with the threshold."""
+    def given(trace_id):
+        return trace_id[:14]
+
+    def kept(rv):
+        return int(rv, 16) >= 3 << 54
+
+    back = Service(t, "sampling: {default: 0.25, parent: ignore}")
+    front = Service(t, "sampling: {default: 0.25, parent: ignore}", back.port)
+    ids = send(front.port, 120, lambda _: True, lambda i: f"x=y,ot=rv:{given(i)}")
+    quarter = {i for i in ids if kept(given(i))}
+    check(quarter != {i for i in ids if kept(i[-14:])}, "the ids would decide otherwise")
     equal((back.kept(), front.kept()), (quarter, quarter), "traces kept")
+    for spans in (front.receiver.spans(), back.receiver.spans()):
+        equal({s.trace_state for s in spans if s.kind == "SERVER"}, {f"ot=th:c;rv:{given(i)},x=y" for i in quarter}, "tracestates")
 
 
 def test_trace_shows_everything(t):
