@@ -4,7 +4,7 @@
 a parent id of its own, the tracestate as it came.
 
 usage: relay_server.py [PORT]. Prints its port; with PORT each request is passed on to there. /bad is answered with 500 by
-whoever has nobody to ask.
+whoever has nobody to ask. Of each request it says on stderr when it begins and ends.
 """
 import http.server
 import os
@@ -14,6 +14,10 @@ import urllib.error
 import urllib.request
 
 NEXT = int(sys.argv[1]) if len(sys.argv) > 1 else None
+
+
+def say(text):
+    os.write(2, f"{'asks' if NEXT else 'answers'}: {text}\n".encode())
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -34,7 +38,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return error.code
 
     def do_GET(self):
-        self.send_response(self.status())
+        say(f"begins {self.path}")
+        status = self.status()
+        say(f"ends {self.path}")
+        self.send_response(status)
         self.send_header("Content-Length", "0")
         self.end_headers()
 

@@ -180,6 +180,42 @@ def test_tree_and_one_trace(t):
     t.note(f"{len(match.group(0).splitlines())} lines for the tree of one checkout")
 
 
+def relay(t, ask=()):
+    """(process, port) of relay_server.py, which asks that port if there is one."""
+    process = t.start(lib.PYTHON, os.path.join(lib.HERE, "relay_server.py"), *ask)
+    return process, int(wait_for(lambda: process.out.strip(), "the server's port"))
+
+
+def test_order_of_time(t):
+    """What two processes say of one trace among much else: below its tree, and of a recording alone, as it happened."""
+    back, back_port = relay(t)
+    front, port = relay(t, [back_port])
+    zerospan = observer.start(t, "trace", "--logs", "--record", t.path("rec"), "--pid", front.pid, "--pid", back.pid)
+    zerospan.wait_ready()
+
+    def work(number, meet):
+        client = Client(port)
+        meet()
+        for turn in range(5):
+            trace_id = f"{number:08x}{turn:024x}"
+            client.get(f"/{number}/{turn}", [("traceparent", f"00-{trace_id}-00f067aa0ba902b7-01")])
+        client.close()
+
+    crew(PARALLEL, work)
+    wait_for(lambda: len(re.findall(r"ends /\d+/\d+$", zerospan.out, re.M)) >= 10 * PARALLEL, "all lines")
+    equal(zerospan.stop(), 0, "exit status")
+    for number in (0, PARALLEL - 1):
+        replayed = subprocess.run([lib.built("zerospan"), "replay", "-q", "--logs", "--trace-id", f"{number:08x}{3:024x}",
+                                   t.path("rec")], capture_output=True, text=True, check=False, timeout=30)
+        equal(replayed.returncode, 0, replayed.stderr)
+        check(replayed.stdout and replayed.stdout in zerospan.out, f"the live run shows it, too:\n{replayed.stdout}")
+        lines = re.findall(r"^  \+[\d.]+ \S+ .*(asks|answers): (.*)$", replayed.stdout, re.M)
+        what = f"/{number}/3"
+        equal(lines, [("asks", f"begins {what}"), ("answers", f"begins {what}"), ("answers", f"ends {what}"), ("asks", f"ends {what}")],
+              f"lines of\n{replayed.stdout}\n")
+        check(len(replayed.stdout.splitlines()) == 3 + len(lines), f"nothing else is there:\n{replayed.stdout}")
+
+
 def test_replay_is_the_same(t):
     """With --logs it tells the same records, without it none."""
     shop = Shop(t, "event-loop")

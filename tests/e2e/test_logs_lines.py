@@ -101,6 +101,39 @@ def test_to_a_pipe(t):
     check(got[0].endswith(b"\nno endlast\n"), "the pipe's own bytes")
 
 
+# As loggers write them; what OpenTelemetry's number is, and the word that stands there.
+SEVERITIES = {
+    '{"time":"2026-11-27T02:53:02Z","level":"warning","msg":"x"}': (13, "warning"),
+    '{"level":50,"time":1531171074631,"pid":657,"msg":"pino"}': (17, "50"),
+    '{"severity":"DEBUG","message":"ok"}': (5, "DEBUG"),
+    'time=2026-11-27T02:53:02Z level=error msg="no such file"': (17, "error"),
+    "<3>cannot open the disk": (17, "3"),
+    "2026-11-27 02:53:02,118 - shop.orders - CRITICAL - no such item": (21, "CRITICAL"),
+    "2024/03/01 10:00:00 [warn] 123#0: *1 a client": (13, "warn"),
+    "2026-11-27 02:53:02 TRACE [main] App:12 - entered": (1, "TRACE"),
+    "W0102 15:04:05.678901   12345 main.go:12] slow": (13, "W"),
+    "an error, or a warning, in a sentence": (0, ""),
+    '{"msg":"error","nested":{"level":"error"}}': (0, ""),
+}
+
+
+def test_severities(t):
+    """What the line itself says, in JSON, logfmt and the beginnings of others; on stderr nothing is guessed."""
+    writer = start_writer(t, "import os, sys\nsys.stdin.readline()\n" + "".join(
+        f"os.write({1 + i % 2}, {line.encode() + bytes([10])!r})\n" for i, line in enumerate([*SEVERITIES, "last"])) +
+        "sys.stdin.readline()\n")
+    zerospan = observer.observe_run(t, "--logs", "--format", "otlp-json", "--pid", writer.pid)
+    go(writer)
+    zerospan.wait_log("last")
+    records = {r.body: (r.severity, r.severity_text) for r in zerospan.logs()}
+    equal(records, {**SEVERITIES, "last": (0, "")}, "severities")
+    counted = "zerospan_logs_records_total"
+    wait_for(lambda: zerospan.metrics().sum(counted) == len(records), "all lines in /metrics")
+    expected = {"trace": 1, "debug": 1, "warn": 3, "error": 3, "fatal": 1}
+    equal({name: zerospan.metrics().sum(counted, severity=name) for name in expected}, expected, "lines by severity")
+    equal(zerospan.stop(), 0, "exit status")
+
+
 SPEAKER = r'''
 import os, sys
 sys.stdin.readline()
