@@ -9,6 +9,7 @@ import lib
 import observer
 from http_raw import Client
 from lib import check, equal, wait_for
+from otlp import Receiver
 from shop import Shop, order
 
 ROUTES = """
@@ -108,6 +109,58 @@ def test_other_routes_meanwhile(t):
         zerospan.wait_spans(2 * (i + 1))
     equal([s.get("http.route") for s in sorted(zerospan.finish(), key=lambda s: s.start)],
           [route for route in ("/users/{name}", "/users/{somebody}", "/users/{id}", "/*") for _ in range(2)], "routes")
+
+
+# Of routes, rules and sampling each something else; what is wrong stands behind them all.
+EVERYTHING = """
+routes: ["/{%s}"]
+rules: [{match: GET *, attributes: {rule: '"%s"'}, metrics: [{counter: count_%s}]}]
+sampling: {default: %d}
+"""
+MISTAKES = {
+    EVERYTHING % ("two", "two", "two", 0) + "logs: {rate: many}\n": ":5: logs.rate: ",
+    EVERYTHING % ("two", "two", "two", 0) + "colour: red\n": ":5: ",
+    EVERYTHING % ("two", "two", "two", 0) + "logs: {rate: 1\n": "wrong.yaml:",
+    EVERYTHING % ("two", "two", "two", 2): ":4: sampling.default: ",
+    (EVERYTHING % ("two", "two", "two", 0)).replace("}]}]", "}, {histogram: count_one, value: 1}]}]"): "had another kind until now",
+    None: "No such file",
+}
+
+
+def test_bad_file_changes_nothing(t):
+    """SIGHUP: of a file with a mistake nothing is taken, neither routes nor rules nor sampling; of a good one then all is."""
+    process, port = serve(t)
+    config = t.write("wrong.yaml", EVERYTHING % ("one", "one", "one", 1))
+    receiver = Receiver(t)
+    zerospan = observer.observe_run(t, "--config", config, "--pid", process.pid, env=receiver.environment)
+    n = 0
+
+    def ask(counter):
+        nonlocal n
+        client = Client(port)
+        client.get(f"/x{n}")
+        client.close()
+        n += 1
+        wait_for(lambda: sum(zerospan.metrics().sum(f"count_{name}_total") for name in ("one", "two")) == n, "the request")
+        return zerospan.metrics().sum(f"count_{counter}_total")
+
+    equal(ask("one"), 1, "requests by the first rule")
+    for i, (text, why) in enumerate(MISTAKES.items(), 1):
+        os.remove(config)
+        if text:
+            t.write("wrong.yaml", text)
+        zerospan.signal(signal.SIGHUP)
+        wait_for(lambda i=i: zerospan.err.count("is not taken, all stays as it was") == i, "the word that it is not taken")
+        check(why in zerospan.err.splitlines()[-1], f"{why} is not said: {zerospan.err}")
+        equal(ask("one"), i + 1, f"requests by the first rule, after {text}")
+    t.write("wrong.yaml", EVERYTHING % ("two", "two", "two", 1))
+    zerospan.signal(signal.SIGHUP)
+    wait_for(lambda: "is read again" in zerospan.err, "the file to be read again")
+    equal(ask("two"), 1, "requests by the second rule")
+    equal(zerospan.stop(), 0, "exit status")
+    names = len(MISTAKES) * ["one"] + ["one", "two"]
+    equal([(s.get("http.route"), s.get("rule")) for s in sorted(receiver.spans(), key=lambda s: s.start)],
+          [("/{%s}" % name, name) for name in names], "routes and attributes of the spans that arrived")
 
 
 def test_shop(t):
