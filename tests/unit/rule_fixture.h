@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
+#include "export/exporters.h"
 #include "pipeline_fixture.h"
 #include "span/ledger.h"
 
@@ -115,6 +116,37 @@ static inline void expect_points(struct fixture *f, const char *name, const char
 	if (strcmp(out.data ? out.data : "", expected) != 0)
 		fail_msg("%s: %s", name, out.data ? out.data : "");
 	buf_release(&out);
+	metric_snapshot_free(snapshot);
+}
+
+/* The lines of /metrics about the metric: without what tells processes apart, which all of them have. */
+static inline void expect_exposition(struct fixture *f, const char *name, const char *expected)
+{
+	static const char who[] = "{job=\"shop\",instance=\"";
+	const size_t who_len = sizeof(who) - 1 + 36 + 1; /* a UUID and its quote */
+	struct metric_snapshot *snapshot = metrics_snapshot(f->world->metrics);
+	struct buf text, out;
+
+	buf_init(&text);
+	buf_init(&out);
+	encode_prometheus_text(&text, snapshot);
+	for (char *line = strtok(text.data, "\n"); line; line = strtok(NULL, "\n")) {
+		char *labels = strchr(line, '{');
+
+		if (strncmp(line + (line[0] == '#' ? 7 : 0), name, strlen(name)) != 0)
+			continue;
+		if (line[0] == '#') {
+			buf_printf(&out, "%s\n", line);
+			continue;
+		}
+		assert_non_null(labels);
+		assert_memory_equal(labels, who, sizeof(who) - 1);
+		buf_printf(&out, "%.*s{%s\n", (int)(labels - line), line, labels + who_len);
+	}
+	if (strcmp(out.len ? out.data : "", expected) != 0)
+		fail_msg("%s", out.len ? out.data : "nothing");
+	buf_release(&out);
+	buf_release(&text);
 	metric_snapshot_free(snapshot);
 }
 

@@ -2,41 +2,9 @@
 /* The numbers that come of rules, through the whole pipeline: of each kind of metric and from each source, to the last digit. */
 #include <stdio.h>
 
-#include "export/exporters.h"
 #include "rule_fixture.h"
 
 /* --- kinds of metrics ---------------------------------------------------------------------------- */
-
-/* The lines of /metrics about the metric: without what tells processes apart, which all of them have. */
-static void expect_exposition(struct fixture *f, const char *name, const char *expected)
-{
-	static const char who[] = "{job=\"shop\",instance=\"";
-	const size_t who_len = sizeof(who) - 1 + 36 + 1; /* a UUID and its quote */
-	struct metric_snapshot *snapshot = metrics_snapshot(f->world->metrics);
-	struct buf text, out;
-
-	buf_init(&text);
-	buf_init(&out);
-	encode_prometheus_text(&text, snapshot);
-	for (char *line = strtok(text.data, "\n"); line; line = strtok(NULL, "\n")) {
-		char *labels = strchr(line, '{');
-
-		if (strncmp(line + (line[0] == '#' ? 7 : 0), name, strlen(name)) != 0)
-			continue;
-		if (line[0] == '#') {
-			buf_printf(&out, "%s\n", line);
-			continue;
-		}
-		assert_non_null(labels);
-		assert_memory_equal(labels, who, sizeof(who) - 1);
-		buf_printf(&out, "%.*s{%s\n", (int)(labels - line), line, labels + who_len);
-	}
-	if (strcmp(out.len ? out.data : "", expected) != 0)
-		fail_msg("%s", out.len ? out.data : "nothing");
-	buf_release(&out);
-	buf_release(&text);
-	metric_snapshot_free(snapshot);
-}
 
 /* What falls as well as rises, below zero, too; a counter takes nothing that is negative. */
 static void up_down_counters(void **state)
@@ -312,80 +280,6 @@ static void clients(void **state)
 	stop(&f);
 }
 
-/* --- many of them -------------------------------------------------------------------------------- */
-
-enum {
-	ORDERS = 100000,
-};
-
-/* No trace is kept, for so many would be. */
-static void start_counting(struct fixture *f, const char *text)
-{
-	struct world *world = world_without_sink(1, (struct pipeline_options){0});
-
-	process(world, 10, "shop", 1);
-	start_in(f, world, text);
-}
-
-/* A hundred thousand small amounts add up to the last digit: each alone leaves a double of this size as it is. */
-static void sums_are_exact(void **state)
-{
-	struct fixture f;
-
-	(void)state;
-	start_counting(
-	    &f, "rules: [{match: POST /a, metrics: [{counter: c, value: request.v}]}]\n");
-	ask(&f, "POST /a HTTP/1.1", "{\"v\": 9007199254740992}", 200, "");
-	for (int i = 0; i < ORDERS; i++)
-		ask(&f, "POST /a HTTP/1.1", "{\"v\": 1}", 200, "");
-	expect_points(&f, "c", ":9007199254840992 ");
-	stop(&f);
-}
-
-/* One order of the mix; what it is worth, in cents, if it is sold. */
-static long order(struct fixture *f, struct rng *rng)
-{
-	long cents = 1 + (long)(rng_next(rng) % 99999), n = 1 + (long)(rng_next(rng) % 9);
-	int status = rng_next(rng) % 5 ? 200 : 400;
-	char body[128];
-
-	snprintf(body, sizeof(body), "{\"item\":\"x\",\"quantity\":%ld,\"price\":%ld.%02ld}", n,
-	    cents / 100, cents % 100);
-	ask(f, "POST /checkout HTTP/1.1", body, status, "{}");
-	return status == 200 ? n * cents : 0;
-}
-
-/* Revenue is what was sold, to the cent; doubles that are just added up are not. */
-static void revenue_is_exact(void **state)
-{
-	struct fixture f;
-	struct rng rng;
-	char expected[64];
-	double naive = 0;
-	long cents = 0;
-
-	(void)state;
-	start_counting(&f,
-	    "rules:\n"
-	    "  - match: POST /checkout\n"
-	    "    metrics:\n"
-	    "      - counter: order_revenue\n"
-	    "        value: request.quantity * request.price\n"
-	    "        when: status == 200\n"
-	    "        labels: {item: request.item}\n");
-	rng_seed(&rng, 8);
-	for (int i = 0; i < ORDERS; i++) {
-		long sold = order(&f, &rng);
-
-		cents += sold;
-		naive += (double)sold / 100;
-	}
-	snprintf(expected, sizeof(expected), "item=x:%.17g ", (double)cents / 100);
-	expect_points(&f, "order_revenue", expected);
-	assert_true(naive != (double)cents / 100);
-	stop(&f);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -396,8 +290,6 @@ int main(void)
 	    cmocka_unit_test(errors),
 	    cmocka_unit_test(rows_of_statements),
 	    cmocka_unit_test(clients),
-	    cmocka_unit_test(sums_are_exact),
-	    cmocka_unit_test(revenue_is_exact),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -298,7 +298,7 @@ static void set_exemplar(
 }
 
 /*
- * Amounts of money have to add up: what a counter's sum in doubles leaves out is added up beside it (Neumaier, 1974). The sum of a set is
+ * Amounts of money have to add up: what a sum in doubles leaves out is added up beside it (Neumaier, 1974). The sum of a set is
  * value + rest, and stays finite: false, and nothing is added, if it would not.
  */
 static bool sum_add(struct metric_set *set, double value)
@@ -319,9 +319,8 @@ static bool histogram_add(const struct instrument *instrument, struct metric_set
 {
 	size_t i = bucket_of(&instrument->desc, value);
 
-	if (!isfinite(set->value + value))
+	if (!sum_add(set, value))
 		return false;
-	set->value += value;
 	set->count++;
 	set->buckets[i]++;
 	if (value < set->min)
