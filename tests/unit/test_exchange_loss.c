@@ -94,8 +94,8 @@ static int number_of(size_t i)
 }
 
 /* n exchanges in bursts of depth: all requests of a burst, then all answers. Depth 1: no
- * pipelining. */
-static void conversation_init(struct conversation *c, size_t n, size_t depth)
+ * pipelining. unasked: behind each third burst the server sends what is no answer. */
+static void conversation_make(struct conversation *c, size_t n, size_t depth, bool unasked)
 {
 	c->n = 0;
 	buf_init(&c->text);
@@ -104,7 +104,14 @@ static void conversation_init(struct conversation *c, size_t n, size_t depth)
 			say_request(c, number_of(i));
 		for (size_t i = first; i < n && i < first + depth; i++)
 			say_response(c, number_of(i));
+		if (unasked && first / depth % 3 == 2)
+			say(c, false, "%s", first % 2 ? "a body that has no place" : "HTTP/1.1 x");
 	}
+}
+
+static void conversation_init(struct conversation *c, size_t n, size_t depth)
+{
+	conversation_make(c, n, depth, false);
 }
 
 /* What happens to a piece. */
@@ -216,7 +223,7 @@ static void no_loss(void **state)
 	(void)state;
 	for (size_t depth = 1; depth <= 20; depth += 3) {
 		for (int server = 0; server < 2; server++) {
-			conversation_init(&c, 20, depth);
+			conversation_make(&c, 20, depth, depth == 1);
 			world_init(w);
 			speak(
 			    w, &c, server, server ? ZSP_ROLE_ACCEPTED : ZSP_ROLE_CONNECTED, fates);
@@ -278,26 +285,26 @@ static void cut_piece_pipelined(void **state)
 		run_losses(16, depth, FATE_CUT, 0, false);
 }
 
-/* Several pieces suffer, one exchange after the other. */
-static void many_losses(void **state)
+/* Several pieces suffer. */
+static void run_many_losses(size_t depth, bool unasked)
 {
 	struct conversation c;
 	struct world *w = malloc(sizeof(*w));
 	struct rng rng;
 
-	(void)state;
 	rng_seed(&rng, 42);
-	conversation_init(&c, 24, 1);
+	conversation_make(&c, 24, depth, unasked);
 	for (int round = 0; round < 4000; round++) {
 		enum fate fates[PARTS_MAX] = {0};
 		size_t one_in = 2 + rng_next(&rng) % 20;
 		bool server = round & 1;
 		char what[64];
 
-		for (size_t i = first_burst(1); i < c.n; i++)
+		for (size_t i = first_burst(depth); i < c.n; i++)
 			if (rng_next(&rng) % one_in == 0)
 				fates[i] = (enum fate)(1 + rng_next(&rng) % (FATE_MAX - 1));
-		snprintf(what, sizeof(what), "round %d", round);
+		snprintf(what, sizeof(what), "depth %zu, round %d%s", depth, round,
+		    unasked ? ", unasked" : "");
 		world_init(w);
 		speak(w, &c, server, server ? ZSP_ROLE_ACCEPTED : ZSP_ROLE_CONNECTED, fates);
 		world_end(w);
@@ -305,6 +312,26 @@ static void many_losses(void **state)
 	}
 	buf_release(&c.text);
 	free(w);
+}
+
+static void many_losses(void **state)
+{
+	(void)state;
+	run_many_losses(1, false);
+}
+
+static void many_losses_pipelined(void **state)
+{
+	(void)state;
+	run_many_losses(3, false);
+}
+
+/* What is no answer, on an idle connection, does not hide where answers were lost. */
+static void many_losses_and_what_nobody_asked_for(void **state)
+{
+	(void)state;
+	run_many_losses(1, true);
+	run_many_losses(2, true);
 }
 
 /* Met in mid-conversation, at every piece. */
@@ -510,6 +537,8 @@ int main(void)
 	    cmocka_unit_test(hidden_piece_pipelined),
 	    cmocka_unit_test(cut_piece_pipelined),
 	    cmocka_unit_test(many_losses),
+	    cmocka_unit_test(many_losses_pipelined),
+	    cmocka_unit_test(many_losses_and_what_nobody_asked_for),
 	    cmocka_unit_test(met_at_every_piece),
 	    cmocka_unit_test(long_head_in_a_pipeline),
 	    cmocka_unit_test(malformed_in_a_pipeline),

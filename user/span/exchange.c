@@ -77,6 +77,19 @@ static bool is_idle(const struct http_conn *http)
 }
 
 /*
+ * Can what passes out of step on this stream be a message of which we ought to know? Of answers, when one is due. Of requests,
+ * unless it belongs to one that is not answered: only who pipelines sends the next one then.
+ */
+static bool may_hide(const struct http_conn *http, const struct http1_stream *stream)
+{
+	const struct exchange *oldest = http_oldest(http);
+
+	if (stream == &http->request)
+		return !oldest || http->pipelined;
+	return stream->losses && oldest && !oldest->lingering;
+}
+
+/*
  * Look at the streams after bytes of one, moved, were fed or missed. Out of step between messages, or more bytes
  * while out of step with an answer due, may have hidden whole messages. Inside a message (the streams'
  * end() told us) the pairing stands, and so it does when nothing was to be answered: what the server sent then is no
@@ -85,9 +98,7 @@ static bool is_idle(const struct http_conn *http)
 static void http_check_sync(struct http_conn *http, const struct http1_stream *moved)
 {
 	uint32_t losses = http->request.losses + http->response.losses;
-	const struct exchange *oldest = http_oldest(http);
-	bool hidden = moved == &http->response && http->response.state == HTTP1_STATE_LOST &&
-	    http->response.losses && oldest && !oldest->lingering;
+	bool hidden = moved->state == HTTP1_STATE_LOST && may_hide(http, moved);
 
 	http->all->stats.losses += losses - http->counted_losses;
 	http->counted_losses = losses;

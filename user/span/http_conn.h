@@ -36,6 +36,7 @@ struct http_conn {
 	bool given_up;
 	bool
 	    unsure; /* what is outstanding is not known: nothing is paired until an answer begins */
+	bool pipelined; /* a request was sent before the one ahead of it was answered, ever */
 	bool request_last, response_last; /* the message in progress says "Connection: close" */
 	bool request_lost;         /* the request stream got out of step inside a message, ever */
 	uint64_t piece_offset;     /* the stream's offset where the piece being fed begins */
@@ -65,7 +66,8 @@ void exchange_finish(
 /*
  * Bytes passed unseen that may have held a whole request or answer, or the end of one. What is open ends
  * here; the next answer may belong to a request that was never seen, so it is a stray, and pairing goes
- * on with the request after it. A gap is better than a wrong pair.
+ * on with the request after it; where requests are pipelined any number may be to be answered, so it
+ * does not go on. A gap is better than a wrong pair.
  */
 void http_lose_pairing(struct http_conn *http);
 

@@ -297,12 +297,12 @@ static void response_begin(void *ctx)
 	}
 	if (http->unsure) {
 		http_abandon_queue(http);
-		http->unsure = false;
+		http->unsure = http->pipelined;
 		oldest = NULL;
 	}
 	http->stray = !oldest || !oldest->has_head || oldest->lingering;
-	if (http->stray)
-		http->all->stats.strays++;
+	http->all->stats.strays += http->stray;
+	http->pipelined |= !http->stray && http->queued > 1;
 }
 
 static enum http1_answers request_kind(struct sv method)
