@@ -117,13 +117,13 @@ def shown(states):
     return ", ".join(f"{state} {value:.3f}" for state, value in states.items() if value)
 
 
-def sum_off(span):
-    """None, or what is wrong with the sum of a span's states and with what is not attributed."""
+def sum_off(span, unattributed=True):
+    """None, or what is wrong with the sum of a span's states and, if that is wanted, with what is not attributed."""
     have, duration_ms = ledger(span), (span.end - span.start) / 1e6
     off = sum(have.values()) - duration_ms
     if abs(off) > max(SUM_SHARE * duration_ms, SUM_LEAST_MS):
         return f"sum is off by {off:.3f} ms: {span}: {shown(have)}"
-    if have["unattributed"] > max(UNATTRIBUTED_SHARE * duration_ms, LEAST_MS):
+    if unattributed and have["unattributed"] > max(UNATTRIBUTED_SHARE * duration_ms, LEAST_MS):
         return f"{have['unattributed']:.3f} ms unattributed: {span}: {shown(have)}"
     return None
 
@@ -205,8 +205,8 @@ def measured(t, measure):
     return None
 
 
-def expect_sums(spans):
+def expect_sums(spans, unattributed=True):
     """Of every span there is."""
     check(spans, "no spans")
-    faults = [off for off in map(sum_off, spans) if off]
+    faults = [off for off in (sum_off(span, unattributed) for span in spans) if off]
     check(not faults, f"{len(faults)} of {len(spans)} sums are wrong, for example\n" + "\n".join(faults[:4]))
