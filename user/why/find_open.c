@@ -54,7 +54,7 @@ static void find_where(
     const struct why_set *set, const struct waiters *waiters, struct why_finding *f)
 {
 	struct why_tally places = {.n = 0}, stacks = {.n = 0};
-	double states[LEDGER_STATES] = {0};
+	double states[LEDGER_STATES] = {0}, sum = 0;
 	struct why_share stack = {0};
 
 	for (size_t i = set->n_ended; i < set->n; i++)
@@ -63,8 +63,8 @@ static void find_where(
 	f->state = most_of(states);
 	f->lost_ns = states[f->state];
 	for (int i = 0; i < LEDGER_STATES; i++)
-		f->share += states[i];
-	f->share = f->share > 0 ? f->lost_ns / f->share : 0;
+		sum += states[i];
+	f->share = sum > 0 ? f->lost_ns / sum : 0;
 	for (size_t i = set->n_ended; i < set->n; i++) {
 		const struct why_request *request = set->all[i].request;
 

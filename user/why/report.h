@@ -118,9 +118,9 @@ struct why_finding {
 	int percentile; /* the first of 95 and 99 that would be clearly better; 0: neither, or too few requests */
 	uint64_t now_ns, without_ns; /* that percentile, and without this state */
 
-	/* NO_ANSWER */
-	bool
-	    known; /* state: where most of their time went so far, lost_ns; share: of theirs; places and stack: of that state */
+	/* NO_ANSWER: if known, state is where most of their time went so far, lost_ns how much of it, share what part of theirs that is,
+	 * and places and stack are of that state. */
+	bool known;
 
 	/* FAILURE */
 	int status;       /* of HTTP, 0: none */
