@@ -320,6 +320,23 @@ static void handed_to_a_busy_worker(void **state)
 	expect(s->stage, SPAN_KIND_SERVER, "GET /second", (struct want){.queued = 40, .sleep = 8});
 }
 
+/* Somebody waits for the client to take the answer's first part, and then has a worker go on: it was not for a worker that it waited. */
+static void handed_over_in_the_midst_of_an_answer(void **state)
+{
+	struct story *s = *state;
+
+	get_known(&s->t, &s->worker);
+	reads(&s->t, &s->first, GET("/"));
+	pass(s->stage, 5);
+	writes(&s->t, &s->first, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+	pass(s->stage, 70);
+	woken(&s->worker, ZSP_WAIT_LOCK, 75);
+	waits(&s->worker, ZSP_WAIT_DISK, 20);
+	writes(&s->worker, &s->first, "{}");
+	expect(
+	    s->stage, SPAN_KIND_SERVER, "GET /", (struct want){.cpu = 5, .other = 70, .disk = 20});
+}
+
 /* It waits for a lock in the midst of its work: what it did before is the request's, too. */
 static void handed_to_a_worker_that_waits_midway(void **state)
 {
@@ -353,6 +370,7 @@ int main(void)
 	    STORY(a_loop_with_two_requests),
 	    STORY(a_loop_with_a_timer),
 	    STORY(handed_to_an_idle_worker),
+	    STORY(handed_over_in_the_midst_of_an_answer),
 	    STORY(handed_to_a_worker_that_waits_midway),
 	    STORY(handed_to_a_worker_on_its_way),
 	    STORY(handed_to_an_unknown_worker),

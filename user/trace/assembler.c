@@ -107,6 +107,8 @@ static void on_piece(void *ctx, struct exchange *exchange, const struct piece *p
 		held_logs_moved(a->graph.held, a->now, request == node ? node : NULL, piece);
 	if (a->now)
 		time_event(a->now, piece, request);
+	if (a->answering)
+		time_answer(node);
 }
 
 static void on_began(void *ctx, struct exchange *exchange)

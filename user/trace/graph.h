@@ -45,6 +45,7 @@ struct time_share {
 	struct span_wait wait;     /* the longest that is known */
 	bool shared;               /* its thread had other requests as well */
 	bool untold;               /* another thread answered, of which nothing was known */
+	bool answering;            /* bytes of its answer were written */
 
 	/* Calls: of their thread, when they began. */
 	__u64 waits[ZSP_WAIT_MAX];

@@ -144,6 +144,7 @@ static void give_other(const struct thread_work *work, const struct piece *piece
     struct node *request, const __u64 waits[ZSP_WAIT_MAX])
 {
 	struct time_share *time = &request->time;
+	enum ledger_state before = time->answering ? LEDGER_OTHER : LEDGER_QUEUED;
 	__u64 since[ZSP_WAIT_MAX];
 	uint64_t from_ns = waited_midway(work, piece, request, waits, since);
 
@@ -152,7 +153,7 @@ static void give_other(const struct thread_work *work, const struct piece *piece
 		waits_since_free(work, piece, waits, since);
 	}
 	if (from_ns > time->until_ns && from_ns <= piece->end_ns) {
-		time->ledger.ns[LEDGER_QUEUED] += from_ns - time->until_ns;
+		time->ledger.ns[before] += from_ns - time->until_ns;
 		time->until_ns = from_ns;
 	}
 	give(work, request, from_ns, piece->end_ns, since);
@@ -254,6 +255,11 @@ void time_event(struct thread_work *work, const struct piece *piece, struct node
 	work->current = request && request->work == work ? request : NULL;
 	work->moved = work->current;
 	work->moved_slice = piece->slice;
+}
+
+void time_answer(struct node *request)
+{
+	request->time.answering = true;
 }
 
 void time_statement(

@@ -12,7 +12,8 @@
  *     what it read then was not for it: then another thread may be at work for it;
  *   - if the thread has several, as an event loop has, to the one whose answer or call was written now, else to the one that the last
  *     event belonged to; without what the loop waited for, which is nobody's;
- *   - to a request that another thread has read, from when this one was free or was woken; before, the request was queued.
+ *   - to a request that another thread has read, from when this one was free or was woken; before, the request was queued; or, if some
+ *     of its answer had been written, for more of which the client may not have had room, it waited for what is not seen.
  *
  * What a request was not given, in a thread that has several, it waited for: for the answers of its calls until they had come,
  * to be looked at again once they had, and for what is not seen while the loop was idle.
@@ -27,6 +28,9 @@
 
 /* An event of a thread, which goes on with this request (or a call made for it); NULL: with none that is open. */
 void time_event(struct thread_work *work, const struct piece *piece, struct node *request);
+
+/* With that event it has written bytes of this request's answer. */
+void time_answer(struct node *request);
 
 /* It has executed a statement for this request; NULL: for none that is known. */
 void time_statement(

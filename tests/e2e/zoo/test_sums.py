@@ -15,6 +15,8 @@ CLIENTS, ROUNDS = 8, 5
 # Where a thread may serve several requests and make calls for them, whose calls and statements they were is not always known; what a
 # request without them waited for is unattributed then, which is one of the states.
 UNSURE = ("pool", "event-loop", "nginx_proxy", "haproxy")
+# Waits that there must be some of: a thread puts an answer aside that the client has no room for, and another one goes on with it.
+WAITS = {"apache_event": ["other"]}
 
 
 def expect_whole(t, zerospan, name, least, *waits):
@@ -58,7 +60,7 @@ def zoo(t, name, make):
     for thread in threads:
         thread.join(50)
     check(not failures, f"a client failed: {failures[:1]}")
-    expect_whole(t, zerospan, name, 2 * CLIENTS * ROUNDS)
+    expect_whole(t, zerospan, name, 2 * CLIENTS * ROUNDS, *WAITS.get(name, []))
 
 
 for name in MODELS:
