@@ -44,6 +44,35 @@ static void met_in_a_response(void **state)
 	free(w);
 }
 
+/* The answer to an unseen HEAD has no body, whatever it says; its length is that of the next answer. */
+static void met_before_the_answer_to_head(void **state)
+{
+	static const char next[] = "HTTP/1.1 201 C\r\nContent-Length: 3\r\n\r\nabc";
+	char answer[64];
+
+	(void)state;
+	snprintf(
+	    answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", strlen(next));
+	for (int server = 0; server < 2; server++) {
+		enum zsp_direction in = server ? ZSP_IN : ZSP_OUT, out = server ? ZSP_OUT : ZSP_IN;
+		struct world *w = malloc(sizeof(*w));
+		struct sock sock;
+
+		world_init(w);
+		sock = sock_tcp(&w->feed, 77, ZSP_ROLE_UNKNOWN, 1, 8000, 1, 40000);
+		sock_announce(&sock);
+		sock_move(&sock, &worker, out, sv_cstr(answer));
+		sock_move(&sock, &worker, in, SV("GET /1 HTTP/1.1\r\n\r\n"));
+		sock_move(&sock, &worker, out, sv_cstr(next));
+		sock_move(&sock, &worker, in, SV("GET /2 HTTP/1.1\r\n\r\n"));
+		sock_move(&sock, &worker, out, SV("HTTP/1.1 202 A\r\nContent-Length: 0\r\n\r\n"));
+		world_end(w);
+		expect_records(
+		    w, "met before the answer to HEAD", "GET /1 201 0+3; GET /2 202 0+0");
+		free(w);
+	}
+}
+
 /* One byte of a body could begin a method's name; it does not tell who is the server. */
 static void met_with_a_short_piece(void **state)
 {
@@ -352,6 +381,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(met_in_a_request_body),
 	    cmocka_unit_test(met_in_a_response),
+	    cmocka_unit_test(met_before_the_answer_to_head),
 	    cmocka_unit_test(met_with_a_short_piece),
 	    cmocka_unit_test(expectation_refused),
 	    cmocka_unit_test(thread_change),

@@ -252,7 +252,8 @@ void http1_stream_close(struct http1_stream *s, bool reset);
  * The request being received was answered for good before its body (told by the other direction
  * when the request had "Expect: 100-continue" and no 100 was sent): the body may never come. While
  * none of it has, a piece that starts with a whole plausible start line ends this message as
- * complete and begins the next. Does nothing when body bytes were seen or no body is awaited.
+ * complete and begins the next. Does nothing when body bytes were seen or no body is awaited. The same for an answer of
+ * which nobody knows what it answers.
  */
 void http1_stream_body_optional(struct http1_stream *s);
 

@@ -133,6 +133,8 @@ static void request_begin(void *ctx)
 	http->queued++;
 	http->all->stats.open++;
 	http->receiving = exchange;
+	if (http->stray) /* what it answers may have been HEAD */
+		http1_stream_body_optional(&http->response);
 	http1_stream_expect_start(&http->response);
 	http->all->listener->began(http->all->ctx, exchange);
 }
