@@ -73,6 +73,27 @@ static void met_before_the_answer_to_head(void **state)
 	}
 }
 
+/* Behind an upgrade that was asked for unseen all is opaque, too. */
+static void met_before_an_upgrade(void **state)
+{
+	(void)state;
+	for (int server = 0; server < 2; server++) {
+		enum zsp_direction in = server ? ZSP_IN : ZSP_OUT, out = server ? ZSP_OUT : ZSP_IN;
+		struct world *w = malloc(sizeof(*w));
+		struct sock sock;
+
+		world_init(w);
+		sock = sock_tcp(&w->feed, 77, ZSP_ROLE_UNKNOWN, 1, 8000, 1, 40000);
+		sock_announce(&sock);
+		sock_move(&sock, &worker, out, SV("HTTP/1.1 101 S\r\nUpgrade: x\r\n\r\n"));
+		sock_move(&sock, &worker, in, SV("GET /1 HTTP/1.1\r\n\r\n"));
+		sock_move(&sock, &worker, out, SV(OK2));
+		world_end(w);
+		expect_records(w, "met before an upgrade", "");
+		free(w);
+	}
+}
+
 /* One byte of a body could begin a method's name; it does not tell who is the server. */
 static void met_with_a_short_piece(void **state)
 {
@@ -382,6 +403,7 @@ int main(void)
 	    cmocka_unit_test(met_in_a_request_body),
 	    cmocka_unit_test(met_in_a_response),
 	    cmocka_unit_test(met_before_the_answer_to_head),
+	    cmocka_unit_test(met_before_an_upgrade),
 	    cmocka_unit_test(met_with_a_short_piece),
 	    cmocka_unit_test(expectation_refused),
 	    cmocka_unit_test(thread_change),

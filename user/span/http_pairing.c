@@ -321,8 +321,11 @@ static enum http1_answers response_head(void *ctx, const struct http1_head *head
 	enum http1_answers answers;
 
 	(void)head_bytes;
-	if (http->stray || !exchange)
+	if (http->stray || !exchange) {
+		if (http1_response_opens_tunnel(head, HTTP1_ANSWERS_OTHER))
+			http1_stream_tunnel(&http->request);
 		return HTTP1_ANSWERS_OTHER;
+	}
 	answers = request_kind(exchange->method);
 	if (exchange->response_flaw < http1_head_flaw(head))
 		exchange->response_flaw = http1_head_flaw(head);
