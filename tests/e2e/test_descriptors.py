@@ -352,6 +352,21 @@ def test_met_in_a_chunked_request_body(t):
     late(t, True, True, True)
 
 
+def test_met_in_a_request_body_read_in_sixteens(t):
+    """No read of what comes after it holds a whole start line either."""
+    puppet = Puppet(t)
+    wire = Wire(puppet)
+    wire.take(request("/met", 100) + b"b" * 20)
+    zerospan = observer.observe(t, "--pid", puppet.pid)
+    wire.take(b"b" * 80, piece=16)
+    wire.give(response(2) + b"ok")
+    for path in ("/one", "/two"):
+        wire.take(request(path, 50) + b"b" * 50, piece=16)
+        wire.give(response(2) + b"ok")
+    wire.close()
+    expect(zerospan, ("/one", 200, 50, 2, None), ("/two", 200, 50, 2, None))
+
+
 def test_met_in_an_answer(t):
     late(t, True, False, False)
 

@@ -44,6 +44,32 @@ static void met_in_a_response(void **state)
 	free(w);
 }
 
+/* By a server that reads little at a time: no piece ever holds a start line. Interim answers are not the end. */
+static void met_in_a_request_body_by_small_reads(void **state)
+{
+	const struct sv next = SV("POST /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc");
+	struct world *w = malloc(sizeof(*w));
+	struct sock sock;
+
+	(void)state;
+	world_init(w);
+	sock = sock_tcp(&w->feed, 77, ZSP_ROLE_UNKNOWN, 1, 8000, 1, 40000);
+	sock_announce(&sock);
+	sock_write(&sock, &worker, "HTTP/1.1 100 C\r\n\r\n");
+	sock_read(&sock, &worker, "the rest of");
+	sock_read(&sock, &worker, " a body");
+	sock_write(&sock, &worker, OK2);
+	for (int i = 0; i < 2; i++) {
+		for (size_t at = 0; at < next.len; at += 7)
+			sock_move(&sock, &worker, ZSP_IN,
+			    sv_from(next.p + at, next.len - at < 7 ? next.len - at : 7));
+		sock_write(&sock, &worker, OK0);
+	}
+	world_end(w);
+	expect_records(w, "met in a body, small reads", "POST /a 200 3+0; POST /a 200 3+0");
+	free(w);
+}
+
 /* The answer to an unseen HEAD has no body, whatever it says; its length is that of the next answer. */
 static void met_before_the_answer_to_head(void **state)
 {
@@ -404,6 +430,7 @@ int main(void)
 	    cmocka_unit_test(met_in_a_response),
 	    cmocka_unit_test(met_before_the_answer_to_head),
 	    cmocka_unit_test(met_before_an_upgrade),
+	    cmocka_unit_test(met_in_a_request_body_by_small_reads),
 	    cmocka_unit_test(met_with_a_short_piece),
 	    cmocka_unit_test(expectation_refused),
 	    cmocka_unit_test(thread_change),

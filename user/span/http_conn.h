@@ -31,8 +31,9 @@ struct http_conn {
 	struct list queue; /* exchanges that await the end of their response, oldest first */
 	size_t queued;
 	struct exchange
-	    *receiving; /* whose request is received; NULL when it was answered meanwhile */
-	bool stray;     /* the response in progress answers nothing we saw */
+	    *receiving;     /* whose request is received; NULL when it was answered meanwhile */
+	bool stray;         /* the response in progress answers nothing we saw */
+	bool stray_interim; /* and is a 1xx */
 	bool given_up;
 	bool
 	    unsure; /* what is outstanding is not known: nothing is paired until an answer begins */

@@ -321,6 +321,7 @@ static enum http1_answers response_head(void *ctx, const struct http1_head *head
 	enum http1_answers answers;
 
 	(void)head_bytes;
+	http->stray_interim = head->status / 100 == 1;
 	if (http->stray || !exchange) {
 		if (http1_response_opens_tunnel(head, HTTP1_ANSWERS_OTHER))
 			http1_stream_tunnel(&http->request);
@@ -371,6 +372,9 @@ static void response_end(void *ctx, enum http1_end how)
 
 	if (is_loss(how))
 		http->losses++;
+	/* Met late, in the middle of what this answers: who does not pipeline sends the next request now. */
+	if (http->stray && how == HTTP1_END_COMPLETE && !http->stray_interim)
+		http1_stream_expect_start(&http->request);
 	if (http->stray || !exchange)
 		return;
 	if (exchange->interim && how == HTTP1_END_COMPLETE)
