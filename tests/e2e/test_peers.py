@@ -122,7 +122,9 @@ PADDING = [(f"X-Padding-{n}", "p" * 120) for n in range(34)]  # more than 4 KB
 
 
 def test_traceparent_behind_4_kb(t):
-    for trace in traced(t, [[*PADDING, ("traceparent", VALUE), ("Z", "end")], [*PADDING * 3, ("traceparent", VALUE)]]):
+    small = [(f"X-{n}", "y") for n in range(450)]
+    for trace in traced(t, [[*PADDING, ("traceparent", VALUE), ("Z", "end")], [*PADDING * 3, ("traceparent", VALUE)],
+                            [*small, ("traceparent", VALUE)]]):
         equal(trace, TRACE, "trace id")
 
 

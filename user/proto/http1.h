@@ -264,4 +264,10 @@ void http1_stream_body_optional(struct http1_stream *s);
  */
 void http1_stream_tunnel(struct http1_stream *s);
 
+/*
+ * The tunnel was refused, and the stream goes on where it began: at, an offset, behind a message. Bytes that passed
+ * since then are lost. Does nothing in no tunnel.
+ */
+void http1_stream_leave_tunnel(struct http1_stream *s, uint64_t at);
+
 #endif

@@ -522,3 +522,12 @@ void http1_stream_tunnel(struct http1_stream *s)
 	s->losses += s->in_message;
 	end_message(s, HTTP1_END_LOST, HTTP1_STATE_TUNNEL);
 }
+
+void http1_stream_leave_tunnel(struct http1_stream *s, uint64_t at)
+{
+	if (s->state != HTTP1_STATE_TUNNEL)
+		return;
+	s->state = s->offset == at ? HTTP1_STATE_START : HTTP1_STATE_LOST;
+	s->losses += s->offset != at;
+	s->lost_bytes += s->offset - at;
+}

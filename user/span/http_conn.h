@@ -38,6 +38,8 @@ struct http_conn {
 	bool
 	    unsure; /* what is outstanding is not known: nothing is paired until an answer begins */
 	bool pipelined; /* a request was sent before the one ahead of it was answered, ever */
+	uint64_t
+	    tunnel_at; /* the requests' offset behind CONNECT, until that is answered; 0: none is */
 	bool request_last, response_last; /* the message in progress says "Connection: close" */
 	bool request_lost;         /* the request stream got out of step inside a message, ever */
 	uint64_t piece_offset;     /* the stream's offset where the piece being fed begins */

@@ -98,6 +98,17 @@ static void http_end_messages(struct http_conn *http)
 		http1_stream_tunnel(&http->request);
 }
 
+/* CONNECT was refused: what follows it is HTTP. Those who were in a hurry have sent bytes for the tunnel, which are none. */
+static void http_leave_tunnel(struct http_conn *http)
+{
+	uint32_t losses = http->request.losses;
+
+	if (http->tunnel_at && !http->request_last)
+		http1_stream_leave_tunnel(&http->request, http->tunnel_at);
+	http->losses += http->request.losses - losses;
+	http->tunnel_at = 0;
+}
+
 /* --- requests -------------------------------------------------------------------------------- */
 
 static void request_begin(void *ctx)
@@ -232,8 +243,9 @@ static enum http1_answers request_head(void *ctx, const struct http1_head *head,
 	struct http_conn *http = ctx;
 	struct exchange *exchange = http->receiving;
 
-	(void)head_bytes;
 	http->request_last |= says_close(head);
+	if (sv_eq(head->method, SV("CONNECT")))
+		http->tunnel_at = http->request.message_offset + head_bytes;
 	if (exchange && exchange_take_head(exchange, head, &http->all->scratch) == 0) {
 		http->all->stats.requests++;
 		exchange_take_payload(http, exchange, head);
@@ -246,6 +258,8 @@ static void request_body(void *ctx, struct sv data, uint64_t n)
 {
 	struct http_conn *http = ctx;
 
+	if (http->tunnel_at)
+		http->tunnel_at += n;
 	if (!http->receiving)
 		return;
 	http->receiving->request_body_bytes += n;
@@ -264,7 +278,7 @@ static void request_end(void *ctx, enum http1_end how)
 	struct exchange *exchange = http->receiving;
 
 	http->receiving = NULL;
-	if (how == HTTP1_END_COMPLETE && http->request_last)
+	if (how == HTTP1_END_COMPLETE && (http->request_last || http->tunnel_at))
 		http1_stream_tunnel(&http->request);
 	if (is_loss(how)) {
 		http->losses++;
@@ -325,6 +339,8 @@ static enum http1_answers response_head(void *ctx, const struct http1_head *head
 	if (http->stray || !exchange) {
 		if (http1_response_opens_tunnel(head, HTTP1_ANSWERS_OTHER))
 			http1_stream_tunnel(&http->request);
+		else if (head->status >= 300) /* to CONNECT, if there was one */
+			http_leave_tunnel(http);
 		return HTTP1_ANSWERS_OTHER;
 	}
 	answers = request_kind(exchange->method);
@@ -343,6 +359,8 @@ static enum http1_answers response_head(void *ctx, const struct http1_head *head
 		http1_stream_body_optional(&http->request);
 	if (http1_response_opens_tunnel(head, answers))
 		http1_stream_tunnel(&http->request);
+	else if (!exchange->interim && answers == HTTP1_ANSWERS_CONNECT)
+		http_leave_tunnel(http);
 	return answers;
 }
 
