@@ -56,6 +56,14 @@ static void talk(struct world *w, uint64_t id)
 	    &sock, &first, "HTTP/1.1 101 OK\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n" SECRET);
 	sock_read(&sock, &first, SECRET);
 	sock_close(&sock);
+	/* Values with what no value may hold. */
+	sock = sock_tcp(&w->feed, id + 4, ZSP_ROLE_ACCEPTED, 1, 8000, 9, (uint16_t)(40004 + id));
+	sock_announce(&sock);
+	sock_move(
+	    &sock, &first, ZSP_IN, SV("GET /e HTTP/1.1\r\nHost: a\r\nX: \0" SECRET "\r\n\r\n"));
+	sock_write(
+	    &sock, &first, "HTTP/1.1 200 OK\r\nX: a\r" SECRET "\r\nContent-Length: 0\r\n\r\n");
+	sock_close(&sock);
 	/* One that was there before, and that nobody understands. */
 	sock = sock_tcp(&w->feed, id + 3, ZSP_ROLE_UNKNOWN, 1, 8000, 9, (uint16_t)(40003 + id));
 	sock_announce(&sock);
@@ -119,6 +127,8 @@ static void a_recording(void **state)
 	assert_true(holds(&bytes, "SELECT a FROM t WHERE b='xxxxxx' AND c=x'000000' --xxxxxxx"));
 	assert_int_equal(replay(bytes.p, bytes.len, &player, &replayed, why), 0);
 	assert_true(live.len > 1000);
+	assert_non_null(strstr(live.data, "zerospan.http.request.flaw"));
+	assert_non_null(strstr(live.data, "zerospan.http.response.flaw"));
 	assert_string_equal(replayed.data, live.data);
 	assert_null(strstr(live.data, SECRET));
 	buf_release(&live);

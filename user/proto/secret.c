@@ -121,8 +121,8 @@ void secret_head_feed(
 		char c = bytes.p[i];
 
 		pass(h, c);
-		/* The ends of lines stay where they are. */
-		if (before && h->hidden && h->at != AT_LINE && c != '\r')
+		/* The ends of lines stay where they are, and what makes a value none. */
+		if (before && h->hidden && h->at != AT_LINE && c != '\r' && c != '\0')
 			continue;
 		if (i > begin)
 			secret(ctx, sv_from(bytes.p + begin, i - begin));

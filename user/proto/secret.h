@@ -27,7 +27,7 @@ struct secret_head {
 /*
  * The next bytes of a head: tell each run of bytes, a view into them, that may be a secret: the values of all headers but those that this
  * program itself goes by, and of parameters that url.query has REDACTED (proto/url.h). A line that begins with a blank goes on with the
- * value before.
+ * value before. CR, LF and NUL are never told: they say where a value ends, or that it is none.
  */
 void secret_head_feed(struct secret_head *head, struct sv bytes,
     void (*secret)(void *ctx, struct sv bytes), void *ctx);
