@@ -21,6 +21,7 @@ static __always_inline void data_init(struct zsp_data *data, const struct zsp_th
 
 	zsp_header_init(
 	    &data->h, ZSP_KIND_DATA, sizeof(*data) + captured, t->now, thread->slice, conn->id);
+	data->h.flags = t->flags;
 	data->start_ns = t->start;
 	data->seq = t->seq;
 	data->bytes = t->bytes;

@@ -25,11 +25,14 @@
 
 #define ZSP_SOCK_STREAM 1
 #define ZSP_IPPROTO_TCP 6
+/* Of struct socket.flags: who wrote was told to wait for room. */
+#define ZSP_SOCK_NOSPACE (1 << 2)
 
 /* A stream socket found behind a descriptor. */
 struct zsp_socket {
 	struct sock *sk;
-	u64 id; /* inode number */
+	u64 id;    /* inode number */
+	u64 flags; /* of struct socket */
 };
 
 /* The open file behind a descriptor that a system call just used, so that it is within the table. */
@@ -41,8 +44,9 @@ static __always_inline struct file *zsp_file_of(u32 fd)
 	return file;
 }
 
-/* A socket's own words: which open file it belongs to, and its protocol part. */
+/* A socket's own words: its flags, which open file it belongs to, and its protocol part. */
 struct zsp_socket_words {
+	unsigned long flags;
 	struct file *file;
 	struct sock *sk;
 };
@@ -50,13 +54,16 @@ struct zsp_socket_words {
 static __always_inline void zsp_socket_words_read(
     struct socket_alloc *sock, struct zsp_socket_words *ret)
 {
-	/* Where loads are not plain: the two are neighbours, so one read does. */
+	/* Where loads are not plain: the three are neighbours, so one read does. */
 	if (!bpf_rdonly_cast &&
+	    bpf_core_field_offset(struct socket_alloc, socket.file) ==
+		bpf_core_field_offset(struct socket_alloc, socket.flags) + sizeof(ret->flags) &&
 	    bpf_core_field_offset(struct socket_alloc, socket.sk) ==
 		bpf_core_field_offset(struct socket_alloc, socket.file) + sizeof(ret->file)) {
-		bpf_probe_read_kernel(ret, sizeof(*ret), &sock->socket.file);
+		bpf_probe_read_kernel(ret, sizeof(*ret), &sock->socket.flags);
 		return;
 	}
+	ret->flags = ZSP_READ(sock, struct socket_alloc, socket.flags);
 	ret->file = ZSP_READ(sock, struct socket_alloc, socket.file);
 	ret->sk = ZSP_READ(sock, struct socket_alloc, socket.sk);
 }
@@ -78,6 +85,7 @@ static __always_inline bool zsp_socket_of(u32 fd, struct zsp_socket *ret)
 	if (words.file != file || !words.sk)
 		return false;
 	ret->sk = words.sk;
+	ret->flags = words.flags;
 	ret->id = ZSP_READ(sock, struct socket_alloc, vfs_inode.i_ino);
 	return true;
 }

@@ -45,7 +45,8 @@ struct zsp_transfer {
 	u32 direction; /* enum zsp_direction */
 	u32 hidden;    /* the bytes are in no buffer of the process: sendfile, splice, MSG_TRUNC */
 	u32 seq;       /* stream position of the first byte */
-	u32 fits;      /* within the budget: captured first and looked at then */
+	u16 fits;      /* within the budget: captured first and looked at then */
+	u16 flags;     /* ZSP_DATA_FULL, or 0 */
 	u64 want;      /* bytes to capture, the first ones */
 	u64 first;     /* the first 8 bytes that were captured, 0 beyond their end */
 };

@@ -147,6 +147,8 @@ static __always_inline void handle_transfer(u32 fd, struct zsp_thread *thread)
 		conn = conn_of_message(conn, &socket, t);
 	if (!conn)
 		return;
+	if (t->direction == ZSP_OUT && (socket.flags & ZSP_SOCK_NOSPACE))
+		t->flags = ZSP_DATA_FULL;
 	zsp_conn_announce(conn, socket.sk, t->now, t->direction, moved);
 	t->seq = zsp_stream_begin(conn, socket.sk, t->direction, moved);
 	t->start = start_of(thread, &socket, moved);

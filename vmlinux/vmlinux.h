@@ -163,6 +163,7 @@ struct sock_common {
 };
 
 struct socket {
+	unsigned long flags;
 	struct file *file;
 	struct sock *sk;
 };

@@ -29,6 +29,7 @@ struct feed {
 	void (*take)(void *ctx, const struct event *event);
 	void *ctx;
 	const struct zsp_waits *waits; /* of the thread that acts; NULL: it has never waited */
+	uint16_t flags;                /* of what is moved: ZSP_DATA_* */
 };
 
 struct actor {
@@ -154,6 +155,7 @@ static inline void sock_move_cut(struct sock *sock, const struct actor *actor,
 	assert_non_null(record);
 	sock->feed->now_ns += duration_ns;
 	record->h = feed_header(sock->feed, ZSP_KIND_DATA, actor, sock->open.h.conn);
+	record->h.flags = sock->feed->flags;
 	record->start_ns = record->h.time_ns - duration_ns;
 	record->seq = sock->seq[direction - 1];
 	record->bytes = bytes;

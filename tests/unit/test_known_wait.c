@@ -39,7 +39,7 @@ static struct span_wait taken(
 {
 	struct span_wait longest = {0};
 
-	known_waits_take(known, from, to, totals.ns, false, &longest);
+	known_waits_take(known, from, to, totals.ns, LEDGER_OTHER, &longest);
 	wait_place_unref(longest.place);
 	return longest;
 }
@@ -172,7 +172,7 @@ static void the_oldest_is_forgotten(void **state)
 
 	(void)state;
 	looks(&known, ZSP_WAIT_LOCK, 100);
-	known_waits_take(&known, 0, 200, plenty.ns, false, &longest);
+	known_waits_take(&known, 0, 200, plenty.ns, LEDGER_OTHER, &longest);
 	for (uint64_t i = 1; i < KNOWN_WAITS_MAX; i++)
 		looks(&known, ZSP_WAIT_LOCK, 100 + 10 * i);
 	assert_non_null(known_waits_place(&known, 100));
@@ -198,7 +198,7 @@ static void places_are_told(void **state)
 	(void)state;
 	looks(&known, ZSP_WAIT_LOCK, 100);
 	looks(&known, ZSP_WAIT_DISK, 140);
-	known_waits_take(&known, 0, 140, plenty.ns, false, &first);
+	known_waits_take(&known, 0, 140, plenty.ns, LEDGER_OTHER, &first);
 	wait_place_tell(known_waits_place(&known, 100), SV("user"), SV("kernel"));
 	assert_true(first.place->told);
 	assert_true(sv_eq(first.place->user, SV("user")));
@@ -256,17 +256,17 @@ static void the_longest_wins(void **state)
 	looks(&known, ZSP_WAIT_DISK, 120); /* 50 */
 	looks(&known, ZSP_WAIT_SLEEP, 170);
 	known_waits_over(&known, 200); /* 30 */
-	known_waits_take(&known, 0, 120, plenty.ns, false, &longest);
+	known_waits_take(&known, 0, 120, plenty.ns, LEDGER_OTHER, &longest);
 	assert_int_equal(longest.state, LEDGER_LOCK);
 	assert_int_equal(longest.ns, 20);
-	known_waits_take(&known, 170, 300, plenty.ns, false, &longest);
+	known_waits_take(&known, 170, 300, plenty.ns, LEDGER_OTHER, &longest);
 	assert_int_equal(longest.state, LEDGER_SLEEP);
 	assert_int_equal(longest.ns, 30);
-	known_waits_take(&known, 0, 300, plenty.ns, false, &longest);
+	known_waits_take(&known, 0, 300, plenty.ns, LEDGER_OTHER, &longest);
 	assert_int_equal(longest.state, LEDGER_DISK);
 	assert_int_equal(longest.ns, 50);
 	assert_ptr_equal(longest.place, known_waits_place(&known, 120));
-	known_waits_take(&known, 170, 300, plenty.ns, false, &longest);
+	known_waits_take(&known, 170, 300, plenty.ns, LEDGER_OTHER, &longest);
 	assert_int_equal(longest.state, LEDGER_DISK);
 	wait_place_unref(longest.place);
 	known_waits_release(&known);
@@ -282,8 +282,8 @@ static void as_long_is_not_longer(void **state)
 	looks(&known, ZSP_WAIT_LOCK, 100);
 	looks(&known, ZSP_WAIT_DISK, 120);
 	known_waits_over(&known, 140);
-	known_waits_take(&known, 0, 120, plenty.ns, false, &longest);
-	known_waits_take(&known, 120, 200, plenty.ns, false, &longest);
+	known_waits_take(&known, 0, 120, plenty.ns, LEDGER_OTHER, &longest);
+	known_waits_take(&known, 120, 200, plenty.ns, LEDGER_OTHER, &longest);
 	assert_int_equal(longest.state, LEDGER_LOCK);
 	assert_ptr_equal(longest.place, known_waits_place(&known, 100));
 	wait_place_unref(longest.place);
@@ -300,7 +300,7 @@ static void poll_like_waits(void **state)
 	looks(&known, ZSP_WAIT_TIMER, 100);
 	known_waits_over(&known, 150);
 	longest = taken(&known, 0, 300, only(ZSP_WAIT_PEER, 50));
-	assert_int_equal(longest.state, ledger_state_of(ZSP_WAIT_PEER, false));
+	assert_int_equal(longest.state, ledger_state_of(ZSP_WAIT_PEER, LEDGER_OTHER));
 	assert_int_equal(longest.ns, 50);
 	longest = taken(&known, 0, 300, only(ZSP_WAIT_TIMER, 40));
 	assert_int_equal(longest.state, LEDGER_SLEEP);
@@ -327,7 +327,7 @@ static void while_calling(void **state)
 
 	(void)state;
 	looks(&known, ZSP_WAIT_TIMER, 100);
-	known_waits_take(&known, 0, 200, only(ZSP_WAIT_PEER, 60).ns, true, &longest);
+	known_waits_take(&known, 0, 200, only(ZSP_WAIT_PEER, 60).ns, LEDGER_DOWNSTREAM, &longest);
 	assert_int_equal(longest.state, LEDGER_DOWNSTREAM);
 	assert_int_equal(longest.ns, 60);
 	wait_place_unref(longest.place);

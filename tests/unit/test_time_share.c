@@ -205,6 +205,65 @@ static void a_loop_with_a_timer(void **state)
 	expect(s->stage, SPAN_KIND_CLIENT, "GET /sleeps", (struct want){.downstream = 209});
 }
 
+/* --- clients without room -------------------------------------------------------------------------- */
+
+#define OK6_BEGIN "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n{}"
+
+/* A loop waits for room in poll, or is at others. What it waits for when all has been taken is something else. */
+static void a_loop_whose_client_has_no_room(void **state)
+{
+	struct story *s = *state;
+
+	reads(&s->t, &s->first, GET("/large"));
+	pass(s->stage, 1);
+	fills(&s->t, &s->first, OK6_BEGIN);
+	waits(&s->t, ZSP_WAIT_PEER, 30);
+	writes(&s->t, &s->first, "{}");
+	waits(&s->t, ZSP_WAIT_PEER, 7);
+	writes(&s->t, &s->first, "{}");
+	expect(s->stage, SPAN_KIND_SERVER, "GET /large",
+	    (struct want){.cpu = 1, .net_send = 30, .other = 7});
+}
+
+static void a_loop_with_others_meanwhile(void **state)
+{
+	struct story *s = *state;
+
+	reads(&s->t, &s->first, GET("/large"));
+	pass(s->stage, 1);
+	fills(&s->t, &s->first, OK6_BEGIN);
+	waits(&s->t, ZSP_WAIT_PEER, 30);
+	reads(&s->t, &s->second, GET("/works"));
+	pass(s->stage, 5);
+	writes(&s->t, &s->second, OK2);
+	waits(&s->t, ZSP_WAIT_PEER, 20);
+	pass(s->stage, 2);
+	fills(&s->t, &s->first, "{}");
+	waits(&s->t, ZSP_WAIT_PEER, 10);
+	writes(&s->t, &s->first, "{}");
+	expect(s->stage, SPAN_KIND_SERVER, "GET /large", (struct want){.cpu = 3, .net_send = 65});
+	expect(s->stage, SPAN_KIND_SERVER, "GET /works", (struct want){.cpu = 5});
+}
+
+/* It is the client that holds the answer up, and with it the call whose answer is passed on. */
+static void a_call_passed_on_to_a_client_without_room(void **state)
+{
+	struct story *s = *state;
+
+	reads(&s->t, &s->first, GET("/"));
+	writes(&s->t, &s->inner.client, GET("/down"));
+	waits(&s->t, ZSP_WAIT_PEER, 20);
+	reads(&s->t, &s->inner.client, OK6_BEGIN);
+	fills(&s->t, &s->first, OK6_BEGIN);
+	waits(&s->t, ZSP_WAIT_PEER, 40);
+	writes(&s->t, &s->first, "{}");
+	waits(&s->t, ZSP_WAIT_PEER, 9);
+	reads(&s->t, &s->inner.client, "{}{}");
+	writes(&s->t, &s->first, "{}");
+	expect(
+	    s->stage, SPAN_KIND_SERVER, "GET /", (struct want){.downstream = 29, .net_send = 40});
+}
+
 /* --- threads that hand over ------------------------------------------------------------------------ */
 
 /* A reader wakes an idle worker, which answers. */
@@ -337,6 +396,21 @@ static void handed_over_in_the_midst_of_an_answer(void **state)
 	    s->stage, SPAN_KIND_SERVER, "GET /", (struct want){.cpu = 5, .other = 70, .disk = 20});
 }
 
+/* The same if it is known that the client has no room. */
+static void handed_over_when_there_is_room(void **state)
+{
+	struct story *s = *state;
+
+	get_known(&s->t, &s->worker);
+	reads(&s->t, &s->first, GET("/"));
+	fills(&s->t, &s->first, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+	pass(s->stage, 70);
+	woken(&s->worker, ZSP_WAIT_LOCK, 75);
+	pass(s->stage, 3);
+	writes(&s->worker, &s->first, "{}");
+	expect(s->stage, SPAN_KIND_SERVER, "GET /", (struct want){.net_send = 70, .cpu = 3});
+}
+
 /* It waits for a lock in the midst of its work: what it did before is the request's, too. */
 static void handed_to_a_worker_that_waits_midway(void **state)
 {
@@ -369,8 +443,12 @@ int main(void)
 	    STORY(a_statement_that_sleeps),
 	    STORY(a_loop_with_two_requests),
 	    STORY(a_loop_with_a_timer),
+	    STORY(a_loop_whose_client_has_no_room),
+	    STORY(a_loop_with_others_meanwhile),
+	    STORY(a_call_passed_on_to_a_client_without_room),
 	    STORY(handed_to_an_idle_worker),
 	    STORY(handed_over_in_the_midst_of_an_answer),
+	    STORY(handed_over_when_there_is_room),
 	    STORY(handed_to_a_worker_that_waits_midway),
 	    STORY(handed_to_a_worker_on_its_way),
 	    STORY(handed_to_an_unknown_worker),

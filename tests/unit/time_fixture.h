@@ -68,6 +68,14 @@ static inline void writes(struct thread *t, struct sock *sock, const char *text)
 	sock_write(sock, &t->actor, text);
 }
 
+/* The client has no room for more. */
+static inline void fills(struct thread *t, struct sock *sock, const char *text)
+{
+	t->stage->feed.flags = ZSP_DATA_FULL;
+	writes(t, sock, text);
+	t->stage->feed.flags = 0;
+}
+
 /* Execute a statement that waits for the disk. */
 static inline void executes(struct thread *t, const char *sql, uint64_t disk_ms)
 {

@@ -114,6 +114,7 @@ static void conn_data(struct conn_table *table, const struct zsp_data *data)
 	    .pid = data->h.pid,
 	    .tid = data->h.tid,
 	    .slice = data->h.slice,
+	    .full = data->h.flags & ZSP_DATA_FULL,
 	    .waits = &data->waits,
 	};
 	int32_t ahead;

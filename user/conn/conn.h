@@ -40,6 +40,7 @@ struct piece {
 	uint64_t start_ns; /* writes: begin of the call; reads: when the kernel had it, or end_ns */
 	uint64_t end_ns;   /* end of the call */
 	uint32_t pid, tid, slice;
+	bool full;                     /* writes: the socket has no room for more */
 	const struct zsp_waits *waits; /* of that thread, at the end of the call */
 };
 

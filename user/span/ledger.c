@@ -55,7 +55,7 @@ uint64_t ledger_sum(const struct ledger *ledger)
 	return sum;
 }
 
-enum ledger_state ledger_state_of(enum zsp_wait wait, bool calling)
+enum ledger_state ledger_state_of(enum zsp_wait wait, enum ledger_state polling)
 {
 	static const enum ledger_state alone[ZSP_WAIT_MAX] = {
 	    [ZSP_WAIT_RUNQUEUE] = LEDGER_RUNQUEUE,
@@ -70,20 +70,20 @@ enum ledger_state ledger_state_of(enum zsp_wait wait, bool calling)
 	    [ZSP_WAIT_OTHER] = LEDGER_OTHER,
 	};
 
-	if (calling && (wait == ZSP_WAIT_PEER || wait == ZSP_WAIT_TIMER))
-		return LEDGER_DOWNSTREAM;
+	if (polling != LEDGER_OTHER && (wait == ZSP_WAIT_PEER || wait == ZSP_WAIT_TIMER))
+		return polling;
 	return alone[wait];
 }
 
-void ledger_add(
-    struct ledger *ledger, uint64_t lasted_ns, const __u64 waits[ZSP_WAIT_MAX], bool calling)
+void ledger_add(struct ledger *ledger, uint64_t lasted_ns, const __u64 waits[ZSP_WAIT_MAX],
+    enum ledger_state polling)
 {
 	uint64_t left = lasted_ns;
 
 	for (int i = 0; i < ZSP_WAIT_MAX; i++) {
 		uint64_t part = waits[i] < left ? waits[i] : left;
 
-		ledger->ns[ledger_state_of(i, calling)] += part;
+		ledger->ns[ledger_state_of(i, polling)] += part;
 		left -= part;
 	}
 	ledger->ns[LEDGER_CPU] += left;

@@ -52,15 +52,18 @@ enum ledger_state ledger_longest(const struct ledger *ledger);
 
 uint64_t ledger_sum(const struct ledger *ledger);
 
-/* What such a wait of a thread is to its request; calling: a call of the request's was under way. */
-enum ledger_state ledger_state_of(enum zsp_wait wait, bool calling);
+/*
+ * What such a wait of a thread is to its request. polling: what it is that the thread waits for descriptors: DOWNSTREAM if a call of the
+ * request's is under way, NET_SEND if its client has no room for more of the answer, OTHER if nothing is known.
+ */
+enum ledger_state ledger_state_of(enum zsp_wait wait, enum ledger_state polling);
 
 /*
- * Add what a thread did in lasted_ns, of which it waited for the given times; for the rest it was on the CPU. calling: a call of
- * its was under way meanwhile. Waits that are longer than lasted_ns are cut.
+ * Add what a thread did in lasted_ns, of which it waited for the given times; for the rest it was on the CPU. polling: as
+ * above. Waits that are longer than lasted_ns are cut.
  */
-void ledger_add(
-    struct ledger *ledger, uint64_t lasted_ns, const __u64 waits[ZSP_WAIT_MAX], bool calling);
+void ledger_add(struct ledger *ledger, uint64_t lasted_ns, const __u64 waits[ZSP_WAIT_MAX],
+    enum ledger_state polling);
 
 /* So much of the time asleep inside of SQLite was not spent in waiting for a lock. */
 void ledger_slept(struct ledger *ledger, uint64_t slept_ns);

@@ -196,7 +196,7 @@ static void add_details(struct span_builder *builder, const struct zsp_statement
 static void take_ledger(
     struct ledger *ledger, const struct zsp_statement *statement, const struct lock_wait *wait)
 {
-	ledger_add(ledger, statement->end_ns - statement->start_ns, statement->waits, false);
+	ledger_add(ledger, statement->end_ns - statement->start_ns, statement->waits, LEDGER_OTHER);
 	if (!wait->backed_off_ns)
 		ledger_slept(ledger, statement->waits[ZSP_WAIT_SQLITE_BUSY]);
 }

@@ -108,7 +108,7 @@ static void on_piece(void *ctx, struct exchange *exchange, const struct piece *p
 	if (a->now)
 		time_event(a->now, piece, request);
 	if (a->answering)
-		time_answer(node);
+		time_answer(node, piece);
 }
 
 static void on_began(void *ctx, struct exchange *exchange)

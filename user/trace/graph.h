@@ -47,6 +47,12 @@ struct time_share {
 	bool untold;               /* another thread answered, of which nothing was known */
 	bool answering;            /* bytes of its answer were written */
 
+	/* Requests: whether their client has no room for more of the answer. */
+	bool full;
+	uint64_t full_since_ns;  /* since then, if so */
+	uint64_t full_ns;        /* it had none, until more was written */
+	uint64_t full_worked_ns; /* was given to it meanwhile */
+
 	/* Calls: of their thread, when they began. */
 	__u64 waits[ZSP_WAIT_MAX];
 	uint32_t tid;

@@ -70,7 +70,7 @@ static enum zsp_wait kind_at_end(enum zsp_wait kind, const __u64 waits[ZSP_WAIT_
 }
 
 void known_waits_take(const struct known_waits *known, uint64_t from_ns, uint64_t to_ns,
-    const __u64 waits[ZSP_WAIT_MAX], bool calling, struct span_wait *longest)
+    const __u64 waits[ZSP_WAIT_MAX], enum ledger_state polling, struct span_wait *longest)
 {
 	for (size_t i = 0; known && i < known->n; i++) {
 		const struct known_wait *wait = &known->all[i];
@@ -84,7 +84,7 @@ void known_waits_take(const struct known_waits *known, uint64_t from_ns, uint64_
 			continue;
 		wait_place_unref(longest->place);
 		longest->place = wait_place_ref(wait->place);
-		longest->state = ledger_state_of(kind, calling);
+		longest->state = ledger_state_of(kind, polling);
 		longest->since_ns = wait->since_ns;
 		longest->ns = ns;
 	}

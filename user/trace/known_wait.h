@@ -40,10 +40,10 @@ struct wait_place *known_waits_place(const struct known_waits *known, uint64_t s
 
 /*
  * Of the waits that began and ended in that time, in which the thread has waited for so long for what: the longest, if it is longer than
- * *longest was, which it replaces. calling: as for ledger_add().
+ * *longest was, which it replaces. polling: as for ledger_add().
  */
 void known_waits_take(const struct known_waits *known, uint64_t from_ns, uint64_t to_ns,
-    const __u64 waits[ZSP_WAIT_MAX], bool calling, struct span_wait *longest);
+    const __u64 waits[ZSP_WAIT_MAX], enum ledger_state polling, struct span_wait *longest);
 
 void known_waits_release(struct known_waits *known);
 

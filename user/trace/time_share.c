@@ -50,19 +50,28 @@ static bool is_calling(const struct node *request)
 	return request->calls > 0 || request->time.called;
 }
 
+/* What a thread does for it that waits for descriptors. What its client has no room for is there to be written, and so goes first. */
+static enum ledger_state polling(const struct node *request)
+{
+	return request->time.full ? LEDGER_NET_SEND
+	    : is_calling(request) ? LEDGER_DOWNSTREAM
+				  : LEDGER_OTHER;
+}
+
 /* The thread's time from from_ns to to_ns, less what the request has already. */
 static void give(const struct thread_work *work, struct node *request, uint64_t from_ns,
     uint64_t to_ns, const __u64 waits[ZSP_WAIT_MAX])
 {
 	struct time_share *time = &request->time;
-	bool calling = is_calling(request);
 
 	from_ns = later(from_ns, time->until_ns);
 	if (to_ns <= from_ns)
 		return;
-	ledger_add(&time->ledger, to_ns - from_ns, waits, calling);
-	known_waits_take(work->known, from_ns, to_ns, waits, calling, &time->wait);
-	if (calling)
+	ledger_add(&time->ledger, to_ns - from_ns, waits, polling(request));
+	known_waits_take(work->known, from_ns, to_ns, waits, polling(request), &time->wait);
+	if (time->full)
+		time->full_worked_ns += to_ns - from_ns;
+	if (is_calling(request))
 		time->worked_ns += to_ns - from_ns;
 	time->until_ns = to_ns;
 	time->called = false;
@@ -139,12 +148,24 @@ static uint64_t waited_midway(const struct thread_work *work, const struct piece
 	return piece->end_ns - did_ns - ret[ZSP_WAIT_LOCK];
 }
 
+/* It waits for a thread that works for it; if there is some of its answer, for something that is known of its client, or not seen. */
+static void waits_for_work(struct time_share *time, uint64_t until_ns)
+{
+	enum ledger_state state = time->full ? LEDGER_NET_SEND
+	    : time->answering                ? LEDGER_OTHER
+					     : LEDGER_QUEUED;
+
+	time->ledger.ns[state] += until_ns - time->until_ns;
+	if (time->full)
+		time->full_worked_ns += until_ns - time->until_ns;
+	time->until_ns = until_ns;
+}
+
 /* One that another thread serves: this one has worked for it since it was free, or was woken. */
 static void give_other(const struct thread_work *work, const struct piece *piece,
     struct node *request, const __u64 waits[ZSP_WAIT_MAX])
 {
 	struct time_share *time = &request->time;
-	enum ledger_state before = time->answering ? LEDGER_OTHER : LEDGER_QUEUED;
 	__u64 since[ZSP_WAIT_MAX];
 	uint64_t from_ns = waited_midway(work, piece, request, waits, since);
 
@@ -152,10 +173,8 @@ static void give_other(const struct thread_work *work, const struct piece *piece
 		from_ns = free_since(work, piece, request);
 		waits_since_free(work, piece, waits, since);
 	}
-	if (from_ns > time->until_ns && from_ns <= piece->end_ns) {
-		time->ledger.ns[before] += from_ns - time->until_ns;
-		time->until_ns = from_ns;
-	}
+	if (from_ns > time->until_ns && from_ns <= piece->end_ns)
+		waits_for_work(time, from_ns);
 	give(work, request, from_ns, piece->end_ns, since);
 }
 
@@ -257,9 +276,15 @@ void time_event(struct thread_work *work, const struct piece *piece, struct node
 	work->moved_slice = piece->slice;
 }
 
-void time_answer(struct node *request)
+void time_answer(struct node *request, const struct piece *piece)
 {
-	request->time.answering = true;
+	struct time_share *time = &request->time;
+
+	if (time->full)
+		time->full_ns += over(piece->start_ns, time->full_since_ns);
+	time->answering = true;
+	time->full = piece->full;
+	time->full_since_ns = piece->end_ns;
 }
 
 void time_statement(
@@ -299,7 +324,7 @@ void time_statement_wait(
     const struct thread_work *work, const struct zsp_statement *statement, struct span *span)
 {
 	known_waits_take(work->known, statement->start_ns, statement->end_ns, statement->waits,
-	    false, &span->wait);
+	    LEDGER_OTHER, &span->wait);
 	sleep_if_no_lock(&span->wait, &span->ledger);
 }
 
@@ -334,18 +359,22 @@ static uint64_t take(
 static void add_absence(const struct node *request, struct ledger *ledger, uint64_t absent_ns)
 {
 	const struct time_share *time = &request->time;
-	uint64_t calling_ns = time->calling_ns, polled_ns = 0, timed_ns = 0, answer_ns;
+	uint64_t calling_ns = time->calling_ns, full_ns = time->full_ns;
+	uint64_t polled_ns = 0, timed_ns = 0, known_ns;
 
 	if (request->calls)
 		calling_ns += over(request->exchange->end_ns, time->calling_since_ns);
+	if (time->full)
+		full_ns += over(request->exchange->end_ns, time->full_since_ns);
 	if (request->work) {
 		polled_ns = request->work->waits.ns[ZSP_WAIT_PEER] - time->polled_ns;
 		timed_ns = request->work->waits.ns[ZSP_WAIT_TIMER] - time->timed_ns;
 	}
-	answer_ns = take(ledger, LEDGER_DOWNSTREAM, over(calling_ns, time->worked_ns), &absent_ns);
+	known_ns = take(ledger, LEDGER_NET_SEND, over(full_ns, time->full_worked_ns), &absent_ns);
+	known_ns += take(ledger, LEDGER_DOWNSTREAM, over(calling_ns, time->worked_ns), &absent_ns);
 	take(ledger, LEDGER_QUEUED, time->answered_ns, &absent_ns);
-	take(ledger, LEDGER_SLEEP, over(timed_ns, answer_ns), &absent_ns);
-	take(ledger, LEDGER_OTHER, over(polled_ns, over(answer_ns, timed_ns)), &absent_ns);
+	take(ledger, LEDGER_SLEEP, over(timed_ns, known_ns), &absent_ns);
+	take(ledger, LEDGER_OTHER, over(polled_ns, over(known_ns, timed_ns)), &absent_ns);
 	/* There is nothing else that it could have waited for. */
 	if (calling_ns == 0 && !time->untold && request->work &&
 	    request->work->n_orphans == time->n_orphans)
@@ -393,7 +422,7 @@ static void give_looked(const struct node *request, struct node *to)
 	else if (is_only(work) && known->n && known->all[0].kind != ZSP_WAIT_TIMER)
 		/* Others may be at work for it; but this is where its thread is, and it does not wait for just anything. */
 		known_waits_take(
-		    known, work->last_ns, known->looked_ns, waits, false, &to->time.wait);
+		    known, work->last_ns, known->looked_ns, waits, polling(to), &to->time.wait);
 }
 
 void time_request_look(struct node *request)
@@ -461,9 +490,9 @@ void time_call_end(struct node *call, const struct thread_work *work, struct led
 	*ret_ledger = (struct ledger){0};
 	if (seen && is_own(call, work)) {
 		waits_between(call->time.waits, work->waits.ns, waits);
-		ledger_add(ret_ledger, duration, waits, true);
-		known_waits_take(work->known, exchange->start_ns, exchange->end_ns, waits, true,
-		    &call->time.wait);
+		ledger_add(ret_ledger, duration, waits, LEDGER_DOWNSTREAM);
+		known_waits_take(work->known, exchange->start_ns, exchange->end_ns, waits,
+		    LEDGER_DOWNSTREAM, &call->time.wait);
 	} else {
 		ret_ledger->ns[LEDGER_DOWNSTREAM] = answer_ns - exchange->start_ns;
 		ret_ledger->ns[LEDGER_QUEUED] = exchange->end_ns - answer_ns;

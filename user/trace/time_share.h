@@ -13,10 +13,10 @@
  *   - if the thread has several, as an event loop has, to the one whose answer or call was written now, else to the one that the last
  *     event belonged to; without what the loop waited for, which is nobody's;
  *   - to a request that another thread has read, from when this one was free or was woken; before, the request was queued; or, if some
- *     of its answer had been written, for more of which the client may not have had room, it waited for what is not seen.
+ *     of its answer had been written, it waited for the client to have room for more, if it had none, else for what is not seen.
  *
- * What a request was not given, in a thread that has several, it waited for: for the answers of its calls until they had come,
- * to be looked at again once they had, and for what is not seen while the loop was idle.
+ * What a request was not given, in a thread that has several, it waited for: for its client to have room for more of the answer, for the
+ * answers of its calls until they had come, to be looked at again once they had, and for what is not seen while the loop was idle.
  *
  * A call has what its thread did from its beginning to its end. If that thread has several requests, or another thread took the
  * answer, it has waited until the answer had come, and the rest of the time for being looked at.
@@ -30,7 +30,7 @@
 void time_event(struct thread_work *work, const struct piece *piece, struct node *request);
 
 /* With that event it has written bytes of this request's answer. */
-void time_answer(struct node *request);
+void time_answer(struct node *request, const struct piece *piece);
 
 /* It has executed a statement for this request; NULL: for none that is known. */
 void time_statement(

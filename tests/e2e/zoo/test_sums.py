@@ -16,7 +16,7 @@ CLIENTS, ROUNDS = 8, 5
 # request without them waited for is unattributed then, which is one of the states.
 UNSURE = ("pool", "event-loop", "nginx_proxy", "haproxy")
 # Waits that there must be some of: a thread puts an answer aside that the client has no room for, and another one goes on with it.
-WAITS = {"apache_event": ["other"]}
+WAITS = {"apache_event": ["net_send"]}
 
 
 def expect_whole(t, zerospan, name, least, *waits):
