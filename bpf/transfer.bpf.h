@@ -64,7 +64,7 @@ static __always_inline void transfer_from_iov(struct zsp_transfer *t, u64 iov, u
 	iov += empty * sizeof(first);
 	t->iov = iov;
 	t->iov_count = count - empty;
-	if (bpf_probe_read_user(&first, sizeof(first), (void *)iov))
+	if (!count || bpf_probe_read_user(&first, sizeof(first), (void *)iov))
 		return;
 	t->buf = (u64)first.iov_base;
 	t->len = first.iov_len;
@@ -98,6 +98,8 @@ static __always_inline void transfer_from_batch(struct zsp_transfer *t, u64 addr
 {
 	struct user_iovec first = {};
 
+	if (!messages)
+		return;
 	if (messages > ZSP_PIECES_MAX)
 		zsp_count(ZSP_COUNT_LOST_BATCH, messages - ZSP_PIECES_MAX);
 	t->bytes = zsp_batch_bytes(address, messages);
