@@ -126,6 +126,29 @@ static void beside_those_that_ended(void **state)
 	    case_says(c, "12 of 12 requests (100 %) waited 1.00 s to 9.00 s, mean 1.00 s,"));
 }
 
+/* One of which nothing is known, and one of which only that it does not wait for anything that is seen. */
+static void nothing_is_known(void **state)
+{
+	struct why_case *c = *state;
+	struct json *json;
+
+	CASE_ADD(c,
+	    SERVER("GET /unknown", 1, 0, 5000 * MS, .cut = true,
+		LEDGER([LEDGER_UNATTRIBUTED] = 5000 * MS)));
+	CASE_ADD(c, SERVER("GET /none", 2, 0, 4000 * MS, .cut = true));
+	case_make(c);
+	json = case_json(c);
+	for (int i = 0; i < 2; i++) {
+		char path[40];
+
+		snprintf(path, sizeof(path), "open_requests/%d/state", i);
+		assert_string_equal(json_text(json, path), "unattributed");
+		snprintf(path, sizeof(path), "open_requests/%d/place", i);
+		assert_null(json_at(json, path));
+	}
+	json_free(json);
+}
+
 /* The oldest are listed, the others counted; those that ended are not. */
 static void only_so_many(void **state)
 {
@@ -162,6 +185,7 @@ int main(void)
 	    TEST(where_without_a_stack),
 	    TEST(what_is_not_known),
 	    TEST(beside_those_that_ended),
+	    TEST(nothing_is_known),
 	    TEST(only_so_many),
 	};
 

@@ -215,6 +215,9 @@ static void test_disk_call(void **state)
 	} cases[] = {
 	    {LEDGER_DISK, "fdatasync (fdatasync.c:28, libc.so.6)\nrun (store.c:119)",
 		" 50.0 ms, in fdatasync at run (store.c:119)."},
+	    {LEDGER_DISK,
+		"Log::sync(char, (anonymous namespace)::How) (liblog.so.1)\nrun (store.c:119)",
+		" 50.0 ms, in Log::sync(char, (anonymous namespace)::How) at run (store.c:119)."},
 	    {LEDGER_DISK, "libc.so.6+0x1a\nrun (store.c:119)", " 50.0 ms, at run (store.c:119)."},
 	    {LEDGER_DISK, "run (store.c:119)", " 50.0 ms, at run (store.c:119)."},
 	    {LEDGER_SLEEP, "usleep (libc.so.6)\nrun (store.c:119)",

@@ -30,6 +30,18 @@ static struct sv location_of(struct sv frame)
 	return sv_from(frame.p, sv_find(frame, '+'));
 }
 
+/* Names in C++ may have blanks and parentheses, too. */
+struct sv frames_function(struct sv frame)
+{
+	size_t at = frame.len;
+
+	if (!at || frame.p[at - 1] != ')')
+		return (struct sv){0};
+	while (at > 1 && (frame.p[at - 1] != '(' || frame.p[at - 2] != ' '))
+		at--;
+	return sv_from(frame.p, at > 1 ? at - 2 : 0);
+}
+
 static bool contains(struct sv text, struct sv part)
 {
 	for (size_t i = 0; i + part.len <= text.len; i++)

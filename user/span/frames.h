@@ -13,6 +13,9 @@
  */
 struct sv frames_own(struct sv frames);
 
+/* The function of a frame: "poll" of "poll (poll.c:29, libc.so.6)"; empty where only a library and an offset are known. */
+struct sv frames_function(struct sv frame);
+
 /* Take the first line off *rest; false: there is none. */
 bool frames_next(struct sv *rest, struct sv *ret_frame);
 

@@ -56,14 +56,14 @@ void why_find_culprit(const struct why_set *set, enum ledger_state state,
 
 	for (size_t i = 0; i < set->n; i++) {
 		fact = culprit_fact(set->all[i].request, state, WHY_NAME_NONE);
-		if (fact && concerned(set->all[i].request, ctx))
+		if (fact && why_set_counts(set, i) && concerned(set->all[i].request, ctx))
 			why_tally_add(&tally, fact->place, set->all[i].weight);
 	}
 	why_tally_top(&tally, &top, 1);
 	culprit.name = top.name;
 	for (size_t i = 0; i < set->n && top.name != WHY_NAME_NONE; i++) {
 		fact = culprit_fact(set->all[i].request, state, top.name);
-		if (!fact || !concerned(set->all[i].request, ctx))
+		if (!fact || !why_set_counts(set, i) || !concerned(set->all[i].request, ctx))
 			continue;
 		if (culprit.requests == 0 || fact->ns < culprit.min_ns)
 			culprit.min_ns = fact->ns;

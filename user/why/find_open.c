@@ -26,11 +26,12 @@ static void add_states(const struct why_request *request, double weight, double 
 	}
 }
 
+/* Of nothing at all, nothing is known. */
 static enum ledger_state most_of(const double states[])
 {
-	int most = 0;
+	int most = LEDGER_UNATTRIBUTED;
 
-	for (int i = 1; i < LEDGER_STATES; i++)
+	for (int i = 0; i < LEDGER_STATES; i++)
 		if (states[i] > states[most])
 			most = i;
 	return (enum ledger_state)most;

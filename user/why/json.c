@@ -338,7 +338,8 @@ static void put_open(struct json *j, const struct why_open *open)
 	put_ms(j, "age_ms", (double)open->age_ns);
 	put_states(j, open->state_ns);
 	json_out_string(&j->o, "state", sv_cstr(ledger_state_name(open->state)));
-	put_words(j, "place", why_append_place, open->place);
+	if (open->place != WHY_NAME_NONE)
+		put_words(j, "place", why_append_place, open->place);
 	if (frame.len)
 		json_out_string(&j->o, "frame", frame);
 	put_frames(j, "user", user);

@@ -110,16 +110,14 @@ static void append_places(
 	}
 }
 
-/* The function that waits for the disk, if the innermost frame has a name: "fdatasync" of "fdatasync (fdatasync.c:28, libc.so.6)". */
+/* The function that waits for the disk, if the innermost frame has a name. */
 static struct sv disk_call(const struct why_finding *f, struct sv frames)
 {
 	struct sv frame;
-	size_t end;
 
 	if (f->state != LEDGER_DISK || !frames_next(&frames, &frame))
 		return (struct sv){0};
-	end = sv_find(frame, ' ');
-	return end < frame.len ? sv_from(frame.p, end) : (struct sv){0};
+	return frames_function(frame);
 }
 
 static void append_frame(
