@@ -304,8 +304,8 @@ int pipeline_check_rules(struct rules *rules, struct buf *message)
 	return err;
 }
 
-/* Drop what is kept for a service that is no longer in the table: no span can be made for it any more. */
-static void service_forget(struct pipeline *p, const struct service *service)
+/* Drop what is kept for a service that is no longer in the table: no span begins in it any more. */
+static void service_forget(struct pipeline *p, struct service *service)
 {
 	databases_forget(&p->databases, (uint32_t)service->pid);
 	assembler_forget(p->assembler, service);

@@ -87,6 +87,7 @@ static void test_parts(void **state)
 	struct metrics *metrics = metrics_new();
 	struct instrument *c = metrics_add(metrics, &divided);
 	struct service *service = fixture_service("shop", 1);
+	struct service *next = fixture_service("shop", 1);
 	struct metric_snapshot *s;
 
 	(void)state;
@@ -103,12 +104,13 @@ static void test_parts(void **state)
 	assert_true(s->families[0].points[2].value == 2);
 	metric_snapshot_free(s);
 	metrics_end_service(metrics, service);
-	record_parts(c, service, &b, second); /* the set that was used last is gone */
+	record_parts(c, next, &b, second); /* the set that was used last is gone */
 	s = metrics_snapshot(metrics);
 	assert_int_equal(s->families[0].n_points, 1);
 	assert_true(s->families[0].points[0].value == 2);
 	metric_snapshot_free(s);
 	metrics_free(metrics);
+	service_unref(next);
 	service_unref(service);
 }
 

@@ -532,8 +532,11 @@ static void test_sum_of_changes(void **state)
 		metric_delta_release(&d);
 		metric_snapshot_free(before);
 		before = after;
-		if (metric_below(&rng, 10) == 0)
+		if (metric_below(&rng, 10) == 0) {
 			metrics_end_service(metrics, goes);
+			service_unref(goes);
+			goes = fixture_service("goes", 2);
+		}
 	}
 	metric_snapshot_free(before);
 	metrics_free(metrics);

@@ -124,6 +124,45 @@ static void what_counts_stays(void **state)
 	assert_int_equal(unread(s), 0);
 }
 
+/* What was recorded too late: of totals, and values of other kinds that are in no total. */
+static void expect_lost(struct setup *s, uint64_t late, uint64_t others)
+{
+	struct metrics_stats stats;
+
+	metrics_stats(s->metrics, &stats);
+	assert_int_equal(stats.late_records, late);
+	assert_int_equal(stats.lost_records, others);
+}
+
+/* No set comes back, nor do those grow that are kept; what totals miss is counted, present states are not missed. */
+static void nothing_after_the_end(void **state)
+{
+	struct setup *s = *state;
+	const uint64_t parts[] = {4, 0, 2};
+	const struct metric_value together[] = {{.instrument = s->counter, .value = 1},
+	    {.instrument = s->histogram, .value = 2}, {.instrument = s->gauge, .value = 3}};
+	const struct metric_value divided = {.instrument = s->divided, .parts = parts};
+	int reader = add_reader(s, METRIC_READER_PERIODIC);
+
+	count_for(s, s->one, 2);
+	metrics_end_service(s->metrics, s->one);
+	expect_lost(s, 0, 0);
+	count_for(s, s->one, 3);
+	metric_record_together(together, 3, s->one, NULL, 0, NULL);
+	metric_record_together(&divided, 1, s->one, NULL, 0, NULL);
+	metric_record(s->gauge, s->one, NULL, 0, 7, NULL);
+	metric_set_of(s->updown, s->one, NULL, 0, 8);
+	expect_lost(s, 3 + 2 + 1, 0);
+	metric_set_of(s->counter, s->one, NULL, 0, 9);
+	expect_lost(s, 7, 0);
+	assert_int_equal(points(s, reader, s->one), 2);
+	count_for(s, s->two, 4);
+	assert_int_equal(points(s, reader, s->two), 4);
+	metrics_reader_had(s->metrics, reader, clock_monotonic_ns());
+	assert_int_equal(points(s, reader, s->one), 0);
+	assert_int_equal(atomic_load(&s->one->refs), 1);
+}
+
 /* What ended after a snapshot is not had with it; who is recorded on is not touched. */
 static void had_until_then(void **state)
 {
@@ -358,6 +397,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    CASE(what_counts_stays),
+	    CASE(nothing_after_the_end),
 	    CASE(had_until_then),
 	    CASE(each_reader_for_itself),
 	    CASE(kept_for_a_time),

@@ -2,6 +2,7 @@
 /* What the pipeline remembers of databases and processes, and when it forgets it. */
 #include <errno.h>
 
+#include "export/exporters.h"
 #include "pipeline_fixture.h"
 #include "proto/route_pattern.h"
 
@@ -293,6 +294,54 @@ static void series_of_the_same_service_again(void **state)
 	world_free(w);
 }
 
+/* No line of the exposition has the name and the labels of another. */
+static void expect_once_each(struct world *w)
+{
+	struct metric_snapshot *snapshot = metrics_snapshot(w->metrics);
+	struct buf text;
+
+	buf_init(&text);
+	encode_prometheus_text(&text, snapshot);
+	for (const char *line = text.data, *end; (end = strchr(line, '\n')); line = end + 1) {
+		size_t len = (size_t)(end - line);
+		const char *value = memrchr(line, ' ', len);
+
+		if (*line == '#')
+			continue;
+		len = (size_t)(value + 1 - line);
+		if (memmem(end, strlen(end), line - 1, len + 1)) /* with the line's begin */
+			fail_msg("twice: %.*s", (int)len, line);
+	}
+	buf_release(&text);
+	metric_snapshot_free(snapshot);
+}
+
+/* Of a checkout: the sizes of its spans, its request, the call between its parts and its four statements with their times. */
+#define MISSED (7 + 2 + 3 + 4 * 3)
+
+/* It runs its program again while its trace is not complete yet: no series of before comes back, and what they miss is counted. */
+static void series_of_a_trace_that_is_late(void **state)
+{
+	struct world *w = world_with(1, (struct pipeline_options){.span_metrics = true});
+	struct metrics_stats stats;
+
+	(void)state;
+	process(w, 10, "shop", 1);
+	checkout(w, 1);
+	process(w, 10, "shop", 1);
+	pipeline_tick(w->pipeline, w->feed.now_ns + NS_PER_S);
+	metrics_stats(w->metrics, &stats);
+	assert_int_equal(stats.late_records, MISSED);
+	assert_int_equal(stats.lost_records, 0);
+	w->feed.now_ns += 2 * NS_PER_S;
+	checkout(w, 10);
+	pipeline_tick(w->pipeline, w->feed.now_ns + NS_PER_S);
+	expect_once_each(w);
+	metrics_stats(w->metrics, &stats);
+	assert_int_equal(stats.late_records, MISSED);
+	world_free(w);
+}
+
 /* The pid is another process' before the first is forgotten: the second stays, the first goes. */
 static void pid_is_reused_at_once(void **state)
 {
@@ -391,6 +440,7 @@ int main(void)
 	    cmocka_unit_test(series_of_a_replaced_service_end),
 	    cmocka_unit_test(series_stay_until_they_are_read),
 	    cmocka_unit_test(series_of_the_same_service_again),
+	    cmocka_unit_test(series_of_a_trace_that_is_late),
 	    cmocka_unit_test(pid_is_reused_at_once),
 	    cmocka_unit_test(end_of_an_unknown_process),
 	    cmocka_unit_test(routes_of_another_file),

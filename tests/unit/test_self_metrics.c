@@ -22,7 +22,7 @@ static void losses(void **state)
 	struct self_metrics *self = self_metrics_new(metrics);
 	struct self_counts counts = {.unlogged = 2,
 	    .unrecorded = 3,
-	    .metrics = {.lost_records = 5, .unread_sets = 7},
+	    .metrics = {.lost_records = 5, .late_records = 6, .unread_sets = 7},
 	    .bad_records = 11};
 	struct metric_snapshot *snapshot;
 	struct buf text;
@@ -36,6 +36,7 @@ static void losses(void **state)
 	expect_line(&text, "zerospan_logs_lost_total 2");
 	expect_line(&text, "zerospan_recording_dropped_total 3");
 	expect_line(&text, "zerospan_metrics_lost_total{cause=\"not_recorded\"} 5");
+	expect_line(&text, "zerospan_metrics_lost_total{cause=\"after_end\"} 6");
 	expect_line(&text, "zerospan_metrics_lost_total{cause=\"ended_unread\"} 7");
 	expect_line(&text, "zerospan_lost_total{cause=\"bad_record\"} 11");
 	expect_line(&text, "zerospan_lost_total{cause=\"ring_full_data\"} 0");

@@ -77,7 +77,7 @@ static const struct metric_desc descs[SELF_N] = {
     [SELF_UNLOGGED] = METRIC("zerospan.logs.lost", "{log_record}",
 	"zerospan's own log lines that became no log record, for lack of memory.", METRIC_COUNTER),
     [SELF_METRICS_LOST] = METRIC("zerospan.metrics.lost", "{value}",
-	"Values of metrics that are in no total (not_recorded: out of memory, or no number that can be counted), and sets of processes that ended which an exporter did not get in time (ended_unread).",
+	"Values of metrics that are in no total (not_recorded: out of memory, or no number that can be counted; after_end: of a process that had ended), and sets of processes that ended which an exporter did not get in time (ended_unread).",
 	METRIC_COUNTER),
     [SELF_SQLITE_TIER] = METRIC("zerospan.sqlite.tier", "{tier}",
 	"How closely SQLite is observed in this process: 3 in full, 2 without failed preparations, 1 statements without duration, 0 off.",
@@ -357,6 +357,7 @@ void self_metrics_update(struct self_metrics *self, const struct self_counts *co
 	set(self, SELF_UNLOGGED, (double)counts->unlogged);
 	set_labelled(
 	    self, SELF_METRICS_LOST, "cause", "not_recorded", counts->metrics.lost_records);
+	set_labelled(self, SELF_METRICS_LOST, "cause", "after_end", counts->metrics.late_records);
 	set_labelled(self, SELF_METRICS_LOST, "cause", "ended_unread", counts->metrics.unread_sets);
 	update_sqlite(self, &counts->sqlite.budget);
 	if (counts->pipeline.sampled)

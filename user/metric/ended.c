@@ -114,11 +114,6 @@ void metric_ended_expire(struct metrics *metrics, uint64_t now_ns)
 
 /* --- the beginning and the end of services --------------------------------------------------- */
 
-static bool counts(const struct instrument *instrument)
-{
-	return instrument->desc.type == METRIC_COUNTER || instrument->desc.type == METRIC_HISTOGRAM;
-}
-
 static uint32_t all_readers(const struct metrics *metrics)
 {
 	uint32_t readers = 0;
@@ -136,7 +131,7 @@ static void end_set(struct instrument *instrument, struct metric_set *set, uint6
 	hmap_remove(&instrument->sets, &set->node);
 	if (instrument->recent == set)
 		instrument->recent = NULL;
-	set->unread = counts(instrument) ? all_readers(metrics) : 0;
+	set->unread = metric_counts(instrument) ? all_readers(metrics) : 0;
 	if (!set->unread) {
 		metric_set_free(set);
 		return;
@@ -157,13 +152,14 @@ static void end_in(struct instrument *instrument, const struct service *service,
 	}
 }
 
-void metrics_end_service(struct metrics *metrics, const struct service *service)
+void metrics_end_service(struct metrics *metrics, struct service *service)
 {
 	uint64_t now_ns;
 
 	if (!service)
 		return;
 	pthread_mutex_lock(&metrics->lock);
+	service->ended = true;
 	now_ns = clock_monotonic_ns();
 	list_for_each (link, &metrics->instruments)
 		end_in(container_of(link, struct instrument, link), service, now_ns);

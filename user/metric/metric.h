@@ -90,7 +90,8 @@ void metrics_each(const struct metrics *metrics,
 /*
  * Record one value for (service, attrs). service may be NULL (zerospan's own metrics); otherwise
  * the registry keeps a reference until it has ended and is read. Attributes: unique keys in any
- * order; key strings are borrowed for good (static), values are copied at first sight of a set.
+ * order; key strings are borrowed: static, or as long-lived as the service (its own attributes' keys), to which each set and each
+ * snapshot of one holds a reference. Values are copied at first sight of a set.
  * Counter, up-down: adds value; gauge: sets it; histogram: counts it. exemplar_of (or NULL), when the
  * filter lets it, becomes the exemplar of the histogram bucket with its end as the time; an
  * older exemplar of that bucket gives way. A new set over the bound counts in the overflow set,
@@ -132,10 +133,12 @@ void metric_set(
     struct instrument *instrument, const struct attr *attrs, size_t n_attrs, double value);
 
 /*
- * A service has ended: nothing is recorded for it any more. Its counters and histograms stay for each reader until that has had
- * them; all else, and without readers everything, is forgotten. What it had put into an overflow set stays there. NULL is fine.
+ * A service has ended: nothing is recorded for it any more; what is tried all the same (a trace is complete after it) is in no set, and
+ * counted as metrics_stats.late_records, but for gauges and up-downs, which would tell a state of what is gone. Its counters and histograms
+ * stay for each reader until that has had them; all else, and without readers everything, is forgotten. What it had put into an overflow
+ * set stays there. NULL is fine.
  */
-void metrics_end_service(struct metrics *metrics, const struct service *service);
+void metrics_end_service(struct metrics *metrics, struct service *service);
 
 /*
  * A service begins. What is kept of one with the same name and instance id, which ran in this process before (exec), goes: no
@@ -146,7 +149,8 @@ void metrics_begin_service(struct metrics *metrics, const struct service *servic
 struct metrics_stats {
 	uint64_t
 	    lost_records; /* values not recorded: out of memory, negative, not finite or too much */
-	uint64_t unread_sets; /* of services that ended, which a reader that reads did not get */
+	uint64_t late_records; /* values not counted: their services had ended */
+	uint64_t unread_sets;  /* of services that ended, which a reader that reads did not get */
 };
 
 void metrics_stats(struct metrics *metrics, struct metrics_stats *ret_stats);

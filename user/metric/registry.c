@@ -384,13 +384,30 @@ static size_t record_all(const struct metric_value *values, size_t n, struct ser
 	return recorded;
 }
 
+/*
+ * A service that has ended has no sets, and gets none: they would stay for good, and after an exec beside those of the service that has
+ * the same name. How many of the values are counted nowhere for that; a state of what is gone is nothing that is missing.
+ */
+static size_t too_late(const struct metric_value *values, size_t n)
+{
+	size_t late = 0;
+
+	for (size_t i = 0; i < n; i++)
+		late += metric_counts(values[i].instrument);
+	return late;
+}
+
 void metric_record_together(const struct metric_value *values, size_t n, struct service *service,
     const struct attr *attrs, size_t n_attrs, const struct span *exemplar_of)
 {
 	struct metrics *metrics = values[0].instrument->metrics;
 
 	pthread_mutex_lock(&metrics->lock);
-	metrics->lost_records += n - record_all(values, n, service, attrs, n_attrs, exemplar_of);
+	if (service && service->ended)
+		metrics->late_records += too_late(values, n);
+	else
+		metrics->lost_records +=
+		    n - record_all(values, n, service, attrs, n_attrs, exemplar_of);
 	pthread_mutex_unlock(&metrics->lock);
 }
 
@@ -447,20 +464,30 @@ void metric_offer_together(const struct metric_value *values, size_t n, struct s
 	pthread_mutex_unlock(&metrics->lock);
 }
 
-void metric_set_of(struct instrument *instrument, struct service *service, const struct attr *attrs,
-    size_t n_attrs, double value)
+/* Set it, under the lock. */
+static void set_value(struct instrument *instrument, struct service *service,
+    const struct attr *attrs, size_t n_attrs, double value)
 {
-	struct metrics *metrics = instrument->metrics;
-	struct metric_set *set;
+	struct metric_set *set = find_or_add(instrument, service, attrs, n_attrs, NULL);
 
-	pthread_mutex_lock(&metrics->lock);
-	instrument->observed = true;
-	set = find_or_add(instrument, service, attrs, n_attrs, NULL);
 	if (set) {
 		set->value = value;
 		set->rest = 0;
 	} else
-		metrics->lost_records++;
+		instrument->metrics->lost_records++;
+}
+
+void metric_set_of(struct instrument *instrument, struct service *service, const struct attr *attrs,
+    size_t n_attrs, double value)
+{
+	struct metrics *metrics = instrument->metrics;
+
+	pthread_mutex_lock(&metrics->lock);
+	instrument->observed = true;
+	if (service && service->ended)
+		metrics->late_records += metric_counts(instrument);
+	else
+		set_value(instrument, service, attrs, n_attrs, value);
 	pthread_mutex_unlock(&metrics->lock);
 }
 

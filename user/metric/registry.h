@@ -75,11 +75,17 @@ struct metrics {
 	struct list ended; /* sets, oldest end first */
 	size_t n_ended;
 	struct metric_reader readers[METRIC_MAX_READERS];
-	uint64_t lost_records, unread_sets;
+	uint64_t lost_records, late_records, unread_sets;
 };
 
 struct metric_key *metric_key_ref(struct metric_key *key);
 void metric_key_unref(struct metric_key *key);
+
+/* Is it a total, of which what is missing is missed? The others tell a present state. */
+static inline bool metric_counts(const struct instrument *instrument)
+{
+	return instrument->desc.type == METRIC_COUNTER || instrument->desc.type == METRIC_HISTOGRAM;
+}
 
 /* Free a set that is in no table, under the lock. */
 void metric_set_free(struct metric_set *set);

@@ -160,6 +160,7 @@ void metrics_stats(struct metrics *metrics, struct metrics_stats *ret_stats)
 {
 	pthread_mutex_lock(&metrics->lock);
 	ret_stats->lost_records = metrics->lost_records;
+	ret_stats->late_records = metrics->late_records;
 	ret_stats->unread_sets = metrics->unread_sets;
 	pthread_mutex_unlock(&metrics->lock);
 }

@@ -79,6 +79,7 @@ struct service {
 	const char *exe;         /* base name of the executable, for people */
 	struct attr *attrs;
 	size_t n_attrs;
+	bool ended; /* the metric registry's, under its lock: nothing is recorded for it any more */
 };
 
 struct service *service_ref(struct service *service);
