@@ -335,6 +335,37 @@ static void test_unknown_words(void **state)
 	otlp_settings_release(&settings);
 }
 
+/* What is wrong for one signal is as if that were not set, too: the general variable says it. */
+static void test_unknown_words_for_one_signal(void **state)
+{
+	static const char *const want[] = {
+	    "warning: " E "TRACES_PROTOCOL='http/json' is ignored: expected http/protobuf or grpc",
+	    "warning: " E "TRACES_COMPRESSION='zstd' is ignored: expected none or gzip",
+	    "warning: " E "TRACES_TIMEOUT='60s' is ignored: expected a number from 0 to 2147483647",
+	};
+	struct otlp_settings settings;
+
+	(void)state;
+	environment = ENV(E "ENDPOINT", "http://a", E "PROTOCOL", "grpc", E "COMPRESSION", "gzip",
+	    E "TIMEOUT", "60000", E "INSECURE", "true", E "TRACES_PROTOCOL", "http/json",
+	    E "TRACES_COMPRESSION", "zstd", E "TRACES_TIMEOUT", "60s", E "LOGS_PROTOCOL",
+	    "http/protobuf", E "LOGS_COMPRESSION", "none", E "LOGS_TIMEOUT", "7", E "LOGS_INSECURE",
+	    "false");
+	begin_told();
+	assert_int_equal(otlp_settings_from_env(&settings, fake_getenv, NULL), 0);
+	expect_told(want, sizeof(want) / sizeof(want[0]));
+	for (int i = 0; i < OTLP_SIGNALS; i++) {
+		const struct otlp_options *options = &settings.signals[i];
+		bool own = i == OTLP_LOGS;
+
+		assert_int_equal(options->protocol, own ? OTLP_HTTP_PROTOBUF : OTLP_GRPC);
+		assert_int_equal(options->gzip, !own);
+		assert_int_equal(options->timeout_ms, own ? 7 : 60000);
+		assert_int_equal(options->insecure, !own);
+	}
+	otlp_settings_release(&settings);
+}
+
 /* The command line is another thing: what is wrong there is an error. */
 static void test_flags(void **state)
 {
@@ -377,7 +408,7 @@ static void test_headers_and_timeout(void **state)
 	    0);
 	assert_int_equal(options.n_headers, 1);
 	assert_string_equal(options.headers[0], "b: 2");
-	assert_int_equal(options.timeout_ms, 10000);
+	assert_int_equal(options.timeout_ms, 0);
 	otlp_options_release(&options);
 	assert_int_equal(read_env(ENV(E "TIMEOUT", "0"), &options), 0);
 	assert_int_equal(options.timeout_ms, 0);
@@ -544,6 +575,7 @@ int main(void)
 	    cmocka_unit_test(test_left_out),
 	    cmocka_unit_test(test_bad_headers),
 	    cmocka_unit_test(test_unknown_words),
+	    cmocka_unit_test(test_unknown_words_for_one_signal),
 	    cmocka_unit_test(test_flags),
 	    cmocka_unit_test(test_headers_and_timeout),
 	    cmocka_unit_test(test_own_headers),

@@ -63,7 +63,8 @@ static void warn_of_word(
 	buf_release(&words);
 }
 
-int env_choice(env_fn *get, const char *name, const struct env_choice *choices, size_t n)
+int env_choice_or(
+    env_fn *get, const char *name, const struct env_choice *choices, size_t n, int fallback)
 {
 	const char *text = env_text(get, name);
 
@@ -72,5 +73,10 @@ int env_choice(env_fn *get, const char *name, const struct env_choice *choices, 
 			return choices[i].value;
 	if (text)
 		warn_of_word(name, text, choices, n);
-	return choices[0].value;
+	return fallback;
+}
+
+int env_choice(env_fn *get, const char *name, const struct env_choice *choices, size_t n)
+{
+	return env_choice_or(get, name, choices, n, choices[0].value);
 }

@@ -31,4 +31,8 @@ struct env_choice {
 /* The value of its word among n; the first one's when it is unset or wrong. */
 int env_choice(env_fn *get, const char *name, const struct env_choice *choices, size_t n);
 
+/* The same, but fallback when it is unset or wrong. */
+int env_choice_or(
+    env_fn *get, const char *name, const struct env_choice *choices, size_t n, int fallback);
+
 #endif

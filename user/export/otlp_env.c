@@ -39,9 +39,13 @@ struct reading {
 	struct buf *wrong; /* why the signal cannot go out; empty: it can */
 };
 
+struct name {
+	char text[64];
+};
+
 /* A variable with its value: the one for the signal, else the general one, else unset (NULL). */
 struct setting {
-	char name[64];
+	struct name name;
 	const char *value;
 	bool own; /* it is for the signal alone */
 };
@@ -55,17 +59,25 @@ const char *otlp_signal_name(enum otlp_signal signal)
 	return names[signal];
 }
 
+/* Of the variable for the signal alone. */
+static struct name own_name(const struct reading *r, const char *suffix)
+{
+	struct name name;
+
+	snprintf(name.text, sizeof(name.text), "OTEL_EXPORTER_OTLP_%s_%s", upper_names[r->signal],
+	    suffix);
+	return name;
+}
+
 static struct setting get_setting(const struct reading *r, const char *suffix)
 {
-	struct setting setting = {.own = true};
+	struct setting setting = {.name = own_name(r, suffix), .own = true};
 
-	snprintf(setting.name, sizeof(setting.name), "OTEL_EXPORTER_OTLP_%s_%s",
-	    upper_names[r->signal], suffix);
-	setting.value = env_text(r->get, setting.name);
+	setting.value = env_text(r->get, setting.name.text);
 	if (setting.value)
 		return setting;
-	snprintf(setting.name, sizeof(setting.name), "OTEL_EXPORTER_OTLP_%s", suffix);
-	setting.value = env_text(r->get, setting.name);
+	snprintf(setting.name.text, sizeof(setting.name.text), "OTEL_EXPORTER_OTLP_%s", suffix);
+	setting.value = env_text(r->get, setting.name.text);
 	setting.own = false;
 	return setting;
 }
@@ -87,23 +99,22 @@ static struct general read_general(env_fn *get)
 	};
 }
 
-/* For one signal what its own variables say, else the general ones. */
+/* For one signal what its own variables say; where they are unset or wrong, the general ones. */
 static void read_transport(const struct reading *r)
 {
 	const struct general *general = r->general;
-	struct setting protocol = get_setting(r, "PROTOCOL");
-	struct setting compression = get_setting(r, "COMPRESSION");
-	struct setting insecure = get_setting(r, "INSECURE");
-	struct setting timeout = get_setting(r, "TIMEOUT");
+	struct name protocol = own_name(r, "PROTOCOL");
+	struct name compression = own_name(r, "COMPRESSION");
+	struct name insecure = own_name(r, "INSECURE");
+	struct name timeout = own_name(r, "TIMEOUT");
 
-	r->options->protocol = (enum otlp_protocol)(
-	    protocol.own ? env_choice(r->get, protocol.name, protocols, 2) : general->protocol);
-	r->options->gzip =
-	    compression.own ? env_choice(r->get, compression.name, compressions, 2) : general->gzip;
-	r->options->insecure = insecure.own ? env_true(r->get, insecure.name) : general->insecure;
-	r->options->timeout_ms = timeout.own
-	    ? env_number(r->get, timeout.name, 0, INT32_MAX, DEFAULT_TIMEOUT_MS)
-	    : general->timeout_ms;
+	r->options->protocol = (enum otlp_protocol)env_choice_or(
+	    r->get, protocol.text, protocols, 2, general->protocol);
+	r->options->gzip = env_choice_or(r->get, compression.text, compressions, 2, general->gzip);
+	r->options->insecure =
+	    env_text(r->get, insecure.text) ? env_true(r->get, insecure.text) : general->insecure;
+	r->options->timeout_ms =
+	    env_number(r->get, timeout.text, 0, INT32_MAX, general->timeout_ms);
 }
 
 static const char *usual_endpoint(const struct otlp_options *options)
@@ -145,15 +156,16 @@ static int read_endpoint(const struct reading *r, bool wanted)
 	if (err != -EINVAL)
 		return err;
 	buf_printf(r->wrong, "%s: no URL that starts with http:// or https://, for example \"%s\"",
-	    setting.name, usual);
+	    setting.name.text, usual);
 	return 0;
 }
 
 static int read_headers(const struct reading *r)
 {
 	struct setting setting = get_setting(r, "HEADERS");
-	int err =
-	    setting.value ? otlp_headers_add(r->options, setting.name, setting.value, r->wrong) : 0;
+	int err = setting.value
+	    ? otlp_headers_add(r->options, setting.name.text, setting.value, r->wrong)
+	    : 0;
 
 	return err == -EINVAL ? 0 : err;
 }

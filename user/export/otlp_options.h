@@ -64,8 +64,8 @@ struct otlp_settings {
  * after the last of the certificates SSL_CERT_FILE, as OpenSSL has it. A signal goes out when one of the endpoint variables
  * is set for it or its OTEL_<SIGNAL>_EXPORTER names otlp, which then means localhost, port 4318 or 4317.
  *
- * What is none of a variable's words or no number is warned of and ignored; where an endpoint or the headers are wrong, the signals
- * that need them do not go out, and it is logged why.
+ * What is none of a variable's words or no number is warned of and ignored, as if it were unset: then for one signal the general variable
+ * says it. Where an endpoint or the headers are wrong, the signals that need them do not go out, and it is logged why.
  *
  * endpoint stands for OTEL_EXPORTER_OTLP_ENDPOINT and those for one signal, for a command-line flag; NULL: none does.
  * Returns 0 (caller releases), -EINVAL when that is no URL, or -ENOMEM.
