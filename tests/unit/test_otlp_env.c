@@ -270,6 +270,10 @@ static void test_left_out(void **state)
 	    "error: no logs go out over OTLP: " E
 	    "LOGS_HEADERS: entry 1 is not name=value with a header name before the \"=\"",
 	    URLS("http://a/v1/traces", "http://a/v1/metrics", NULL));
+	expect_left_out(ENV(E "ENDPOINT", "ftp://a", E "HEADERS", "novalue"),
+	    "error: no traces, metrics, logs go out over OTLP: " E "ENDPOINT: " NO_URL "; " E
+	    "HEADERS: entry 1 is not name=value with a header name before the \"=\"",
+	    URLS(NULL, NULL, NULL));
 	expect_left_out(ENV(E "PROTOCOL", "grpc", E "ENDPOINT", "ftp://a"),
 	    "error: no traces, metrics, logs go out over OTLP: " E
 	    "ENDPOINT: no URL that starts with http:// or https://, for example \"http://localhost:4317\"",

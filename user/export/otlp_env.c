@@ -160,14 +160,30 @@ static int read_endpoint(const struct reading *r, bool wanted)
 	return 0;
 }
 
+/* Why the signal cannot go out; it may have two reasons. */
+static void add_wrong(const struct reading *r, const struct buf *why)
+{
+	buf_append_cstr(r->wrong, r->wrong->len ? "; " : "");
+	buf_append_sv(r->wrong, buf_sv(why));
+	r->wrong->failed |= why->failed;
+}
+
 static int read_headers(const struct reading *r)
 {
 	struct setting setting = get_setting(r, "HEADERS");
-	int err = setting.value
-	    ? otlp_headers_add(r->options, setting.name.text, setting.value, r->wrong)
-	    : 0;
+	struct buf why;
+	int err;
 
-	return err == -EINVAL ? 0 : err;
+	if (!setting.value)
+		return 0;
+	buf_init(&why);
+	err = otlp_headers_add(r->options, setting.name.text, setting.value, &why);
+	if (err == -EINVAL) {
+		add_wrong(r, &why);
+		err = 0;
+	}
+	buf_release(&why);
+	return err;
 }
 
 /* --- files --- */
