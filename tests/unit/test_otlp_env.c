@@ -77,7 +77,7 @@ static void expect_shown(const char *url, const char *want)
 	buf_release(&out);
 }
 
-/* A password is for the server; the log goes to others, too. */
+/* A password is for the server, and so is a key in a query; the log goes to others, too. */
 static void test_endpoint_shown(void **state)
 {
 	(void)state;
@@ -86,6 +86,9 @@ static void test_endpoint_shown(void **state)
 	expect_shown("https://user:s3cret@c/v1/traces", "https://c/v1/traces");
 	expect_shown("http://token@c:1/", "http://c:1/");
 	expect_shown("http://user:p%40ss@c:1/", "http://c:1/");
+	expect_shown("https://c/v1/traces?api_key=s3cret&x=1", "https://c/v1/traces?...");
+	expect_shown("https://u:p@c/?s3cret#s3cret", "https://c/?...");
+	expect_shown("https://c/#s3cret", "https://c/");
 }
 
 static void expect_ca_file(const char *const *env, const char *want)

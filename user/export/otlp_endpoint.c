@@ -63,14 +63,30 @@ out:
 	return err;
 }
 
+static bool has_query(CURLU *url)
+{
+	char *query = NULL;
+	bool has = curl_url_get(url, CURLUPART_QUERY, &query, 0) == CURLUE_OK;
+
+	curl_free(query);
+	return has;
+}
+
+/* Not only what is called a key there: nobody knows what a backend calls one. */
+static bool hide_secrets(CURLU *url)
+{
+	return curl_url_set(url, CURLUPART_USER, NULL, 0) == CURLUE_OK &&
+	    curl_url_set(url, CURLUPART_PASSWORD, NULL, 0) == CURLUE_OK &&
+	    curl_url_set(url, CURLUPART_QUERY, has_query(url) ? "..." : NULL, 0) == CURLUE_OK &&
+	    curl_url_set(url, CURLUPART_FRAGMENT, NULL, 0) == CURLUE_OK;
+}
+
 void otlp_endpoint_show(struct buf *out, const char *text)
 {
 	CURLU *url = curl_url();
 	char *shown = NULL;
 
-	if (url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
-	    curl_url_set(url, CURLUPART_USER, NULL, 0) == CURLUE_OK &&
-	    curl_url_set(url, CURLUPART_PASSWORD, NULL, 0) == CURLUE_OK &&
+	if (url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK && hide_secrets(url) &&
 	    curl_url_get(url, CURLUPART_URL, &shown, 0) == CURLUE_OK)
 		buf_append_cstr(out, shown);
 	else

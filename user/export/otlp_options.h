@@ -87,7 +87,10 @@ void otlp_headers_warn(env_fn *get);
  */
 int otlp_endpoint_set(struct otlp_options *options, const char *text, const char *signal);
 
-/* Append a URL as it may be shown: without its user and password, which are secrets. out->failed tells of a lack of memory. */
+/*
+ * Append a URL as it may be shown: without its user and password, and with "..." for its query, which are or may hold secrets.
+ * out->failed tells of a lack of memory.
+ */
 void otlp_endpoint_show(struct buf *out, const char *url);
 
 /*
