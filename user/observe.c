@@ -42,17 +42,20 @@
 
 /* --- running ------------------------------------------------------------------------------------- */
 
+/* Scripts wait for what is announced; OTEL_LOG_LEVEL, which a host may set for all of its programs, is no reason to let them hang. */
 static void announce(struct observation *o)
 {
 	watch_describe(o->watch, &o->who);
-	log_info("observing %s%s%s", o->who.data ? o->who.data : "",
+	if (o->options->quiet && !o->options->verbose)
+		return;
+	log_announce("observing %s%s%s", o->who.data ? o->who.data : "",
 	    o->outputs.otlp.len ? ", traces to " : "",
 	    o->outputs.otlp.len ? o->outputs.otlp.data : "");
 	if (o->collector && o->options->duration_ns)
 		log_info("the report comes in %.3g s, or with Ctrl-C",
 		    (double)o->options->duration_ns / (double)NS_PER_S);
 	if (o->outputs.listener)
-		log_info(strchr(o->options->listen_address, ':')
+		log_announce(strchr(o->options->listen_address, ':')
 			? "metrics at http://[%s]:%d/metrics"
 			: "metrics at http://%s:%d/metrics",
 		    o->options->listen_address, http_listener_port(o->outputs.listener));

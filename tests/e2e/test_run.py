@@ -208,16 +208,21 @@ def test_otlp_bad_command_line(t):
 
 
 def test_log_level(t):
-    """OTEL_LOG_LEVEL says how much zerospan says of itself, unless an option does."""
-    def lines(level, *args):
+    """OTEL_LOG_LEVEL says how much zerospan says of itself, unless an option does; but that it observes, and where, at each level."""
+    def say(level, *args):
         done = t.run(lib.built("zerospan"), "run", "--listen", "127.0.0.1:0", *args, "--", "/bin/true",
                      env={"OTEL_LOG_LEVEL": level})
         equal(done.status, 0, f"exit status with {level}")
-        return ["debug" if "zerospan: debug: " in line else "warning" if "zerospan: warning: " in line else "info"
-                for line in done.err.splitlines()]
+        kinds = ["debug" if "zerospan: debug: " in line else "warning" if "zerospan: warning: " in line else "info"
+                 for line in done.err.splitlines()]
+        return kinds, [line.split()[1] for line in done.err.splitlines()]
+
+    def lines(level, *args):
+        return say(level, *args)[0]
 
     equal(set(lines("info")), {"info"}, "kinds of lines")
-    equal(lines("error"), [], "kinds of lines of which none is an error")
+    for level in ("error", "warn"):
+        equal(say(level)[1], ["observing", "metrics"], f"what is said with {level}: what scripts wait for")
     equal(set(lines("Debug")), {"debug", "info"}, "kinds of lines")
     equal(lines("loud").count("warning"), 1, "warnings of an unknown level")
     equal(lines("debug", "-q"), [], "kinds of lines with -q")

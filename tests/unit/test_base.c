@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Tests of the base: string views, buffers, lists, hash maps, UTF-8 repair, clocks, random numbers. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -443,6 +444,37 @@ static void test_rng_uses_all_bits(void **state)
 	assert_true(rng.s[0] | rng.s[1] | rng.s[2] | rng.s[3]);
 }
 
+/* What an observer was told last; "": nothing. */
+struct heard {
+	enum log_level level;
+	char text[32];
+};
+
+static void hear(void *ctx, enum log_level level, const char *text)
+{
+	struct heard *heard = ctx;
+
+	heard->level = level;
+	snprintf(heard->text, sizeof(heard->text), "%s", text);
+}
+
+static void test_log_announces_at_each_level(void **state)
+{
+	struct heard heard = {0};
+
+	(void)state;
+	log_set_observer(hear, &heard);
+	log_set_level(LOG_LEVEL_ERROR);
+	log_info("information %d", 1);
+	log_warn("warning %d", 2);
+	assert_string_equal(heard.text, "");
+	log_announce("observing %d", 3);
+	assert_string_equal(heard.text, "observing 3");
+	assert_int_equal(heard.level, LOG_LEVEL_INFO);
+	log_set_level(LOG_LEVEL_INFO);
+	log_set_observer(NULL, NULL);
+}
+
 static void test_log_limit_counts_what_it_swallows(void **state)
 {
 	struct log_limit limit = {0};
@@ -505,6 +537,7 @@ int main(void)
 	    cmocka_unit_test(test_rng_repeats_by_seed),
 	    cmocka_unit_test(test_rng_is_xoshiro),
 	    cmocka_unit_test(test_rng_uses_all_bits),
+	    cmocka_unit_test(test_log_announces_at_each_level),
 	    cmocka_unit_test(test_log_limit_counts_what_it_swallows),
 	};
 

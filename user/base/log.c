@@ -57,7 +57,7 @@ bool log_enabled(enum log_level level)
 	return level <= atomic_load(&current_level);
 }
 
-void log_write(enum log_level level, const char *fmt, ...)
+static void write_line(enum log_level level, const char *fmt, va_list ap)
 {
 	static const char *const prefix[] = {
 	    [LOG_LEVEL_ERROR] = "error: ",
@@ -66,15 +66,30 @@ void log_write(enum log_level level, const char *fmt, ...)
 	    [LOG_LEVEL_DEBUG] = "debug: ",
 	};
 	char text[2048];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	fprintf(stderr, "zerospan: %s%s\n", prefix[level], text);
+	tell_observer(level, text);
+}
+
+void log_write(enum log_level level, const char *fmt, ...)
+{
 	va_list ap;
 
 	if (!log_enabled(level))
 		return;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	write_line(level, fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "zerospan: %s%s\n", prefix[level], text);
-	tell_observer(level, text);
+}
+
+void log_announce(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	write_line(LOG_LEVEL_INFO, fmt, ap);
+	va_end(ap);
 }
 
 bool log_limit_pass(struct log_limit *limit, uint64_t now_ns, uint64_t *ret_suppressed)

@@ -21,14 +21,17 @@ void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
 void log_write(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Information that programs wait for: it is written whatever the level. */
+void log_announce(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 #define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_write(LOG_LEVEL_WARN, __VA_ARGS__)
 #define log_info(...)  log_write(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...) log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 /*
- * Who gets each line, too, without its prefix; called by the thread that says it, after the level was
- * looked at. It must not block. What it logs itself is written, but not observed again.
+ * Who gets each line that is written, too, without its prefix; called by the thread that says it. It must
+ * not block. What it logs itself is written, but not observed again.
  */
 typedef void log_observer(void *ctx, enum log_level level, const char *text);
 

@@ -46,6 +46,7 @@ void options_help(struct buf *out, enum command command)
 		    "\nWith --record-payloads a recording holds what was captured of messages (heads with cookies and tokens, as they were\n"
 		    "sent, and bodies) and SQL with its literals, with --logs what processes wrote: keep it as you would keep those.\n");
 	buf_append_cstr(out,
-	    "\nWhat zerospan says of itself on stderr, without -v and -q: OTEL_LOG_LEVEL=error, warn, info or debug.\n"
+	    "\nWhat zerospan says of itself on stderr, without -v and -q: OTEL_LOG_LEVEL=error, warn, info or debug. At each\n"
+	    "of these it says that it is observing, and where metrics are: scripts wait for that.\n"
 	    "\nExit status: 0 done, 1 failed while running, 2 wrong usage, 3 not permitted or not supported here.\n");
 }
