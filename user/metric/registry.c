@@ -298,14 +298,13 @@ static void set_exemplar(
 }
 
 /*
- * Amounts of money have to add up: what a sum in doubles leaves out is added up beside it (Neumaier, 1974). The sum of a set is
- * value + rest, and stays finite: false, and nothing is added, if it would not.
+ * Amounts of money have to add up: what a sum in doubles leaves out is added up beside it (Neumaier, 1974; found as in Knuth's
+ * TwoSum, TAOCP 2, 4.2.2). The sum of a set is value + rest, and stays finite: false, and nothing is added, if it would not.
  */
 static bool sum_add(struct metric_set *set, double value)
 {
-	double sum = set->value + value;
-	double rest = set->rest +
-	    (fabs(set->value) >= fabs(value) ? set->value - sum + value : value - sum + set->value);
+	double sum = set->value + value, taken = sum - set->value;
+	double rest = set->rest + (set->value - (sum - taken)) + (value - taken);
 
 	if (!isfinite(sum + rest))
 		return false;

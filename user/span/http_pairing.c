@@ -333,6 +333,7 @@ static enum http1_answers response_head(void *ctx, const struct http1_head *head
 	struct http_conn *http = ctx;
 	struct exchange *exchange = http_oldest(http);
 	enum http1_answers answers;
+	enum http1_flaw flaw;
 
 	(void)head_bytes;
 	http->stray_interim = head->status / 100 == 1;
@@ -344,8 +345,9 @@ static enum http1_answers response_head(void *ctx, const struct http1_head *head
 		return HTTP1_ANSWERS_OTHER;
 	}
 	answers = request_kind(exchange->method);
-	if (exchange->response_flaw < http1_head_flaw(head))
-		exchange->response_flaw = http1_head_flaw(head);
+	flaw = http1_head_flaw(head);
+	if (exchange->response_flaw < flaw)
+		exchange->response_flaw = flaw;
 	if (exchange->payload)
 		payload_head(exchange->payload, head);
 	exchange->interim = head->status >= 100 && head->status < 200 && head->status != 101;

@@ -67,8 +67,12 @@ static void give(const struct thread_work *work, struct node *request, uint64_t 
 	from_ns = later(from_ns, time->until_ns);
 	if (to_ns <= from_ns)
 		return;
-	ledger_add(&time->ledger, to_ns - from_ns, waits, polling(request));
-	known_waits_take(work->known, from_ns, to_ns, waits, polling(request), &time->wait);
+	if (waits == no_waits) { /* as most are */
+		time->ledger.ns[LEDGER_CPU] += to_ns - from_ns;
+	} else {
+		ledger_add(&time->ledger, to_ns - from_ns, waits, polling(request));
+		known_waits_take(work->known, from_ns, to_ns, waits, polling(request), &time->wait);
+	}
 	if (time->full)
 		time->full_worked_ns += to_ns - from_ns;
 	if (is_calling(request))
@@ -392,13 +396,12 @@ static void take_wait(struct node *node, const struct ledger *ledger, struct spa
 void time_request_end(struct node *request, struct ledger *ret_ledger, struct span_wait *ret_wait)
 {
 	const struct exchange *exchange = request->exchange;
-	uint64_t duration = exchange->end_ns - exchange->start_ns, sum;
+	uint64_t duration = exchange->end_ns - exchange->start_ns;
 
 	*ret_ledger = request->time.ledger;
 	ledger_slept(ret_ledger, request->time.slept_ns);
-	sum = ledger_sum(ret_ledger);
-	if (request->time.shared && sum < duration)
-		add_absence(request, ret_ledger, duration - sum);
+	if (request->time.shared)
+		add_absence(request, ret_ledger, over(duration, ledger_sum(ret_ledger)));
 	take_wait(request, ret_ledger, ret_wait);
 	span_wait_end_at(ret_wait, ret_ledger, exchange->end_ns);
 	ledger_fit(ret_ledger, duration);
