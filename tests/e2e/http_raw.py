@@ -4,7 +4,7 @@ import json
 import socket
 import time
 
-from lib import Failure
+from lib import Failure, SLOWNESS
 
 
 class Response:
@@ -38,6 +38,7 @@ class Client:
     """A connection to a TCP port or to a Unix socket's path."""
 
     def __init__(self, to, host="127.0.0.1", timeout=15.0):
+        timeout *= SLOWNESS
         if isinstance(to, str):
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(timeout)

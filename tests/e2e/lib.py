@@ -206,6 +206,7 @@ class Process:
 
     def wait(self, seconds=10.0):
         """Its exit status, or a failure when it does not end."""
+        seconds *= SLOWNESS
         try:
             return self.popen.wait(seconds)
         except subprocess.TimeoutExpired:

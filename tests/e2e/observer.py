@@ -255,23 +255,32 @@ class Zerospan(lib.Process):
         return wait_for(url, "zerospan to say where /metrics is")
 
     def metrics_text(self, seconds=3.0):
-        with urllib.request.urlopen(self.metrics_url, timeout=seconds) as answer:
+        with urllib.request.urlopen(self.metrics_url, timeout=seconds * lib.SLOWNESS) as answer:
             return answer.read().decode()
 
     def page_text(self):
         """What a browser is shown."""
-        with urllib.request.urlopen(self.metrics_url.removesuffix("metrics"), timeout=5) as answer:
+        with urllib.request.urlopen(self.metrics_url.removesuffix("metrics"), timeout=5 * lib.SLOWNESS) as answer:
             return answer.read().decode()
 
     def openmetrics_text(self):
         """The same with exemplars."""
         request = urllib.request.Request(self.metrics_url, headers={"Accept": OPENMETRICS + ";version=1.0.0"})
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=5 * lib.SLOWNESS) as answer:
             check(answer.headers["Content-Type"].startswith(OPENMETRICS), answer.headers["Content-Type"])
             return answer.read().decode()
 
     def metrics(self):
         return Metrics(self.metrics_text())
+
+
+# On a machine that is slower than a usual one, a wait that is to be looked at lasts so long, for each time that it is.
+LOOKED_AT_MS = 500
+
+
+def looked_at_ms(ms):
+    """How long to wait where ms are enough on a usual machine for zerospan to look at who waits, and to tell where, before it is over."""
+    return ms if lib.SLOWNESS == 1 else max(ms, round(LOOKED_AT_MS * lib.SLOWNESS))
 
 
 def start(test, *args, **how):

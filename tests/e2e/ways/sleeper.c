@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A server with one connection at a time, that sleeps for 50 ms before each answer: in a function of its own, called by two that
- * the compiler puts into the one that calls them. Compiled in many ways (module.mk) and observed by test_stack_ways.py, which
- * knows a line by the comment on it. Prints its port.
+ * A server with one connection at a time, that sleeps for MS milliseconds before each answer: in a function of its own, called by
+ * two that the compiler puts into the one that calls them. Compiled in many ways (module.mk) and observed by test_stack_ways.py,
+ * which knows a line by the comment on it. Prints its port.
+ *
+ *	sleeper MS
  */
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "../ledger/clocks.h"
@@ -12,19 +15,16 @@
 #define NOINLINE __attribute__((noinline))
 #define INLINE   inline __attribute__((always_inline))
 
-enum {
-	SLEEP_MS = 50,
-};
-
 void rest(void);
 void answer(int fd);
 
 /* What is done after a call keeps that from becoming a jump. */
 static volatile unsigned sink;
+static unsigned sleep_ms;
 
 NOINLINE void rest(void)
 {
-	clock_sleep(SLEEP_MS); /* line of rest */
+	clock_sleep(sleep_ms); /* line of rest */
 	sink++;
 }
 
@@ -46,11 +46,12 @@ NOINLINE void answer(int fd)
 	http_answer(fd);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	int listener = http_listen(), fd;
 	struct request request;
 
+	sleep_ms = argc > 1 ? (unsigned)atoi(argv[1]) : 0;
 	for (;;) {
 		fd = http_accept(listener);
 		while (http_read_request(fd, &request))
