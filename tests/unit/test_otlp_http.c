@@ -41,7 +41,7 @@ static bool wait_readable(struct receiver *r, int fd)
 {
 	struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = r->wake[0], .events = POLLIN}};
 
-	return poll(fds, 2, 20000) > 0 && !fds[1].revents;
+	return poll(fds, 2, 60000) > 0 && !fds[1].revents;
 }
 
 /* Read one request completely. False at the end of the connection. */
@@ -144,14 +144,14 @@ static struct sink *start_sink(int port, uint64_t flush_ms)
 	struct otlp_options options = {.protocol = OTLP_HTTP_PROTOBUF,
 	    .headers = headers,
 	    .n_headers = 2,
-	    .timeout_ms = 10000,
+	    .timeout_ms = 60000,
 	    .queue = {.max_queue_items = 1000,
 		.max_batch_items = 10,
 		.linger_ns = 1,
 		.flush_timeout_ns = flush_ms * NS_PER_MS},
 	    .retry_initial_ms = 1,
 	    .retry_max_ms = 2,
-	    .retry_elapsed_ms = 10000};
+	    .retry_elapsed_ms = 60000};
 	char url[64];
 	struct sink *sink;
 
@@ -170,10 +170,10 @@ static void publish(struct sink *sink, size_t n)
 	trace_unref(trace);
 }
 
-/* Let other threads run until the condition holds; fails the test after ten seconds. */
+/* Let other threads run until the condition holds; fails the test after a minute. */
 #define await(condition)                                                  \
 	do {                                                              \
-		uint64_t deadline = clock_monotonic_ns() + 10 * NS_PER_S; \
+		uint64_t deadline = clock_monotonic_ns() + 60 * NS_PER_S; \
 		while (!(condition)) {                                    \
 			const struct timespec tick = {.tv_nsec = 200000}; \
 			assert_true(clock_monotonic_ns() < deadline);     \
@@ -370,7 +370,7 @@ static void test_hanging_backend(void **state)
 	publish(sink, 10);
 	begin = clock_monotonic_ns();
 	sink_close(sink, &stats);
-	assert_true(clock_monotonic_ns() - begin < 5 * NS_PER_S); /* the request's limit is 10 s */
+	assert_true(clock_monotonic_ns() - begin < 30 * NS_PER_S); /* the request's limit is 60 s */
 	assert_int_equal(stats.failed, 10);
 	assert_int_equal(stats.dropped, 10);
 	receiver_stop(&r);
@@ -526,7 +526,7 @@ static void test_error_types(void **state)
 	    {0, "connection_broken"}, {0, "404"}, {0, "503"}, {3, "rejected"}, {0, "timeout"}};
 	const struct otlp_waiter waiter = {.stopping = never, .sleep = no_sleep};
 	const struct otlp_waiter hurry = {.stopping = at_once, .sleep = no_sleep};
-	struct otlp_options options = {.protocol = OTLP_HTTP_PROTOBUF, .timeout_ms = 1000};
+	struct otlp_options options = {.protocol = OTLP_HTTP_PROTOBUF, .timeout_ms = 60000};
 	struct otlp_client *client;
 	struct receiver r;
 	struct buf request;
@@ -540,6 +540,11 @@ static void test_error_types(void **state)
 	buf_init(&request);
 	buf_append_cstr(&request, "some");
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		if (answers[i] == HANG) { /* the others may be slow */
+			options.timeout_ms = 500;
+			otlp_client_free(client);
+			client = otlp_client_new(&options, OTLP_TRACES);
+		}
 		assert_int_equal(otlp_client_send(client, &request, 5, &waiter), wanted[i].taken);
 		assert_string_equal(otlp_client_error(client), wanted[i].error);
 	}

@@ -51,7 +51,7 @@ static void await_first(struct first *first)
 	int err = 0;
 
 	clock_gettime(CLOCK_REALTIME, &deadline);
-	deadline.tv_sec += 10;
+	deadline.tv_sec += 60;
 	pthread_mutex_lock(&first->lock);
 	while (!first->n_items && !err)
 		err = pthread_cond_timedwait(&first->changed, &first->lock, &deadline);
@@ -78,23 +78,20 @@ static void publish(struct sink *sink, enum otlp_signal signal, struct service *
 	}
 }
 
-/* With this environment, a signal's queue has room for so many; n items at once go in a first request of want items, after delay_ms at least. */
-static void expect(const char *const *env, enum otlp_signal signal, size_t capacity, size_t n,
-    size_t want, uint64_t delay_ms)
+/* Of n items at once that go through such a queue, with room for so many: how many are in the first request, and how long after the
+ * first item that came. */
+static size_t first_of(const struct sink_options *queue, enum otlp_signal signal, size_t capacity,
+    size_t n, uint64_t *ret_after_ns)
 {
 	struct first first = {
 	    .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 	const struct otlp_target target = {.name = "fake", .send = keep_first, .ctx = &first};
 	const struct clock_base clock = {.offset_ns = 1};
 	struct service self = {.name = "zerospan", .instance_id = "1", .refs = 1};
-	struct otlp_settings settings;
+	struct sink *sink = export_otlp_to(&target, signal, queue, &clock);
 	struct sink_stats stats;
-	struct sink *sink;
 	uint64_t begin_ns;
 
-	environment = env;
-	assert_int_equal(otlp_settings_from_env(&settings, fake_getenv, NULL), 0);
-	sink = export_otlp_to(&target, signal, &settings.signals[signal].queue, &clock);
 	assert_non_null(sink);
 	sink_stats(sink, &stats);
 	assert_int_equal(stats.queue_capacity, capacity);
@@ -102,21 +99,54 @@ static void expect(const char *const *env, enum otlp_signal signal, size_t capac
 	for (size_t i = 0; i < n; i++)
 		publish(sink, signal, &self);
 	await_first(&first);
-	assert_int_equal(first.n_items, want);
-	assert_true(first.at_ns - begin_ns >= delay_ms * NS_PER_MS);
 	sink_free(sink);
+	*ret_after_ns = first.at_ns - begin_ns;
+	return first.n_items;
+}
+
+/* A signal's queue as this environment has it. */
+static struct sink_options queue_of(const char *const *env, enum otlp_signal signal)
+{
+	struct otlp_settings settings;
+	struct sink_options queue;
+
+	environment = env;
+	assert_int_equal(otlp_settings_from_env(&settings, fake_getenv, NULL), 0);
+	queue = settings.signals[signal].queue;
 	otlp_settings_release(&settings);
+	return queue;
+}
+
+/* It has room for so many; of n items, which are more than a batch, the first request has a batch. */
+static void expect_batch(
+    struct sink_options queue, enum otlp_signal signal, size_t capacity, size_t n, size_t batch)
+{
+	uint64_t after_ns;
+
+	queue.linger_ns = 3600 * NS_PER_S; /* publishing may take longer than the delay */
+	assert_int_equal(first_of(&queue, signal, capacity, n, &after_ns), batch);
+}
+
+/* A single item goes after delay_ms. */
+static void expect_delay(
+    struct sink_options queue, enum otlp_signal signal, size_t capacity, uint64_t delay_ms)
+{
+	uint64_t after_ns;
+
+	assert_int_equal(first_of(&queue, signal, capacity, 1, &after_ns), 1);
+	assert_true(after_ns >= delay_ms * NS_PER_MS);
 }
 
 static void defaults(void **state)
 {
-	const char *const *none = ENV(NULL);
+	struct sink_options traces = queue_of(ENV(NULL), OTLP_TRACES);
+	struct sink_options logs = queue_of(ENV(NULL), OTLP_LOGS);
 
 	(void)state;
-	expect(none, OTLP_TRACES, 16384, 1000, 512, 0);
-	expect(none, OTLP_LOGS, 2048, 1000, 512, 0);
-	expect(none, OTLP_TRACES, 16384, 3, 3, 1000);
-	expect(none, OTLP_LOGS, 2048, 3, 3, 1000);
+	expect_batch(traces, OTLP_TRACES, 16384, 1000, 512);
+	expect_batch(logs, OTLP_LOGS, 2048, 1000, 512);
+	expect_delay(traces, OTLP_TRACES, 16384, 1000);
+	expect_delay(logs, OTLP_LOGS, 2048, 1000);
 }
 
 /* Each of both has its own variables. */
@@ -124,14 +154,15 @@ static void by_environment(void **state)
 {
 	const char *const *env =
 	    ENV("OTEL_BSP_MAX_QUEUE_SIZE", "200", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "150",
-		"OTEL_BSP_SCHEDULE_DELAY", "300", "OTEL_BLRP_MAX_QUEUE_SIZE", "60",
-		"OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "50", "OTEL_BLRP_SCHEDULE_DELAY", "200", NULL);
+		"OTEL_BSP_SCHEDULE_DELAY", "1300", "OTEL_BLRP_MAX_QUEUE_SIZE", "60",
+		"OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "50", "OTEL_BLRP_SCHEDULE_DELAY", "1200", NULL);
+	struct sink_options traces = queue_of(env, OTLP_TRACES), logs = queue_of(env, OTLP_LOGS);
 
 	(void)state;
-	expect(env, OTLP_TRACES, 200, 200, 150, 0);
-	expect(env, OTLP_TRACES, 200, 3, 3, 300);
-	expect(env, OTLP_LOGS, 60, 60, 50, 0);
-	expect(env, OTLP_LOGS, 60, 3, 3, 200);
+	expect_batch(traces, OTLP_TRACES, 200, 200, 150);
+	expect_batch(logs, OTLP_LOGS, 60, 60, 50);
+	expect_delay(traces, OTLP_TRACES, 200, 1300);
+	expect_delay(logs, OTLP_LOGS, 60, 1200);
 }
 
 /* How long a batch is tried, a part of what the client gets. */
@@ -155,10 +186,15 @@ static void wrong_numbers(void **state)
 	static const char *const wrong[] = {"", "0", "-5", "many", "1e3", "99999999999999999999"};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		expect(ENV("OTEL_BSP_MAX_QUEUE_SIZE", wrong[i], "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
-			   wrong[i], "OTEL_BSP_SCHEDULE_DELAY", wrong[i], NULL),
-		    OTLP_TRACES, 16384, 600, 512, 0);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct sink_options queue = queue_of(
+		    ENV("OTEL_BSP_MAX_QUEUE_SIZE", wrong[i], "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+			wrong[i], "OTEL_BSP_SCHEDULE_DELAY", wrong[i], NULL),
+		    OTLP_TRACES);
+
+		assert_int_equal(queue.linger_ns, 0); /* the default */
+		expect_batch(queue, OTLP_TRACES, 16384, 600, 512);
+	}
 }
 
 int main(void)
