@@ -46,7 +46,7 @@ def scrape(zerospan, headers, keep):
     """One scrape; (seconds, text) goes to keep."""
     begin = time.monotonic()
     request = urllib.request.Request(zerospan.metrics_url, headers=headers)
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=30 * lib.SLOWNESS) as answer:
         text = answer.read().decode()
         equal(len(text.encode()), int(answer.headers["Content-Length"]), "length of the answer")
     keep.append((time.monotonic() - begin, text))
@@ -59,7 +59,7 @@ def at_once(zerospan, headers):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(40)
+        thread.join(40 * lib.SLOWNESS)
     equal(len(kept), AT_ONCE, "scrapes that were answered whole")
     return kept
 
@@ -99,7 +99,7 @@ class Slow:
         address = urllib.parse.urlsplit(zerospan.metrics_url)
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)  # so that the answer does not lie in the kernel
-        self.socket.settimeout(5)
+        self.socket.settimeout(5 * lib.SLOWNESS)
         self.socket.connect((address.hostname, address.port))
         self.socket.sendall(request)
         self.ended = threading.Event()
@@ -144,6 +144,6 @@ def test_slow_ones(t):
     expect_answers(t, zerospan, f"those and {AT_ONCE} whose request does not end")
     for slow in reading:  # they were not turned away in between: the rest of the answer is there
         slow.ended.set()
-        slow.socket.settimeout(20)
+        slow.socket.settimeout(20 * lib.SLOWNESS)
         wait_for(lambda slow=slow: slow.socket.recv(1 << 16), "more of the answer")
     equal(zerospan.stop(), 0, "exit status")

@@ -86,13 +86,13 @@ class Crew:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(50)
+            thread.join(50 * lib.SLOWNESS)
         check(not self.failures, f"a client failed: {self.failures[:1]}")
 
     def _work(self, client, targets):
         try:
             for path, query in targets:
-                self.barrier.wait(50)
+                self.barrier.wait(50 * lib.SLOWNESS)
                 self.answers[path] = answer = client.get(f"{path}?{query}")
                 equal(answer.status, 200, "status")
         except Exception as error:  # noqa: BLE001 told by ask()
