@@ -60,6 +60,13 @@ def wait_for(condition, what, deadline=10.0):
         time.sleep(POLL_S)
 
 
+def cpu_seconds(pid):
+    """CPU time of a process so far, of all its threads."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+        fields = f.read().rpartition(") ")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
 def wait_stable(value, what, quiet=1.0, deadline=20.0):
     """Until value() has not changed for quiet seconds; that value."""
     state = {"value": value(), "since": time.monotonic()}

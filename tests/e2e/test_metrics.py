@@ -83,12 +83,6 @@ def test_active_requests(t):
 EVERY_S = 5  # so often /proc is read
 
 
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
-        fields = f.read().rpartition(") ")[2].split()
-    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
-
-
 def test_processes(t):
     """What /proc has of the observed process, growing while it works, and gone when it is."""
     started = time.monotonic()
@@ -104,12 +98,12 @@ def test_processes(t):
     wait_for(lambda: value("process_thread_count") > 0, "its threads")
     before = cpu()
     client = shop.client()
-    while cpu_seconds(shop.pid) < before + 0.1:
+    while lib.cpu_seconds(shop.pid) < before + 0.1:
         client.post_json("/checkout", order())
     client.close()
-    spent = cpu_seconds(shop.pid)
+    spent = lib.cpu_seconds(shop.pid)
     wait_for(lambda: cpu() >= spent - 0.011, "its CPU time to arrive")
-    check(cpu() <= cpu_seconds(shop.pid) + 0.011, "more CPU time than it has")
+    check(cpu() <= lib.cpu_seconds(shop.pid) + 0.011, "more CPU time than it has")
     modes = {labels["cpu_mode"] for labels, _ in
              zerospan.metrics().select("process_cpu_time_seconds_total", job=JOB)}
     equal(modes, {"user", "system"}, "modes")
