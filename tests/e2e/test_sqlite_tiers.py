@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """SQLite probes within their budget: less detail where it is too dear, more when it no longer is."""
+import collections
 import json
 import re
 import subprocess
@@ -86,10 +87,11 @@ def zerospan_losses(zerospan):
     return {cause: int(n) for n, cause in re.findall(r"(\d+) (\w+)", found[1] or "")}
 
 
-def spans_in(path):
+def spans_in(path, last_lines=None):
+    """Of all lines, or of the last ones; a line is a trace."""
     with open(path, encoding="utf-8") as f:
-        return sorted((s for line in f for s in observer.spans_of(json.loads(line))),
-                      key=lambda s: s.start)
+        lines = collections.deque(f, last_lines)
+    return sorted((s for line in lines for s in observer.spans_of(json.loads(line))), key=lambda s: s.start)
 
 
 def number_of(span):
@@ -242,7 +244,7 @@ def test_preparations_go_first(t):
     equal(tiers(zerospan), [2], "the tier in the metrics")
     equal([to for _, _, to in changes(zerospan)], ["executions"], "changes")
     equal(zerospan.stop(seconds=40), 0, "exit status")
-    last = spans_in(t.path("spans"))[-1000:]
+    last = spans_in(t.path("spans"), 1000)
     equal({(s.get("db.query.text"), s.get("db.response.returned_rows"), s.get("zerospan.sqlite.detail"))
            for s in last}, {("select ?", 1, None)}, "what is told now")
 
