@@ -392,8 +392,8 @@ static char *protoc_decode(struct sv request)
 	assert_int_equal(write(fd, request.p, request.len), request.len);
 	close(fd);
 	snprintf(command, sizeof(command),
-	    "protoc --decode=reference.ExportMetricsServiceRequest --proto_path='" TEST_DATA
-	    "' '" TEST_DATA "/otlp_metrics_all.proto' <%s 2>&1",
+	    "protoc --decode=otlp.ExportMetricsServiceRequest --proto_path='" TEST_DATA
+	    "' '" TEST_DATA "/otlp.proto' <%s 2>&1",
 	    path);
 	pipe = popen(command, "r");
 	assert_non_null(pipe);
