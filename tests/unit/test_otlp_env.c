@@ -5,21 +5,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "env_fixture.h"
 #include "export/otlp_options.h"
 #include "support.h"
 
 #define E "OTEL_EXPORTER_OTLP_"
-
-/* The environment of the current case: name, value, name, value, NULL. */
-static const char *const *environment;
-
-static const char *fake_getenv(const char *name)
-{
-	for (const char *const *p = environment; *p; p += 2)
-		if (strcmp(p[0], name) == 0)
-			return p[1];
-	return NULL;
-}
 
 /* The options of traces; those of the other signals are forgotten. */
 static int read_env(const char *const *env, struct otlp_options *ret_options)

@@ -411,6 +411,20 @@ static bool no_sleep(void *ctx, uint64_t ns)
 	return false;
 }
 
+/* A client with these options, but of this receiver. */
+static struct otlp_client *client_of(const struct receiver *r, const struct otlp_options *options)
+{
+	struct otlp_options mine = *options;
+	struct otlp_client *client;
+	char url[64];
+
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/v1/traces", r->port);
+	mine.url = url;
+	client = otlp_client_new(&mine, OTLP_TRACES);
+	assert_non_null(client);
+	return client;
+}
+
 /* OTLP: what is longer than 64 MiB must not be sent. Compression does not count. */
 static void test_huge_request(void **state)
 {
@@ -421,14 +435,10 @@ static void test_huge_request(void **state)
 	struct otlp_client *client;
 	struct receiver r;
 	struct buf request;
-	char url[64];
 
 	(void)state;
 	receiver_start(&r, answers, 1);
-	snprintf(url, sizeof(url), "http://127.0.0.1:%d/v1/traces", r.port);
-	options.url = url;
-	client = otlp_client_new(&options, OTLP_TRACES);
-	assert_non_null(client);
+	client = client_of(&r, &options);
 	buf_init(&request);
 	assert_int_equal(buf_reserve(&request, (64 << 20) + 1), 0);
 	memset(request.data, 0, (64 << 20) + 1);
@@ -470,13 +480,9 @@ static struct waits waits_of(uint64_t initial_ms)
 	struct otlp_client *client;
 	struct receiver r;
 	struct buf request;
-	char url[64];
 
 	receiver_start(&r, answers, 1);
-	snprintf(url, sizeof(url), "http://127.0.0.1:%d/v1/traces", r.port);
-	options.url = url;
-	client = otlp_client_new(&options, OTLP_TRACES);
-	assert_non_null(client);
+	client = client_of(&r, &options);
 	buf_init(&request);
 	buf_append_cstr(&request, "some");
 	assert_int_equal(otlp_client_send(client, &request, 5, &waiter), 0);
@@ -530,20 +536,17 @@ static void test_error_types(void **state)
 	struct otlp_client *client;
 	struct receiver r;
 	struct buf request;
-	char url[64];
 
 	(void)state;
 	receiver_start(&r, answers, 5);
-	snprintf(url, sizeof(url), "http://127.0.0.1:%d/v1/traces", r.port);
-	options.url = url;
-	client = otlp_client_new(&options, OTLP_TRACES);
+	client = client_of(&r, &options);
 	buf_init(&request);
 	buf_append_cstr(&request, "some");
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
 		if (answers[i] == HANG) { /* the others may be slow */
 			options.timeout_ms = 500;
 			otlp_client_free(client);
-			client = otlp_client_new(&options, OTLP_TRACES);
+			client = client_of(&r, &options);
 		}
 		assert_int_equal(otlp_client_send(client, &request, 5, &waiter), wanted[i].taken);
 		assert_string_equal(otlp_client_error(client), wanted[i].error);

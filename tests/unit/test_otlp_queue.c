@@ -4,19 +4,9 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "env_fixture.h"
 #include "export/exporters.h"
 #include "span_fixture.h"
-
-/* The environment of the current case: name, value, name, value, NULL. */
-static const char *const *environment;
-
-static const char *fake_getenv(const char *name)
-{
-	for (const char *const *p = environment; *p; p += 2)
-		if (strcmp(p[0], name) == 0)
-			return p[1];
-	return NULL;
-}
 
 #define ENV(...) ((const char *const[]){"OTEL_EXPORTER_OTLP_ENDPOINT", "http://a", __VA_ARGS__})
 

@@ -18,22 +18,6 @@ static void locked(struct why_case *c, size_t n, enum ledger_state state, const 
 			.neighbours = {{name, number, longest_ns}}, ATTRS(HTTP_STATUS(200))));
 }
 
-static int begin(void **state)
-{
-	struct why_case *c = malloc(sizeof(*c));
-
-	case_init(c);
-	*state = c;
-	return 0;
-}
-
-static int end(void **state)
-{
-	case_release(*state);
-	free(*state);
-	return 0;
-}
-
 static void whom_the_holder_served(void **state)
 {
 	struct why_case *c = *state;
@@ -188,7 +172,7 @@ static void what_does_not_matter(void **state)
 	assert_true(case_says(c, "overlapped"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, case_begin, case_end)
 
 int main(void)
 {

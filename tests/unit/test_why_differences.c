@@ -9,22 +9,6 @@ enum {
 	OTHERS = 30,
 };
 
-static int begin(void **state)
-{
-	struct why_case *c = malloc(sizeof(*c));
-
-	case_init(c);
-	*state = c;
-	return 0;
-}
-
-static int end(void **state)
-{
-	case_release(*state);
-	free(*state);
-	return 0;
-}
-
 static const struct why_comparison *compared(const struct why_case *c)
 {
 	const struct why_comparison *comparison = &case_route(c, "GET /list")->comparison;
@@ -205,7 +189,7 @@ static void each_kind_has_a_seat(void **state)
 	assert_true(case_says(c, "+100 % behind \"hog\" (6 of 6 slow, 0 of 30 others)"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, case_begin, case_end)
 
 int main(void)
 {

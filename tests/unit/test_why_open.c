@@ -6,22 +6,6 @@
 
 #define FRAMES "futex_wait (libc.so.6)\ntake (pool.c:41)\nserve (pool.c:88)"
 
-static int begin(void **state)
-{
-	struct why_case *c = malloc(sizeof(*c));
-
-	case_init(c);
-	*state = c;
-	return 0;
-}
-
-static int end(void **state)
-{
-	case_release(*state);
-	free(*state);
-	return 0;
-}
-
 /* So old at the end of the observation, which comes a second after the last. */
 static void waits_for_a_lock(struct why_case *c, const char *name, uint64_t age_ns)
 {
@@ -175,7 +159,7 @@ static void only_so_many(void **state)
 	json_free(json);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, case_begin, case_end)
 
 int main(void)
 {

@@ -41,6 +41,24 @@ static inline void case_release(struct why_case *c)
 	service_unref(c->shop);
 }
 
+/* A test's own, as its state. */
+static inline int case_begin(void **state)
+{
+	struct why_case *c = malloc(sizeof(*c));
+
+	assert_non_null(c);
+	case_init(c);
+	*state = c;
+	return 0;
+}
+
+static inline int case_end(void **state)
+{
+	case_release(*state);
+	free(*state);
+	return 0;
+}
+
 /* Spans of one trace, whose times are from 0 on; those without a service are the shop's. */
 static inline void case_add(struct why_case *c, const struct span_model *models, size_t n)
 {
