@@ -7,15 +7,24 @@
 
 /* --- late attach ---------------------------------------------------------------------------------- */
 
+/* Begin a world with a connection that was there before, between these ports. */
+static struct sock met_late(struct world *w, uint16_t local, uint16_t remote)
+{
+	struct sock sock;
+
+	world_init(w);
+	sock = sock_tcp(&w->feed, 77, ZSP_ROLE_UNKNOWN, 1, local, 1, remote);
+	sock_announce(&sock);
+	return sock;
+}
+
 static void met_in_a_request_body(void **state)
 {
 	struct world *w = malloc(sizeof(*w));
 	struct sock sock;
 
 	(void)state;
-	world_init(w);
-	sock = sock_tcp(&w->feed, 77, ZSP_ROLE_UNKNOWN, 1, 8000, 1, 40000);
-	sock_announce(&sock);
+	sock = met_late(w, 8000, 40000);
 	sock_read(&sock, &worker, "{\"rest\": \"of a body\"}");
 	sock_write(&sock, &worker, OK2);
 	sock_read(&sock, &worker, "GET /a HTTP/1.1\r\n\r\n");
@@ -32,9 +41,7 @@ static void met_in_a_response(void **state)
 	struct sock sock;
 
 	(void)state;
-	world_init(w);
-	sock = sock_tcp(&w->feed, 77, ZSP_ROLE_UNKNOWN, 1, 40000, 1, 8000);
-	sock_announce(&sock);
+	sock = met_late(w, 40000, 8000);
 	sock_read(&sock, &worker, "the rest of an answer");
 	sock_write(&sock, &worker, "GET /a HTTP/1.1\r\n\r\n");
 	sock_read(&sock, &worker, OK2);
@@ -52,9 +59,7 @@ static void met_in_a_request_body_by_small_reads(void **state)
 	struct sock sock;
 
 	(void)state;
-	world_init(w);
-	sock = sock_tcp(&w->feed, 77, ZSP_ROLE_UNKNOWN, 1, 8000, 1, 40000);
-	sock_announce(&sock);
+	sock = met_late(w, 8000, 40000);
 	sock_write(&sock, &worker, "HTTP/1.1 100 C\r\n\r\n");
 	sock_read(&sock, &worker, "the rest of");
 	sock_read(&sock, &worker, " a body");
@@ -84,9 +89,7 @@ static void met_before_the_answer_to_head(void **state)
 		struct world *w = malloc(sizeof(*w));
 		struct sock sock;
 
-		world_init(w);
-		sock = sock_tcp(&w->feed, 77, ZSP_ROLE_UNKNOWN, 1, 8000, 1, 40000);
-		sock_announce(&sock);
+		sock = met_late(w, 8000, 40000);
 		sock_move(&sock, &worker, out, sv_cstr(answer));
 		sock_move(&sock, &worker, in, SV("GET /1 HTTP/1.1\r\n\r\n"));
 		sock_move(&sock, &worker, out, sv_cstr(next));
@@ -108,9 +111,7 @@ static void met_before_an_upgrade(void **state)
 		struct world *w = malloc(sizeof(*w));
 		struct sock sock;
 
-		world_init(w);
-		sock = sock_tcp(&w->feed, 77, ZSP_ROLE_UNKNOWN, 1, 8000, 1, 40000);
-		sock_announce(&sock);
+		sock = met_late(w, 8000, 40000);
 		sock_move(&sock, &worker, out, SV("HTTP/1.1 101 S\r\nUpgrade: x\r\n\r\n"));
 		sock_move(&sock, &worker, in, SV("GET /1 HTTP/1.1\r\n\r\n"));
 		sock_move(&sock, &worker, out, SV(OK2));
@@ -127,9 +128,7 @@ static void met_with_a_short_piece(void **state)
 	struct sock sock;
 
 	(void)state;
-	world_init(w);
-	sock = sock_tcp(&w->feed, 77, ZSP_ROLE_UNKNOWN, 1, 40000, 1, 8000);
-	sock_announce(&sock);
+	sock = met_late(w, 40000, 8000);
 	sock_read(&sock, &worker, "P");
 	for (int i = 0; i < 2; i++) {
 		sock_write(&sock, &worker, "GET /a HTTP/1.1\r\n\r\n");
