@@ -84,18 +84,11 @@ static int open_pipeline(struct observation *o, struct buf *message)
 		return err;
 	rng_seed(&options.rng, seed);
 	options.metrics = o->metrics;
-	options.naming = &o->config->naming;
 	options.journal = o->journal;
 	options.payloads = o->options->record_payloads;
 	options.slow_us = slow_us(o->options);
 	options.span_metrics = o->options->span_metrics;
-	options.sampling = config_sampling(o->config, o->options);
-	if (o->config->logs.wanted)
-		options.logs = (struct rate_limit){o->config->logs.rate, o->config->logs.burst};
-	options.log_attrs = &o->outputs.limits.logs;
-	options.only_trace = o->options->trace_id[0] ? o->options->trace_id : NULL;
-	if (attr_limits_span_may_pass(&o->outputs.limits))
-		options.limits = &o->outputs.limits;
+	outputs_ask_pipeline(&o->outputs, o->options, o->config, &options);
 	o->pipeline = pipeline_new(&options);
 	if (!o->pipeline)
 		return -ENOMEM;

@@ -387,6 +387,19 @@ void outputs_set_patient(const struct outputs *o)
 		sink_set_patient(o->logs[i]);
 }
 
+void outputs_ask_pipeline(const struct outputs *o, const struct options *options,
+    const struct config *config, struct pipeline_options *pipeline)
+{
+	pipeline->naming = &config->naming;
+	pipeline->sampling = config_sampling(config, options);
+	if (config->logs.wanted)
+		pipeline->logs = (struct rate_limit){config->logs.rate, config->logs.burst};
+	pipeline->log_attrs = &o->limits.logs;
+	pipeline->only_trace = options->trace_id[0] ? options->trace_id : NULL;
+	if (attr_limits_span_may_pass(&o->limits))
+		pipeline->limits = &o->limits;
+}
+
 void outputs_feed(const struct outputs *o, struct pipeline *pipeline)
 {
 	for (size_t i = 0; i < o->n_sinks; i++)

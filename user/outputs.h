@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "collector/exporter_metrics.h"
+#include "config/config.h"
 #include "config/options.h"
 #include "diagnostics.h"
 #include "export/exporters.h"
@@ -54,6 +55,10 @@ bool outputs_have_metrics(const struct outputs *outputs);
 
 /* Nothing gets lost on the way to the sinks: whoever feeds them can wait. */
 void outputs_set_patient(const struct outputs *outputs);
+
+/* Say what a pipeline that is to feed them does, by the command line, the file and the limits; all is borrowed. */
+void outputs_ask_pipeline(const struct outputs *outputs, const struct options *options,
+    const struct config *config, struct pipeline_options *pipeline);
 
 /* Let a pipeline publish to them; they are borrowed. */
 void outputs_feed(const struct outputs *outputs, struct pipeline *pipeline);

@@ -100,22 +100,14 @@ static int open_pipeline(struct replay *r)
 {
 	struct pipeline_options options = {
 	    .metrics = r->metrics,
-	    .naming = &r->config->naming,
-	    .sampling = config_sampling(r->config, r->options),
 	    .database_path = player_database_path,
 	    .ctx = &r->player,
 	};
-
 	int err = 0;
 
 	rng_seed(&options.rng, r->player.start.seed);
 	options.slow_us = player_slow_us(&r->player);
-	if (r->config->logs.wanted)
-		options.logs = (struct rate_limit){r->config->logs.rate, r->config->logs.burst};
-	options.log_attrs = &r->outputs.limits.logs;
-	options.only_trace = r->options->trace_id[0] ? r->options->trace_id : NULL;
-	if (attr_limits_span_may_pass(&r->outputs.limits))
-		options.limits = &r->outputs.limits;
+	outputs_ask_pipeline(&r->outputs, r->options, r->config, &options);
 	r->pipeline = pipeline_new(&options);
 	if (!r->pipeline)
 		return -ENOMEM;
