@@ -111,7 +111,7 @@ enum zsp_direction {
 };
 
 #define ZSP_DATA_FAULT 0x1 /* the bytes could not be read from the process */
-#define ZSP_DATA_FULL  0x2 /* ZSP_OUT: the socket has no room for more, as was found in this call */
+#define ZSP_DATA_FULL  0x2 /* ZSP_OUT: the socket has no room for more, and who wrote was told so */
 
 /*
  * One read or write. The kernel's stream position makes losses exact: when the next record of the
