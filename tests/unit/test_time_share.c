@@ -343,6 +343,21 @@ static void handed_to_a_worker_with_a_past(void **state)
 	expect(s->stage, SPAN_KIND_SERVER, "GET /", (struct want){.unattributed = 24});
 }
 
+/* Unless it may have been a lock that it waited for in the midst of its work. */
+static void handed_to_a_new_worker_that_waits_midway(void **state)
+{
+	struct story *s = *state;
+
+	reads(&s->t, &s->first, GET("/"));
+	woken(&s->worker, ZSP_WAIT_OTHER, 0);
+	pass(s->stage, 15);
+	waits(&s->worker, ZSP_WAIT_LOCK, 20);
+	s->worker.waits.woken_ns = s->stage->feed.now_ns;
+	waits(&s->worker, ZSP_WAIT_SLEEP, 10);
+	writes(&s->worker, &s->first, OK2);
+	expect(s->stage, SPAN_KIND_SERVER, "GET /", (struct want){.sleep = 10, .unattributed = 35});
+}
+
 /* While it works, the reader is idle and reads another request. */
 static void handed_while_the_reader_idles(void **state)
 {
@@ -454,6 +469,7 @@ int main(void)
 	    STORY(handed_to_an_unknown_worker),
 	    STORY(handed_to_a_worker_that_is_new),
 	    STORY(handed_to_a_worker_with_a_past),
+	    STORY(handed_to_a_new_worker_that_waits_midway),
 	    STORY(handed_while_the_reader_idles),
 	    STORY(handed_to_a_busy_worker),
 	};

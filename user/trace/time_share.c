@@ -198,23 +198,34 @@ static bool is_others(const struct thread_work *work, const struct node *request
 
 /*
  * The first event of a thread. All that is known is when it was woken and its totals, which may be of other times, if they are too
- * large for this one.
+ * large for this one. If all that it waited for may have been while the request was there, it may have been at work for that even before, or
+ * idle: nobody knows.
  */
 static void share_first(
     const struct thread_work *work, const struct piece *piece, struct node *request)
 {
+	uint64_t woken_ns = piece->waits->woken_ns, sum_ns = 0, for_work_ns = 0;
+	struct time_share *time;
 	__u64 waits[ZSP_WAIT_MAX];
-	uint64_t sum = 0;
+	bool midway;
 
 	if (!is_others(work, request))
 		return;
+	time = &request->time;
 	waits_since_free(work, piece, piece->waits->ns, waits);
-	for (int i = 0; i < ZSP_WAIT_MAX; i++)
-		sum += waits[i];
-	request->time.untold =
-	    !piece->waits->woken_ns || sum > over(piece->end_ns, free_since(work, piece, request));
-	if (!request->time.untold)
-		give_other(work, piece, request, piece->waits->ns);
+	for (int i = 0; i < ZSP_WAIT_MAX; i++) {
+		sum_ns += waits[i];
+		for_work_ns += is_for_work((enum zsp_wait)i) ? piece->waits->ns[i] : 0;
+	}
+	time->untold = !woken_ns || sum_ns > over(piece->end_ns, free_since(work, piece, request));
+	if (time->untold)
+		return;
+	midway = for_work_ns && for_work_ns <= over(woken_ns, time->until_ns);
+	if (midway) {
+		time->untold = true;
+		time->until_ns = woken_ns;
+	}
+	give_other(work, piece, request, piece->waits->ns);
 }
 
 static void share_segment(struct thread_work *work, const struct piece *piece, struct node *request)
