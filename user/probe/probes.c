@@ -38,18 +38,28 @@ struct probes {
 	struct lost_runs lost;
 };
 
+/* Lines of one message of libbpf that are passed on. Of a longer one, the verifier's say, the last lines tell what is wrong. */
+#define LIBBPF_LINES 40
+
 static int forward_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
-	char text[1024];
+	size_t lines = 0, line = 0;
+	char *text = NULL, *rest;
 	int n;
 
 	(void)level;
 	if (!log_enabled(LOG_LEVEL_DEBUG))
 		return 0;
-	n = vsnprintf(text, sizeof(text), fmt, ap);
-	if (n > 0 && (size_t)n < sizeof(text) && text[n - 1] == '\n')
-		text[n - 1] = '\0';
-	log_debug("%s", text);
+	n = vasprintf(&text, fmt, ap);
+	if (n < 0)
+		return n;
+	for (const char *c = text; *c; c++)
+		lines += *c == '\n' && c[1];
+	rest = text;
+	for (char *next; (next = strsep(&rest, "\n")); line++)
+		if ((*next || rest) && (line == 0 || line + LIBBPF_LINES > lines))
+			log_debug("%s", next);
+	free(text);
 	return n;
 }
 
