@@ -10,6 +10,7 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include "chunk.bpf.h"
 #include "emit.bpf.h"
 #include "maps.bpf.h"
 #include "transfer.bpf.h"
@@ -142,27 +143,31 @@ static __always_inline bool gather_copy(struct zsp_gather *g, u64 n, const void 
 }
 
 /*
- * Look at piece i: capture it as far as the budget goes, or whole if it is short, since the heads of chunks are such
- * pieces. The record under construction ends before a piece that does not follow on what it captured. Returns whether
+ * Look at piece i: capture it as far as the budget goes, or whole if it is short, since the size lines of chunks are such
+ * pieces, or begin them. The record under construction ends before a piece that does not follow on what it captured. Returns whether
  * there is more to look at. A global function: checked once, for any arguments.
  */
 __weak int zsp_gather_piece(u32 cpu, u64 i)
 {
 	struct zsp_gather *g = bpf_map_lookup_elem(&zsp_gathers, &cpu);
+	u64 len, n, least = ZSP_TAIL_MAX;
 	const struct user_iovec *pieces;
 	struct zsp_data *data;
-	u64 len, n;
 
 	if (!g)
 		return false;
 	data = (struct zsp_data *)g->record;
 	pieces = (void *)g->iov;
-	if (i > 0 && g->batch && !batch_piece(g->iov, i, &g->piece))
+	if (g->chunks)
+		least = zsp_chunk_next(cpu);
+	else if (i > 0 && g->batch && !batch_piece(g->iov, i, &g->piece))
 		return false;
-	if (i > 0 && !g->batch && bpf_probe_read_user(&g->piece, sizeof(g->piece), &pieces[i]))
+	else if (i > 0 && !g->batch && bpf_probe_read_user(&g->piece, sizeof(g->piece), &pieces[i]))
 		return false;
 	len = g->piece.iov_len < g->left ? g->piece.iov_len : g->left;
-	n = len < g->want || len <= ZSP_TAIL_MAX ? len : g->want;
+	n = g->want < least && (g->chunks || len <= least) ? least : g->want;
+	if (n > len)
+		n = len;
 	if (n && (data->captured < data->bytes || data->captured + n > ZSP_CAPTURE_MAX))
 		gather_flush(g);
 	g->piece.iov_len = len;
@@ -203,13 +208,14 @@ __weak u64 zsp_gather_end(u32 cpu)
 	return g->first;
 }
 
-/* want bytes from several pieces. */
+/* want bytes from several pieces, or from one buffer with chunks, of which chunk_begin() has told. */
 static __always_inline void emit_gathered(
-    u64 want, struct zsp_thread *thread, const struct zsp_conn *conn)
+    u64 want, struct zsp_thread *thread, struct zsp_conn *conn)
 {
 	struct zsp_transfer *t = &thread->transfer;
 	u32 cpu = bpf_get_smp_processor_id();
 	struct zsp_gather *g = bpf_map_lookup_elem(&zsp_gathers, &cpu);
+	u8 chunks = *(volatile u8 *)&t->chunks;
 	struct zsp_data *data;
 
 	if (!g)
@@ -220,26 +226,31 @@ static __always_inline void emit_gathered(
 	data_clear_first(data);
 	g->iov = t->iov;
 	g->batch = t->batch;
-	g->left = t->bytes;
 	g->want = want;
-	g->piece.iov_base = (void *)t->buf;
-	g->piece.iov_len = t->len;
-	for (u32 i = 0; i < ZSP_PIECES_MAX && i < t->iov_count; i++)
+	g->chunks = chunks;
+	if (!chunks) {
+		g->left = t->bytes;
+		g->piece.iov_base = (void *)t->buf;
+		g->piece.iov_len = t->len;
+	}
+	for (u32 i = 0; i < ZSP_PIECES_MAX && i < t->pieces; i++)
 		if (!zsp_gather_piece(cpu, i))
 			break;
 	t->first = zsp_gather_end(cpu);
+	if (chunks)
+		chunk_end(g, conn, t);
 }
 
 /*
- * Emit the call with want bytes of payload. Late receives are told from a hook that, unlike those of system calls, may be preempted by
+ * Emit the call with want bytes of payload, and with all size lines if it is of chunks. Late receives are told from a hook that, unlike those of system calls, may be preempted by
  * another one: zsp_gathers is not for them.
  */
 static __always_inline void emit_transfer(
-    u64 want, struct zsp_thread *thread, const struct zsp_conn *conn)
+    u64 want, struct zsp_thread *thread, struct zsp_conn *conn)
 {
 	const struct zsp_transfer *t = &thread->transfer;
 
-	if (want && t->iov && t->len < t->bytes && thread->late != ZSP_LATE_TAKEN) {
+	if (*(volatile u8 *)&t->pieces) {
 		emit_gathered(want, thread, conn);
 		return;
 	}

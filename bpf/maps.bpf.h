@@ -45,10 +45,13 @@ struct zsp_transfer {
 	u32 direction; /* enum zsp_direction */
 	u32 hidden;    /* the bytes are in no buffer of the process: sendfile, splice, MSG_TRUNC */
 	u32 seq;       /* stream position of the first byte */
-	u16 fits;      /* within the budget: captured first and looked at then */
+	u8 fits;       /* within the budget: captured first and looked at then */
+	u8 starts;     /* it begins a message */
+	u8 chunks;     /* it is in a chunked body, and more than is to be captured */
+	u8 pieces;     /* to look at one by one; 0: it is one, or nothing is to be captured */
 	u16 flags;     /* ZSP_DATA_FULL, or 0 */
 	u64 want;      /* bytes to capture, the first ones */
-	u64 first;     /* the first 8 bytes that were captured, 0 beyond their end */
+	u64 first;     /* its first 8 bytes, 0 beyond their end, or if they are of no interest */
 };
 
 /* A statement execution in progress, or a preparation that has failed. */
@@ -141,22 +144,35 @@ struct {
 	__type(value, struct zsp_thread_run);
 } zsp_threads_free __weak SEC(".maps");
 
+/* Where in a chunked body the next byte of a stream is. */
+enum zsp_chunk_state {
+	ZSP_CHUNK_NONE = 0, /* in none, or nobody knows */
+	ZSP_CHUNK_DATA = 1,
+	ZSP_CHUNK_SIZE = 2, /* in the digits of a size line */
+	ZSP_CHUNK_LINE = 3, /* behind them */
+};
+
 /* A stream socket of a target. Made at accept, connect, the first message on TCP or the first HTTP/1 message start; removed by
  * close() of the last descriptor, or when TCP says closed and no process has the socket. A process that
  * dies with a Unix socket, or with a TCP socket that was reset, leaves the entry behind until its
  * address is used again; it counts against the table's size until then. */
 struct zsp_conn {
 	u64 id; /* socket inode number; another number at the same address is another socket */
-	u64 first_ns;  /* accept or connect */
-	u64 bytes[2];  /* moved, by direction - 1 */
-	u32 budget[2]; /* payload bytes still to capture in this burst, by direction - 1 */
-	u8 role;       /* enum zsp_role */
-	u8 family;     /* enum zsp_family */
-	u8 http;       /* a message start was seen: from now on every message is reported */
-	u8 announced;  /* the CONN_OPEN record is in the ring */
-	u8 direction;  /* of the last message, enum zsp_direction */
-	u8 opaque;     /* answers and counter-answers that began no message, before one that did */
-	u8 state;      /* TCP's, as last told by its tracepoint; 0: not yet */
+	u64 first_ns; /* accept or connect */
+	/* By direction - 1: */
+	u32 bytes[2]; /* moved, modulo 2^32 */
+	u32 chunk
+	    [2]; /* bytes to the next size line, or the size so far if in one; see chunk.bpf.h */
+	u16 budget[2];     /* payload bytes still to capture in this burst */
+	u8 chunk_state[2]; /* enum zsp_chunk_state */
+
+	u8 role;      /* enum zsp_role */
+	u8 family;    /* enum zsp_family */
+	u8 http;      /* a message start was seen: from now on every message is reported */
+	u8 announced; /* the CONN_OPEN record is in the ring */
+	u8 direction; /* of the last message, enum zsp_direction */
+	u8 opaque;    /* answers and counter-answers that began no message, before one that did */
+	u8 state;     /* TCP's, as last told by its tracepoint; 0: not yet */
 	u8 error; /* errno of a reset that came while a process had the socket; socket errors are below 256 */
 };
 
@@ -226,12 +242,13 @@ struct {
  * of a system call while it runs.
  */
 struct zsp_gather {
-	u64 iov;   /* as in struct zsp_transfer */
-	u64 left;  /* bytes of the call behind those that were looked at */
-	u64 want;  /* bytes still to capture, the next ones */
-	u64 first; /* the first 8 bytes that were captured, 0 beyond their end */
-	u32 batch; /* as in struct zsp_transfer */
-	u32 reserved;
+	u64 iov;    /* as in struct zsp_transfer */
+	u64 left;   /* bytes of the call behind those that were looked at */
+	u64 want;   /* bytes still to capture, the next ones */
+	u64 first;  /* the first 8 bytes that were captured, 0 beyond their end */
+	u32 batch;  /* as in struct zsp_transfer */
+	u32 chunks; /* the pieces are chunks of one buffer, the next of which is told by: */
+	u32 chunk, chunk_state;  /* as in struct zsp_conn */
 	struct user_iovec piece; /* the one that is looked at */
 	/* The record under construction, a struct zsp_data: of all bytes that were looked at since its first. */
 	u64 record[(sizeof(struct zsp_data) + 2 * ZSP_CAPTURE_MAX + ZSP_TAIL_MAX) / 8];

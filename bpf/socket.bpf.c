@@ -19,6 +19,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "capture.bpf.h"
+#include "chunk.bpf.h"
 #include "compat.bpf.h"
 #include "conn.bpf.h"
 #include "emit.bpf.h"
@@ -37,9 +38,9 @@
 #define ZSP_PROT_EXEC     0x4
 #define ZSP_MAP_ANONYMOUS 0x20
 
-static __always_inline u32 *budget_of(struct zsp_conn *conn, const struct zsp_transfer *t)
+static __always_inline u16 *budget_of(struct zsp_conn *conn, const struct zsp_transfer *t)
 {
-	return &conn->budget[(t->direction - 1) & 1];
+	return &conn->budget[way_of(t)];
 }
 
 static __always_inline bool starts_message(const struct zsp_transfer *t)
@@ -50,7 +51,7 @@ static __always_inline bool starts_message(const struct zsp_transfer *t)
 /* The payload bytes to capture of this call, taken from the burst's budget. */
 static __always_inline u64 take_budget(struct zsp_conn *conn, const struct zsp_transfer *t)
 {
-	u32 *budget = budget_of(conn, t);
+	u16 *budget = budget_of(conn, t);
 	u32 want;
 
 	if (t->hidden)
@@ -63,10 +64,10 @@ static __always_inline u64 take_budget(struct zsp_conn *conn, const struct zsp_t
 }
 
 /* The message start that was captured begins a new burst, of which want bytes are used. */
-static __always_inline void renew_budget(
-    struct zsp_conn *conn, const struct zsp_transfer *t, u32 want)
+static __always_inline void renew_budget(struct zsp_conn *conn, struct zsp_transfer *t, u32 want)
 {
-	if (zsp_starts_usually(t->first) || starts_message(t))
+	t->starts = zsp_starts_usually(t->first) || starts_message(t);
+	if (t->starts)
 		*budget_of(conn, t) = ZSP_CAPTURE_MAX - want;
 }
 
@@ -75,10 +76,11 @@ static __always_inline void renew_budget(
  * HTTP/1, and counted then. conn is what is known of it, or NULL.
  */
 static __always_inline struct zsp_conn *conn_of_message(
-    struct zsp_conn *conn, const struct zsp_socket *socket, const struct zsp_transfer *t)
+    struct zsp_conn *conn, const struct zsp_socket *socket, struct zsp_transfer *t)
 {
 	bool starts = starts_message(t);
 
+	t->starts = starts;
 	if (!conn && (starts || zsp_is_tcp(socket->sk)))
 		conn = zsp_conn_make(socket, ZSP_ROLE_UNKNOWN, t->now);
 	if (!conn || (!conn->http && !starts)) {
@@ -105,6 +107,58 @@ static __always_inline u64 start_of(
 	if (thread->arrival.sk != (u64)socket->sk || thread->arrival.seq - t->seq - 1 >= moved)
 		return t->now;
 	return thread->arrival.ns;
+}
+
+/*
+ * May the call be in a chunked body? What is in several buffers is not followed, and what may be preempted, neither: it has no zsp_gathers.
+ */
+static __always_inline bool chunks_likely(
+    const struct zsp_thread *thread, struct zsp_conn *conn, struct zsp_transfer *t)
+{
+	u8 *state = &conn->chunk_state[way_of(t)];
+
+	if (t->hidden || t->len < t->bytes || thread->late == ZSP_LATE_TAKEN) {
+		*state = ZSP_CHUNK_NONE;
+		return false;
+	}
+	if (!t->fits && bpf_probe_read_user(&t->first, sizeof(t->first), (void *)t->buf))
+		t->first = 0;
+	return chunk_likely(*state, t);
+}
+
+/*
+ * If the current thread's call is in a chunked body, see where in that it ends when all of it is captured anyhow, else return true. A global
+ * function: what it works on it looks up again, so that the verifier checks it once.
+ */
+__weak int zsp_follow_chunks(u32 cpu)
+{
+	struct zsp_thread *thread = zsp_current_thread();
+	struct zsp_conn *conn =
+	    thread ? bpf_map_lookup_elem(&zsp_conns, &thread->key.address) : NULL;
+	struct zsp_gather *g = bpf_map_lookup_elem(&zsp_gathers, &cpu);
+
+	if (!conn || !g)
+		return false;
+	chunk_begin(g, conn, &thread->transfer);
+	if (zsp_chunk_find(cpu, thread->transfer.starts) && !thread->transfer.fits)
+		return true;
+	if (g->chunk_state)
+		chunk_pass(cpu);
+	chunk_end(g, conn, &thread->transfer);
+	return false;
+}
+
+/*
+ * How many pieces of it are to be looked at; 0: there is only one. Late receives are told from a hook that, unlike those of system calls, may
+ * be preempted by another one: zsp_gathers is not for them.
+ */
+static __always_inline u32 pieces_of(const struct zsp_thread *thread, const struct zsp_transfer *t)
+{
+	if (t->chunks)
+		return ZSP_PIECES_MAX;
+	if (!t->want || !t->iov || t->len >= t->bytes || thread->late == ZSP_LATE_TAKEN)
+		return 0;
+	return t->iov_count < ZSP_PIECES_MAX ? t->iov_count : ZSP_PIECES_MAX;
 }
 
 /* It was no socket's, or one's that is no conversation. */
@@ -154,11 +208,18 @@ static __always_inline void handle_transfer(u32 fd, struct zsp_thread *thread)
 	t->start = start_of(thread, &socket, moved);
 	t->want = take_budget(conn, t);
 	/* Read back from the map it is just any number to the verifier, which follows one path from here and not many. */
+	thread->key.address = (u64)socket.sk;
+	t->chunks = !t->fits && chunks_likely(thread, conn, t) &&
+	    zsp_follow_chunks(bpf_get_smp_processor_id());
+	t->pieces = pieces_of(thread, t);
 	want = *(volatile u64 *)&t->want;
 	emit_transfer(want, thread, conn);
-	if (t->fits && want)
+	if (t->fits && want) {
 		renew_budget(conn, t, want);
-	__sync_fetch_and_add(&conn->bytes[(t->direction - 1) & 1], moved);
+		if (chunks_likely(thread, conn, t))
+			zsp_follow_chunks(bpf_get_smp_processor_id());
+	}
+	__sync_fetch_and_add(&conn->bytes[way_of(t)], *(volatile u32 *)&t->bytes);
 }
 
 static __always_inline void handle_io(

@@ -114,6 +114,15 @@ static __always_inline void transfer_from_batch(struct zsp_transfer *t, u64 addr
 	t->len = first.iov_len;
 }
 
+/*
+ * Where a connection keeps what it has for this direction. Read each time it is needed: else it is a number of which the verifier knows
+ * something, and follows one path for each.
+ */
+static __always_inline u32 way_of(const struct zsp_transfer *t)
+{
+	return (*(const volatile u32 *)&t->direction - 1) & 1;
+}
+
 static __always_inline bool class_is_write(u32 class)
 {
 	return class >= ZSP_SYSCALL_WRITE && class <= ZSP_SYSCALL_SPLICE;

@@ -207,17 +207,3 @@ def test_asking_for_nothing_as_a_client(t):
 
 def test_asking_for_nothing_unix(t):
     asking_for_nothing(t, True, "unix")
-
-
-def test_chunks_in_one_write(t):
-    """Chunks far beyond what is captured, in one writev(): their heads are pieces of their own, and found."""
-    puppet, book = Puppet(t), Book()
-    zerospan = observer.observe(t, "--pid", puppet.pid)
-    wire = Wire(puppet)
-    for chunks in ([20_000] * 12, [9] * 3, [1, 16, 17, 70_000, 15, 2], [150_000, 100_000]):
-        path = book.path(0, sum(chunks), str(chunks))
-        wire.take(f"GET {path} HTTP/1.1\r\nHost: puppet\r\n\r\n".encode())
-        wire.give(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        wire.give(b"".join(b"%x\r\n%s\r\n" % (n, b"b" * n) for n in [*chunks, 0]), how="writev_lines")
-    wire.close()
-    book.finish(zerospan, "SERVER")
