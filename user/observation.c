@@ -13,6 +13,9 @@
 #include "discover/sqlite_db.h"
 #include "report/explain.h"
 
+/* Longest pause between looks at what happens, while something does. */
+#define PAUSE_MS 20
+
 /* --- what comes in ------------------------------------------------------------------------------- */
 
 static void on_event(void *ctx, const struct event *event)
@@ -97,12 +100,20 @@ static int open_pipeline(struct observation *o, struct buf *message)
 	return err == -EEXIST ? -EINVAL : err;
 }
 
+static int pause_ms(const struct observation *o)
+{
+	uint64_t ms = LOOKOUT_PAUSE_NS(o->options->stack_over_ns) / NS_PER_MS;
+
+	return ms > PAUSE_MS ? PAUSE_MS : ms > 0 ? (int)ms : 1;
+}
+
 static int open_reader(struct observation *o)
 {
 	struct reader_options options = {
 	    .ring_fd = probes_ring_fd(o->probes),
 	    .waits = probes_reader_waits(o->probes),
 	    .wake_fd = o->signal_fd,
+	    .pause_ms = pause_ms(o),
 	    .event = on_event,
 	    .ctx = o,
 	};

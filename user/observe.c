@@ -21,6 +21,8 @@
 #include "report/open_requests.h"
 #include "report/summary.h"
 
+/* By how much the reader may wake up later, if that is together with something else that the kernel has to do. */
+#define READER_SLACK_NS (NS_PER_MS / 2)
 /* How often own metrics are brought up to date, and losses looked at. */
 #define UPDATE_NS (500 * NS_PER_MS)
 /* So often each observed process is read about in /proc, if there are not so many that updates have no room for it. */
@@ -174,20 +176,17 @@ static bool is_over(const struct observation *o, uint64_t now_ns)
 	return o->options->duration_ns && now_ns - o->start_ns >= o->options->duration_ns;
 }
 
-static int wait_ms(const struct observation *o, uint64_t now_ns, size_t events)
+static int wait_ms(const struct observation *o, uint64_t now_ns)
 {
-	struct pipeline_stats stats;
-	uint64_t left_ms, ms;
+	uint64_t left_ms, ms = pipeline_busy(o->pipeline) ? TICK_BUSY_MS : TICK_IDLE_MS;
 
-	pipeline_stats(o->pipeline, &stats);
-	ms = stats.assembler.open || stats.sampling.held ? TICK_BUSY_MS : TICK_IDLE_MS;
 	ms = o->searching ? SEARCH_MS : ms;
 	if (o->options->duration_ns) {
 		left_ms = (o->start_ns + o->options->duration_ns - now_ns) / NS_PER_MS + 1;
 		ms = left_ms < ms ? left_ms : ms;
 	}
 	return lookout_wait_ms(
-	    o->lookout, now_ns, events, probe_metrics_wait_ms(o->collect.probe, (int)ms));
+	    o->lookout, now_ns, probe_metrics_wait_ms(o->collect.probe, (int)ms));
 }
 
 /*
@@ -260,13 +259,14 @@ static void reload(struct observation *o)
 static void loop(struct observation *o)
 {
 	uint64_t now = clock_monotonic_ns();
-	size_t events = 0;
+	bool end = asked_to_end(o); /* before anything was waited for */
+	size_t events;
 
-	while (!asked_to_end(o) && !is_over(o, now) && !child_poll(&o->child)) {
-		reader_wait(o->reader, wait_ms(o, now, events));
+	while (!end && !is_over(o, now) && !child_poll(&o->child)) {
+		end = reader_wait(o->reader, wait_ms(o, now)) && asked_to_end(o);
 		events = reader_drain(o->reader); /* who looks around knows all that has happened */
 		now = clock_monotonic_ns();
-		lookout_tick(o->lookout, now);
+		lookout_tick(o->lookout, now, events);
 		if (o->asked)
 			tell_open(o);
 		if (o->reload)
@@ -288,6 +288,7 @@ static int run(struct observation *o, struct buf *message)
 
 	o->start_ns = clock_monotonic_ns();
 	priority_raise("reader");
+	priority_slack(READER_SLACK_NS);
 	probes_begin(o->probes);
 	pipeline_tick(o->pipeline, o->start_ns); /* a recording's observation begins then, too */
 	announce(o);

@@ -467,6 +467,15 @@ void pipeline_each_active(const struct pipeline *p,
 	assembler_each_active(p->assembler, take, ctx);
 }
 
+bool pipeline_busy(const struct pipeline *p)
+{
+	struct sampler_stats sampling = {0};
+
+	if (p->sampler)
+		sampler_stats(p->sampler, &sampling);
+	return sampling.held || assembler_busy(p->assembler);
+}
+
 void pipeline_stats(const struct pipeline *p, struct pipeline_stats *ret_stats)
 {
 	conn_table_stats(p->conns, &ret_stats->conns);

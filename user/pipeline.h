@@ -131,6 +131,9 @@ void pipeline_each_open(struct pipeline *pipeline, uint64_t now_ns, uint64_t bef
 void pipeline_each_active(const struct pipeline *pipeline,
     void (*take)(void *ctx, const struct active_request *request), void *ctx);
 
+/* Does something wait for its completion or its turn, so that pipeline_tick() has something to do soon? */
+bool pipeline_busy(const struct pipeline *pipeline);
+
 void pipeline_stats(const struct pipeline *pipeline, struct pipeline_stats *ret_stats);
 
 #endif

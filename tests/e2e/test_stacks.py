@@ -372,6 +372,28 @@ def test_first_slow_request(t):
 
 
 @lib.deadline(60)
+def test_first_slow_request_of_a_busy_server(t):
+    """A wait that is not much longer than --stack-over is seen, though nothing was slow before it and others are served by the hundred."""
+    server = truth.Server(t, "phases", t.dir)
+    observers = [observe(t, server) for _ in range(5)]
+    load = t.start(lib.tool("wrk", "wrk"), "-t1", "-c16", "-d2s", "-s", os.path.join(lib.HERE, "paced.lua"),
+                   f"http://127.0.0.1:{server.port}/fast")
+    time.sleep(1)
+    equal(server.client().get(f"/slow?sleep={observer.looked_at_ms(15)}").status, 200, "status")
+    load.wait()
+    named = []
+    for zerospan in observers:
+        equal(zerospan.stop(), 0, "exit status")
+        slow, = [s for s in zerospan.spans() if s.get("url.path") == "/slow"]
+        if slow.get("zerospan.stack.user"):
+            wait_names(slow, "sleep", "clock_nanosleep", 0.5)
+            named.append(slow)
+    fast = sum(s.get("url.path") == "/fast" for s in zerospan.spans())
+    t.note(f"{len(named)} of {len(observers)} observers saw it wait, beside {fast} others")
+    check(len(named) >= len(observers) - 1, f"{len(named)} saw it wait")  # one may not have got the CPU in time
+
+
+@lib.deadline(60)
 def test_mutex_that_is_kept(t):
     """A mutex of the C library names its owner: of a request that waits for it for ever, that thread and where it is are told."""
     server = truth.Server(t, "phases", t.dir)

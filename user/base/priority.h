@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How threads of this program stand to the other threads of the host. */
+/* How threads of this program stand to the other threads of the host, and to its timers. */
 #ifndef ZS_BASE_PRIORITY_H
 #define ZS_BASE_PRIORITY_H
+
+#include <stdint.h>
 
 /*
  * Let the calling thread go before others (nice -10), which takes CAP_SYS_NICE; without it nothing changes, and a debug message
@@ -15,5 +17,8 @@ void priority_raise(const char *who);
  * whose work can wait.
  */
 void priority_lower(const char *who);
+
+/* What the calling thread waits for with a time-out may end so many nanoseconds later, together with other timers: that is one wake-up less. */
+void priority_slack(uint64_t ns);
 
 #endif

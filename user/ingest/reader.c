@@ -12,11 +12,10 @@
 #include "ingest/ring.h"
 
 /*
- * Pause between looks while records flow: a long one while little comes, a short one as soon as a look finds more than this
+ * Pause between looks while records flow: a long one (options.pause_ms) while little comes, a short one as soon as a look finds more than this
  * part of the ring in use, and where statements ran lately: which file a database handle has open can be asked only while it has. At 70 MB/s a
  * ring of 8 MiB fills in 120 ms.
  */
-#define READER_LONG_PAUSE_MS  20
 #define READER_SHORT_PAUSE_MS 5
 #define READER_BUSY_PART      32
 #define READER_STATEMENTS_NS  NS_PER_S
@@ -55,7 +54,8 @@ static void reader_record(void *ctx, const void *record, size_t size)
  */
 static int watch_fds(struct reader *reader)
 {
-	struct epoll_event ring = {.events = EPOLLIN | EPOLLET}, wake = {.events = EPOLLIN};
+	struct epoll_event ring = {.events = EPOLLIN | EPOLLET};
+	struct epoll_event wake = {.events = EPOLLIN, .data.fd = reader->options.wake_fd};
 
 	reader->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (reader->epoll_fd < 0)
@@ -117,31 +117,38 @@ size_t reader_drain(struct reader *reader)
 	return n;
 }
 
-static void wait_ms(const struct reader *reader, int ms)
+/* Is wake_fd readable? */
+static bool wait_ms(const struct reader *reader, int ms)
 {
 	struct epoll_event events[2];
+	int n = epoll_wait(reader->epoll_fd, events, 2, ms);
 
-	epoll_wait(reader->epoll_fd, events, 2, ms);
+	for (int i = 0; i < n; i++)
+		if (events[i].data.fd)
+			return true;
+	return false;
 }
 
 /* Nothing came for a while: the next record is to wake us. */
-static void sleep_until_woken(struct reader *reader, int timeout_ms)
+static bool sleep_until_woken(struct reader *reader, int timeout_ms)
 {
+	bool woken;
+
 	*reader->options.waits = 1;
 	__sync_synchronize();
-	if (ring_is_empty(&reader->ring)) /* else it came before the flag was seen */
-		wait_ms(reader, timeout_ms);
+	/* If there is something, it came before the flag was seen. */
+	woken = wait_ms(reader, ring_is_empty(&reader->ring) ? timeout_ms : 0);
 	*reader->options.waits = 0;
+	return woken;
 }
 
-void reader_wait(struct reader *reader, int timeout_ms)
+bool reader_wait(struct reader *reader, int timeout_ms)
 {
-	int pause_ms = reader->busy ? READER_SHORT_PAUSE_MS : READER_LONG_PAUSE_MS;
+	int pause_ms = reader->busy ? READER_SHORT_PAUSE_MS : reader->options.pause_ms;
 
 	if (reader->drained_ns - reader->last_record_ns >= READER_IDLE_NS)
-		sleep_until_woken(reader, timeout_ms);
-	else
-		wait_ms(reader, timeout_ms < pause_ms ? timeout_ms : pause_ms);
+		return sleep_until_woken(reader, timeout_ms);
+	return wait_ms(reader, timeout_ms < pause_ms ? timeout_ms : pause_ms);
 }
 
 uint64_t reader_records(const struct reader *reader)

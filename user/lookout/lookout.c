@@ -21,12 +21,9 @@
 #define SERVING_MAX   64
 /* Waits that are known to have been looked at. */
 #define SEEN_MAX 4096
-/* While looks find nothing new, they come more and more rarely, up to so many periods apart. */
+/* When nothing has happened for so long and looks find nothing new, they come more and more rarely, up to so many periods apart. */
+#define REST_NS          NS_PER_S
 #define REST_PERIODS_MAX 8
-/* So few events at a time are of no busy server: there, an extra look or two per request cost little. */
-#define FEW_EVENTS 32
-/* After one that waits there may be more of them for so long. */
-#define SLOW_NS (10 * NS_PER_S)
 /* A wait that is younger may not have been stored completely; see thread_view_each_away(). */
 #define SETTLED_NS NS_PER_MS
 
@@ -45,11 +42,11 @@ struct lookout {
 	struct lookout_options options;
 	struct stack_teller *teller;
 	struct lookout_stats stats;
-	uint64_t next_ns;       /* look again then */
-	uint64_t rest_periods;  /* so many of them between looks */
+	uint64_t events_ns;     /* the last ones */
+	uint64_t looked_ns;     /* last look */
+	uint64_t rest_periods;  /* so many of them until the next one */
 	uint64_t view_until_ns; /* the table of threads is needed until then */
 	uint64_t watch_until_ns;
-	uint64_t slow_until_ns; /* slow requests are to be expected until then */
 	struct look_shares shares;
 	struct seen seen[SEEN_MAX];
 
@@ -266,7 +263,6 @@ static void look_at_cpu(struct lookout *l, uint32_t tid)
 	if (!contender.contender_tid || contender.contender_tid == tid ||
 	    proc_read_stat((pid_t)contender.contender_tid, &stat))
 		return;
-	l->slow_until_ns = l->now_ns + SLOW_NS;
 	contender.name = name_of(&name, stat.comm);
 	pipeline_contender(l->options.pipeline, &contender);
 	buf_release(&name);
@@ -319,27 +315,43 @@ static void look(struct lookout *l, uint64_t now_ns, uint64_t least_open_ns, uin
 	}
 	if (!l->all)
 		look_at_cpus(l, before(now_ns, least_open_ns));
-	if (l->found)
-		l->slow_until_ns = now_ns + SLOW_NS;
 }
 
-void lookout_tick(struct lookout *l, uint64_t now_ns)
+static uint64_t period_ns(const struct lookout *l)
 {
-	uint64_t period_ns = l->options.over_ns / 2;
+	return l->options.over_ns / 2;
+}
+
+static uint64_t next_ns(const struct lookout *l)
+{
+	return l->looked_ns + period_ns(l) * l->rest_periods;
+}
+
+void lookout_tick(struct lookout *l, uint64_t now_ns, size_t events)
+{
+	uint64_t away_ns = period_ns(l) / 2;
 
 	stack_teller_take(l->teller, on_answer, l);
 	if (now_ns >= l->watch_until_ns)
 		probes_watch_none(l->options.probes);
 	if (now_ns >= l->view_until_ns)
 		probes_look_no_more(l->options.probes);
-	if (now_ns < l->next_ns)
+	if (events) {
+		l->events_ns = now_ns;
+		l->rest_periods = l->rest_periods > 0;
+	}
+	if (now_ns < next_ns(l))
 		return;
-	look(l, now_ns, period_ns, period_ns / 2 > SETTLED_NS ? period_ns / 2 : SETTLED_NS);
-	if (l->found || !l->n_processes)
+	if (before(now_ns, period_ns(l)) < pipeline_oldest(l->options.pipeline)) {
+		l->rest_periods = 0; /* what is open is younger */
+		return;
+	}
+	look(l, now_ns, period_ns(l), away_ns > SETTLED_NS ? away_ns : SETTLED_NS);
+	l->looked_ns = now_ns;
+	if (l->found || now_ns - l->events_ns < REST_NS)
 		l->rest_periods = 1;
 	else if (l->rest_periods < REST_PERIODS_MAX)
 		l->rest_periods++;
-	l->next_ns = now_ns + period_ns * l->rest_periods;
 }
 
 static void look_at_all(struct lookout *l, uint64_t now_ns, uint64_t least_open_ns)
@@ -369,17 +381,15 @@ bool lookout_await(struct lookout *l, uint64_t timeout_ns)
 	return counts.answered == counts.asked;
 }
 
-int lookout_wait_ms(const struct lookout *l, uint64_t now_ns, size_t events, int max_ms)
+int lookout_wait_ms(const struct lookout *l, uint64_t now_ns, int max_ms)
 {
 	uint64_t oldest_ns = pipeline_oldest(l->options.pipeline), due_ns, ms;
 
-	if (events > FEW_EVENTS && now_ns >= l->slow_until_ns)
+	if (oldest_ns >= before(now_ns, SETTLED_NS)) /* or there is none */
 		return max_ms;
-	if (oldest_ns == UINT64_MAX)
-		return max_ms;
-	due_ns = oldest_ns + l->options.over_ns / 2;
-	if (due_ns < l->next_ns)
-		due_ns = l->next_ns;
+	due_ns = oldest_ns + period_ns(l);
+	if (due_ns < next_ns(l))
+		due_ns = next_ns(l);
 	ms = due_ns > now_ns ? (due_ns - now_ns) / NS_PER_MS + 1 : 1;
 	return ms < (uint64_t)max_ms ? (int)ms : max_ms;
 }

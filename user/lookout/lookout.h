@@ -10,6 +10,9 @@
  * A thread that waits does not change its stack, so there is no need to copy it when the wait begins, which the program would
  * pay for: it is read from outside once the wait has turned out to be long, and thrown away if the thread is back meanwhile.
  * Which threads are away, since when and what for, the kernel side's table tells as memory, without a call.
+ *
+ * So that each wait of over_ns is seen, what happens is to be read at most LOOKOUT_PAUSE_NS(over_ns) after it did. A request that has begun
+ * shortly before is known then, and is looked at half an over_ns after its beginning; one that has begun just before, when we read the next time.
  */
 #ifndef ZS_LOOKOUT_LOOKOUT_H
 #define ZS_LOOKOUT_LOOKOUT_H
@@ -21,6 +24,8 @@
 
 #include "pipeline.h"
 #include "probe/probes.h"
+
+#define LOOKOUT_PAUSE_NS(over_ns) ((over_ns) - (over_ns) / 10)
 
 struct lookout_options {
 	struct probes *probes; /* borrowed, as all of them */
@@ -42,11 +47,11 @@ struct lookout;
 struct lookout *lookout_new(const struct lookout_options *options); /* NULL: no memory */
 void lookout_free(struct lookout *lookout);                         /* NULL is fine */
 
-/* For how long it is of no use to look again, in milliseconds, when so many events were read just now; at most max_ms. */
-int lookout_wait_ms(const struct lookout *lookout, uint64_t now_ns, size_t events, int max_ms);
+/* For how long it is of no use to look again, in milliseconds; at most max_ms. */
+int lookout_wait_ms(const struct lookout *lookout, uint64_t now_ns, int max_ms);
 
-/* Look if it is time to, and tell the pipeline what was found. */
-void lookout_tick(struct lookout *lookout, uint64_t now_ns);
+/* Look if it is time to, and tell the pipeline what was found; events: how many were read just now. */
+void lookout_tick(struct lookout *lookout, uint64_t now_ns, size_t events);
 
 /* Look again at the threads of slow requests: how long their waits are by now. */
 void lookout_again(struct lookout *lookout, uint64_t now_ns);

@@ -552,6 +552,11 @@ void assembler_tick(struct assembler *a, uint64_t now_ns)
 	graph_tick(&a->graph, now_ns);
 }
 
+bool assembler_busy(const struct assembler *a)
+{
+	return a->graph.n_nodes > 0;
+}
+
 void assembler_stats(const struct assembler *a, struct assembler_stats *ret_stats)
 {
 	*ret_stats = a->stats;

@@ -201,6 +201,9 @@ void assembler_end(struct assembler *assembler);
 /* Publish the traces that are complete as of now_ns (monotonic). */
 void assembler_tick(struct assembler *assembler, uint64_t now_ns);
 
+/* Is something under way that is not published yet? */
+bool assembler_busy(const struct assembler *assembler);
+
 void assembler_stats(const struct assembler *assembler, struct assembler_stats *ret_stats);
 
 #endif
