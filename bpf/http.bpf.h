@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The one thing the kernel side knows of HTTP: whether bytes look like the beginning of an HTTP/1
+ * What the kernel side knows of HTTP, beside the size lines of chunks: whether bytes look like the beginning of an HTTP/1
  * message. It decides what is captured, never what it means; a wrong yes costs a copy, and the
  * parser in user space says no. Methods are any token (RFC 9110 section 9.1), not a list.
  */
