@@ -40,18 +40,18 @@ struct zsp_transfer {
 	u64 buf, len; /* first piece of the user buffer */
 	u64 iov;      /* array of pieces, or of messages (batch), 0: one buffer only */
 	u64 iov_count;
+	u64 want;      /* bytes to capture, the first ones */
+	u64 first;     /* its first 8 bytes, 0 beyond their end, or if they are of no interest */
 	u32 bytes;     /* moved by the call */
-	u32 batch;     /* iov is an array of struct mmsghdr, each with one piece */
 	u32 direction; /* enum zsp_direction */
-	u32 hidden;    /* the bytes are in no buffer of the process: sendfile, splice, MSG_TRUNC */
 	u32 seq;       /* stream position of the first byte */
+	u16 flags;     /* ZSP_DATA_FULL, or 0 */
+	u8 batch;      /* iov is an array of struct mmsghdr, each with one piece */
+	u8 hidden;     /* the bytes are in no buffer of the process: sendfile, splice, MSG_TRUNC */
 	u8 fits;       /* within the budget: captured first and looked at then */
 	u8 starts;     /* it begins a message */
 	u8 chunks;     /* it is in a chunked body, and more than is to be captured */
 	u8 pieces;     /* to look at one by one; 0: it is one, or nothing is to be captured */
-	u16 flags;     /* ZSP_DATA_FULL, or 0 */
-	u64 want;      /* bytes to capture, the first ones */
-	u64 first;     /* its first 8 bytes, 0 beyond their end, or if they are of no interest */
 };
 
 /* A statement execution in progress, or a preparation that has failed. */
@@ -159,12 +159,13 @@ enum zsp_chunk_state {
 struct zsp_conn {
 	u64 id; /* socket inode number; another number at the same address is another socket */
 	u64 first_ns; /* accept or connect */
-	/* By direction - 1: */
-	u32 bytes[2]; /* moved, modulo 2^32 */
-	u32 chunk
-	    [2]; /* bytes to the next size line, or the size so far if in one; see chunk.bpf.h */
-	u16 budget[2];     /* payload bytes still to capture in this burst */
-	u8 chunk_state[2]; /* enum zsp_chunk_state */
+	/* By direction - 1: bytes that were moved, modulo 2^32; */
+	u32 bytes[2];
+	/* bytes to the next size line, or the size so far if in one, and enum zsp_chunk_state: see chunk.bpf.h; */
+	u32 chunk[2];
+	u8 chunk_state[2];
+	/* payload bytes still to capture in this burst. */
+	u16 budget[2];
 
 	u8 role;      /* enum zsp_role */
 	u8 family;    /* enum zsp_family */
