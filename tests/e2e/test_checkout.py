@@ -7,6 +7,8 @@ import observer
 from lib import check, equal
 from shop import COMPLETE, SCHEDULER_NS, Shop, expect_shape, expect_times, is_statement, order
 
+TOGETHER = True
+
 BASES = ["none", "thread", "thread", "socket", "thread", "thread", "thread"]
 
 TEXTS = {

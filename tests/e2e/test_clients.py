@@ -9,6 +9,8 @@ from http_raw import Client
 from lib import check, equal, wait_for
 from nginx import Nginx
 
+TOGETHER = True
+
 CALLS = """
 import http.client, sys, urllib.request, urllib.error
 base = sys.argv[1]

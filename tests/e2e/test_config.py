@@ -12,6 +12,8 @@ from lib import check, equal, wait_for
 from otlp import Receiver
 from shop import Shop, order
 
+TOGETHER = True
+
 ROUTES = """
 routes:
   patterns:

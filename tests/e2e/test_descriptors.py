@@ -10,6 +10,8 @@ import observer
 from lib import Failure, equal
 from puppeteer import Puppet, Wire
 
+TOGETHER = True
+
 BIG = 200_000  # bytes; far more than is captured
 
 

@@ -11,6 +11,8 @@ import vectors
 from lib import Failure, check
 from puppeteer import Puppet, Wire
 
+TOGETHER = True
+
 
 def halves(data):
     return [data[:len(data) // 2], data[len(data) // 2:]]

@@ -19,6 +19,8 @@ from lib import check, equal, wait_for
 from otlp import Receiver, any_value, first, key_values, message
 from shop import MODELS, Shop, order
 
+TOGETHER = True
+
 PARALLEL = 12
 ROUNDS = 6
 

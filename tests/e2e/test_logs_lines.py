@@ -12,6 +12,8 @@ from http_raw import Client, request_bytes
 from lib import check, equal, wait_for
 from shop import Shop
 
+TOGETHER = True
+
 # Waits for a word on stdin, then writes.
 WRITER = r'''
 import os, sys, threading, time

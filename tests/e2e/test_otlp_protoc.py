@@ -14,6 +14,8 @@ from lib import Failure, check, equal, wait_for
 from otlp import Receiver
 from shop import Shop, order
 
+TOGETHER = True
+
 FOLDER = os.path.join(lib.ROOT, "tests", "data")
 UNKNOWN = re.compile(r"^\s*\d+(:| \{)")  # protoc writes such a field by its number
 UNKNOWN_WORD = re.compile(r"^\s*(kind|code|severity_number|aggregation_temporality): -?\d")  # and such a word of an enum

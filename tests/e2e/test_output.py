@@ -8,6 +8,8 @@ import observer
 from lib import check, equal
 from shop import Shop, order
 
+TOGETHER = True
+
 MAX_BYTES = 16 * 1024
 REQUESTS = 300
 

@@ -7,6 +7,8 @@ import observer
 from http_raw import Client
 from lib import equal, wait_for
 
+TOGETHER = True
+
 
 def serve(t):
     """The server's process and port, with files to serve."""

@@ -11,6 +11,8 @@ from lib import check, equal, wait_for
 from nginx import Load, Nginx
 from shop import MODELS, Shop
 
+TOGETHER = True
+
 
 def record(t, *targets, command="trace", **how):
     """zerospan with --record and its traces in a file, ready."""

@@ -15,6 +15,8 @@ from lib import check, equal, wait_for
 from otlp import Receiver
 from shop import MODELS, Shop, order
 
+TOGETHER = True
+
 CONFIG = os.path.join(lib.ROOT, "deploy", "shop.yaml")
 # How many orders the exact comparison makes; the claim was checked with 117920 (of 125000 requests).
 ORDERS = int(os.environ.get("RULES_ORDERS") or 3000)

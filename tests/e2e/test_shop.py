@@ -10,6 +10,8 @@ from lib import check, equal
 from observer import descendants, one, tree
 from shop import COMPLETE, MODELS, Shop, expect_shape, expect_times, order
 
+TOGETHER = True
+
 REFUSED_IN_FIRST_QUERY = [*COMPLETE[:5], COMPLETE[6]]
 
 

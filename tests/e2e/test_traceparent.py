@@ -4,6 +4,8 @@ import observer
 from lib import check, equal
 from shop import COMPLETE, Shop, expect_shape, order
 
+TOGETHER = True
+
 
 def ids(n):
     """The n-th trace id and parent id of a test."""

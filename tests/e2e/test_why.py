@@ -114,7 +114,8 @@ def test_json_agrees(t):
     for number, finding in enumerate(again["findings"], 1):
         expect_match(re.escape(f"{number}. {finding['headline']}"), text)
         check(finding["requests"] <= finding["of"], f"{finding}")
-    sleeps, = [f for f in again["findings"] if f.get("state") == "sleep"]
+    # One that is not over yet may sleep, too: it gives no answer.
+    sleeps, = [f for f in again["findings"] if f.get("state") == "sleep" and f["headline"].endswith(" sleeps")]
     equal(sleeps["route"], "POST /inventory/deduct", "route that sleeps")
     check(sleeps["lost_percent"] > 50 and sleeps["max_ms"] < 3000, f"{sleeps}")
     for route in again["routes"]:

@@ -199,7 +199,7 @@ static bool is_others(const struct thread_work *work, const struct node *request
 /*
  * The first event of a thread. All that is known is when it was woken and its totals, which may be of other times, if they are too
  * large for this one. If all that it waited for may have been while the request was there, it may have been at work for that even before, or
- * idle: nobody knows.
+ * idle: nobody knows, unless some of the answer is written and so it is known what for the rest of it waits.
  */
 static void share_first(
     const struct thread_work *work, const struct piece *piece, struct node *request)
@@ -220,7 +220,7 @@ static void share_first(
 	time->untold = !woken_ns || sum_ns > over(piece->end_ns, free_since(work, piece, request));
 	if (time->untold)
 		return;
-	midway = for_work_ns && for_work_ns <= over(woken_ns, time->until_ns);
+	midway = !time->answering && for_work_ns && for_work_ns <= over(woken_ns, time->until_ns);
 	if (midway) {
 		time->untold = true;
 		time->until_ns = woken_ns;
