@@ -107,6 +107,14 @@ static __always_inline u64 was_away(const struct zsp_ledger *ledger, u64 cpu_ns,
 	return counted > 0 ? counted : 0;
 }
 
+/* The same of a wait that is in the totals as it was told, since somebody asked for them: by how much it was told too long. */
+static __always_inline u32 was_early(const struct zsp_ledger *ledger, u64 cpu_ns, u64 now)
+{
+	s64 early = cpu_ns - ledger->cpu_ns - (now - ledger->on_ns);
+
+	return early > 0 && early <= ZSP_SOONER_NS ? early : 0;
+}
+
 static __always_inline void leaves_cpu(
     struct zsp_thread *thread, struct task_struct *current, bool preempted)
 {
@@ -115,10 +123,13 @@ static __always_inline void leaves_cpu(
 	u32 state = zsp_task_state(current);
 	struct zsp_entry entry;
 
-	if (ledger->off_ns)
-		ledger_settle(ledger, was_away(ledger, cpu_ns, now), zsp_run_delay(current));
-	else
+	if (ledger->off_ns) {
+		ledger_settle(ledger, ledger_counts(thread, was_away(ledger, cpu_ns, now)),
+		    zsp_run_delay(current));
+	} else {
 		ledger->run_delay_ns = zsp_run_delay(current);
+		thread->early_ns = was_early(ledger, cpu_ns, now);
+	}
 	ledger->off_ns = now;
 	ledger->cpu_ns = cpu_ns;
 	ledger->wait = ZSP_WAIT_RUNQUEUE;

@@ -62,6 +62,15 @@ static __always_inline void ledger_settle(struct zsp_ledger *ledger, u64 lasted,
 	ledger->off_ns = 0;
 }
 
+/* How long a wait counts that has lasted so long: without what the one before was told too long. */
+static __always_inline u64 ledger_counts(struct zsp_thread *thread, u64 lasted)
+{
+	u64 early = thread->early_ns;
+
+	thread->early_ns = 0;
+	return lasted > early ? lasted - early : 0;
+}
+
 /*
  * Bring the current thread's totals up to date. Programs that use them do so first thing, where the verifier knows little that would
  * make it follow two paths from here.
@@ -72,7 +81,8 @@ static __always_inline void ledger_update(struct zsp_thread *thread)
 
 	/* If it was not told that it is back, that is made good for when it leaves again. */
 	if (ledger->off_ns && ledger->on_ns >= ledger->off_ns)
-		ledger_settle(ledger, ledger->on_ns - ledger->off_ns, zsp_current_run_delay());
+		ledger_settle(ledger, ledger_counts(thread, ledger->on_ns - ledger->off_ns),
+		    zsp_current_run_delay());
 }
 
 /* A call of poll or its like ends: it had waited for descriptors, or until its time had passed. */

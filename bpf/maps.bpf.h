@@ -110,7 +110,8 @@ struct zsp_thread {
 	u64 call_start_ns; /* entry of the write or sleep in progress */
 	u32 slice;         /* returns from epoll_wait and its like */
 	u32 depth;         /* sqlite frames in use */
-	u32 late;          /* enum zsp_late */
+	u32 late : 8;      /* enum zsp_late */
+	u32 early_ns : 24; /* of the last wait; the next one counts for so much less: ledger.bpf.c */
 	u32 sqlite_mode;   /* of the process when frames and prepares were last used */
 	u32 sqlite_place;  /* cookie of the probe that is running, */
 	u32 sqlite_now; /* mode of the process as it found it: user space may change it at any time */
