@@ -13,7 +13,7 @@
 #include "discover/sqlite_db.h"
 #include "report/explain.h"
 
-/* Longest pause between looks at what happens, while something does. */
+/* Longest pause between looks at what happens, while something does, if the lookout needs no shorter one. */
 #define PAUSE_MS 20
 
 /* --- what comes in ------------------------------------------------------------------------------- */
@@ -102,7 +102,7 @@ static int open_pipeline(struct observation *o, struct buf *message)
 
 static int pause_ms(const struct observation *o)
 {
-	uint64_t ms = LOOKOUT_PAUSE_NS(o->options->stack_over_ns) / NS_PER_MS;
+	uint64_t ms = o->options->stack_over_ns / NS_PER_MS;
 
 	return ms > PAUSE_MS ? PAUSE_MS : ms > 0 ? (int)ms : 1;
 }

@@ -11,7 +11,7 @@
  * pay for: it is read from outside once the wait has turned out to be long, and thrown away if the thread is back meanwhile.
  * Which threads are away, since when and what for, the kernel side's table tells as memory, without a call.
  *
- * So that each wait of over_ns is seen, what happens is to be read at most LOOKOUT_PAUSE_NS(over_ns) after it did. A request that has begun
+ * So that each wait of over_ns is seen, what happens is to be read at most over_ns after it did. A request that has begun
  * shortly before is known then, and is looked at half an over_ns after its beginning; one that has begun just before, when we read the next time.
  */
 #ifndef ZS_LOOKOUT_LOOKOUT_H
@@ -24,8 +24,6 @@
 
 #include "pipeline.h"
 #include "probe/probes.h"
-
-#define LOOKOUT_PAUSE_NS(over_ns) ((over_ns) - (over_ns) / 10)
 
 struct lookout_options {
 	struct probes *probes; /* borrowed, as all of them */
