@@ -241,10 +241,7 @@ static __always_inline void emit_gathered(
 		chunk_end(g, conn, t);
 }
 
-/*
- * Emit the call with want bytes of payload, and with all size lines if it is of chunks. Late receives are told from a hook that, unlike those of system calls, may be preempted by
- * another one: zsp_gathers is not for them.
- */
+/* Emit the call with want bytes of payload, and with all size lines if it is of chunks. */
 static __always_inline void emit_transfer(
     u64 want, struct zsp_thread *thread, struct zsp_conn *conn)
 {

@@ -121,7 +121,8 @@ struct zsp_thread {
 	struct zsp_arrival arrival;
 	struct zsp_prepare
 	    prepares[ZSP_PREPARE_DEPTH]; /* the outermost one and the innermost one */
-	struct zsp_object_key key;       /* at hand: uprobe programs have little stack */
+	struct zsp_object_key
+	    key; /* of what is being looked up: uprobe programs have little stack */
 };
 
 _Static_assert(__builtin_offsetof(struct zsp_thread, next) ==

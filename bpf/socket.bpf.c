@@ -127,8 +127,8 @@ static __always_inline bool chunks_likely(
 }
 
 /*
- * If the current thread's call is in a chunked body, see where in that it ends when all of it is captured anyhow, else return true. A global
- * function: what it works on it looks up again, so that the verifier checks it once.
+ * If the current thread's call, on the connection of its key, is in a chunked body, see where in that it ends when all of it is captured
+ * anyhow, else return true. A global function: what it works on it looks up again, so that the verifier checks it once.
  */
 __weak int zsp_follow_chunks(u32 cpu)
 {
@@ -207,11 +207,11 @@ static __always_inline void handle_transfer(u32 fd, struct zsp_thread *thread)
 	t->seq = zsp_stream_begin(conn, socket.sk, t->direction, moved);
 	t->start = start_of(thread, &socket, moved);
 	t->want = take_budget(conn, t);
-	/* Read back from the map it is just any number to the verifier, which follows one path from here and not many. */
 	thread->key.address = (u64)socket.sk;
 	t->chunks = !t->fits && chunks_likely(thread, conn, t) &&
 	    zsp_follow_chunks(bpf_get_smp_processor_id());
 	t->pieces = pieces_of(thread, t);
+	/* Read back from the map it is just any number to the verifier, which follows one path from here and not many. */
 	want = *(volatile u64 *)&t->want;
 	emit_transfer(want, thread, conn);
 	if (t->fits && want) {

@@ -24,7 +24,7 @@
 /* By how much the reader may wake up later, if that is together with something else that the kernel has to do. */
 #define READER_SLACK_NS (NS_PER_MS / 2)
 /* How often own metrics are brought up to date, and losses looked at. */
-#define UPDATE_NS (1000 * NS_PER_MS)
+#define UPDATE_NS (500 * NS_PER_MS)
 /* So often each observed process is read about in /proc, if there are not so many that updates have no room for it. */
 #define PROCESS_NS (10 * NS_PER_S)
 /* Longest sleep while traces wait for completion or their turn, and while nothing does. */
