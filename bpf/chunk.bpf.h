@@ -31,7 +31,7 @@
 /* Chunks that are longer are not followed. */
 #define ZSP_CHUNK_MAX 0x7ffffff
 /* The square of this is how many chunks of one call are looked at, if all of it is captured. */
-#define ZSP_CHUNKS_SOME 16
+#define ZSP_CHUNKS_SOME 8
 
 static __always_inline bool in_size_line(u32 state)
 {
