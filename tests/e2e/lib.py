@@ -5,6 +5,7 @@ A test is a function test_*(t); t is the Test below. Nothing here knows of zeros
 """
 import contextlib
 import ctypes
+import fcntl
 import os
 import shutil
 import signal
@@ -110,14 +111,20 @@ def built(name):
     return path
 
 
+def _make(goal):
+    run = subprocess.run(["make", "-C", ROOT, goal], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, timeout=MAKE_S, check=False,
+                         env={**os.environ, "MAKEFLAGS": "", "MAKELEVEL": "0"})
+    if run.returncode:
+        raise Failure(f"make {goal} fails: " + run.stdout.decode("utf-8", "replace")[-1500:])
+
+
 def made(goal, folder, name):
     """Path of a file that a goal of make builds into a folder of build/, which is done when the first of them is asked for."""
     if goal not in _made:
-        run = subprocess.run(["make", "-C", ROOT, goal], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, timeout=MAKE_S, check=False,
-                             env={**os.environ, "MAKEFLAGS": "", "MAKELEVEL": "0"})
-        if run.returncode:
-            raise Failure(f"make {goal} fails: " + run.stdout.decode("utf-8", "replace")[-1500:])
+        with open(os.path.join(ROOT, "build", "made.lock"), "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # several tests may ask at once
+            _make(goal)
         _made.add(goal)
     return os.path.join(ROOT, "build", folder, name)
 

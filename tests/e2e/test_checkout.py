@@ -7,7 +7,7 @@ import observer
 from lib import check, equal
 from shop import COMPLETE, SCHEDULER_NS, Shop, expect_shape, expect_times, is_statement, order
 
-TOGETHER = True
+RUNS_TOGETHER = True
 
 BASES = ["none", "thread", "thread", "socket", "thread", "thread", "thread"]
 

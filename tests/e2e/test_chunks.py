@@ -6,7 +6,7 @@ import observer
 from puppeteer import Puppet, Wire
 from test_socket_calls import Book, request, response
 
-TOGETHER = True
+RUNS_TOGETHER = True
 
 FIXED = [[2048] * 40, [8192] * 12, [1000] * 60, [70_000, 1, 30_000], [16_384] * 8, [4089] * 30, [20_000] * 12, [9] * 3,
          [1, 16, 17, 70_000, 15, 2], [150_000, 100_000]]

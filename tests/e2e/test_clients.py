@@ -9,7 +9,7 @@ from http_raw import Client
 from lib import check, equal, wait_for
 from nginx import Nginx
 
-TOGETHER = True
+RUNS_TOGETHER = True
 
 CALLS = """
 import http.client, sys, urllib.request, urllib.error

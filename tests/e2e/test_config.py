@@ -12,7 +12,7 @@ from lib import check, equal, wait_for
 from otlp import Receiver
 from shop import Shop, order
 
-TOGETHER = True
+RUNS_TOGETHER = True
 
 ROUTES = """
 routes:

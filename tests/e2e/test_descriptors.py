@@ -10,7 +10,7 @@ import observer
 from lib import Failure, equal
 from puppeteer import Puppet, Wire
 
-TOGETHER = True
+RUNS_TOGETHER = True
 
 BIG = 200_000  # bytes; far more than is captured
 

@@ -11,7 +11,7 @@ import vectors
 from lib import Failure, check
 from puppeteer import Puppet, Wire
 
-TOGETHER = True
+RUNS_TOGETHER = True
 
 
 def halves(data):

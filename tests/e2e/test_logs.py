@@ -19,7 +19,7 @@ from lib import check, equal, wait_for
 from otlp import Receiver, any_value, first, key_values, message
 from shop import MODELS, Shop, order
 
-TOGETHER = True
+RUNS_TOGETHER = True
 
 PARALLEL = 12
 ROUNDS = 6

@@ -12,7 +12,7 @@ from http_raw import Client, request_bytes
 from lib import check, equal, wait_for
 from shop import Shop
 
-TOGETHER = True
+RUNS_TOGETHER = True
 
 # Waits for a word on stdin, then writes.
 WRITER = r'''

@@ -12,7 +12,7 @@ from lib import check, equal, wait_for
 from otlp import Receiver, any_value, causes, decode_request, exported, first, key_values, message
 from shop import COMPLETE, Shop, expect_shape, order
 
-TOGETHER = True
+RUNS_TOGETHER = True
 
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 

@@ -14,7 +14,7 @@ from lib import Failure, check, equal, wait_for
 from otlp import Receiver
 from shop import Shop, order
 
-TOGETHER = True
+RUNS_TOGETHER = True
 
 FOLDER = os.path.join(lib.ROOT, "tests", "data")
 UNKNOWN = re.compile(r"^\s*\d+(:| \{)")  # protoc writes such a field by its number

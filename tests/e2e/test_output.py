@@ -8,7 +8,7 @@ import observer
 from lib import check, equal
 from shop import Shop, order
 
-TOGETHER = True
+RUNS_TOGETHER = True
 
 MAX_BYTES = 16 * 1024
 REQUESTS = 300

@@ -15,7 +15,7 @@ import otlp_metrics
 from lib import Failure, check, equal, wait_for
 from shop import COMPLETE, Shop, expect_shape, order
 
-TOGETHER = True
+RUNS_TOGETHER = True
 
 FOLDER = os.path.join(lib.ROOT, "tests", "data")
 IDS = ("traceId", "spanId", "parentSpanId")

@@ -7,7 +7,7 @@ import observer
 from http_raw import Client
 from lib import equal, wait_for
 
-TOGETHER = True
+RUNS_TOGETHER = True
 
 
 def serve(t):

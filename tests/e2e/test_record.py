@@ -11,7 +11,7 @@ from lib import check, equal, wait_for
 from nginx import Load, Nginx
 from shop import MODELS, Shop
 
-TOGETHER = True
+RUNS_TOGETHER = True
 
 
 def record(t, *targets, command="trace", **how):

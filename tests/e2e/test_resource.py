@@ -10,7 +10,7 @@ import observer
 from http_raw import Client
 from lib import check, equal, wait_for
 
-TOGETHER = True
+RUNS_TOGETHER = True
 
 OURS = {"OTEL_SERVICE_NAME": "the observer", "OTEL_RESOURCE_ATTRIBUTES": "leaked=1"}
 FOUND = ("host.name", "host.arch", "os.type", "service.instance.id", "process.owner")

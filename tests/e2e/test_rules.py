@@ -15,7 +15,7 @@ from lib import check, equal, wait_for
 from otlp import Receiver
 from shop import MODELS, Shop, order
 
-TOGETHER = True
+RUNS_TOGETHER = True
 
 CONFIG = os.path.join(lib.ROOT, "deploy", "shop.yaml")
 # How many orders the exact comparison makes; the claim was checked with 117920 (of 125000 requests).

@@ -9,7 +9,7 @@ from http_raw import Client
 from lib import check, equal, wait_for
 from otlp import Receiver
 
-TOGETHER = True
+RUNS_TOGETHER = True
 
 SECRET = "s3cr3tvalue"
 # A server that reads bodies, runs SQL with literals, logs (all, or no secret), and answers with what it was given.

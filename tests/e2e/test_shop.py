@@ -10,7 +10,7 @@ from lib import check, equal
 from observer import descendants, one, tree
 from shop import COMPLETE, MODELS, Shop, expect_shape, expect_times, order
 
-TOGETHER = True
+RUNS_TOGETHER = True
 
 REFUSED_IN_FIRST_QUERY = [*COMPLETE[:5], COMPLETE[6]]
 

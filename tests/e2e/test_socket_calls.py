@@ -11,7 +11,7 @@ from lib import Failure, equal
 from puppet_io import HIDDEN_READ, HIDDEN_WRITE, READ, TCP_ONLY, WRITE
 from puppeteer import Puppet, Wire
 
-TOGETHER = True
+RUNS_TOGETHER = True
 
 SIZES = (300, 100_000, 1)
 

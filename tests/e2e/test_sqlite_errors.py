@@ -6,7 +6,7 @@ import lib
 import observer
 from lib import check, equal
 
-TOGETHER = True
+RUNS_TOGETHER = True
 
 # Fails in many ways and prints the extended code of each failure: Python asks the connection for it, what it
 # gets from sqlite3_step() is the primary one. argv: folder.

@@ -13,7 +13,7 @@ import lib
 import observer
 from lib import check, equal, wait_for
 
-TOGETHER = True
+RUNS_TOGETHER = True
 
 # Runs a mix of statements, each with a name of its own in its text, and writes what SQLite's own trace
 # says was executed, in order, with the rows that came back. argv: database, number of statements, file.

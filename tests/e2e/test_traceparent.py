@@ -4,7 +4,7 @@ import observer
 from lib import check, equal
 from shop import COMPLETE, Shop, expect_shape, order
 
-TOGETHER = True
+RUNS_TOGETHER = True
 
 
 def ids(n):
