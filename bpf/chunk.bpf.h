@@ -243,14 +243,6 @@ __weak int zsp_chunk_find(u32 cpu, u32 starts)
 	return g->chunk_state != ZSP_CHUNK_NONE;
 }
 
-/* Is there something to be found? Most calls are told by this alone. */
-static __always_inline bool chunk_likely(u8 state, const struct zsp_transfer *t)
-{
-	if (state || chunk_seems_size(t->first))
-		return true;
-	return t->starts && t->bytes >= ZSP_CHUNK_LEAST && !ZSP_BEGINS(t->first, "GET ", 4);
-}
-
 /* The call begins. */
 static __always_inline void chunk_begin(
     struct zsp_gather *g, const struct zsp_conn *conn, const struct zsp_transfer *t)

@@ -111,9 +111,9 @@ struct zsp_thread {
 	u32 slice;         /* returns from epoll_wait and its like */
 	u32 depth;         /* sqlite frames in use */
 	u32 late : 8;      /* enum zsp_late */
-	u32 early_ns : 24; /* of the last wait; the next one counts for so much less: ledger.bpf.c */
-	u32 sqlite_mode;   /* of the process when frames and prepares were last used */
-	u32 sqlite_place;  /* cookie of the probe that is running, */
+	u32 early_ns : 24; /* the last wait was told by so much too long; the next one counts for less: ledger.bpf.c */
+	u32 sqlite_mode;  /* of the process when frames and prepares were last used */
+	u32 sqlite_place; /* cookie of the probe that is running, */
 	u32 sqlite_now; /* mode of the process as it found it: user space may change it at any time */
 	u64 returned_sp; /* of the SQLite call that returned last; 0: one was entered since */
 	struct zsp_sqlite_frame frames[ZSP_SQLITE_DEPTH];

@@ -111,8 +111,9 @@ static __always_inline u64 start_of(
 
 /*
  * May the call be in a chunked body? What is in several buffers is not followed, and what may be preempted, neither: it has no zsp_gathers.
+ * Most calls are told by this alone.
  */
-static __always_inline bool chunks_likely(
+static __always_inline bool may_have_chunks(
     const struct zsp_thread *thread, struct zsp_conn *conn, struct zsp_transfer *t)
 {
 	u8 *state = &conn->chunk_state[way_of(t)];
@@ -123,7 +124,9 @@ static __always_inline bool chunks_likely(
 	}
 	if (!t->fits && bpf_probe_read_user(&t->first, sizeof(t->first), (void *)t->buf))
 		t->first = 0;
-	return chunk_likely(*state, t);
+	if (*state || chunk_seems_size(t->first))
+		return true;
+	return t->starts && t->bytes >= ZSP_CHUNK_LEAST && !ZSP_BEGINS(t->first, "GET ", 4);
 }
 
 /*
@@ -208,7 +211,7 @@ static __always_inline void handle_transfer(u32 fd, struct zsp_thread *thread)
 	t->start = start_of(thread, &socket, moved);
 	t->want = take_budget(conn, t);
 	thread->key.address = (u64)socket.sk;
-	t->chunks = !t->fits && chunks_likely(thread, conn, t) &&
+	t->chunks = !t->fits && may_have_chunks(thread, conn, t) &&
 	    zsp_follow_chunks(bpf_get_smp_processor_id());
 	t->pieces = pieces_of(thread, t);
 	/* Read back from the map it is just any number to the verifier, which follows one path from here and not many. */
@@ -216,7 +219,7 @@ static __always_inline void handle_transfer(u32 fd, struct zsp_thread *thread)
 	emit_transfer(want, thread, conn);
 	if (t->fits && want) {
 		renew_budget(conn, t, want);
-		if (chunks_likely(thread, conn, t))
+		if (may_have_chunks(thread, conn, t))
 			zsp_follow_chunks(bpf_get_smp_processor_id());
 	}
 	__sync_fetch_and_add(&conn->bytes[way_of(t)], *(volatile u32 *)&t->bytes);
