@@ -11,8 +11,8 @@
  * pay for: it is read from outside once the wait has turned out to be long, and thrown away if the thread is back meanwhile.
  * Which threads are away, since when and what for, the kernel side's table tells as memory, without a call.
  *
- * So that each wait of over_ns is seen, what happens is to be read at most over_ns after it did. A request that has begun
- * shortly before is known then, and is looked at half an over_ns after its beginning; one that has begun just before, when we read the next time.
+ * What happens is to be read at most over_ns after it did. A request that has begun a millisecond before or more is known then, and is looked at
+ * half an over_ns after its beginning; a younger one when we read the next time. So each wait is seen that is two milliseconds longer than over_ns.
  */
 #ifndef ZS_LOOKOUT_LOOKOUT_H
 #define ZS_LOOKOUT_LOOKOUT_H
