@@ -12,6 +12,7 @@ FIXED = [[2048] * 40, [8192] * 12, [1000] * 60, [70_000, 1, 30_000], [16_384] * 
          [1, 16, 17, 70_000, 15, 2], [150_000, 100_000]]
 PIECES = [700, 4096, 8192, 10_000, 16_384, 65_536, 1 << 30]
 EXTENSIONS = ["", ";a", " ; name=value"]
+HEAD = b"HTTP/1.1 200 OK\r\nServer: puppet\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def layouts(seed):
@@ -36,7 +37,7 @@ def in_pieces(t, server):
             extension = EXTENSIONS[n % len(EXTENSIONS)]
             path = book.path(0, sum(sizes), f"calls of {piece}: {sizes}, '{extension}'")
             theirs(f"GET {path} HTTP/1.1\r\nHost: puppet\r\n\r\n".encode())
-            ours(b"HTTP/1.1 200 OK\r\nServer: puppet\r\nTransfer-Encoding: chunked\r\n\r\n" + encoded(sizes, extension), piece=piece)
+            ours(HEAD + encoded(sizes, extension), piece=piece)
         path = book.path(3, 2, "between them")
         theirs(request(path, 3) + b"abc")
         ours(response(2) + b"ok")
@@ -52,46 +53,51 @@ def test_read_in_pieces(t):
     in_pieces(t, False)
 
 
-def test_uploaded_in_pieces(t):
-    """Requests have chunks, too."""
+def over_one_connection(t, exchange, cases):
+    """exchange(wire, book, piece, sizes) for each case, the puppet being the server."""
     puppet, book = Puppet(t), Book()
     zerospan = observer.observe(t, "--pid", puppet.pid)
     wire = Wire(puppet)
-    for piece in PIECES:
-        for sizes in layouts(piece):
-            path = book.path(sum(sizes), 2, f"calls of {piece}: {sizes}")
-            wire.take(f"POST {path} HTTP/1.1\r\nHost: puppet\r\nTransfer-Encoding: chunked\r\n\r\n".encode() + encoded(sizes), piece=piece)
-            wire.give(response(2) + b"ok")
+    for piece, sizes in cases:
+        exchange(wire, book, piece, sizes)
     wire.close()
     book.finish(zerospan, "SERVER")
+
+
+def all_cases():
+    return [(piece, sizes) for piece in PIECES for sizes in layouts(piece)]
+
+
+def ask(wire, book, size, label):
+    path = book.path(0, size, label)
+    wire.take(f"GET {path} HTTP/1.1\r\nHost: puppet\r\n\r\n".encode())
+
+
+def test_uploaded_in_pieces(t):
+    """Requests have chunks, too."""
+    def exchange(wire, book, piece, sizes):
+        path = book.path(sum(sizes), 2, f"calls of {piece}: {sizes}")
+        wire.take(f"POST {path} HTTP/1.1\r\nHost: puppet\r\nTransfer-Encoding: chunked\r\n\r\n".encode() + encoded(sizes), piece=piece)
+        wire.give(response(2) + b"ok")
+
+    over_one_connection(t, exchange, all_cases())
 
 
 def test_head_by_itself(t):
     """The head in a call of its own, then chunks in calls that know nothing of them."""
-    puppet, book = Puppet(t), Book()
-    zerospan = observer.observe(t, "--pid", puppet.pid)
-    wire = Wire(puppet)
-    for piece in PIECES:
-        for sizes in layouts(piece):
-            path = book.path(0, sum(sizes), f"calls of {piece}: {sizes}")
-            wire.take(f"GET {path} HTTP/1.1\r\nHost: puppet\r\n\r\n".encode())
-            wire.give(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-            wire.give(encoded(sizes), piece=piece)
-    wire.close()
-    book.finish(zerospan, "SERVER")
+    def exchange(wire, book, piece, sizes):
+        ask(wire, book, sum(sizes), f"calls of {piece}: {sizes}")
+        wire.give(HEAD)
+        wire.give(encoded(sizes), piece=piece)
+
+    over_one_connection(t, exchange, all_cases())
 
 
 def test_lines_as_pieces(t):
-    """All in one writev(): the size lines are pieces of their own, and found."""
-    puppet, book = Puppet(t), Book()
-    zerospan = observer.observe(t, "--pid", puppet.pid)
-    wire = Wire(puppet)
-    for sizes in FIXED:
-        if len(sizes) > 20:
-            continue  # more pieces than are looked at
-        path = book.path(0, sum(sizes), str(sizes))
-        wire.take(f"GET {path} HTTP/1.1\r\nHost: puppet\r\n\r\n".encode())
-        wire.give(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    """All in one writev(): the size lines are pieces of their own, and found, as long as there are no more pieces than are looked at."""
+    def exchange(wire, book, _, sizes):
+        ask(wire, book, sum(sizes), str(sizes))
+        wire.give(HEAD)
         wire.give(encoded(sizes), how="writev_lines")
-    wire.close()
-    book.finish(zerospan, "SERVER")
+
+    over_one_connection(t, exchange, [(None, sizes) for sizes in FIXED if len(sizes) <= 20])

@@ -64,5 +64,5 @@ class ApachePrefork(Apache):
 
 class ApacheEvent(Apache):
     mpm = "event"
-    closes_when_busy = True  # connections that are kept and idle
+    closes_when_busy = True
     tuning = "StartServers 2\nThreadsPerChild 48\nMaxRequestWorkers 96"

@@ -48,6 +48,7 @@ class Server:
     ranges = True  # serves a part of the big file
     behind = None  # the server to which it passes everything on
     counts_all_bytes = True  # its log has every byte of a connection
+    closes_when_busy = False  # connections that are kept and idle
     counts_twice = 0  # bytes per request that its log may have once too often
     ending = signal.SIGTERM  # after which it writes its log and ends
 
