@@ -407,6 +407,15 @@ _Static_assert(sizeof(struct zsp_wake) == 104, "wake layout");
 /* CPUs whose running threads are kept apart; a power of two. */
 #define ZSP_CPUS_MAX 1024
 
+/* What two programs watch for; see twin.bpf.h. */
+enum zsp_twins {
+	ZSP_TWINS_FORK = 0,
+	ZSP_TWINS_EXEC = 1,
+	ZSP_TWINS_EXIT = 2,
+	ZSP_TWINS_LOCK = 3,
+	ZSP_TWINS_MAX
+};
+
 /* Changes of TCP's states, by the CPU that they were seen on. */
 struct zsp_changes_seen {
 	__u64 seen; /* each counted once */

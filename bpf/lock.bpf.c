@@ -21,6 +21,7 @@
 #include "compat.bpf.h"
 #include "lock.bpf.h"
 #include "thread.bpf.h"
+#include "twin.bpf.h"
 
 #define ZSP_F_RDLCK 0
 #define ZSP_F_WRLCK 1
@@ -122,12 +123,12 @@ static __always_inline int lock_asked_for(
 SEC("tp_btf/posix_lock_inode")
 int BPF_PROG(zsp_posix_lock_inode, struct inode *inode, struct file_lock *lock, int ret)
 {
+	zsp_twin_first(ZSP_TWINS_LOCK);
 	return lock_asked_for(ctx, inode, lock, ret);
 }
 
-/* See zsp_inet_sock_set_state_twin. Told twice, a refusal is the same refusal. */
 SEC("?tp_btf/posix_lock_inode")
 int BPF_PROG(zsp_posix_lock_inode_twin, struct inode *inode, struct file_lock *lock, int ret)
 {
-	return lock_asked_for(ctx, inode, lock, ret);
+	return zsp_twin_makes_up(ZSP_TWINS_LOCK) ? lock_asked_for(ctx, inode, lock, ret) : 0;
 }

@@ -289,6 +289,9 @@ extern volatile __u32 zsp_thread_marks[ZSP_THREAD_MARKS];
  */
 volatile __u64 zsp_counters[ZSP_COUNT_MAX] __weak;
 
+/* Runs of first programs that the kernel skipped and the second one made up for. */
+volatile __u64 zsp_made_up[ZSP_TWINS_MAX] __weak;
+
 static __always_inline void zsp_count(u32 counter, u64 n)
 {
 	__sync_fetch_and_add(&zsp_counters[counter], n);

@@ -14,6 +14,7 @@
 #include "maps.bpf.h"
 #include "thread.bpf.h"
 #include "thread_table.bpf.h"
+#include "twin.bpf.h"
 
 volatile struct zsp_sqlite_process zsp_sqlite_processes[ZSP_SQLITE_PROCESSES];
 
@@ -25,8 +26,7 @@ static __always_inline void observe(u32 tid)
 		zsp_count(ZSP_COUNT_LOST_THREAD_FULL, 1);
 }
 
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(zsp_sched_process_fork, struct task_struct *parent, struct task_struct *child)
+static __always_inline int thread_begins(struct task_struct *parent, struct task_struct *child)
 {
 	if (!zsp_current_thread())
 		return 0;
@@ -36,10 +36,21 @@ int BPF_PROG(zsp_sched_process_fork, struct task_struct *parent, struct task_str
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(zsp_sched_process_exec, struct task_struct *task, int old_pid)
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(zsp_sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
-	u32 tgid = task->tgid, old_tid = old_pid;
+	zsp_twin_first(ZSP_TWINS_FORK);
+	return thread_begins(parent, child);
+}
+
+SEC("?tp_btf/sched_process_fork")
+int BPF_PROG(zsp_sched_process_fork_twin, struct task_struct *parent, struct task_struct *child)
+{
+	return zsp_twin_makes_up(ZSP_TWINS_FORK) ? thread_begins(parent, child) : 0;
+}
+
+static __always_inline int process_execs(u32 tgid, u32 old_tid)
+{
 	bool observed = zsp_thread_of(old_tid) != NULL;
 
 	if (observed) {
@@ -53,25 +64,37 @@ int BPF_PROG(zsp_sched_process_exec, struct task_struct *task, int old_pid)
 	return 0;
 }
 
-static __always_inline void thread_ends(struct task_struct *task)
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(zsp_sched_process_exec, struct task_struct *task, int old_pid)
+{
+	zsp_twin_first(ZSP_TWINS_EXEC);
+	return process_execs(task->tgid, old_pid);
+}
+
+SEC("?tp_btf/sched_process_exec")
+int BPF_PROG(zsp_sched_process_exec_twin, struct task_struct *task, int old_pid)
+{
+	return zsp_twin_makes_up(ZSP_TWINS_EXEC) ? process_execs(task->tgid, old_pid) : 0;
+}
+
+static __always_inline int thread_ends(struct task_struct *task)
 {
 	if (!zsp_thread_of(task->pid) || zsp_thread_forget(task->pid))
-		return;
+		return 0;
 	if (task->signal->live.counter == 0) /* the last thread */
 		zsp_emit_proc(ZSP_KIND_PROC_EXIT, task->tgid, 0, task->exit_code);
+	return 0;
 }
 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(zsp_sched_process_exit, struct task_struct *task)
 {
-	thread_ends(task);
-	return 0;
+	zsp_twin_first(ZSP_TWINS_EXIT);
+	return thread_ends(task);
 }
 
-/* Where programs on tracepoints are preemptible. Whichever comes second finds the thread forgotten. */
 SEC("?tp_btf/sched_process_exit")
 int BPF_PROG(zsp_sched_process_exit_twin, struct task_struct *task)
 {
-	thread_ends(task);
-	return 0;
+	return zsp_twin_makes_up(ZSP_TWINS_EXIT) ? thread_ends(task) : 0;
 }

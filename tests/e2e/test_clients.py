@@ -29,7 +29,8 @@ for n in range(3):
 def run_client(t, *command):
     zerospan = observer.start(t, "trace", "--format", "otlp-json", "--output", t.path("spans"), "--",
                               *command)
-    equal(zerospan.wait(20), 0, "exit status")
+    equal(zerospan.wait(60), 0, "exit status")
+    equal(zerospan.summary().lost, 0, "losses")
     with open(t.path("spans"), encoding="utf-8") as f:
         spans = [s for line in f for s in observer.spans_of(json.loads(line))]
     return sorted(spans, key=lambda s: s.start)
@@ -71,6 +72,21 @@ def test_python_client(t):
     spans = run_client(t, lib.PYTHON, script, f"http://127.0.0.1:{nginx.port}")
     expect_calls(nginx, spans, [("GET", "/hello?q=1", 200), ("GET", "/gone", 410),
                                 ("GET", "/broken", 503)] + [("POST", "/hello", 200)] * 3)
+
+
+def test_many_begun_at_once(t):
+    """Each call of each child, although they begin and end beside each other."""
+    nginx = Nginx(t)
+    curl = lib.tool("curl", "curl")
+    script = t.write("calls.sh", f"""
+for loop in 1 2 3 4; do
+    for n in $(seq 10); do {curl} -s -o /dev/null http://127.0.0.1:{nginx.port}/hello?n=$loop-$n; done &
+done
+wait""")
+    spans = run_client(t, "/bin/bash", script)
+    equal(sorted(s.get("url.full").split("n=")[1] for s in spans),
+          sorted(f"{loop}-{n}" for loop in range(1, 5) for n in range(1, 11)), "calls")
+    equal(len({s.resource["process.pid"] for s in spans}), len(spans), "processes")
 
 
 def test_client_that_sends_traceparent(t):

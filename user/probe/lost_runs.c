@@ -10,26 +10,27 @@
 #include "probe/program_counts.h"
 #include "zerospan.skel.h"
 
-struct program_twins program_twins_of(const struct zerospan_bpf *skel, size_t i)
+struct program_twins program_twins_of(const struct zerospan_bpf *skel, enum zsp_twins which)
 {
-	const struct program_twins twins[PROGRAM_TWINS] = {
-	    {skel->progs.zsp_posix_lock_inode, skel->progs.zsp_posix_lock_inode_twin},
-	    {skel->progs.zsp_sched_process_exit, skel->progs.zsp_sched_process_exit_twin},
+	const struct program_twins twins[ZSP_TWINS_MAX] = {
+	    [ZSP_TWINS_FORK] = {skel->progs.zsp_sched_process_fork,
+		skel->progs.zsp_sched_process_fork_twin},
+	    [ZSP_TWINS_EXEC] = {skel->progs.zsp_sched_process_exec,
+		skel->progs.zsp_sched_process_exec_twin},
+	    [ZSP_TWINS_EXIT] = {skel->progs.zsp_sched_process_exit,
+		skel->progs.zsp_sched_process_exit_twin},
+	    [ZSP_TWINS_LOCK] = {skel->progs.zsp_posix_lock_inode,
+		skel->progs.zsp_posix_lock_inode_twin},
 	};
 
-	return twins[i];
-}
-
-static bool is_loaded(const struct bpf_program *program)
-{
-	return bpf_program__fd(program) >= 0;
+	return twins[which];
 }
 
 static uint64_t skipped_runs_of(const struct bpf_program *program)
 {
 	struct program_counts counts;
 
-	if (!is_loaded(program) || program_counts_read(bpf_program__fd(program), &counts))
+	if (bpf_program__fd(program) < 0 || program_counts_read(bpf_program__fd(program), &counts))
 		return 0;
 	return counts.skipped;
 }
@@ -49,16 +50,16 @@ static uint64_t lost_changes(const struct zerospan_bpf *skel)
 	return all - seen;
 }
 
-static uint64_t lost_by_twins(const struct program_twins *twins)
+/* A run is made up for before the kernel's count of it is seen, or after: see lost_runs_look(). */
+static uint64_t lost_by_twins(const struct zerospan_bpf *skel, enum zsp_twins which)
 {
-	uint64_t one = skipped_runs_of(twins->program), other = skipped_runs_of(twins->twin);
-
-	return is_loaded(twins->twin) && other < one ? other : one;
+	return skipped_runs_of(program_twins_of(skel, which).program) -
+	    skel->bss->zsp_made_up[which];
 }
 
 static bool has_others(const struct zerospan_bpf *skel, const struct bpf_program *program)
 {
-	for (size_t i = 0; i < PROGRAM_TWINS; i++) {
+	for (enum zsp_twins i = 0; i < ZSP_TWINS_MAX; i++) {
 		struct program_twins twins = program_twins_of(skel, i);
 
 		if (program == twins.program || program == twins.twin)
@@ -80,11 +81,8 @@ static uint64_t all_lost(const struct zerospan_bpf *skel)
 		if (!has_others(skel, program))
 			lost += skipped_runs_of(program);
 	}
-	for (size_t i = 0; i < PROGRAM_TWINS; i++) {
-		struct program_twins twins = program_twins_of(skel, i);
-
-		lost += lost_by_twins(&twins);
-	}
+	for (enum zsp_twins i = 0; i < ZSP_TWINS_MAX; i++)
+		lost += lost_by_twins(skel, i);
 	return lost;
 }
 

@@ -4,7 +4,7 @@
  * same CPU (program_counts.h tells how often); what others make up for is not lost:
  *
  *	changes of TCP's states   several programs, of which each change is counted by the first that sees it: lost is what none has (bpf/conn.bpf.c)
- *	twins                     two programs that do the same: lost are at most as many as either skipped
+ *	twins                     two programs, of which the second makes up for the first, and counts it (bpf/twin.bpf.h)
  *	receives                  what is missed at one the stream's positions tell, to the byte
  */
 #ifndef ZS_PROBE_LOST_RUNS_H
@@ -12,6 +12,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "event.h"
 
 struct bpf_program;
 struct zerospan_bpf;
@@ -21,11 +23,7 @@ struct program_twins {
 	struct bpf_program *program, *twin;
 };
 
-enum {
-	PROGRAM_TWINS = 2,
-};
-
-struct program_twins program_twins_of(const struct zerospan_bpf *skel, size_t i);
+struct program_twins program_twins_of(const struct zerospan_bpf *skel, enum zsp_twins which);
 
 struct lost_runs {
 	const struct zerospan_bpf *skel; /* borrowed */

@@ -129,7 +129,7 @@ static int load(struct probes *p, const struct probes_options *options)
 	p->cookies =
 	    libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie, NULL) == 1;
 	set_sizes(p);
-	for (size_t i = 0; i < PROGRAM_TWINS; i++)
+	for (enum zsp_twins i = 0; i < ZSP_TWINS_MAX; i++)
 		bpf_program__set_autoload(program_twins_of(p->skel, i).twin, p->calls.preemptible);
 	return zerospan_bpf__load(p->skel);
 }
@@ -149,7 +149,7 @@ static int attach(struct probes *p, struct buf *message)
 
 	for (size_t i = 0; i < sizeof(everywhere) / sizeof(everywhere[0]) && !err; i++)
 		err = add_link(p, bpf_program__attach(everywhere[i]));
-	for (size_t i = 0; i < PROGRAM_TWINS && p->calls.preemptible && !err; i++)
+	for (enum zsp_twins i = 0; i < ZSP_TWINS_MAX && p->calls.preemptible && !err; i++)
 		err = add_link(p, bpf_program__attach(program_twins_of(p->skel, i).twin));
 	return err;
 }
