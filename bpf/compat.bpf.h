@@ -13,6 +13,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "event.h"
+#include "knobs.bpf.h"
 
 /* --- system calls ---------------------------------------------------------------------------------- */
 
@@ -191,16 +192,16 @@ static __always_inline u64 zsp_current_run_delay(void)
  */
 extern void *bpf_rdonly_cast(const void *object, u32 type_id) __weak __ksym;
 
-#define ZSP_READ(pointer, type, field)                                                        \
-	({                                                                                    \
-		typeof(((type *)0)->field) zsp_value;                                         \
-		if (bpf_rdonly_cast)                                                          \
-			zsp_value =                                                           \
-			    ((type *)bpf_rdonly_cast(pointer, bpf_core_type_id_kernel(type))) \
-				->field;                                                      \
-		else                                                                          \
-			zsp_value = BPF_CORE_READ((type *)(pointer), field);                  \
-		zsp_value;                                                                    \
+#define ZSP_READ(pointer, type, field)                                                       \
+	({                                                                                   \
+		typeof(((struct type *)0)->field) zsp_value;                                 \
+		if (bpf_rdonly_cast)                                                         \
+			zsp_value =                                                          \
+			    ((struct type *)bpf_rdonly_cast(pointer, zsp_type_numbers.type)) \
+				->field;                                                     \
+		else                                                                         \
+			zsp_value = BPF_CORE_READ((struct type *)(pointer), field);          \
+		zsp_value;                                                                   \
 	})
 
 /* --- struct file's reference count ----------------------------------------------------------- */

@@ -63,9 +63,9 @@ static __always_inline void zsp_socket_words_read(
 		bpf_probe_read_kernel(ret, sizeof(*ret), &sock->socket.flags);
 		return;
 	}
-	ret->flags = ZSP_READ(sock, struct socket_alloc, socket.flags);
-	ret->file = ZSP_READ(sock, struct socket_alloc, socket.file);
-	ret->sk = ZSP_READ(sock, struct socket_alloc, socket.sk);
+	ret->flags = ZSP_READ(sock, socket_alloc, socket.flags);
+	ret->file = ZSP_READ(sock, socket_alloc, socket.file);
+	ret->sk = ZSP_READ(sock, socket_alloc, socket.sk);
 }
 
 /*
@@ -80,20 +80,20 @@ static __always_inline bool zsp_socket_of(u32 fd, struct zsp_socket *ret)
 
 	if (!file)
 		return false;
-	sock = ZSP_READ(file, struct file, private_data);
+	sock = ZSP_READ(file, file, private_data);
 	zsp_socket_words_read(sock, &words);
 	if (words.file != file || !words.sk)
 		return false;
 	ret->sk = words.sk;
 	ret->flags = words.flags;
-	ret->id = ZSP_READ(sock, struct socket_alloc, vfs_inode.i_ino);
+	ret->id = ZSP_READ(sock, socket_alloc, vfs_inode.i_ino);
 	return true;
 }
 
 /* Most likely; others are told by zsp_conn_make(). */
 static __always_inline bool zsp_is_tcp(struct sock *sk)
 {
-	return ZSP_READ(sk, struct sock, sk_protocol) == ZSP_IPPROTO_TCP;
+	return ZSP_READ(sk, sock, sk_protocol) == ZSP_IPPROTO_TCP;
 }
 
 static __always_inline bool zsp_is_socket(u32 fd)
@@ -207,10 +207,10 @@ static __always_inline u32 zsp_stream_end(
 	if (conn->family == ZSP_FAMILY_UNIX)
 		return conn->bytes[(direction - 1) & 1];
 	if (direction == ZSP_OUT)
-		return ZSP_READ(tcp, struct tcp_sock, write_seq);
-	copied = ZSP_READ(tcp, struct tcp_sock, copied_seq);
-	if ((ZSP_READ(sk, struct sock, __sk_common.skc_flags) >> ZSP_SOCK_DONE & 1) &&
-	    copied == ZSP_READ(tcp, struct tcp_sock, rcv_nxt))
+		return ZSP_READ(tcp, tcp_sock, write_seq);
+	copied = ZSP_READ(tcp, tcp_sock, copied_seq);
+	if ((ZSP_READ(sk, sock, __sk_common.skc_flags) >> ZSP_SOCK_DONE & 1) &&
+	    copied == ZSP_READ(tcp, tcp_sock, rcv_nxt))
 		copied--;
 	return copied;
 }

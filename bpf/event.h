@@ -407,6 +407,11 @@ _Static_assert(sizeof(struct zsp_wake) == 104, "wake layout");
 /* CPUs whose running threads are kept apart; a power of two. */
 #define ZSP_CPUS_MAX 1024
 
+/* The kernel's numbers of those types that pointers are given by number (ZSP_READ in compat.bpf.h). */
+struct zsp_type_numbers {
+	__u32 file, sock, socket_alloc, tcp_sock;
+};
+
 /* What two programs watch for; see twin.bpf.h. */
 enum zsp_twins {
 	ZSP_TWINS_FORK = 0,
@@ -428,11 +433,13 @@ struct zsp_running {
 	__u32 now, before;
 };
 
-/* What user space asks zsp_thread_command to do with a thread: the program's arguments are the thread's number and this. */
+/* What user space asks zsp_thread_command to do: the program's arguments are a thread's number, this, and a count. */
 enum zsp_thread_command {
 	ZSP_THREAD_OBSERVE =
 	    1, /* result: 0, -EEXIST when it is observed already, -E2BIG when there is no room */
 	ZSP_THREAD_FORGET = 2, /* result: 0, -ENOENT when it is not observed */
+	ZSP_THREAD_FREE =
+	    3, /* not a thread's number but the first of so many entries that are nobody's; result: 0 */
 };
 
 /* One attached copy of SQLite: where to find things in its objects, read from its own code. */

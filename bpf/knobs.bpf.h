@@ -15,6 +15,8 @@ const volatile __u8 zsp_syscalls[ZSP_SYSCALL_NUMBERS] __weak;
 /* Length of the kernel's clock tick. */
 const volatile __u64 zsp_tick_ns __weak;
 
+const volatile struct zsp_type_numbers zsp_type_numbers __weak;
+
 /* Random: what stands for a kernel address outside of the kernel is the address with these bits turned. */
 const volatile __u64 zsp_secret __weak;
 

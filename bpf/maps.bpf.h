@@ -40,18 +40,18 @@ struct zsp_transfer {
 	u64 buf, len; /* first piece of the user buffer */
 	u64 iov;      /* array of pieces, or of messages (batch), 0: one buffer only */
 	u64 iov_count;
-	u64 want;      /* bytes to capture, the first ones */
-	u64 first;     /* its first 8 bytes, 0 beyond their end, or if they are of no interest */
-	u32 bytes;     /* moved by the call */
-	u32 direction; /* enum zsp_direction */
-	u32 seq;       /* stream position of the first byte */
-	u16 flags;     /* ZSP_DATA_FULL, or 0 */
-	u8 batch;      /* iov is an array of struct mmsghdr, each with one piece */
-	u8 hidden;     /* the bytes are in no buffer of the process: sendfile, splice, MSG_TRUNC */
-	u8 fits;       /* within the budget: captured first and looked at then */
-	u8 starts;     /* it begins a message */
-	u8 chunks;     /* it is in a chunked body, and more than is to be captured */
-	u8 pieces;     /* to look at one by one; 0: it is one, or nothing is to be captured */
+	u64 want;     /* bytes to capture, the first ones */
+	u64 first;    /* its first 8 bytes, 0 beyond their end, or if they are of no interest */
+	u32 bytes;    /* moved by the call */
+	u32 seq;      /* stream position of the first byte */
+	u8 direction; /* enum zsp_direction */
+	u8 flags;     /* ZSP_DATA_FULL, or 0 */
+	u8 batch;     /* iov is an array of struct mmsghdr, each with one piece */
+	u8 hidden;    /* the bytes are in no buffer of the process: sendfile, splice, MSG_TRUNC */
+	u8 fits;      /* within the budget: captured first and looked at then */
+	u8 starts;    /* it begins a message */
+	u8 chunks;    /* it is in a chunked body, and more than is to be captured */
+	u8 pieces;    /* to look at one by one; 0: it is one, or nothing is to be captured */
 };
 
 /* A statement execution in progress, or a preparation that has failed. */
@@ -139,7 +139,7 @@ struct {
 	__type(value, struct zsp_thread);
 } zsp_threads __weak SEC(".maps");
 
-/* The entries that nobody uses. Filled by user space after load, then by the kernel side alone. */
+/* The entries that nobody uses: all after load, at user space's command. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, 16384); /* as many: they may be runs of one */
@@ -190,7 +190,7 @@ struct {
  * dies in mid-statement leaves its entries behind. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 2048);
+	__uint(max_entries, 2048); /* likewise */
 	__type(key, struct zsp_object_key);
 	__type(value, struct zsp_stmt);
 } zsp_stmts __weak SEC(".maps");
@@ -211,7 +211,7 @@ struct {
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1024);
+	__uint(max_entries, 1024); /* likewise */
 	__type(key, struct zsp_object_key);
 	__type(value, u32);
 } zsp_db_closes __weak SEC(".maps");
@@ -227,7 +227,7 @@ struct zsp_lock_file {
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1024);
+	__uint(max_entries, 1024); /* likewise */
 	__type(key, u64);
 	__type(value, struct zsp_lock_file);
 } zsp_lock_files __weak SEC(".maps");

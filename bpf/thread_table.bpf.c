@@ -236,5 +236,9 @@ int zsp_thread_command(struct bpf_raw_tracepoint_args *ctx)
 
 	if (ctx->args[1] == ZSP_THREAD_OBSERVE)
 		return zsp_thread_enter(tid, ZSP_LATE_PERHAPS);
+	if (ctx->args[1] == ZSP_THREAD_FREE) {
+		free_entries(ctx->args[0], ctx->args[2]);
+		return 0;
+	}
 	return zsp_thread_forget(tid);
 }

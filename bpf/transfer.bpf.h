@@ -120,7 +120,7 @@ static __always_inline void transfer_from_batch(struct zsp_transfer *t, u64 addr
  */
 static __always_inline u32 way_of(const struct zsp_transfer *t)
 {
-	return (*(const volatile u32 *)&t->direction - 1) & 1;
+	return (*(const volatile u8 *)&t->direction - 1) & 1;
 }
 
 static __always_inline bool class_is_write(u32 class)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Twins: where programs on tracepoints are preemptible, the kernel skips a program while the same one is interrupted on the same CPU. So a
- * second program hangs on the same tracepoint, and does what the first would have done where that one was skipped. For what happens to
- * the current thread: both come to one event before the thread gets to the next.
+ * second program hangs on a function that is called a little later, or on the same tracepoint where there is none, and does what the first would
+ * have done where that one was skipped. For what happens to the current thread: both come to one event before the thread gets to the next.
  *
  * The first leaves a mark that the second takes away; a second program that finds none makes up for the first, and counts it: lost is what
  * the kernel skipped of the first and the second did not make up for. (Where the second is skipped, the mark stays: were the first one skipped

@@ -6,8 +6,7 @@
  * Order and completeness of the fields are therefore irrelevant, and a build needs no BTF of the
  * build host.
  *
- * For each struct that accesses begin with, libbpf looks through all types of the kernel, which takes 4 M of the instructions that
- * zerospan needs to start. So what is embedded in a struct at hand is reached through that one.
+ * Of the running kernel's types libbpf is given those that have a name which stands here (user/probe/kernel_types.h).
  *
  * How to extend: add the field under its kernel name; when a kernel release moved or renamed it, do
  * not touch this file but add a flavour (struct name___suffix) in bpf/compat.bpf.h.
@@ -118,6 +117,7 @@ struct task_struct {
 	unsigned int __state; /* one of these two: see bpf/compat.bpf.h */
 	long state;
 	void *stack;
+	unsigned int flags;
 	struct sched_entity se;
 	struct sched_info sched_info;
 	int pid, tgid;

@@ -37,7 +37,7 @@ class Puppet:
     def answer(self):
         line = self.answers.readline()
         if not line:
-            raise Failure(f"the puppet ended: {self.process.err}")
+            raise Failure(f"the puppet ended with {self.process.popen.wait()}: {self.process.err}")
         answer = json.loads(line)
         if "error" in answer:
             raise Failure(f"the puppet: {answer['error']}")

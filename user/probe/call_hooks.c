@@ -74,18 +74,16 @@ static bool tracepoints_are_preemptible(void)
 }
 
 /* Can functions be hooked, and is everything there that we cannot do without? */
-static bool offers_functions(struct call_hooks *hooks)
+static bool offers_functions(struct call_hooks *hooks, const struct btf *btf)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
 	const struct syscall_row *row;
-	bool offers = btf && has_type(btf, "fprobe_hlist", BTF_KIND_STRUCT) &&
+	bool offers = has_type(btf, "fprobe_hlist", BTF_KIND_STRUCT) &&
 	    has_type(btf, "btf_trace_sock_recv_length", BTF_KIND_TYPEDEF);
 
 	if (offers)
 		find_functions(hooks, btf);
 	for (size_t i = 0; offers && (row = syscalls_row(i)); i++)
 		offers = hooks->functions[i] || !row->required;
-	btf__free(btf);
 	return offers;
 }
 
@@ -116,6 +114,24 @@ static int attach_function(
 	return keep(hooks, bpf_program__attach_kprobe_multi_opts(program, NULL, &opts));
 }
 
+/* These have others before them; a kernel may lack what they hang on. */
+static void attach_twins(struct call_hooks *hooks, const struct zerospan_bpf *skel)
+{
+	const struct {
+		const struct bpf_program *program;
+		const char *function;
+	} twins[] = {
+	    {skel->progs.zsp_call_tcp_set_state, "tcp_set_state"},
+	    {skel->progs.zsp_call_wake_up_new_task, "wake_up_new_task"},
+	    {skel->progs.zsp_call_proc_exec_connector, "proc_exec_connector"},
+	    {skel->progs.zsp_call_exit_files, "exit_files"},
+	};
+
+	for (size_t i = 0; i < sizeof(twins) / sizeof(twins[0]); i++)
+		if (attach_function(hooks, twins[i].program, twins[i].function))
+			note_missing(hooks, twins[i].function);
+}
+
 static int attach_all_functions(struct call_hooks *hooks, const struct zerospan_bpf *skel)
 {
 	const struct syscall_row *row;
@@ -133,9 +149,8 @@ static int attach_all_functions(struct call_hooks *hooks, const struct zerospan_
 		    hooks, skel->progs.zsp_call_close, SYSCALLS_FUNCTION_PREFIX "close");
 	if (!err)
 		err = attach_function(hooks, skel->progs.zsp_call_tcp_read, "tcp_rcv_space_adjust");
-	/* That one has others beside it. */
-	if (!err && attach_function(hooks, skel->progs.zsp_call_tcp_set_state, "tcp_set_state"))
-		note_missing(hooks, "tcp_set_state");
+	if (!err)
+		attach_twins(hooks, skel);
 	return err;
 }
 
@@ -218,26 +233,29 @@ static int attach_all_events(
 
 /* --- both ---------------------------------------------------------------------------------------- */
 
-int call_hooks_init(struct call_hooks *hooks, struct zerospan_bpf *skel)
+#define CALL_HOOKS_PROGRAMS 10 /* of a kind at most */
+
+void call_hooks_init(struct call_hooks *hooks, struct zerospan_bpf *skel, const struct btf *kernel)
 {
-	struct bpf_program *programs[][6] = {
+	struct bpf_program *programs[][CALL_HOOKS_PROGRAMS] = {
 	    [CALL_HOOKS_TRACEPOINTS] = {skel->progs.zsp_sys_exit, skel->progs.zsp_enter_call,
 		skel->progs.zsp_enter_close, skel->progs.zsp_tcp_rcv_space_adjust},
 	    [CALL_HOOKS_FUNCTIONS] = {skel->progs.zsp_call_return, skel->progs.zsp_call_begin,
 		skel->progs.zsp_call_close, skel->progs.zsp_call_tcp_read,
-		skel->progs.zsp_call_tcp_set_state, skel->progs.zsp_sock_recv_length},
+		skel->progs.zsp_call_tcp_set_state, skel->progs.zsp_call_wake_up_new_task,
+		skel->progs.zsp_call_proc_exec_connector, skel->progs.zsp_call_exit_files,
+		skel->progs.zsp_sock_recv_length},
 	};
 
 	memset(hooks, 0, sizeof(*hooks));
 	buf_init(&hooks->missing);
 	hooks->kind = CALL_HOOKS_TRACEPOINTS;
 	hooks->preemptible = tracepoints_are_preemptible();
-	if (hooks->preemptible && offers_functions(hooks))
+	if (hooks->preemptible && offers_functions(hooks, kernel))
 		hooks->kind = CALL_HOOKS_FUNCTIONS;
-	for (size_t i = 0; i < 6; i++)
+	for (size_t i = 0; i < CALL_HOOKS_PROGRAMS; i++)
 		if (programs[hooks->kind][i])
 			bpf_program__set_autoload(programs[hooks->kind][i], true);
-	return 0;
 }
 
 void call_hooks_release(struct call_hooks *hooks)

@@ -18,6 +18,7 @@
 #include "base/buf.h"
 
 struct bpf_link;
+struct btf;
 struct zerospan_bpf;
 
 enum call_hooks_kind {
@@ -41,8 +42,8 @@ struct call_hooks {
 	struct buf missing; /* names of what this kernel lacks, separated by spaces */
 };
 
-/* Find out what this kernel offers and set which programs of the open skeleton are to be loaded. Returns 0 or -ENOMEM. */
-int call_hooks_init(struct call_hooks *hooks, struct zerospan_bpf *skel);
+/* Find out what this kernel offers, of which kernel are the types, and set which programs of the open skeleton are to be loaded. */
+void call_hooks_init(struct call_hooks *hooks, struct zerospan_bpf *skel, const struct btf *kernel);
 void call_hooks_release(struct call_hooks *hooks); /* the links are not destroyed: see links */
 
 /*

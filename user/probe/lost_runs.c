@@ -10,15 +10,20 @@
 #include "probe/program_counts.h"
 #include "zerospan.skel.h"
 
-struct program_twins program_twins_of(const struct zerospan_bpf *skel, enum zsp_twins which)
+/* A program, and the one that makes up for what the kernel skips of it. */
+struct twins {
+	const struct bpf_program *first, *second;
+};
+
+static struct twins twins_of(const struct zerospan_bpf *skel, enum zsp_twins which)
 {
-	const struct program_twins twins[ZSP_TWINS_MAX] = {
+	const struct twins twins[ZSP_TWINS_MAX] = {
 	    [ZSP_TWINS_FORK] = {skel->progs.zsp_sched_process_fork,
-		skel->progs.zsp_sched_process_fork_twin},
+		skel->progs.zsp_call_wake_up_new_task},
 	    [ZSP_TWINS_EXEC] = {skel->progs.zsp_sched_process_exec,
-		skel->progs.zsp_sched_process_exec_twin},
+		skel->progs.zsp_call_proc_exec_connector},
 	    [ZSP_TWINS_EXIT] = {skel->progs.zsp_sched_process_exit,
-		skel->progs.zsp_sched_process_exit_twin},
+		skel->progs.zsp_call_exit_files},
 	    [ZSP_TWINS_LOCK] = {skel->progs.zsp_posix_lock_inode,
 		skel->progs.zsp_posix_lock_inode_twin},
 	};
@@ -53,16 +58,15 @@ static uint64_t lost_changes(const struct zerospan_bpf *skel)
 /* A run is made up for before the kernel's count of it is seen, or after: see lost_runs_look(). */
 static uint64_t lost_by_twins(const struct zerospan_bpf *skel, enum zsp_twins which)
 {
-	return skipped_runs_of(program_twins_of(skel, which).program) -
-	    skel->bss->zsp_made_up[which];
+	return skipped_runs_of(twins_of(skel, which).first) - skel->bss->zsp_made_up[which];
 }
 
 static bool has_others(const struct zerospan_bpf *skel, const struct bpf_program *program)
 {
 	for (enum zsp_twins i = 0; i < ZSP_TWINS_MAX; i++) {
-		struct program_twins twins = program_twins_of(skel, i);
+		struct twins twins = twins_of(skel, i);
 
-		if (program == twins.program || program == twins.twin)
+		if (program == twins.first || program == twins.second)
 			return true;
 	}
 	return program == skel->progs.zsp_inet_sock_set_state ||

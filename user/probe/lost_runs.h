@@ -10,20 +10,9 @@
 #ifndef ZS_PROBE_LOST_RUNS_H
 #define ZS_PROBE_LOST_RUNS_H
 
-#include <stddef.h>
 #include <stdint.h>
 
-#include "event.h"
-
-struct bpf_program;
 struct zerospan_bpf;
-
-/* Where programs on tracepoints are preemptible, a twin hangs behind a program. */
-struct program_twins {
-	struct bpf_program *program, *twin;
-};
-
-struct program_twins program_twins_of(const struct zerospan_bpf *skel, enum zsp_twins which);
 
 struct lost_runs {
 	const struct zerospan_bpf *skel; /* borrowed */

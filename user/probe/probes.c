@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "probe/call_hooks.h"
+#include "probe/kernel_types.h"
 #include "probe/lost_runs.h"
 #include "probe/reaper.h"
 #include "probe/syscalls.h"
@@ -87,7 +88,7 @@ static int add_link(struct probes *p, struct bpf_link *link)
 	return 0;
 }
 
-/* So much per CPU, but at least for two; rounded up to a power of two. */
+/* So much per CPU, but at least for two; doubled until it is enough. */
 static uint32_t by_cpus(uint32_t per_cpu, uint32_t max)
 {
 	int cpus = libbpf_num_possible_cpus();
@@ -104,6 +105,12 @@ static void set_sizes(struct probes *p)
 	    p->skel->maps.zsp_ring, by_cpus(PROBES_RING_BYTES_PER_CPU, PROBES_RING_BYTES_MAX));
 	bpf_map__set_max_entries(
 	    p->skel->maps.zsp_conns, by_cpus(PROBES_CONNS_PER_CPU, PROBES_CONNS_MAX));
+	bpf_map__set_max_entries(
+	    p->skel->maps.zsp_stmts, by_cpus(PROBES_STMTS_PER_CPU, PROBES_STMTS_MAX));
+	bpf_map__set_max_entries(
+	    p->skel->maps.zsp_db_closes, by_cpus(PROBES_FILES_PER_CPU, PROBES_FILES_MAX));
+	bpf_map__set_max_entries(
+	    p->skel->maps.zsp_lock_files, by_cpus(PROBES_FILES_PER_CPU, PROBES_FILES_MAX));
 	thread_table_set_size(p->skel, by_cpus(PROBES_THREADS_PER_CPU, PROBES_THREADS_MAX));
 	bpf_map__set_max_entries(p->skel->maps.zsp_gathers, (uint32_t)libbpf_num_possible_cpus());
 	if (p->cookies) /* they say which copy; the table is for kernels without */
@@ -129,8 +136,7 @@ static int load(struct probes *p, const struct probes_options *options)
 	p->cookies =
 	    libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie, NULL) == 1;
 	set_sizes(p);
-	for (enum zsp_twins i = 0; i < ZSP_TWINS_MAX; i++)
-		bpf_program__set_autoload(program_twins_of(p->skel, i).twin, p->calls.preemptible);
+	bpf_program__set_autoload(p->skel->progs.zsp_posix_lock_inode_twin, p->calls.preemptible);
 	return zerospan_bpf__load(p->skel);
 }
 
@@ -149,8 +155,43 @@ static int attach(struct probes *p, struct buf *message)
 
 	for (size_t i = 0; i < sizeof(everywhere) / sizeof(everywhere[0]) && !err; i++)
 		err = add_link(p, bpf_program__attach(everywhere[i]));
-	for (enum zsp_twins i = 0; i < ZSP_TWINS_MAX && p->calls.preemptible && !err; i++)
-		err = add_link(p, bpf_program__attach(program_twins_of(p->skel, i).twin));
+	if (p->calls.preemptible && !err)
+		err = add_link(p, bpf_program__attach(p->skel->progs.zsp_posix_lock_inode_twin));
+	return err;
+}
+
+/* Open the programs; what they are to know of the kernel's types is in types. */
+static int open_programs(struct probes *p, struct kernel_types *types)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = types->path);
+	int err;
+
+	p->skel = zerospan_bpf__open_opts(&opts);
+	err = p->skel ? kernel_types_select(types, bpf_object__btf(p->skel->obj)) : -errno;
+	if (err)
+		return err;
+	p->skel->rodata->zsp_type_numbers = (struct zsp_type_numbers){
+	    .file = kernel_types_number(types, "file"),
+	    .sock = kernel_types_number(types, "sock"),
+	    .socket_alloc = kernel_types_number(types, "socket_alloc"),
+	    .tcp_sock = kernel_types_number(types, "tcp_sock"),
+	};
+	call_hooks_init(&p->calls, p->skel, types->all);
+	return kernel_types_write(types);
+}
+
+static int open_and_load(struct probes *p, const struct probes_options *options)
+{
+	struct kernel_types types;
+	int err = kernel_types_open(&types);
+
+	if (!err)
+		err = open_programs(p, &types);
+	if (!err)
+		err = load(p, options);
+	if (!err)
+		err = thread_table_fill(p->skel);
+	kernel_types_close(&types);
 	return err;
 }
 
@@ -164,17 +205,7 @@ int probes_open(
 		return -ENOMEM;
 	libbpf_set_print(forward_libbpf);
 	p->reaper = reaper_new();
-	p->skel = p->reaper ? zerospan_bpf__open() : NULL;
-	if (!p->skel) {
-		err = -errno;
-		explain(message, err, "open the BPF programs");
-		goto out;
-	}
-	err = call_hooks_init(&p->calls, p->skel);
-	if (!err)
-		err = load(p, options);
-	if (!err)
-		err = thread_table_fill(p->skel);
+	err = p->reaper ? open_and_load(p, options) : -ENOMEM;
 	if (err) {
 		explain(message, err, "load the BPF programs");
 		goto out;

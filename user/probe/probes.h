@@ -14,14 +14,19 @@
 
 /*
  * Sizes of what grows with the host: so much per CPU, within these bounds. nginx at the full speed of two CPUs fills about 50 MB of
- * the ring per second; its 8 MiB then hold 160 ms; a power of two.
+ * the ring per second; its 8 MiB then hold 160 ms; a power of two. Tables whose least recently used entries go first need several times the 128 per
+ * CPU that the kernel hands to each in advance, or entries in use go.
  */
 #define PROBES_RING_BYTES_PER_CPU (4u << 20)
 #define PROBES_RING_BYTES_MAX     (64u << 20)
-#define PROBES_CONNS_PER_CPU      6144u
+#define PROBES_CONNS_PER_CPU      5100u
 #define PROBES_CONNS_MAX          262144u
-#define PROBES_THREADS_PER_CPU    5120u
+#define PROBES_THREADS_PER_CPU    5100u
 #define PROBES_THREADS_MAX        131072u
+#define PROBES_STMTS_PER_CPU      512u /* executions of statements that are under way */
+#define PROBES_STMTS_MAX          32768u
+#define PROBES_FILES_PER_CPU      256u /* databases that are open, or wanted by several */
+#define PROBES_FILES_MAX          8192u
 
 struct probes_options {
 	bool watch_exec;   /* report every exec of the host */

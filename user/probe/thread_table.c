@@ -16,27 +16,32 @@ void thread_table_set_size(struct zerospan_bpf *skel, uint32_t entries)
 	bpf_map__set_max_entries(skel->maps.zsp_threads_free, entries);
 }
 
-int thread_table_fill(struct zerospan_bpf *skel)
+static int command(
+    struct zerospan_bpf *skel, uint32_t number, enum zsp_thread_command what, uint32_t count)
 {
-	uint32_t end = bpf_map__max_entries(skel->maps.zsp_threads);
-	struct zsp_thread_run run = {.first = 1};
-
-	for (uint32_t left = THREAD_TABLE_RUNS; left > 0; left--, run.first += run.n) {
-		run.n = (end - run.first) / left;
-		if (bpf_map_update_elem(
-			bpf_map__fd(skel->maps.zsp_threads_free), NULL, &run, BPF_ANY))
-			return -errno;
-	}
-	return 0;
-}
-
-int thread_table_command(struct zerospan_bpf *skel, uint32_t tid, enum zsp_thread_command command)
-{
-	uint64_t args[] = {tid, command};
+	uint64_t args[] = {number, what, count};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = sizeof(args));
 	int err = bpf_prog_test_run_opts(bpf_program__fd(skel->progs.zsp_thread_command), &opts);
 
 	return err ? err : (int)opts.retval;
+}
+
+/* By the kernel side: whoever changes a map by system call holds up programs of others on that CPU. */
+int thread_table_fill(struct zerospan_bpf *skel)
+{
+	uint32_t end = bpf_map__max_entries(skel->maps.zsp_threads), first = 1, n;
+	int err = 0;
+
+	for (uint32_t left = THREAD_TABLE_RUNS; left > 0 && !err; left--, first += n) {
+		n = (end - first) / left;
+		err = command(skel, first, ZSP_THREAD_FREE, n);
+	}
+	return err;
+}
+
+int thread_table_command(struct zerospan_bpf *skel, uint32_t tid, enum zsp_thread_command what)
+{
+	return command(skel, tid, what, 0);
 }
 
 /* --- looking at it ------------------------------------------------------------------------------- */

@@ -21,7 +21,7 @@ void thread_table_set_size(struct zerospan_bpf *skel, uint32_t entries);
 int thread_table_fill(struct zerospan_bpf *skel);
 
 /* Have the kernel side observe or forget a thread. Returns the command's result, or the negative errno of asking. */
-int thread_table_command(struct zerospan_bpf *skel, uint32_t tid, enum zsp_thread_command command);
+int thread_table_command(struct zerospan_bpf *skel, uint32_t tid, enum zsp_thread_command what);
 
 /* The table as memory, to look at while the kernel side goes on. */
 struct thread_view {
