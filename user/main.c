@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* zerospan: parse the command line, read the configuration and hand over to a command. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +108,8 @@ int main(int argc, char **argv)
 	struct buf message;
 	int err;
 
+	/* What one thread makes, another one frees: with one heap for all, the memory is used again. */
+	mallopt(M_ARENA_MAX, 1);
 	buf_init(&message);
 	err = options_parse(argc, argv, &options, &message);
 	if (err)

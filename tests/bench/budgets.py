@@ -28,15 +28,17 @@ def of_table(rows):
 
 def of_loss(losses, dead):
     result = []
-    if losses["runs"]:
-        lost, missing = sum(losses["causes"].values()), losses["missing"]
-        causes = ", ".join(f"{n:.0f} {cause}" for cause, n in losses["causes"].items())
-        result.append(verdict("events lost at the machine's maximum", "0", lost, causes or "0", lost == 0))
-        result.append(verdict("requests served and not counted, spans built and not received", "0", missing,
-                              f"{missing:.0f} of {losses['served']}", missing == 0))
+    for name, lost in losses.items():
+        if not lost["runs"]:
+            continue
+        events, missing = sum(lost["causes"].values()), lost["missing"]
+        causes = ", ".join(f"{n:.0f} {cause}" for cause, n in lost["causes"].items())
+        result.append(verdict(f"{name}: events lost at the machine's maximum", "0", events, causes or "0", events == 0))
+        result.append(verdict(f"{name}: served and not counted, spans built and not received", "0", missing,
+                              f"{missing:.0f} of {lost['served']}", missing == 0))
     if dead:
         value = dead["lost"] + dead["missing"]
-        result.append(verdict("the same with a dead OTLP endpoint: lost, not counted", "0", value,
+        result.append(verdict("with a dead OTLP endpoint: lost, not counted", "0", value,
                               f"{dead['lost']:.0f}, {dead['missing']:.0f}", value == 0))
     return result
 
