@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Of the running kernel's types (BTF) those that our BPF programs are adjusted to (CO-RE). For each struct that their accesses begin with, libbpf
- * looks through all types that it is given; among a thousand instead of a hundred thousand that takes next to nothing.
+ * looks through all types that it is given; among some hundred instead of a hundred thousand that takes next to nothing.
  *
  *	all: /sys/kernel/btf/vmlinux ─► kernel_types_select() ─► some ─► a file in memory ─► btf_custom_path of libbpf
  */
