@@ -187,7 +187,7 @@ static __always_inline u64 zsp_current_run_delay(void)
 /*
  * Linux 6.2, commit a35b9af4ec2c "bpf: Add a kfunc for generic type cast": a pointer that a program found somewhere can be
  * given a type, and is then followed by plain loads, which give 0 where there is no memory, as the helper does that
- * older kernels need for each step. (Used in one object only: the linker of libbpf 1.1 cannot merge functions of the kernel
+ * older kernels need for each step. type: the name of one of the structs that zsp_type_numbers has. (Used in one object only: the linker of libbpf 1.1 cannot merge functions of the kernel
  * that two objects refer to.)
  */
 extern void *bpf_rdonly_cast(const void *object, u32 type_id) __weak __ksym;

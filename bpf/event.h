@@ -407,7 +407,7 @@ _Static_assert(sizeof(struct zsp_wake) == 104, "wake layout");
 /* CPUs whose running threads are kept apart; a power of two. */
 #define ZSP_CPUS_MAX 1024
 
-/* The kernel's numbers of those types that pointers are given by number (ZSP_READ in compat.bpf.h). */
+/* The running kernel's own numbers of the structs through which ZSP_READ (compat.bpf.h) follows pointers; 0: none has the name. */
 struct zsp_type_numbers {
 	__u32 file, sock, socket_alloc, tcp_sock;
 };

@@ -15,6 +15,7 @@ const volatile __u8 zsp_syscalls[ZSP_SYSCALL_NUMBERS] __weak;
 /* Length of the kernel's clock tick. */
 const volatile __u64 zsp_tick_ns __weak;
 
+/* Constants here, since CO-RE knows only a selection of the kernel's types, which has numbers of its own. */
 const volatile struct zsp_type_numbers zsp_type_numbers __weak;
 
 /* Random: what stands for a kernel address outside of the kernel is the address with these bits turned. */

@@ -14,8 +14,8 @@
 
 /*
  * Sizes of what grows with the host: so much per CPU, within these bounds. nginx at the full speed of two CPUs fills about 50 MB of
- * the ring per second; its 8 MiB then hold 160 ms; a power of two. Tables whose least recently used entries go first need several times the 128 per
- * CPU that the kernel hands to each in advance, or entries in use go.
+ * the ring per second; its 8 MiB then hold 160 ms; a power of two. Of tables whose least recently used entries go first (SQLite's), the kernel hands
+ * up to 128 entries to each CPU in advance: with no more than that, entries in use would go.
  */
 #define PROBES_RING_BYTES_PER_CPU (4u << 20)
 #define PROBES_RING_BYTES_MAX     (64u << 20)
