@@ -12,9 +12,10 @@ from lib import check, equal, wait_for
 # So much CPU time of a process is looked at together.
 WINDOW_S = 5
 
-# Reads words from stdin. heavy: a query of three rows in every few milliseconds of work; light: five such queries a second, and
-# no work; modest: one in a second, but a lot of work. Each query has a name of its own. One more is stepped once in each round: it
-# was begun before, is begun anew when it becomes heavy, and ends at "end".
+# Reads words from stdin. heavy: a query of three rows in every few milliseconds of work; light: one such query a second, and
+# no work, since even a query can cost milliseconds after a rest, when all caches are cold; modest: one in a second, but a lot of
+# work. Each query has a name of its own. One more is stepped once in each round: it was begun before, is begun anew when it
+# becomes heavy, and ends at "end".
 WORK = """
 import sqlite3, sys, threading, time
 db = sqlite3.connect(":memory:", isolation_level=None, cached_statements=0)
@@ -32,7 +33,7 @@ def listen():
 threading.Thread(target=listen, daemon=True).start()
 n = 0
 while state["word"] != "end":
-    work, pause = {"heavy": (0.004, 0), "light": (0, 0.2), "modest": (0.2, 0.8)}.get(state["word"], (0, 0))
+    work, pause = {"heavy": (0.004, 0), "light": (0, 1), "modest": (0.2, 0.8)}.get(state["word"], (0, 0))
     end = time.thread_time() + work
     if state["word"] == "heavy" != last:
         long = db.execute(SPANNING)
@@ -144,7 +145,7 @@ def test_down_and_up(t):
     check(metrics.sum("zerospan_sqlite_unobserved_seconds_total") > 5, "time in off")
     # From now on all is told again.
     before = len(busy.process.out.split()) + 1
-    wait_for(lambda: len(busy.process.out.split()) > before + 10, "ten more queries", 30)
+    wait_for(lambda: len(busy.process.out.split()) > before + 5, "five more queries", 30)
     ran, ran_modest = busy.end(), modest.end()
     equal(zerospan.stop(), 0, "exit status")
     spans = spans_in(t.path("spans"))
