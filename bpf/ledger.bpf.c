@@ -120,7 +120,7 @@ static __always_inline void leaves_cpu(
 {
 	struct zsp_ledger *ledger = &thread->ledger;
 	u64 now = bpf_ktime_get_ns(), cpu_ns = current->se.sum_exec_runtime;
-	u32 state = zsp_task_state(current);
+	u32 state = zsp_task_state(current), wait;
 	struct zsp_entry entry;
 
 	if (ledger->off_ns) {
@@ -130,16 +130,19 @@ static __always_inline void leaves_cpu(
 		ledger->run_delay_ns = zsp_run_delay(current);
 		thread->early_ns = was_early(ledger, cpu_ns, now);
 	}
+	ledger->wait = ZSP_WAIT_RUNQUEUE;
+	barrier(); /* who looks at it meanwhile never sees an older wait as this one, */
 	ledger->off_ns = now;
 	ledger->cpu_ns = cpu_ns;
-	ledger->wait = ZSP_WAIT_RUNQUEUE;
 	if (preempted || !state)
 		return;
 	entry = zsp_entry_of(current);
-	ledger->wait = wait_of(thread, current, &entry, state);
+	wait = wait_of(thread, current, &entry, state);
 	ledger->pid = current->tgid;
 	ledger->what = entry.arg0;
 	ledger->stand = entry.stand;
+	barrier(); /* nor a part of it */
+	ledger->wait = wait;
 }
 
 static __always_inline void comes_back(struct zsp_ledger *ledger, struct task_struct *task)

@@ -39,6 +39,7 @@ struct observation {
 	uint64_t start_ns, next_update_ns, next_process_ns; /* monotonic */
 	uint64_t lost;                                      /* as last reported */
 	bool searching;                                     /* files wait for being searched */
+	bool closely;                                       /* timers are precise now */
 	bool asked;                                         /* SIGUSR1: what is open? */
 	bool reload; /* SIGHUP: read the configuration again */
 	struct log_limit loss_limit;

@@ -23,6 +23,8 @@
 
 /* By how much the reader may wake up later, if that is together with something else that the kernel has to do. */
 #define READER_SLACK_NS (NS_PER_MS / 2)
+/* The same while it looks at short waits: many end by a timer, and would always be looked at as they end. */
+#define READER_SLACK_CLOSE_NS 1
 /* How often own metrics are brought up to date, and losses looked at. */
 #define UPDATE_NS (500 * NS_PER_MS)
 /* So often each observed process is read about in /proc, if there are not so many that updates have no room for it. */
@@ -176,6 +178,15 @@ static bool is_over(const struct observation *o, uint64_t now_ns)
 	return o->options->duration_ns && now_ns - o->start_ns >= o->options->duration_ns;
 }
 
+static void set_slack(struct observation *o)
+{
+	bool closely = lookout_looks_closely(o->lookout);
+
+	if (closely != o->closely)
+		priority_slack(closely ? READER_SLACK_CLOSE_NS : READER_SLACK_NS);
+	o->closely = closely;
+}
+
 static int wait_ms(const struct observation *o, uint64_t now_ns)
 {
 	uint64_t left_ms, ms = pipeline_busy(o->pipeline) ? TICK_BUSY_MS : TICK_IDLE_MS;
@@ -263,6 +274,7 @@ static void loop(struct observation *o)
 	size_t events;
 
 	while (!end && !is_over(o, now) && !child_poll(&o->child)) {
+		set_slack(o);
 		end = reader_wait(o->reader, wait_ms(o, now)) && asked_to_end(o);
 		events = reader_drain(o->reader); /* who looks around knows all that has happened */
 		now = clock_monotonic_ns();

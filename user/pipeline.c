@@ -408,10 +408,15 @@ void pipeline_contender(struct pipeline *p, const struct thread_contender *conte
 	assembler_contender(p->assembler, contender);
 }
 
-size_t pipeline_serving(
-    const struct pipeline *p, uint64_t before_ns, uint32_t *ret_tids, size_t max)
+bool pipeline_wants(const struct pipeline *p, const struct thread_wait *wait)
 {
-	return assembler_serving(p->assembler, before_ns, ret_tids, max);
+	return assembler_wants(p->assembler, wait);
+}
+
+size_t pipeline_serving(
+    const struct pipeline *p, uint64_t before_ns, struct serving_thread *ret_threads, size_t max)
+{
+	return assembler_serving(p->assembler, before_ns, ret_threads, max);
 }
 
 void pipeline_place(struct pipeline *p, const struct thread_place *place)

@@ -120,9 +120,10 @@ void pipeline_tick(struct pipeline *pipeline, uint64_t now_ns);
 /* The service of an observed process, borrowed until the next call; NULL when there is none. */
 struct service *pipeline_service(const struct pipeline *pipeline, uint32_t pid);
 
+bool pipeline_wants(const struct pipeline *pipeline, const struct thread_wait *wait);
 void pipeline_contender(struct pipeline *pipeline, const struct thread_contender *contender);
-size_t pipeline_serving(
-    const struct pipeline *pipeline, uint64_t before_ns, uint32_t *ret_tids, size_t max);
+size_t pipeline_serving(const struct pipeline *pipeline, uint64_t before_ns,
+    struct serving_thread *ret_threads, size_t max);
 size_t pipeline_open(const struct pipeline *pipeline, uint64_t before_ns,
     struct open_process *ret_processes, size_t max);
 uint64_t pipeline_oldest(const struct pipeline *pipeline);

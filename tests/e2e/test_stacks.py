@@ -42,6 +42,8 @@ def threads(*body):
 # /sleep/MS sleeps so long; /hang waits for a lock that nobody gives back, least of all the first one.
 SERVER = threads('if self.path.startswith("/sleep/"): time.sleep(int(self.path[7:]) / 1000)',
                  'if self.path == "/hang": [lock.acquire() for _ in "12"]')
+# /short/MS sleeps MS times a millisecond.
+SHORT = threads('if self.path.startswith("/short/"): [time.sleep(0.001) for _ in range(int(self.path[7:]))]')
 # Each /hold has the lock for 300 ms.
 HOLDER = threads('with lock: time.sleep(0.3 if self.path == "/hold" else 0)')
 # /burn needs 60 ms of CPU time.
@@ -391,6 +393,29 @@ def test_first_slow_request_of_a_busy_server(t):
     fast = sum(s.get("url.path") == "/fast" for s in zerospan.spans())
     t.note(f"{len(named)} of {len(observers)} observers saw it wait, beside {fast} others")
     check(len(named) >= len(observers) - 1, f"{len(named)} saw it wait")  # one may not have got the CPU in time
+
+
+@lib.deadline(60)
+def test_many_short_waits(t):
+    """Of slow requests that are slow by waits of a millisecond each the stack of one is told, beside hundreds that are fast."""
+    server = Server(t, SHORT)
+    zerospan = observe(t, server)
+    load = t.start(lib.tool("wrk", "wrk"), "-t1", "-c4", "-d30s", "-s", os.path.join(lib.HERE, "paced.lua"),
+                   f"http://127.0.0.1:{server.port}/fast")
+    client = Client(server.port)
+    for _ in range(20):
+        equal(client.get(f"/short/{observer.looked_at_ms(30)}").status, 200, "status")
+    load.popen.terminate()
+    load.wait()
+    equal(zerospan.stop(), 0, "exit status")
+    slow = [s for s in zerospan.spans() if s.get("url.path").startswith("/short")]
+    equal(len(slow), 20, "slow requests")
+    told = [s for s in slow if s.get("zerospan.stack.user")]
+    for span in told:
+        wait_names(span, "sleep", "clock_nanosleep", 0)
+    fast = sum(s.get("url.path") == "/fast" for s in zerospan.spans())
+    t.note(f"{len(told)} of {len(slow)} tell in what they waited, beside {fast} others")
+    check(len(told) >= 10, f"{len(told)} of {len(slow)} tell in what they waited")
 
 
 @lib.deadline(60)

@@ -101,7 +101,7 @@ static void long_ones_hide_nobody(void **state)
 	struct story *s = *state;
 	uint64_t begin_ns = s->stage->feed.now_ns, before_ns;
 	struct open_process found[ASKED_MAX];
-	uint32_t tids[2];
+	struct serving_thread serving[2];
 
 	many_open(s, 20, 1000, 100, ASSEMBLER_OPEN_MAX + 100);
 	pass(s->stage, 10);
@@ -114,9 +114,10 @@ static void long_ones_hide_nobody(void **state)
 	assert_int_equal(assembler_oldest(s->stage->assembler), found[0].since_ns);
 	assert_int_equal(found[1].pid, 10);
 	assert_int_equal(found[1].since_ns, before_ns - 1);
-	assert_int_equal(assembler_serving(s->stage->assembler, before_ns, tids, 2), 2);
-	assert_int_equal(tids[0], s->t.actor.tid);
-	assert_int_equal(tids[1], 1000 + ASSEMBLER_OPEN_MAX + 100 - 1);
+	assert_int_equal(assembler_serving(s->stage->assembler, before_ns, serving, 2), 2);
+	assert_int_equal(serving[0].tid, s->t.actor.tid);
+	assert_int_equal(serving[0].since_ns, before_ns - 1);
+	assert_int_equal(serving[1].tid, 1000 + ASSEMBLER_OPEN_MAX + 100 - 1);
 }
 
 /* Between the oldest and the latest ones nobody looks. */

@@ -334,6 +334,22 @@ static void while_calling(void **state)
 	known_waits_release(&known);
 }
 
+static void kinds(void **state)
+{
+	struct known_waits known = {0};
+
+	(void)state;
+	assert_int_equal(known_waits_kinds(NULL, 0), 0);
+	assert_int_equal(known_waits_kinds(&known, 0), 0);
+	looks(&known, ZSP_WAIT_LOCK, 100);
+	looks(&known, ZSP_WAIT_DISK, 140);
+	look(&known, ZSP_WAIT_SLEEP, 180, 190, false); /* its place is not known */
+	assert_int_equal(known_waits_kinds(&known, 100), 1 << ZSP_WAIT_LOCK | 1 << ZSP_WAIT_DISK);
+	assert_int_equal(known_waits_kinds(&known, 101), 1 << ZSP_WAIT_DISK);
+	assert_int_equal(known_waits_kinds(&known, 141), 0);
+	known_waits_release(&known);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -345,6 +361,7 @@ int main(void)
 	    cmocka_unit_test(the_thread_acts),
 	    cmocka_unit_test(the_oldest_is_forgotten),
 	    cmocka_unit_test(places_are_told),
+	    cmocka_unit_test(kinds),
 	    cmocka_unit_test(borders),
 	    cmocka_unit_test(clipped_by_what_was_waited),
 	    cmocka_unit_test(the_longest_wins),

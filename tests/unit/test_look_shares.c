@@ -45,6 +45,27 @@ static void alone(void **state)
 	assert_int_equal(take_all(&shares, 1), LOOK_SHARES_ALL / 2);
 }
 
+/* What matters less never takes all: of a process that is alone there is a third of its shares left, and others find more. */
+static void spare_ones(void **state)
+{
+	struct look_shares shares = {.n = 0};
+	unsigned taken = 0;
+
+	(void)state;
+	while (look_shares_take_spare(&shares, 1))
+		taken++;
+	assert_in_range(taken, LOOK_SHARES_ALL / 3, LOOK_SHARES_ALL / 3 + 1);
+	for (int ms = 0; ms < 1000; ms++) { /* nor in the long run */
+		look_shares_tick(&shares, shares.now_ns + NS_PER_MS);
+		taken += look_shares_take_spare(&shares, 1);
+	}
+	assert_in_range(taken, LOOK_SHARES_ALL / 3 + LOOK_SHARES_PER_S - 1,
+	    LOOK_SHARES_ALL / 3 + LOOK_SHARES_PER_S + 2);
+	assert_in_range(take_all(&shares, 1), LOOK_SHARES_ALL / 6 - 1, LOOK_SHARES_ALL / 6 + 1);
+	assert_false(look_shares_take_spare(&shares, 1));
+	assert_true(look_shares_take_spare(&shares, 2));
+}
+
 /* However much the first one takes. */
 static void who_comes_later(void **state)
 {
@@ -117,6 +138,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(alone),
+	    cmocka_unit_test(spare_ones),
 	    cmocka_unit_test(who_comes_later),
 	    cmocka_unit_test(even),
 	    cmocka_unit_test(little),

@@ -399,6 +399,97 @@ static void a_worker_that_is_new(void **state)
 	expect_wait(s->stage, SERVER, "GET /", LEDGER_SLEEP, 20, "sleep");
 }
 
+/* --- what is worth a look ------------------------------------------------------------------------------- */
+
+/* Is it, in this wait, which lasts a millisecond by now? */
+static bool is_wanted(struct thread *t, enum zsp_wait kind)
+{
+	const struct thread_wait wait = {
+	    .pid = t->actor.pid,
+	    .tid = t->actor.tid,
+	    .since_ns = t->stage->feed.now_ns - NS_PER_MS,
+	    .time_ns = t->stage->feed.now_ns,
+	    .kind = kind,
+	    .waits = t->waits,
+	};
+
+	return assembler_wants(t->stage->assembler, &wait);
+}
+
+/* Of the one thread that serves. */
+static bool is_unexplained(struct story *s)
+{
+	struct serving_thread found[2];
+
+	assert_int_equal(assembler_serving(s->stage->assembler, UINT64_MAX, found, 2), 1);
+	assert_int_equal(found[0].tid, s->t.actor.tid);
+	return found[0].unexplained;
+}
+
+/* Short waits of a kind in which a request is for a quarter of its time, until one of them is known. */
+static void short_waits(void **state)
+{
+	struct story *s = *state;
+
+	assert_false(is_wanted(&s->t, ZSP_WAIT_DISK)); /* nobody has heard of it */
+	reads(&s->t, &s->first, GET("/"));
+	waits(&s->t, ZSP_WAIT_LOCK, 2);
+	pass(s->stage, 2);
+	assert_true(is_unexplained(s));
+	assert_true(is_wanted(&s->t, ZSP_WAIT_LOCK));
+	assert_true(is_wanted(&s->t, ZSP_WAIT_DISK)); /* for one of four */
+	pass(s->stage, 2);
+	assert_false(is_wanted(&s->t, ZSP_WAIT_DISK));
+	assert_true(is_wanted(&s->t, ZSP_WAIT_LOCK));
+	assert_false(is_wanted(&s->worker, ZSP_WAIT_LOCK));
+	waits_in(&s->t, ZSP_WAIT_LOCK, 2, "lock");
+	assert_false(is_unexplained(s));
+	assert_false(is_wanted(&s->t, ZSP_WAIT_LOCK));
+	waits(&s->t, ZSP_WAIT_DISK, 3);
+	assert_true(is_wanted(&s->t, ZSP_WAIT_DISK));
+	writes(&s->t, &s->first, OK2);
+	assert_false(is_wanted(&s->t, ZSP_WAIT_DISK));
+	reads(&s->t, &s->second, GET("/next"));
+	waits(&s->t, ZSP_WAIT_LOCK, 1);
+	assert_true(is_unexplained(s));
+	assert_true(is_wanted(&s->t, ZSP_WAIT_LOCK));
+}
+
+/* What it has waited for between its calls counts, too; the wait for an answer is another kind. */
+static void short_waits_between_calls(void **state)
+{
+	struct story *s = *state;
+
+	reads(&s->t, &s->first, GET("/"));
+	waits(&s->t, ZSP_WAIT_DISK, 12);
+	writes(&s->t, &s->inner.client, GET("/down"));
+	waits(&s->t, ZSP_WAIT_PEER, 2);
+	assert_false(is_wanted(&s->t, ZSP_WAIT_PEER)); /* for three of 14 */
+	waits(&s->t, ZSP_WAIT_PEER, 9);
+	assert_true(is_wanted(&s->t, ZSP_WAIT_PEER));
+	reads(&s->t, &s->inner.client, OK2);
+	pass(s->stage, 1);
+	assert_true(is_wanted(&s->t, ZSP_WAIT_DISK));
+	pass(s->stage, 30);
+	assert_false(is_wanted(&s->t, ZSP_WAIT_DISK));
+}
+
+/* A loop waits in the same place for whatever comes. */
+static void short_waits_of_a_loop(void **state)
+{
+	struct story *s = *state;
+
+	reads(&s->t, &s->first, GET("/"));
+	waits(&s->t, ZSP_WAIT_TIMER, 20);
+	assert_false(is_wanted(&s->t, ZSP_WAIT_TIMER));
+	waits(&s->t, ZSP_WAIT_LOCK, 20);
+	assert_true(is_wanted(&s->t, ZSP_WAIT_LOCK));
+	reads(&s->t, &s->second, GET("/other"));
+	waits(&s->t, ZSP_WAIT_LOCK, 20);
+	assert_false(is_wanted(&s->t, ZSP_WAIT_LOCK)); /* which of them it is for is not known */
+	assert_false(is_unexplained(s));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -423,6 +514,9 @@ int main(void)
 	    STORY(a_loop_that_idles),
 	    STORY(a_worker),
 	    STORY(a_worker_that_is_new),
+	    STORY(short_waits),
+	    STORY(short_waits_between_calls),
+	    STORY(short_waits_of_a_loop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

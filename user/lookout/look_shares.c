@@ -38,14 +38,15 @@ static size_t least(const struct look_shares *shares)
 	return least;
 }
 
-bool look_shares_take(struct look_shares *shares, uint32_t pid)
+/* If it has less than a part of what is left. */
+static bool take(struct look_shares *shares, uint32_t pid, unsigned part)
 {
 	uint64_t left_ns = ALL_NS - shares->taken_ns;
 	size_t i = 0;
 
 	while (i < shares->n && shares->all[i].pid != pid)
 		i++;
-	if (left_ns < SHARE_NS || (i < shares->n && shares->all[i].taken_ns >= left_ns))
+	if (left_ns < SHARE_NS || (i < shares->n && shares->all[i].taken_ns * part >= left_ns))
 		return false;
 	if (i == LOOK_SHARES_PROCESSES) {
 		give_back(shares, least(shares), UINT64_MAX);
@@ -59,4 +60,14 @@ bool look_shares_take(struct look_shares *shares, uint32_t pid)
 	shares->all[i].taken_ns += SHARE_NS;
 	shares->taken_ns += SHARE_NS;
 	return true;
+}
+
+bool look_shares_take(struct look_shares *shares, uint32_t pid)
+{
+	return take(shares, pid, 1);
+}
+
+bool look_shares_take_spare(struct look_shares *shares, uint32_t pid)
+{
+	return take(shares, pid, 2);
 }

@@ -26,6 +26,14 @@
 #define REST_PERIODS_MAX 8
 /* A wait that is younger may not have been stored completely; see thread_view_each_away(). */
 #define SETTLED_NS NS_PER_MS
+/*
+ * Looks at the threads of slow requests of which it is not known what they wait in: so often, in so many periods after the first look at the request,
+ * and for one part in so many of the time at most. How old a wait has to be then.
+ */
+#define CLOSE_NS      (2 * NS_PER_MS)
+#define CLOSE_PERIODS 20
+#define CLOSE_PART    50
+#define BRIEF_NS      (NS_PER_MS / 4)
 
 /* Who gives locks back is watched for so long after a thread of a slow request was seen to wait for one. */
 #define WATCH_NS (10 * NS_PER_S)
@@ -45,6 +53,7 @@ struct lookout {
 	uint64_t events_ns;     /* the last ones */
 	uint64_t looked_ns;     /* last look */
 	uint64_t rest_periods;  /* so many of them until the next one */
+	uint64_t closely_ns;    /* next look at the threads that serve slow requests alone */
 	uint64_t view_until_ns; /* the table of threads is needed until then */
 	uint64_t watch_until_ns;
 	struct look_shares shares;
@@ -65,6 +74,7 @@ struct lookout *lookout_new(const struct lookout_options *options)
 	if (!l)
 		return NULL;
 	l->options = *options;
+	l->closely_ns = UINT64_MAX;
 	l->teller = stack_teller_new(-1, STACK_QUIET_NS);
 	if (!l->teller) {
 		free(l);
@@ -179,15 +189,15 @@ static void look_for_culprit(
 }
 
 /* Have its stack told, if there is time for that; true if it will be. */
-static bool have_told(
-    struct lookout *l, const struct thread_away *thread, const struct stack_question *question)
+static bool have_told(struct lookout *l, const struct thread_away *thread,
+    const struct stack_question *question, bool (*take)(struct look_shares *shares, uint32_t pid))
 {
 	struct seen *seen = seen_of(l, thread);
 	int err;
 
 	if (seen->copied)
 		return false;
-	err = look_shares_take(&l->shares, thread->pid) ? ask(l, thread, *question) : -EBUSY;
+	err = take(&l->shares, thread->pid) ? ask(l, thread, *question) : -EBUSY;
 	if (err == -EBUSY)
 		refuse(l, seen);
 	else
@@ -196,10 +206,9 @@ static bool have_told(
 	return err == 0;
 }
 
-static void on_away(void *ctx, const struct thread_away *thread)
+static struct thread_wait wait_of(const struct lookout *l, const struct thread_away *thread)
 {
-	struct lookout *l = ctx;
-	struct thread_wait wait = {
+	return (struct thread_wait){
 	    .pid = thread->pid,
 	    .tid = thread->tid,
 	    .since_ns = thread->since_ns,
@@ -207,16 +216,42 @@ static void on_away(void *ctx, const struct thread_away *thread)
 	    .kind = thread->wait,
 	    .waits = thread->waits,
 	};
+}
+
+static void look_at_thread(struct lookout *l, const struct thread_away *thread,
+    bool (*take)(struct look_shares *shares, uint32_t pid))
+{
+	struct thread_wait wait = wait_of(l, thread);
 	const struct stack_question question = {
 	    .tid = (pid_t)thread->tid, .since_ns = thread->since_ns, .tag = WAIT_EVIDENCE_NONE};
 
-	if (!concerns_request(l, thread))
-		return;
-	wait.asked = have_told(l, thread, &question);
+	wait.asked = have_told(l, thread, &question, take);
 	if (wait.asked || l->all)
 		pipeline_wait(l->options.pipeline, &wait);
 	if (wait.asked && thread->wait == ZSP_WAIT_LOCK)
 		look_for_culprit(l, thread, &question);
+}
+
+static void on_away(void *ctx, const struct thread_away *thread)
+{
+	struct lookout *l = ctx;
+
+	if (concerns_request(l, thread))
+		look_at_thread(l, thread, look_shares_take);
+}
+
+/* It may wait for a short time again and again, each too short for looks that are far apart. */
+static void look_for_brief_wait(struct lookout *l, const struct serving_thread *serving)
+{
+	struct thread_away thread;
+	struct thread_wait wait;
+
+	if (!probes_thread_away(l->options.probes, serving->tid, &thread) ||
+	    thread.since_ns < serving->since_ns || thread.since_ns + BRIEF_NS > l->now_ns)
+		return;
+	wait = wait_of(l, &thread);
+	if (pipeline_wants(l->options.pipeline, &wait))
+		look_at_thread(l, &thread, look_shares_take_spare);
 }
 
 void lookout_wake(struct lookout *l, const struct zsp_wake *wake)
@@ -268,15 +303,6 @@ static void look_at_cpu(struct lookout *l, uint32_t tid)
 	buf_release(&name);
 }
 
-static void look_at_cpus(struct lookout *l, uint64_t before_ns)
-{
-	uint32_t tids[SERVING_MAX];
-	size_t n = pipeline_serving(l->options.pipeline, before_ns, tids, SERVING_MAX);
-
-	for (size_t i = 0; i < n; i++)
-		look_at_cpu(l, tids[i]);
-}
-
 /* --- looks -------------------------------------------------------------------------------------------- */
 
 static void on_answer(void *ctx, const struct stack_answer *answer)
@@ -313,13 +339,35 @@ static void look(struct lookout *l, uint64_t now_ns, uint64_t least_open_ns, uin
 		l->view_until_ns = now_ns + VIEW_NS;
 		probes_each_away(l->options.probes, before(now_ns, least_ns), on_away, l);
 	}
-	if (!l->all)
-		look_at_cpus(l, before(now_ns, least_open_ns));
 }
 
 static uint64_t period_ns(const struct lookout *l)
 {
 	return l->options.over_ns / 2;
+}
+
+/* Look at the threads that serve requests which may become slow, and at their CPUs, too. */
+static void look_at_serving(struct lookout *l, uint64_t now_ns, bool cpus)
+{
+	struct serving_thread all[SERVING_MAX];
+	size_t n =
+	    pipeline_serving(l->options.pipeline, before(now_ns, period_ns(l)), all, SERVING_MAX);
+	uint64_t young_ns = before(now_ns, (1 + CLOSE_PERIODS) * period_ns(l));
+	uint64_t pause_ns = CLOSE_NS, took_ns;
+	bool again = false;
+
+	look_shares_tick(&l->shares, now_ns);
+	l->now_ns = now_ns;
+	for (size_t i = 0; i < n; i++) {
+		if (cpus)
+			look_at_cpu(l, all[i].tid);
+		look_for_brief_wait(l, &all[i]);
+		again |= all[i].unexplained && all[i].since_ns > young_ns;
+	}
+	took_ns = clock_monotonic_ns() - now_ns;
+	if (pause_ns < CLOSE_PART * took_ns)
+		pause_ns = CLOSE_PART * took_ns;
+	l->closely_ns = again ? now_ns + pause_ns : UINT64_MAX;
 }
 
 static uint64_t next_ns(const struct lookout *l)
@@ -340,13 +388,18 @@ void lookout_tick(struct lookout *l, uint64_t now_ns, size_t events)
 		l->events_ns = now_ns;
 		l->rest_periods = l->rest_periods > 0;
 	}
-	if (now_ns < next_ns(l))
+	if (now_ns < next_ns(l)) {
+		if (now_ns >= l->closely_ns)
+			look_at_serving(l, now_ns, false);
 		return;
+	}
+	l->closely_ns = UINT64_MAX;
 	if (before(now_ns, period_ns(l)) < pipeline_oldest(l->options.pipeline)) {
 		l->rest_periods = 0; /* what is open is younger */
 		return;
 	}
 	look(l, now_ns, period_ns(l), away_ns > SETTLED_NS ? away_ns : SETTLED_NS);
+	look_at_serving(l, now_ns, true);
 	l->looked_ns = now_ns;
 	if (l->found || now_ns - l->events_ns < REST_NS)
 		l->rest_periods = 1;
@@ -390,8 +443,15 @@ int lookout_wait_ms(const struct lookout *l, uint64_t now_ns, int max_ms)
 	due_ns = oldest_ns + period_ns(l);
 	if (due_ns < next_ns(l))
 		due_ns = next_ns(l);
+	if (due_ns > l->closely_ns)
+		due_ns = l->closely_ns;
 	ms = due_ns > now_ns ? (due_ns - now_ns) / NS_PER_MS + 1 : 1;
 	return ms < (uint64_t)max_ms ? (int)ms : max_ms;
+}
+
+bool lookout_looks_closely(const struct lookout *l)
+{
+	return l->closely_ns != UINT64_MAX;
 }
 
 void lookout_process_end(struct lookout *l, pid_t pid)

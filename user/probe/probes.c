@@ -317,12 +317,16 @@ static int each_thread(uint32_t pid, int (*visit)(struct probes *p, uint32_t tid
 	return err;
 }
 
+static bool view_threads(struct probes *p)
+{
+	return p->threads.entries || !thread_view_open(&p->threads, p->skel);
+}
+
 void probes_each_away(struct probes *p, uint64_t before_ns,
     void (*away)(void *ctx, const struct thread_away *thread), void *ctx)
 {
-	if (!p->threads.entries && thread_view_open(&p->threads, p->skel))
-		return;
-	thread_view_each_away(&p->threads, before_ns, away, ctx);
+	if (view_threads(p))
+		thread_view_each_away(&p->threads, before_ns, away, ctx);
 }
 
 void probes_look_no_more(struct probes *p)
@@ -335,9 +339,9 @@ struct zsp_running probes_running(const struct probes *p, uint32_t cpu)
 	return p->skel->bss->zsp_running[cpu % ZSP_CPUS_MAX];
 }
 
-bool probes_thread_away(const struct probes *p, uint32_t tid, struct thread_away *ret_thread)
+bool probes_thread_away(struct probes *p, uint32_t tid, struct thread_away *ret_thread)
 {
-	return thread_view_away(&p->threads, tid, ret_thread);
+	return view_threads(p) && thread_view_away(&p->threads, tid, ret_thread);
 }
 
 int probes_watch(struct probes *p, const struct thread_away *thread)

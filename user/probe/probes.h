@@ -78,6 +78,9 @@ struct thread_away;
 void probes_each_away(struct probes *probes, uint64_t before_ns,
     void (*away)(void *ctx, const struct thread_away *thread), void *ctx);
 
+/* See thread_view_away(). */
+bool probes_thread_away(struct probes *probes, uint32_t tid, struct thread_away *ret_thread);
+
 /*
  * Nobody looks any more. While somebody does, the table is mapped, and its pages count as ours; the next look maps it again.
  */
@@ -85,8 +88,6 @@ void probes_look_no_more(struct probes *probes);
 
 /* Who runs on a CPU now. */
 struct zsp_running probes_running(const struct probes *probes, uint32_t cpu);
-
-bool probes_thread_away(const struct probes *probes, uint32_t tid, struct thread_away *ret_thread);
 
 /*
  * Report who ends this wait for a lock (ZSP_KIND_WAKE). From the first one on until probes_watch_none() a program runs at every wake-up of

@@ -373,6 +373,11 @@ bool assembler_log(struct assembler *a, struct log_record *record, const struct 
 
 /* --- threads that are looked at ---------------------------------------------------------------- */
 
+bool assembler_wants(const struct assembler *a, const struct thread_wait *wait)
+{
+	return thread_look_wants(&a->threads, wait);
+}
+
 void assembler_wait(struct assembler *a, const struct thread_wait *wait)
 {
 	a->now = NULL; /* it may be forgotten for this one */
@@ -408,9 +413,9 @@ uint64_t assembler_oldest(const struct assembler *a)
 }
 
 size_t assembler_serving(
-    const struct assembler *a, uint64_t before_ns, uint32_t *ret_tids, size_t max)
+    const struct assembler *a, uint64_t before_ns, struct serving_thread *ret_threads, size_t max)
 {
-	return open_threads(&a->graph, before_ns, ret_tids, max);
+	return open_threads(&a->graph, before_ns, ret_threads, max);
 }
 
 void assembler_each_open(struct assembler *a, uint64_t now_ns, uint64_t before_ns,

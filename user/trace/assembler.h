@@ -110,6 +110,14 @@ struct open_process {
 	uint64_t since_ns; /* beginning of the oldest one */
 };
 
+/* A thread that serves a request. */
+struct serving_thread {
+	uint32_t tid;
+	uint64_t since_ns; /* beginning of the request */
+	bool
+	    unexplained; /* it is the only one, and nothing is known yet of what the thread has waited in for it */
+};
+
 /* A request that a server has not answered in full yet. */
 struct active_request {
 	struct service *service;
@@ -162,6 +170,12 @@ void assembler_forget(struct assembler *assembler, const struct service *service
 /* options.naming is about to say something else: forget the routes that it gave. While what it says still lives. */
 void assembler_naming_changes(struct assembler *assembler);
 
+/*
+ * Is what this thread waits in worth a look, however short the wait is? If it is of a kind that has taken a good part of the time of the thread's only
+ * request, and none such is known of that.
+ */
+bool assembler_wants(const struct assembler *assembler, const struct thread_wait *wait);
+
 /* A thread was looked at while it waited; what its stacks tell follows, as long as nobody waits in vain for it. */
 void assembler_wait(struct assembler *assembler, const struct thread_wait *wait);
 void assembler_culprit(struct assembler *assembler, const struct thread_culprit *culprit);
@@ -171,8 +185,8 @@ void assembler_place(struct assembler *assembler, const struct thread_place *pla
 void assembler_contender(struct assembler *assembler, const struct thread_contender *contender);
 
 /* Threads that serve requests which are open since before that time, of the latest ones first, up to max of them, each once; their number. */
-size_t assembler_serving(
-    const struct assembler *assembler, uint64_t before_ns, uint32_t *ret_tids, size_t max);
+size_t assembler_serving(const struct assembler *assembler, uint64_t before_ns,
+    struct serving_thread *ret_threads, size_t max);
 
 /* Processes that have requests or calls open since before that time, up to max of them; their number. */
 size_t assembler_open(const struct assembler *assembler, uint64_t before_ns,

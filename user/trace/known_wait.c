@@ -61,6 +61,16 @@ struct wait_place *known_waits_place(const struct known_waits *known, uint64_t s
 	return NULL;
 }
 
+unsigned known_waits_kinds(const struct known_waits *known, uint64_t from_ns)
+{
+	unsigned kinds = 0;
+
+	for (size_t i = 0; known && i < known->n; i++)
+		if (known->all[i].since_ns >= from_ns)
+			kinds |= 1u << known->all[i].kind;
+	return kinds;
+}
+
 /* What was waited for in a call of poll or its like is known at its end: descriptors, or that its time passes. */
 static enum zsp_wait kind_at_end(enum zsp_wait kind, const __u64 waits[ZSP_WAIT_MAX])
 {

@@ -38,6 +38,9 @@ void known_waits_over(struct known_waits *known, uint64_t time_ns);
 /* The place of the wait that began then; borrowed, NULL when it is not remembered. */
 struct wait_place *known_waits_place(const struct known_waits *known, uint64_t since_ns);
 
+/* What for were those that began then or later: 1 << enum zsp_wait of each. */
+unsigned known_waits_kinds(const struct known_waits *known, uint64_t from_ns);
+
 /*
  * Of the waits that began and ended in that time, in which the thread has waited for so long for what: the longest, if it is longer than
  * *longest was, which it replaces. polling: as for ledger_add().

@@ -61,7 +61,20 @@ size_t open_processes(
 	return found.n;
 }
 
-size_t open_threads(const struct graph *g, uint64_t before_ns, uint32_t *ret_tids, size_t max)
+static struct serving_thread serving_thread_of(const struct node *request)
+{
+	const struct thread_work *work = request->work;
+	uint64_t since_ns = request->exchange->start_ns;
+
+	return (struct serving_thread){
+	    .tid = work->tid,
+	    .since_ns = since_ns,
+	    .unexplained = thread_work_only(work) && !known_waits_kinds(work->known, since_ns),
+	};
+}
+
+size_t open_threads(
+    const struct graph *g, uint64_t before_ns, struct serving_thread *ret_threads, size_t max)
 {
 	const struct list *at = g->open.prev;
 	size_t n = 0, looked_at = 0, i;
@@ -74,10 +87,10 @@ size_t open_threads(const struct graph *g, uint64_t before_ns, uint32_t *ret_tid
 		looked_at++;
 		if (!node->work)
 			continue;
-		for (i = 0; i < n && ret_tids[i] != node->work->tid; i++)
+		for (i = 0; i < n && ret_threads[i].tid != node->work->tid; i++)
 			;
 		if (i == n)
-			ret_tids[n++] = node->work->tid;
+			ret_threads[n++] = serving_thread_of(node);
 	}
 	return n;
 }

@@ -13,7 +13,8 @@ size_t open_processes(
     const struct graph *graph, uint64_t before_ns, struct open_process *ret_processes, size_t max);
 
 /* The latest ones first: those of old ones were looked at. */
-size_t open_threads(const struct graph *graph, uint64_t before_ns, uint32_t *ret_tids, size_t max);
+size_t open_threads(
+    const struct graph *graph, uint64_t before_ns, struct serving_thread *ret_threads, size_t max);
 
 uint64_t open_oldest(const struct graph *graph);
 

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "trace/time_share.h"
+
 void thread_look_wait(struct thread_works *works, const struct thread_wait *wait)
 {
 	struct thread_work *work =
@@ -11,6 +13,14 @@ void thread_look_wait(struct thread_works *works, const struct thread_wait *wait
 
 	if (work)
 		thread_work_look(work, wait);
+}
+
+bool thread_look_wants(const struct thread_works *works, const struct thread_wait *wait)
+{
+	const struct thread_work *work = thread_work_find(works, wait->tid);
+	const struct node *only = work ? thread_work_only(work) : NULL;
+
+	return only && time_wants_look(only, wait);
 }
 
 /* The place of a wait that was looked at; NULL when it is not remembered. */
@@ -66,9 +76,9 @@ void thread_look_culprit(const struct thread_works *works, const struct thread_c
 /* The request of a thread that is not at work now: its only one, else the one it was at last. */
 static struct node *request_at_hand(const struct thread_work *work)
 {
-	if (list_empty(&work->requests) || work->requests.next->next != &work->requests)
-		return work->current;
-	return container_of(work->requests.next, struct node, serving);
+	struct node *only = thread_work_only(work);
+
+	return only ? only : work->current;
 }
 
 void thread_look_contender(const struct thread_works *works,

@@ -9,8 +9,9 @@
 #include "trace/recent.h"
 #include "trace/thread_work.h"
 
-/* The four of assembler.h. Entries of threads may be forgotten in the first. */
+/* The five of assembler.h. Entries of threads may be forgotten in the first. */
 void thread_look_wait(struct thread_works *works, const struct thread_wait *wait);
+bool thread_look_wants(const struct thread_works *works, const struct thread_wait *wait);
 void thread_look_place(const struct thread_works *works, const struct thread_place *place);
 void thread_look_culprit(const struct thread_works *works, const struct thread_culprit *culprit,
     recent_name *name, void *ctx);

@@ -136,6 +136,13 @@ void thread_work_end(struct thread_works *works, struct node *request, uint64_t 
 		work_enter_idle(works, work);
 }
 
+struct node *thread_work_only(const struct thread_work *work)
+{
+	return !list_empty(&work->requests) && work->requests.next->next == &work->requests
+	    ? container_of(work->requests.next, struct node, serving)
+	    : NULL;
+}
+
 /*
  * It waits for a call, as far as we know, and so gets no more. It may go on before that ends, by a timer or
  * with a second call: so it stands in the way of strangers, and not of the request that its call became.

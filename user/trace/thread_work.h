@@ -65,6 +65,9 @@ void thread_work_begin(struct thread_works *works, struct thread_work *work, str
 /* It does no more, from that time on; may be called twice. */
 void thread_work_end(struct thread_works *works, struct node *request, uint64_t time_ns);
 
+/* The request that it serves, if it serves just one; else NULL. */
+struct node *thread_work_only(const struct thread_work *work);
+
 /*
  * The one request for which a call by this thread in this slice can be; NULL when there is none, or
  * more than one (*ret_ambiguous).

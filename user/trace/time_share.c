@@ -9,6 +9,9 @@ static const __u64 no_waits[ZSP_WAIT_MAX];
 /* So much work before a wait is not just what being woken takes. */
 #define MIDWAY_NS NS_PER_MS
 
+/* Such a part of a request's time in waits of a kind is worth knowing where they are. */
+#define WORTH_PART 4
+
 static bool is_only(const struct thread_work *work)
 {
 	return work->requests.next->next == &work->requests;
@@ -437,6 +440,20 @@ static void give_looked(const struct node *request, struct node *to)
 		/* Others may be at work for it; but this is where its thread is, and it does not wait for just anything. */
 		known_waits_take(
 		    known, work->last_ns, known->looked_ns, waits, polling(to), &to->time.wait);
+}
+
+bool time_wants_look(const struct node *request, const struct thread_wait *wait)
+{
+	const struct thread_work *work = request->work;
+	uint64_t start_ns = request->exchange->start_ns;
+	uint64_t waited_ns = request->time.ledger.ns[ledger_state_of(wait->kind, polling(request))];
+
+	if (wait->kind == ZSP_WAIT_TIMER ||
+	    known_waits_kinds(work->known, start_ns) & 1u << wait->kind)
+		return false;
+	waited_ns += over(wait->waits.ns[wait->kind], work->waits.ns[wait->kind]) +
+	    over(wait->time_ns, wait->since_ns);
+	return waited_ns >= over(wait->time_ns, start_ns) / WORTH_PART;
 }
 
 void time_request_look(struct node *request)

@@ -49,6 +49,12 @@ void time_request_begin(struct node *request, const struct thread_work *work);
  */
 void time_request_end(struct node *request, struct ledger *ret_ledger, struct span_wait *ret_wait);
 
+/*
+ * Its thread, which serves nothing else, is in this wait: is that worth a look, however short? If such waits have taken a good part of its time so far,
+ * and none is known of it; but not a wait for descriptors, which says where a loop is and nothing of the request.
+ */
+bool time_wants_look(const struct node *request, const struct thread_wait *wait);
+
 /* No event of its thread comes any more: what that waited for when it was looked at last, is the request's as far as it is for sure. */
 void time_request_look(struct node *request);
 
