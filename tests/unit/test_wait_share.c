@@ -20,6 +20,17 @@ static void a_request(void **state)
 	expect(s->stage, SERVER, "GET /", (struct want){.cpu = 10, .lock = 40});
 }
 
+/* It was looked at, as who might become slow, and did not. */
+static void a_request_that_is_fast(void **state)
+{
+	struct story *s = *state;
+
+	reads(&s->t, &s->first, GET("/"));
+	waits_in(&s->t, ZSP_WAIT_LOCK, STAGE_SLOW_MS - 1, "lock");
+	writes(&s->t, &s->first, OK2);
+	expect_no_wait(s->stage, SERVER, "GET /");
+}
+
 /* Two waits within one segment, and one that is longer in the next. */
 static void the_longest(void **state)
 {
@@ -494,6 +505,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    STORY(a_request),
+	    STORY(a_request_that_is_fast),
 	    STORY(the_longest),
 	    STORY(only_its_own),
 	    STORY(an_answer_in_two_parts),

@@ -13,7 +13,7 @@
 
 enum {
 	TRACES_MAX = 32768,
-	STAGE_SLOW_MS = 10, /* spans that last longer are given their neighbours */
+	STAGE_SLOW_MS = 10, /* spans that last longer are slow */
 };
 
 struct stage {

@@ -37,7 +37,8 @@ struct assembler_options {
 	struct rng rng;                   /* for ids */
 	struct service_table *services;   /* borrowed */
 	const struct http_naming *naming; /* borrowed; NULL: the default */
-	uint64_t slow_ns; /* spans that last longer are given their neighbours; 0: none is */
+	/* Spans that last longer are given their neighbours, and what they waited in; 0: none the former, all the latter. */
+	uint64_t slow_ns;
 	/* A span ended; exchange: the request that it is, NULL of statements. Before any sampling; both borrowed for the call, in which attributes may
 	 * be added to the span. */
 	void (*span)(void *ctx, struct span *span, const struct exchange *exchange);

@@ -68,6 +68,11 @@ static struct trace_id new_trace_id(struct graph *g)
 	return id;
 }
 
+bool graph_is_slow(const struct graph *g, const struct span *span)
+{
+	return span->end_ns - span->start_ns > g->slow_ns;
+}
+
 /* --- groups ---------------------------------------------------------------------------------- */
 
 struct group *group_new(struct graph *g)
@@ -150,14 +155,14 @@ static void node_free(struct graph *g, struct node *node)
 	g->n_nodes--;
 }
 
-/* What is not known of its longest wait by now will not be. */
-static void span_settle_wait(struct span *span)
+/* What is not known of its longest wait by now will not be; and a span that was looked at may have turned out to be fast. */
+static void span_settle_wait(const struct graph *g, struct span *span)
 {
 	struct wait_place *place = span->wait.place;
 
 	if (!place)
 		return;
-	if (!place->told) {
+	if (!place->told || !graph_is_slow(g, span)) {
 		wait_place_unref(place);
 		span->wait = (struct span_wait){0};
 		return;
@@ -203,7 +208,7 @@ static struct span *node_take_span(struct graph *g, struct node *node)
 	span_set_basis(span, node->basis);
 	if (node->parent_remote)
 		span->flags |= SPAN_FLAG_PARENT_IS_REMOTE;
-	span_settle_wait(span);
+	span_settle_wait(g, span);
 	if (node->slowest_ns && ledger_longest(&span->ledger) == LEDGER_DOWNSTREAM)
 		name_slowest_call(node, span);
 	if (node->contention && ledger_longest(&span->ledger) == LEDGER_RUNQUEUE)
@@ -358,22 +363,23 @@ void node_release_calls(struct node *node)
 	}
 }
 
-/* Is there a span whose longest wait is known, but not yet where that was? */
-static bool group_awaits_place(const struct group *group)
+/* Is there a slow span whose longest wait is known, but not yet where that was? */
+static bool group_awaits_place(const struct graph *g, const struct group *group)
 {
 	list_for_each (at, &group->nodes) {
 		const struct span *span = container_of(at, struct node, member)->span;
 
-		if (span && span->wait.place && wait_place_is_awaited(span->wait.place))
+		if (span && span->wait.place && graph_is_slow(g, span) &&
+		    wait_place_is_awaited(span->wait.place))
 			return true;
 	}
 	return false;
 }
 
 /* Complete, but it is worth waiting on. */
-static bool group_is_held(struct group *group)
+static bool group_is_held(const struct graph *g, struct group *group)
 {
-	if (group->held == GROUP_HOLDS || !group_awaits_place(group))
+	if (group->held == GROUP_HOLDS || !group_awaits_place(g, group))
 		return false;
 	group->held++;
 	return true;
@@ -391,7 +397,7 @@ void graph_tick(struct graph *g, uint64_t now_ns)
 
 		if (group->flush_ns > now_ns)
 			break;
-		if (now_ns != UINT64_MAX && group_is_held(group))
+		if (now_ns != UINT64_MAX && group_is_held(g, group))
 			group_settle(g, group);
 		else
 			group_publish(g, group);
