@@ -3,10 +3,10 @@
 
 COLUMNS = (  # title, figure, how
     ("CPU µs", "target_us", "number"), ("added µs", "added_us", "spread"), ("x floor", "floors", "plain"),
-    ("own µs", "observer_us", "number"), ("p50 µs", "p50_us", "whole"), ("change", "p50_change", "percent"),
+    ("own µs", "observer_us", "number"), ("p50 µs", "p50_us", "number"), ("change", "p50_change", "percent"),
     ("p99 µs", "p99_us", "whole"), ("max: req/s", "max_rate", "whole"), ("change", "rate_change", "percent"),
     ("CPU µs", "max_target_us", "number"), ("added", "max_added_us", "number"), ("own", "max_observer_us", "number"),
-    ("p50", "max_p50_us", "whole"), ("p99", "max_p99_us", "whole"),
+    ("p50", "max_p50_us", "number"), ("p99", "max_p99_us", "whole"),
     ("records", "records_per_request", "number"), ("bytes", "bytes_per_request", "whole"),
     ("lost", "lost", "count"), ("missing", "missing", "count"), ("RSS MB", "rss_mb", "number"),
     ("start ms", "startup_ms", "whole"))

@@ -57,7 +57,7 @@ class Wrk:
         check("Non-2xx" not in out and "connect" not in socket_errors(out), f"wrk met errors:\n{out}")
         requests, took = re.search(r"(\d+) requests in ([\d.]+\w+),", out).groups()
         return {"requests": int(requests), "seconds": microseconds(took) / 1e6,
-                "p50_us": percentile(out, 50), "p99_us": percentile(out, 99)}
+                "p50_us": float(re.search(r"^median ([\d.]+) us$", out, re.M)[1]), "p99_us": percentile(out, 99)}
 
 
 def catches_interrupt(process):
