@@ -131,7 +131,7 @@ static __always_inline void leaves_cpu(
 		thread->early_ns = was_early(ledger, cpu_ns, now);
 	}
 	ledger->wait = ZSP_WAIT_RUNQUEUE;
-	barrier(); /* who looks at it meanwhile never sees an older wait as this one, */
+	barrier(); /* who looks at it meanwhile does not see an older wait as this one, */
 	ledger->off_ns = now;
 	ledger->cpu_ns = cpu_ns;
 	if (preempted || !state)

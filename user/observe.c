@@ -36,7 +36,7 @@
 #define PATIENCE_NS       NS_PER_S
 #define PATIENCE_SLICE_NS (5 * NS_PER_MS)
 /*
- * Files are searched for SQLite without symbols when nothing was to read, every 5 ms, and a little at each update:
+ * Files are searched for SQLite without symbols when nothing was to read, every 5 ms or sooner, and a little at each update:
  * a piece takes 0.2 ms, since a record that waits longer may find its process closing what it tells of. At the end
  * there is 30 ms for what is left.
  */

@@ -33,9 +33,8 @@ struct pipeline_options {
 	const struct http_naming *naming; /* borrowed; NULL: the default */
 	databases_ask *database_path;     /* see databases.h; with ctx; may be NULL */
 	void *ctx;
-	uint32_t
-	    slow_us; /* spans that last longer are given their neighbours, if there is a sink; 0: none is */
-	bool span_metrics;                  /* feed span_metrics.h, too */
+	uint32_t slow_us;  /* slow_ns of assembler.h, neighbours only if there is a sink */
+	bool span_metrics; /* feed span_metrics.h, too */
 	const struct signal_limits *limits; /* of attributes; borrowed; NULL: none */
 	/* Of what processes write to stdout and stderr; 0 per second: ignore it. */
 	struct rate_limit logs;

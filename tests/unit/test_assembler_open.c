@@ -432,6 +432,21 @@ static void cut_off(void **state)
 	assert_true(stage_find(s->stage, SERVER, "GET /a")->cut);
 }
 
+/* Whether it would have been slow is not known. */
+static void cut_off_while_fast(void **state)
+{
+	struct story *s = *state;
+	uint64_t since_ns;
+
+	reads(&s->t, &s->first, GET("/a"));
+	since_ns = s->stage->feed.now_ns;
+	pass(s->stage, STAGE_SLOW_MS / 2);
+	look(&s->t, ZSP_WAIT_LOCK, since_ns, true);
+	is_told(&s->t, since_ns, "lock");
+	end(s);
+	expect_wait(s->stage, SERVER, "GET /a", LEDGER_LOCK, STAGE_SLOW_MS / 2, "lock");
+}
+
 /* In a call of its own. */
 static void cut_off_in_a_call(void **state)
 {
@@ -495,6 +510,7 @@ int main(void)
 	    STORY(an_old_look),
 	    STORY(asking_changes_nothing),
 	    STORY(cut_off),
+	    STORY(cut_off_while_fast),
 	    STORY(cut_off_in_a_call),
 	    STORY(cut_off_in_a_loop),
 	    STORY(cut_off_unseen),

@@ -120,15 +120,47 @@ static void the_same_wait_again(void **state)
 
 /* --- ends -------------------------------------------------------------------------------------------- */
 
-static void a_later_wait_ends_it(void **state)
+static void a_later_wait_of_its_kind_ends_it(void **state)
 {
 	struct known_waits known = {0};
 
 	(void)state;
 	looks(&known, ZSP_WAIT_LOCK, 100);
-	looks(&known, ZSP_WAIT_DISK, 140);
+	looks(&known, ZSP_WAIT_LOCK, 140);
+	expect(&known, 0, 1000, only(ZSP_WAIT_LOCK, 1000), 140, 860);
+	known_waits_over(&known, 150);
 	expect(&known, 0, 1000, only(ZSP_WAIT_LOCK, 1000), 100, 40);
-	expect(&known, 0, 1000, only(ZSP_WAIT_DISK, 1000), 140, 860);
+	known_waits_release(&known);
+}
+
+/* Many short waits of a kind, the first of which is known, are not hidden by a longer one of another kind. */
+static void a_later_wait_of_another_kind(void **state)
+{
+	struct known_waits known = {0};
+	struct totals totals = only(ZSP_WAIT_SLEEP, 190);
+
+	(void)state;
+	totals.ns[ZSP_WAIT_LOCK] = 3;
+	looks(&known, ZSP_WAIT_SLEEP, 100);
+	looks(&known, ZSP_WAIT_LOCK, 102);
+	expect(&known, 0, 300, totals, 100, 190);
+	expect(&known, 101, 300, totals, 102, 3);
+	known_waits_over(&known, 150); /* now both have ended */
+	expect(&known, 0, 300, totals, 100, 50);
+	expect(&known, 0, 300, only(ZSP_WAIT_LOCK, 1000), 102, 48);
+	known_waits_release(&known);
+}
+
+/* What polls may be told as either. */
+static void a_later_wait_for_descriptors_ends_it(void **state)
+{
+	struct known_waits known = {0};
+
+	(void)state;
+	looks(&known, ZSP_WAIT_TIMER, 100);
+	looks(&known, ZSP_WAIT_PEER, 140);
+	expect(&known, 0, 140, only(ZSP_WAIT_TIMER, 1000), 100, 40);
+	expect(&known, 0, 1000, only(ZSP_WAIT_PEER, 1000), 140, 860);
 	known_waits_release(&known);
 }
 
@@ -250,19 +282,23 @@ static void the_longest_wins(void **state)
 {
 	struct known_waits known = {0};
 	struct span_wait longest = {0};
+	struct totals totals = {{0}};
 
 	(void)state;
-	looks(&known, ZSP_WAIT_LOCK, 100); /* 20 */
-	looks(&known, ZSP_WAIT_DISK, 120); /* 50 */
+	looks(&known, ZSP_WAIT_LOCK, 100);
+	looks(&known, ZSP_WAIT_DISK, 120);
 	looks(&known, ZSP_WAIT_SLEEP, 170);
-	known_waits_over(&known, 200); /* 30 */
+	known_waits_over(&known, 200);
+	totals.ns[ZSP_WAIT_LOCK] = 20;
+	totals.ns[ZSP_WAIT_DISK] = 50;
+	totals.ns[ZSP_WAIT_SLEEP] = 30;
 	known_waits_take(&known, 0, 120, plenty.ns, LEDGER_OTHER, &longest);
 	assert_int_equal(longest.state, LEDGER_LOCK);
 	assert_int_equal(longest.ns, 20);
 	known_waits_take(&known, 170, 300, plenty.ns, LEDGER_OTHER, &longest);
 	assert_int_equal(longest.state, LEDGER_SLEEP);
 	assert_int_equal(longest.ns, 30);
-	known_waits_take(&known, 0, 300, plenty.ns, LEDGER_OTHER, &longest);
+	known_waits_take(&known, 0, 300, totals.ns, LEDGER_OTHER, &longest);
 	assert_int_equal(longest.state, LEDGER_DISK);
 	assert_int_equal(longest.ns, 50);
 	assert_ptr_equal(longest.place, known_waits_place(&known, 120));
@@ -356,7 +392,9 @@ int main(void)
 	    cmocka_unit_test(one_look),
 	    cmocka_unit_test(nothing_was_asked),
 	    cmocka_unit_test(the_same_wait_again),
-	    cmocka_unit_test(a_later_wait_ends_it),
+	    cmocka_unit_test(a_later_wait_of_its_kind_ends_it),
+	    cmocka_unit_test(a_later_wait_of_another_kind),
+	    cmocka_unit_test(a_later_wait_for_descriptors_ends_it),
 	    cmocka_unit_test(a_later_wait_without_a_place_ends_it),
 	    cmocka_unit_test(the_thread_acts),
 	    cmocka_unit_test(the_oldest_is_forgotten),

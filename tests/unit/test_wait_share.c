@@ -159,6 +159,19 @@ static void a_statement(void **state)
 	expect_wait(s->stage, CLIENT, "UPDATE stock", LEDGER_DISK, 30, "fsync");
 }
 
+/* It is fast, and a part of what is slow. */
+static void a_fast_statement_of_a_slow_request(void **state)
+{
+	struct story *s = *state;
+
+	reads(&s->t, &s->first, GET("/"));
+	executes_in(&s->t, ZSP_WAIT_DISK, STAGE_SLOW_MS / 2, "fsync");
+	pass(s->stage, STAGE_SLOW_MS);
+	writes(&s->t, &s->first, OK2);
+	expect_wait(s->stage, CLIENT, "UPDATE stock", LEDGER_DISK, STAGE_SLOW_MS / 2, "fsync");
+	expect_wait(s->stage, SERVER, "GET /", LEDGER_DISK, STAGE_SLOW_MS / 2, "fsync");
+}
+
 /* Waits around it are not its own, and its own ends with it. */
 static void around_a_statement(void **state)
 {
@@ -478,6 +491,7 @@ static void short_waits_between_calls(void **state)
 	assert_false(is_wanted(&s->t, ZSP_WAIT_PEER)); /* for three of 14 */
 	waits(&s->t, ZSP_WAIT_PEER, 9);
 	assert_true(is_wanted(&s->t, ZSP_WAIT_PEER));
+	assert_true(is_wanted(&s->t, ZSP_WAIT_TIMER)); /* the same by a call with a time limit */
 	reads(&s->t, &s->inner.client, OK2);
 	pass(s->stage, 1);
 	assert_true(is_wanted(&s->t, ZSP_WAIT_DISK));
@@ -513,6 +527,7 @@ int main(void)
 	    STORY(a_call_with_a_time_limit),
 	    STORY(beside_a_call),
 	    STORY(a_statement),
+	    STORY(a_fast_statement_of_a_slow_request),
 	    STORY(around_a_statement),
 	    STORY(until_a_statement_begins),
 	    STORY(a_statement_that_backs_off),

@@ -38,7 +38,7 @@ void look_shares_tick(struct look_shares *shares, uint64_t now_ns);
 /* Take one; false: it has too many, or none is left. */
 bool look_shares_take(struct look_shares *shares, uint32_t pid);
 
-/* The same for what matters less: at most half as many are taken for that, so what matters more always finds some. */
+/* The same for what matters less: as long as the process has fewer than half of what is left, so that what matters more finds some. */
 bool look_shares_take_spare(struct look_shares *shares, uint32_t pid);
 
 #endif

@@ -26,14 +26,10 @@
 #define REST_PERIODS_MAX 8
 /* A wait that is younger may not have been stored completely; see thread_view_each_away(). */
 #define SETTLED_NS NS_PER_MS
-/*
- * Looks at the threads of slow requests of which it is not known what they wait in: so often, in so many periods after the first look at the request,
- * and for one part in so many of the time at most. How old a wait has to be then.
- */
-#define CLOSE_NS      (2 * NS_PER_MS)
-#define CLOSE_PERIODS 20
-#define CLOSE_PART    50
-#define BRIEF_NS      (NS_PER_MS / 4)
+/* Slow requests of which it is not known what they wait in are looked at so often, for so long; how old a wait has to be then. */
+#define CLOSE_NS     (2 * NS_PER_MS)
+#define CLOSE_FOR_NS (100 * NS_PER_MS)
+#define BRIEF_NS     (NS_PER_MS / 4)
 
 /* Who gives locks back is watched for so long after a thread of a slow request was seen to wait for one. */
 #define WATCH_NS (10 * NS_PER_S)
@@ -114,9 +110,10 @@ static struct seen *seen_of(struct lookout *l, const struct thread_away *thread)
 	return seen;
 }
 
-static void refuse(struct lookout *l, struct seen *seen)
+/* There will be other short waits like this one. */
+static void refuse(struct lookout *l, struct seen *seen, bool brief)
 {
-	l->stats.refused += !seen->refused;
+	l->stats.refused += !seen->refused && !brief;
 	seen->refused = true;
 }
 
@@ -190,16 +187,19 @@ static void look_for_culprit(
 
 /* Have its stack told, if there is time for that; true if it will be. */
 static bool have_told(struct lookout *l, const struct thread_away *thread,
-    const struct stack_question *question, bool (*take)(struct look_shares *shares, uint32_t pid))
+    const struct stack_question *question, bool brief)
 {
 	struct seen *seen = seen_of(l, thread);
+	bool may;
 	int err;
 
 	if (seen->copied)
 		return false;
-	err = take(&l->shares, thread->pid) ? ask(l, thread, *question) : -EBUSY;
+	may = brief ? look_shares_take_spare(&l->shares, thread->pid)
+		    : look_shares_take(&l->shares, thread->pid);
+	err = may ? ask(l, thread, *question) : -EBUSY;
 	if (err == -EBUSY)
-		refuse(l, seen);
+		refuse(l, seen, brief);
 	else
 		seen->copied = true;
 	l->stats.back += err == -EAGAIN;
@@ -218,14 +218,13 @@ static struct thread_wait wait_of(const struct lookout *l, const struct thread_a
 	};
 }
 
-static void look_at_thread(struct lookout *l, const struct thread_away *thread,
-    bool (*take)(struct look_shares *shares, uint32_t pid))
+static void look_at_thread(struct lookout *l, const struct thread_away *thread, bool brief)
 {
 	struct thread_wait wait = wait_of(l, thread);
 	const struct stack_question question = {
 	    .tid = (pid_t)thread->tid, .since_ns = thread->since_ns, .tag = WAIT_EVIDENCE_NONE};
 
-	wait.asked = have_told(l, thread, &question, take);
+	wait.asked = have_told(l, thread, &question, brief);
 	if (wait.asked || l->all)
 		pipeline_wait(l->options.pipeline, &wait);
 	if (wait.asked && thread->wait == ZSP_WAIT_LOCK)
@@ -237,7 +236,7 @@ static void on_away(void *ctx, const struct thread_away *thread)
 	struct lookout *l = ctx;
 
 	if (concerns_request(l, thread))
-		look_at_thread(l, thread, look_shares_take);
+		look_at_thread(l, thread, false);
 }
 
 /* It may wait for a short time again and again, each too short for looks that are far apart. */
@@ -251,7 +250,7 @@ static void look_for_brief_wait(struct lookout *l, const struct serving_thread *
 		return;
 	wait = wait_of(l, &thread);
 	if (pipeline_wants(l->options.pipeline, &wait))
-		look_at_thread(l, &thread, look_shares_take_spare);
+		look_at_thread(l, &thread, true);
 }
 
 void lookout_wake(struct lookout *l, const struct zsp_wake *wake)
@@ -346,28 +345,41 @@ static uint64_t period_ns(const struct lookout *l)
 	return l->options.over_ns / 2;
 }
 
-/* Look at the threads that serve requests which may become slow, and at their CPUs, too. */
-static void look_at_serving(struct lookout *l, uint64_t now_ns, bool cpus)
+static void look_at_cpus(struct lookout *l, uint64_t before_ns)
+{
+	struct serving_thread all[SERVING_MAX];
+	size_t n = pipeline_serving(l->options.pipeline, before_ns, all, SERVING_MAX);
+
+	for (size_t i = 0; i < n; i++)
+		look_at_cpu(l, all[i].tid);
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Look at the threads that serve slow requests, and say when they, or those that may become slow, are worth the next look. */
+static void look_closely(struct lookout *l, uint64_t now_ns)
 {
 	struct serving_thread all[SERVING_MAX];
 	size_t n =
 	    pipeline_serving(l->options.pipeline, before(now_ns, period_ns(l)), all, SERVING_MAX);
-	uint64_t young_ns = before(now_ns, (1 + CLOSE_PERIODS) * period_ns(l));
-	uint64_t pause_ns = CLOSE_NS, took_ns;
-	bool again = false;
 
 	look_shares_tick(&l->shares, now_ns);
 	l->now_ns = now_ns;
+	l->closely_ns = UINT64_MAX;
 	for (size_t i = 0; i < n; i++) {
-		if (cpus)
-			look_at_cpu(l, all[i].tid);
-		look_for_brief_wait(l, &all[i]);
-		again |= all[i].unexplained && all[i].since_ns > young_ns;
+		uint64_t slow_ns = all[i].since_ns + l->options.over_ns;
+
+		if (slow_ns <= now_ns)
+			look_for_brief_wait(l, &all[i]);
+		if (!all[i].unexplained || now_ns >= slow_ns + CLOSE_FOR_NS)
+			continue;
+		l->view_until_ns = now_ns + VIEW_NS;
+		l->closely_ns =
+		    sooner(l->closely_ns, slow_ns <= now_ns ? now_ns + CLOSE_NS : slow_ns);
 	}
-	took_ns = clock_monotonic_ns() - now_ns;
-	if (pause_ns < CLOSE_PART * took_ns)
-		pause_ns = CLOSE_PART * took_ns;
-	l->closely_ns = again ? now_ns + pause_ns : UINT64_MAX;
 }
 
 static uint64_t next_ns(const struct lookout *l)
@@ -378,6 +390,7 @@ static uint64_t next_ns(const struct lookout *l)
 void lookout_tick(struct lookout *l, uint64_t now_ns, size_t events)
 {
 	uint64_t away_ns = period_ns(l) / 2;
+	bool found;
 
 	stack_teller_take(l->teller, on_answer, l);
 	if (now_ns >= l->watch_until_ns)
@@ -390,7 +403,7 @@ void lookout_tick(struct lookout *l, uint64_t now_ns, size_t events)
 	}
 	if (now_ns < next_ns(l)) {
 		if (now_ns >= l->closely_ns)
-			look_at_serving(l, now_ns, false);
+			look_closely(l, now_ns);
 		return;
 	}
 	l->closely_ns = UINT64_MAX;
@@ -399,9 +412,11 @@ void lookout_tick(struct lookout *l, uint64_t now_ns, size_t events)
 		return;
 	}
 	look(l, now_ns, period_ns(l), away_ns > SETTLED_NS ? away_ns : SETTLED_NS);
-	look_at_serving(l, now_ns, true);
+	found = l->found;
+	look_at_cpus(l, before(now_ns, period_ns(l)));
+	look_closely(l, now_ns);
 	l->looked_ns = now_ns;
-	if (l->found || now_ns - l->events_ns < REST_NS)
+	if (found || now_ns - l->events_ns < REST_NS)
 		l->rest_periods = 1;
 	else if (l->rest_periods < REST_PERIODS_MAX)
 		l->rest_periods++;
@@ -443,9 +458,8 @@ int lookout_wait_ms(const struct lookout *l, uint64_t now_ns, int max_ms)
 	due_ns = oldest_ns + period_ns(l);
 	if (due_ns < next_ns(l))
 		due_ns = next_ns(l);
-	if (due_ns > l->closely_ns)
-		due_ns = l->closely_ns;
-	ms = due_ns > now_ns ? (due_ns - now_ns) / NS_PER_MS + 1 : 1;
+	due_ns = sooner(due_ns, l->closely_ns);
+	ms = due_ns > now_ns ? (due_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS : 1;
 	return ms < (uint64_t)max_ms ? (int)ms : max_ms;
 }
 

@@ -14,8 +14,9 @@
  * What happens is to be read at most over_ns after it did. A request that has begun a millisecond before or more is known then, and is looked at
  * half an over_ns after its beginning; a younger one when we read the next time. So each wait is seen that is two milliseconds longer than over_ns.
  *
- * A request can be slow by many short waits as well. While none of its waits is known, its thread is looked at every two milliseconds, if it serves
- * nothing else, and a wait of a quarter of a millisecond is enough where such waits have taken a good part of its time (see assembler_wants()).
+ * A request can be slow by many short waits as well. Once it is slow, and as long as none of its waits is known, its thread is looked at every two
+ * milliseconds for a tenth of a second, if it serves nothing else, and a wait of a quarter of a millisecond is enough where such waits have taken a
+ * good part of its time (see assembler_wants()).
  */
 #ifndef ZS_LOOKOUT_LOOKOUT_H
 #define ZS_LOOKOUT_LOOKOUT_H
@@ -51,7 +52,7 @@ void lookout_free(struct lookout *lookout);                         /* NULL is f
 /* For how long it is of no use to look again, in milliseconds; at most max_ms. */
 int lookout_wait_ms(const struct lookout *lookout, uint64_t now_ns, int max_ms);
 
-/* Is every millisecond or two worth a look now, at short waits? Then it is to be at that time, and not at another one nearby. */
+/* Are short waits looked at now? Then looks are to be on time, not when others are woken. */
 bool lookout_looks_closely(const struct lookout *lookout);
 
 /* Look if it is time to, and tell the pipeline what was found; events: how many were read just now. */

@@ -53,7 +53,10 @@ struct thread_away {
 void thread_view_each_away(const struct thread_view *view, uint64_t before_ns,
     void (*away)(void *ctx, const struct thread_away *thread), void *ctx);
 
-/* This one, if it waits, for however short a time; false: it does not, or is not observed. */
+/*
+ * This one, if it waits; false: it does not, or is not observed. Whose wait began just now may be told wrongly by CPUs that show each other
+ * their stores in another order, as those of arm64.
+ */
 bool thread_view_away(const struct thread_view *view, uint32_t tid, struct thread_away *ret_thread);
 
 /* Have the end of this wait reported, if zsp_sched_waking is attached. */

@@ -69,6 +69,8 @@ static void node_ended(struct assembler *a, struct node *node)
 	}
 	a->stats.spans++;
 	a->stats.untimed += node->span->untimed;
+	node->group->slow |=
+	    node->span->cut || node->span->end_ns - node->span->start_ns > a->graph.slow_ns;
 	node->span->trace_id = node->group->trace_id;
 	node->span->span_id = node->span_id;
 	node->span->flags = node->group->flags;

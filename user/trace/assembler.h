@@ -37,7 +37,7 @@ struct assembler_options {
 	struct rng rng;                   /* for ids */
 	struct service_table *services;   /* borrowed */
 	const struct http_naming *naming; /* borrowed; NULL: the default */
-	/* Spans that last longer are given their neighbours, and what they waited in; 0: none the former, all the latter. */
+	/* Spans that last longer are given their neighbours, those of traces with one what they waited in; 0: none is the former, all the latter. */
 	uint64_t slow_ns;
 	/* A span ended; exchange: the request that it is, NULL of statements. Before any sampling; both borrowed for the call, in which attributes may
 	 * be added to the span. */

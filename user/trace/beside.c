@@ -18,7 +18,7 @@ void beside_look(struct graph *g, struct node *node)
 
 	free(span->neighbours);
 	span->neighbours = NULL;
-	if (!g->recent || !graph_is_slow(g, span))
+	if (!g->recent || span->end_ns - span->start_ns <= g->slow_ns)
 		return;
 	tally.count = tally.n = 0;
 	recent_overlaps(g->recent, (uint32_t)span->service->pid, node->group->number,

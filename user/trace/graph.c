@@ -68,11 +68,6 @@ static struct trace_id new_trace_id(struct graph *g)
 	return id;
 }
 
-bool graph_is_slow(const struct graph *g, const struct span *span)
-{
-	return span->end_ns - span->start_ns > g->slow_ns;
-}
-
 /* --- groups ---------------------------------------------------------------------------------- */
 
 struct group *group_new(struct graph *g)
@@ -126,6 +121,7 @@ void group_merge(struct graph *g, struct group *to, struct group *from)
 	list_splice_tail(&to->nodes, &from->nodes);
 	to->n_nodes += from->n_nodes;
 	to->n_open += from->n_open;
+	to->slow |= from->slow;
 	if (outdated)
 		beside_look_again(g, to);
 	list_remove(&from->flush);
@@ -155,14 +151,20 @@ static void node_free(struct graph *g, struct node *node)
 	g->n_nodes--;
 }
 
-/* What is not known of its longest wait by now will not be; and a span that was looked at may have turned out to be fast. */
-static void span_settle_wait(const struct graph *g, struct span *span)
+/* One of which a part has to go before the rest has ended lasts. */
+static bool group_is_slow(const struct group *group)
+{
+	return group->slow || group->n_open > 0;
+}
+
+/* What is not known of its longest wait by now will not be; and what was looked at may have turned out to be fast. */
+static void span_settle_wait(const struct group *group, struct span *span)
 {
 	struct wait_place *place = span->wait.place;
 
 	if (!place)
 		return;
-	if (!place->told || !graph_is_slow(g, span)) {
+	if (!place->told || !group_is_slow(group)) {
 		wait_place_unref(place);
 		span->wait = (struct span_wait){0};
 		return;
@@ -208,7 +210,7 @@ static struct span *node_take_span(struct graph *g, struct node *node)
 	span_set_basis(span, node->basis);
 	if (node->parent_remote)
 		span->flags |= SPAN_FLAG_PARENT_IS_REMOTE;
-	span_settle_wait(g, span);
+	span_settle_wait(group, span);
 	if (node->slowest_ns && ledger_longest(&span->ledger) == LEDGER_DOWNSTREAM)
 		name_slowest_call(node, span);
 	if (node->contention && ledger_longest(&span->ledger) == LEDGER_RUNQUEUE)
@@ -363,23 +365,22 @@ void node_release_calls(struct node *node)
 	}
 }
 
-/* Is there a slow span whose longest wait is known, but not yet where that was? */
-static bool group_awaits_place(const struct graph *g, const struct group *group)
+/* Is there a span whose longest wait is known, but not yet where that was? */
+static bool group_awaits_place(const struct group *group)
 {
 	list_for_each (at, &group->nodes) {
 		const struct span *span = container_of(at, struct node, member)->span;
 
-		if (span && span->wait.place && graph_is_slow(g, span) &&
-		    wait_place_is_awaited(span->wait.place))
+		if (span && span->wait.place && wait_place_is_awaited(span->wait.place))
 			return true;
 	}
 	return false;
 }
 
 /* Complete, but it is worth waiting on. */
-static bool group_is_held(const struct graph *g, struct group *group)
+static bool group_is_held(struct group *group)
 {
-	if (group->held == GROUP_HOLDS || !group_awaits_place(g, group))
+	if (group->held == GROUP_HOLDS || !group_is_slow(group) || !group_awaits_place(group))
 		return false;
 	group->held++;
 	return true;
@@ -397,7 +398,7 @@ void graph_tick(struct graph *g, uint64_t now_ns)
 
 		if (group->flush_ns > now_ns)
 			break;
-		if (now_ns != UINT64_MAX && group_is_held(g, group))
+		if (now_ns != UINT64_MAX && group_is_held(group))
 			group_settle(g, group);
 		else
 			group_publish(g, group);

@@ -19,6 +19,7 @@ struct group {
 	size_t n_nodes, n_open;
 	uint64_t number; /* no other group has had it */
 	bool fixed;      /* the trace id came with a header */
+	bool slow;       /* a span lasted for longer than slow_ns, or was cut */
 	struct trace_id trace_id;
 	uint32_t flags;     /* W3C flags of the trace */
 	uint64_t flush_ns;  /* publish then, if nothing joins */
@@ -125,9 +126,10 @@ struct graph {
 	struct list flush; /* groups whose nodes have all ended, in the order of their flush_ns */
 	uint64_t now_ns;
 	uint64_t n_groups; /* ever: the number of the latest one */
-	struct recent
-	    *recent; /* what slow spans have their neighbours from; NULL: nobody wants to know */
-	uint64_t slow_ns;
+	struct recent *
+	    recent; /* what spans longer than slow_ns have their neighbours from; NULL: nobody wants to know */
+	uint64_t
+	    slow_ns; /* of traces without such a span nobody asks what they waited in, either */
 	struct held_logs *held; /* NULL: no lines are taken */
 	size_t n_nodes;
 	struct pool node_pool, group_pool;
@@ -138,9 +140,6 @@ void graph_init(struct graph *graph);
 
 /* After the last tick: no nodes are left. */
 void graph_release(struct graph *graph);
-
-/* Has the span, which has ended, lasted for longer than slow_ns? Others are given neither neighbours nor what they waited in. */
-bool graph_is_slow(const struct graph *graph, const struct span *span);
 
 /* Publish the groups that are complete as of now_ns. */
 void graph_tick(struct graph *graph, uint64_t now_ns);

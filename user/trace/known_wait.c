@@ -25,6 +25,26 @@ static struct known_wait *known_waits_push(struct known_waits *known)
 	return &known->all[0];
 }
 
+static void end_at(struct known_wait *wait, uint64_t time_ns)
+{
+	if (wait->since_ns < time_ns && time_ns < wait->until_ns)
+		wait->until_ns = time_ns;
+}
+
+static bool is_for_descriptors(enum zsp_wait kind)
+{
+	return kind == ZSP_WAIT_PEER || kind == ZSP_WAIT_TIMER;
+}
+
+/* A wait of a kind stands for all that come after it, until another one is known. */
+static void end_those_of(struct known_waits *known, enum zsp_wait kind, uint64_t time_ns)
+{
+	for (size_t i = 0; i < known->n; i++)
+		if (known->all[i].kind == kind ||
+		    (is_for_descriptors(known->all[i].kind) && is_for_descriptors(kind)))
+			end_at(&known->all[i], time_ns);
+}
+
 void known_waits_look(struct known_waits *known, const struct thread_wait *wait)
 {
 	struct wait_place *place = NULL;
@@ -33,7 +53,7 @@ void known_waits_look(struct known_waits *known, const struct thread_wait *wait)
 	known->totals = wait->waits;
 	known->totals.ns[wait->kind] += wait->time_ns - wait->since_ns;
 	known->totals.switches++;
-	known_waits_over(known, wait->since_ns);
+	end_those_of(known, wait->kind, wait->since_ns);
 	if (wait->asked && !known_waits_place(known, wait->since_ns))
 		place = wait_place_new();
 	if (!place)
@@ -48,9 +68,8 @@ void known_waits_look(struct known_waits *known, const struct thread_wait *wait)
 
 void known_waits_over(struct known_waits *known, uint64_t time_ns)
 {
-	if (known && known->n && known->all[0].since_ns < time_ns &&
-	    time_ns < known->all[0].until_ns)
-		known->all[0].until_ns = time_ns;
+	for (size_t i = 0; known && i < known->n; i++)
+		end_at(&known->all[i], time_ns);
 }
 
 struct wait_place *known_waits_place(const struct known_waits *known, uint64_t since_ns)

@@ -14,7 +14,8 @@
 
 struct known_wait {
 	uint64_t since_ns; /* CLOCK_MONOTONIC */
-	uint64_t until_ns; /* at most; UINT64_MAX: it lasts as far as is known */
+	/* At most: it, and those of its kind that came after it. UINT64_MAX: it lasts as far as is known. */
+	uint64_t until_ns;
 	enum zsp_wait kind;
 	struct wait_place *place; /* a reference */
 };

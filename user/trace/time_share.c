@@ -442,17 +442,28 @@ static void give_looked(const struct node *request, struct node *to)
 		    known, work->last_ns, known->looked_ns, waits, polling(to), &to->time.wait);
 }
 
+/* Waits for descriptors may be told as either of two. */
+static unsigned kinds_like(enum zsp_wait kind)
+{
+	const unsigned idle = 1u << ZSP_WAIT_PEER | 1u << ZSP_WAIT_TIMER;
+
+	return 1u << kind & idle ? idle : 1u << kind;
+}
+
 bool time_wants_look(const struct node *request, const struct thread_wait *wait)
 {
 	const struct thread_work *work = request->work;
+	unsigned kinds = kinds_like(wait->kind);
 	uint64_t start_ns = request->exchange->start_ns;
-	uint64_t waited_ns = request->time.ledger.ns[ledger_state_of(wait->kind, polling(request))];
+	uint64_t waited_ns = over(wait->time_ns, wait->since_ns);
 
-	if (wait->kind == ZSP_WAIT_TIMER ||
-	    known_waits_kinds(work->known, start_ns) & 1u << wait->kind)
+	if ((wait->kind == ZSP_WAIT_TIMER && !is_calling(request)) ||
+	    known_waits_kinds(work->known, start_ns) & kinds)
 		return false;
-	waited_ns += over(wait->waits.ns[wait->kind], work->waits.ns[wait->kind]) +
-	    over(wait->time_ns, wait->since_ns);
+	for (int i = 0; i < ZSP_WAIT_MAX; i++)
+		if (kinds >> i & 1)
+			waited_ns += over(wait->waits.ns[i], work->waits.ns[i]);
+	waited_ns += request->time.ledger.ns[ledger_state_of(wait->kind, polling(request))];
 	return waited_ns >= over(wait->time_ns, start_ns) / WORTH_PART;
 }
 

@@ -51,7 +51,7 @@ void time_request_end(struct node *request, struct ledger *ret_ledger, struct sp
 
 /*
  * Its thread, which serves nothing else, is in this wait: is that worth a look, however short? If such waits have taken a good part of its time so far,
- * and none is known of it; but not a wait for descriptors, which says where a loop is and nothing of the request.
+ * and none is known of it; but not a wait for whatever descriptors, which says where a loop is and nothing of the request.
  */
 bool time_wants_look(const struct node *request, const struct thread_wait *wait);
 
