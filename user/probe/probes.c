@@ -64,11 +64,16 @@ static int forward_libbpf(enum libbpf_print_level level, const char *fmt, va_lis
 	return n;
 }
 
+/* The capabilities have been found to be there; EACCES is the verifier's. */
 static void explain(struct buf *message, int err, const char *what)
 {
-	if (err == -EPERM || err == -EACCES)
+	if (err == -EPERM)
 		buf_printf(message,
-		    "cannot %s: not permitted, run as root (needs CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE, or CAP_SYS_ADMIN)",
+		    "cannot %s: not permitted: it takes CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN, in the host's user namespace, no kernel lockdown (/sys/kernel/security/lockdown), and no seccomp profile that forbids bpf()",
+		    what);
+	else if (err == -EACCES)
+		buf_printf(message,
+		    "cannot %s: the kernel's verifier refuses one, -v shows why; 'zerospan check' tells what this kernel lacks",
 		    what);
 	else
 		buf_printf(message,
