@@ -345,22 +345,16 @@ static uint64_t period_ns(const struct lookout *l)
 	return l->options.over_ns / 2;
 }
 
-static void look_at_cpus(struct lookout *l, uint64_t before_ns)
-{
-	struct serving_thread all[SERVING_MAX];
-	size_t n = pipeline_serving(l->options.pipeline, before_ns, all, SERVING_MAX);
-
-	for (size_t i = 0; i < n; i++)
-		look_at_cpu(l, all[i].tid);
-}
-
 static uint64_t sooner(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
 
-/* Look at the threads that serve slow requests, and say when they, or those that may become slow, are worth the next look. */
-static void look_closely(struct lookout *l, uint64_t now_ns)
+/*
+ * Look at the threads that serve slow requests, and say when they, or those that may become slow, are worth the next look. cpus: at who has their
+ * CPUs, too.
+ */
+static void look_closely(struct lookout *l, uint64_t now_ns, bool cpus)
 {
 	struct serving_thread all[SERVING_MAX];
 	size_t n =
@@ -372,6 +366,8 @@ static void look_closely(struct lookout *l, uint64_t now_ns)
 	for (size_t i = 0; i < n; i++) {
 		uint64_t slow_ns = all[i].since_ns + l->options.over_ns;
 
+		if (cpus)
+			look_at_cpu(l, all[i].tid);
 		if (slow_ns <= now_ns)
 			look_for_brief_wait(l, &all[i]);
 		if (!all[i].unexplained || now_ns >= slow_ns + CLOSE_FOR_NS)
@@ -403,7 +399,7 @@ void lookout_tick(struct lookout *l, uint64_t now_ns, size_t events)
 	}
 	if (now_ns < next_ns(l)) {
 		if (now_ns >= l->closely_ns)
-			look_closely(l, now_ns);
+			look_closely(l, now_ns, false);
 		return;
 	}
 	l->closely_ns = UINT64_MAX;
@@ -413,8 +409,7 @@ void lookout_tick(struct lookout *l, uint64_t now_ns, size_t events)
 	}
 	look(l, now_ns, period_ns(l), away_ns > SETTLED_NS ? away_ns : SETTLED_NS);
 	found = l->found;
-	look_at_cpus(l, before(now_ns, period_ns(l)));
-	look_closely(l, now_ns);
+	look_closely(l, now_ns, true);
 	l->looked_ns = now_ns;
 	if (found || now_ns - l->events_ns < REST_NS)
 		l->rest_periods = 1;

@@ -151,7 +151,7 @@ static void node_free(struct graph *g, struct node *node)
 	g->n_nodes--;
 }
 
-/* One of which a part has to go before the rest has ended lasts. */
+/* Or will be: a trace of which a part has to go before all has ended. */
 static bool group_is_slow(const struct group *group)
 {
 	return group->slow || group->n_open > 0;

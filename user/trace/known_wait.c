@@ -31,17 +31,18 @@ static void end_at(struct known_wait *wait, uint64_t time_ns)
 		wait->until_ns = time_ns;
 }
 
-static bool is_for_descriptors(enum zsp_wait kind)
+unsigned known_waits_alike(enum zsp_wait kind)
 {
-	return kind == ZSP_WAIT_PEER || kind == ZSP_WAIT_TIMER;
+	const unsigned descriptors = 1u << ZSP_WAIT_PEER | 1u << ZSP_WAIT_TIMER;
+
+	return descriptors >> kind & 1 ? descriptors : 1u << kind;
 }
 
 /* A wait of a kind stands for all that come after it, until another one is known. */
 static void end_those_of(struct known_waits *known, enum zsp_wait kind, uint64_t time_ns)
 {
 	for (size_t i = 0; i < known->n; i++)
-		if (known->all[i].kind == kind ||
-		    (is_for_descriptors(known->all[i].kind) && is_for_descriptors(kind)))
+		if (known_waits_alike(kind) >> known->all[i].kind & 1)
 			end_at(&known->all[i], time_ns);
 }
 

@@ -39,6 +39,9 @@ void known_waits_over(struct known_waits *known, uint64_t time_ns);
 /* The place of the wait that began then; borrowed, NULL when it is not remembered. */
 struct wait_place *known_waits_place(const struct known_waits *known, uint64_t since_ns);
 
+/* The kinds that may be told of the same wait, as bits: of one for descriptors that is known only at its end. */
+unsigned known_waits_alike(enum zsp_wait kind);
+
 /* What for were those that began then or later: 1 << enum zsp_wait of each. */
 unsigned known_waits_kinds(const struct known_waits *known, uint64_t from_ns);
 

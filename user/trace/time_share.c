@@ -12,11 +12,6 @@ static const __u64 no_waits[ZSP_WAIT_MAX];
 /* Such a part of a request's time in waits of a kind is worth knowing where they are. */
 #define WORTH_PART 4
 
-static bool is_only(const struct thread_work *work)
-{
-	return work->requests.next->next == &work->requests;
-}
-
 /* Times to and from are running totals; a thread whose totals run backwards is another one under the same number. */
 static void waits_between(
     const __u64 from[ZSP_WAIT_MAX], const __u64 to[ZSP_WAIT_MAX], __u64 ret[ZSP_WAIT_MAX])
@@ -249,8 +244,8 @@ static void share_segment(struct thread_work *work, const struct piece *piece, s
 		give_other(work, piece, request, waits);
 	if (list_empty(&work->requests))
 		return;
-	if (is_only(work)) {
-		owner = container_of(work->requests.next, struct node, serving);
+	owner = thread_work_only(work);
+	if (owner) {
 		if (owner == request || out || is_calling(owner) || !idle_ns(waits))
 			give(work, owner, work->last_ns, piece->end_ns, waits);
 		return;
@@ -315,8 +310,8 @@ void time_statement(
 		thread_work_go_on(work);
 	known_waits_over(work->known, statement->start_ns);
 	known_waits_over(work->known, statement->end_ns);
-	if (list_empty(&work->requests) || is_only(work) || statement->start_ns < work->last_ns ||
-	    !statement->stmt)
+	if (list_empty(&work->requests) || thread_work_only(work) ||
+	    statement->start_ns < work->last_ns || !statement->stmt)
 		return;
 	owner = owner_of(work, statement->h.slice, NULL);
 	waits_between(work->waits.ns, statement->waits_before, waits);
@@ -426,34 +421,28 @@ static void give_looked(const struct node *request, struct node *to)
 {
 	const struct thread_work *work = request->work;
 	const struct known_waits *known = work ? work->known : NULL;
+	const struct node *only;
 	__u64 waits[ZSP_WAIT_MAX];
 
 	if (!known || known->looked_ns <= work->last_ns ||
 	    known->totals.switches - work->waits.switches > INT32_MAX)
 		return;
 	waits_between(work->waits.ns, known->totals.ns, waits);
-	if (!is_only(work) && work->current == request)
+	only = thread_work_only(work);
+	if (!only && work->current == request)
 		give_work(work, to, work->last_ns, known->looked_ns, waits, true);
-	else if (is_only(work) && (is_calling(request) || !idle_ns(waits)))
+	else if (only && (is_calling(request) || !idle_ns(waits)))
 		give(work, to, work->last_ns, known->looked_ns, waits);
-	else if (is_only(work) && known->n && known->all[0].kind != ZSP_WAIT_TIMER)
+	else if (only && known->n && known->all[0].kind != ZSP_WAIT_TIMER)
 		/* Others may be at work for it; but this is where its thread is, and it does not wait for just anything. */
 		known_waits_take(
 		    known, work->last_ns, known->looked_ns, waits, polling(to), &to->time.wait);
 }
 
-/* Waits for descriptors may be told as either of two. */
-static unsigned kinds_like(enum zsp_wait kind)
-{
-	const unsigned idle = 1u << ZSP_WAIT_PEER | 1u << ZSP_WAIT_TIMER;
-
-	return 1u << kind & idle ? idle : 1u << kind;
-}
-
 bool time_wants_look(const struct node *request, const struct thread_wait *wait)
 {
 	const struct thread_work *work = request->work;
-	unsigned kinds = kinds_like(wait->kind);
+	unsigned kinds = known_waits_alike(wait->kind);
 	uint64_t start_ns = request->exchange->start_ns;
 	uint64_t waited_ns = over(wait->time_ns, wait->since_ns);
 
@@ -502,7 +491,7 @@ void time_call_begin(struct node *call, const struct thread_work *work)
 		return;
 	call->time.tid = work->tid;
 	call->time.until_ns = work->last_ns;
-	call->time.shared = !list_empty(&work->requests) && !is_only(work);
+	call->time.shared = !list_empty(&work->requests) && !thread_work_only(work);
 	call->time.n_begun = work->n_begun;
 	for (int i = 0; i < ZSP_WAIT_MAX; i++)
 		call->time.waits[i] = work->waits.ns[i];
