@@ -161,26 +161,38 @@ static __always_inline u32 zsp_task_state(struct task_struct *task)
 	return task->state;
 }
 
-/* For how long a task could run and did not, ever, by the scheduler's count. Without CONFIG_SCHED_INFO 0. */
+/* What the scheduler keeps of a task. Without CONFIG_SCHED_INFO 0. */
 #define ZSP_LOAD(pointer, field) ((pointer)->field)
-#define ZSP_RUN_DELAY(read, task)                                               \
-	(bpf_core_field_exists(((struct task_struct *)0)->sched_info.run_delay) \
-		? read(task, sched_info.run_delay)                              \
+#define ZSP_SCHED_INFO(read, task, field)                                   \
+	(bpf_core_field_exists(((struct task_struct *)0)->sched_info.field) \
+		? read(task, sched_info.field)                              \
 		: 0)
+#define ZSP_CURRENT_SCHED_INFO(field)                                                \
+	(bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf) \
+		? ZSP_SCHED_INFO(ZSP_LOAD, bpf_get_current_task_btf(), field)        \
+		: ZSP_SCHED_INFO(                                                    \
+		      BPF_CORE_READ, (struct task_struct *)bpf_get_current_task(), field))
 
+/* For how long it could run and did not, ever. */
 static __always_inline u64 zsp_run_delay(struct task_struct *task)
 {
-	return ZSP_RUN_DELAY(ZSP_LOAD, task);
+	return ZSP_SCHED_INFO(ZSP_LOAD, task, run_delay);
 }
 
 static __always_inline u64 zsp_current_run_delay(void)
 {
-	struct task_struct *task;
+	return ZSP_CURRENT_SCHED_INFO(run_delay);
+}
 
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
-		return zsp_run_delay(bpf_get_current_task_btf());
-	task = (void *)bpf_get_current_task();
-	return ZSP_RUN_DELAY(BPF_CORE_READ, task);
+/* When it was put on its CPU, by the scheduler's clock there. */
+static __always_inline u64 zsp_last_arrival(struct task_struct *task)
+{
+	return ZSP_SCHED_INFO(ZSP_LOAD, task, last_arrival);
+}
+
+static __always_inline u64 zsp_current_last_arrival(void)
+{
+	return ZSP_CURRENT_SCHED_INFO(last_arrival);
 }
 
 /* --- plain loads -------------------------------------------------------------------------------------- */

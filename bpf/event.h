@@ -428,9 +428,10 @@ struct zsp_changes_seen {
 	    runs; /* of the program on the tracepoint, of which the kernel knows how many it skipped */
 };
 
-/* Who runs on a CPU, and who ran before: numbers of threads, 0: none. */
+/* A CPU: who runs on it and who ran before, numbers of threads, 0: none. */
 struct zsp_running {
 	__u32 now, before;
+	__s64 ahead_ns; /* CLOCK_MONOTONIC minus the scheduler's clock there; 0: not known */
 };
 
 /* What user space asks zsp_thread_command to do: the program's arguments are a thread's number, this, and a count. */

@@ -95,7 +95,7 @@ static __always_inline u32 wait_of(const struct zsp_thread *thread, struct task_
 /*
  * How long the thread was away that leaves the CPU now. Where the scheduler counts it as being on the CPU from a little sooner than was told
  * (an idle CPU that wakes up), that is known when the thread leaves again, by the count. By that alone if the switch was not
- * told: some hosts do not show programs what a few threads of their own do.
+ * told; see ledger_make_good().
  */
 static __always_inline u64 was_away(const struct zsp_ledger *ledger, u64 cpu_ns, u64 now)
 {
@@ -123,6 +123,8 @@ static __always_inline void leaves_cpu(
 	u32 state = zsp_task_state(current), wait;
 	struct zsp_entry entry;
 
+	if (ledger->on_ns > ledger->off_ns)
+		zsp_running_here()->ahead_ns = ledger->on_ns - zsp_last_arrival(current);
 	if (ledger->off_ns) {
 		ledger_settle(ledger, ledger_counts(thread, was_away(ledger, cpu_ns, now)),
 		    zsp_run_delay(current));
@@ -166,7 +168,7 @@ int BPF_PROG(zsp_sched_switch, bool preempt, struct task_struct *prev, struct ta
 	volatile struct zsp_running *running;
 
 	if (!ZSP_EMPTY) {
-		running = &zsp_running[bpf_get_smp_processor_id() & (ZSP_CPUS_MAX - 1)];
+		running = zsp_running_here();
 		running->now = next->pid;
 		running->before = prev->pid;
 	}

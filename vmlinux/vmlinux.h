@@ -107,6 +107,7 @@ struct signal_struct {
 
 struct sched_info {
 	unsigned long long run_delay;
+	unsigned long long last_arrival;
 };
 
 struct sched_entity {

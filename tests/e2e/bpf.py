@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is loaded into the kernel, and by whom: other observers may run on this machine."""
+import ctypes
 import glob
 import json
+import mmap
+import os
+import struct
 import subprocess
 
 import lib
@@ -47,3 +51,38 @@ def of_process(pid):
     for path in glob.glob(f"/proc/{pid}/fdinfo/*"):
         ids |= programs_of(path)
     return ids
+
+
+class Threads:
+    """The table of observed threads of a running zerospan, as it lies in memory (struct zsp_thread_head, bpf/event.h)."""
+
+    OFF_NS, ON_NS, WAIT = 104, 112, 152
+    ARRAY, MMAPABLE, PIDFD_GETFD = 2, 0x400, 438
+
+    def __init__(self, pid):
+        number, size, entries = next(
+            (int(path.split("/")[4]), size, entries) for path in glob.glob(f"/proc/{pid}/fdinfo/*")
+            for kind, flags, size, entries in [self._map(path)]
+            if kind == self.ARRAY and flags & self.MMAPABLE and entries > 1)
+        fd = ctypes.CDLL(None, use_errno=True).syscall(self.PIDFD_GETFD, os.pidfd_open(pid), number, 0)
+        lib.check(fd >= 0, f"pidfd_getfd: {os.strerror(ctypes.get_errno())}")
+        self.size = size
+        self.memory = mmap.mmap(fd, size * entries)
+
+    @staticmethod
+    def _map(path):
+        """Kind, flags, bytes of a value and entries of the map that a descriptor holds; zeros when it holds none."""
+        with open(path, encoding="ascii") as f:
+            fields = dict(line.split(":", 1) for line in f)
+        return [int(fields.get(name, "0"), 0) for name in ("map_type", "map_flags", "value_size", "max_entries")]
+
+    def entry(self, tid):
+        """Where a thread's entry begins; None: it is not observed."""
+        at = range(0, len(self.memory), self.size)
+        return next((i for i in at if struct.unpack_from("=I", self.memory, i)[0] == tid), None)
+
+    def get(self, entry, field):
+        return struct.unpack_from("=Q", self.memory, entry + field)[0]
+
+    def set(self, entry, field, value):
+        struct.pack_into("=I" if field == self.WAIT else "=Q", self.memory, entry + field, value)

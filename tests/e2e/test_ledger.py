@@ -4,7 +4,10 @@ time and eight at once; calls to another server and SQLite statements, too."""
 import os
 import re
 import tempfile
+import threading
+import time
 
+import bpf
 import lib
 import observer
 import truth
@@ -297,3 +300,51 @@ def test_mixed_alone(t):
 def test_mixed_together(t):
     """Eight at once, of different mixes."""
     mixed(t, TOGETHER)
+
+
+ZSP_WAIT_SLEEP = 1
+
+
+def burning(server):
+    """The thread of a server that runs."""
+    def running():
+        for tid in os.listdir(f"/proc/{server.pid}/task"):
+            with open(f"/proc/{server.pid}/task/{tid}/stat", encoding="ascii") as f:
+                if f.read().rpartition(") ")[2][0] == "R":
+                    return int(tid)
+        return None
+    return wait_for(running, "a thread that runs")
+
+
+def come_back_untold(threads, tid, ms):
+    """As if the switch from which a thread is back were so long before, and it had not been told that it is."""
+    entry = threads.entry(tid)
+    on_ns = wait_for(lambda: threads.get(entry, threads.ON_NS), "a thread that is back")
+    off_ns = on_ns - ms * 1_000_000
+    threads.set(entry, threads.WAIT, ZSP_WAIT_SLEEP)
+    threads.set(entry, threads.ON_NS, off_ns - 1)
+    threads.set(entry, threads.OFF_NS, off_ns)
+
+
+def test_return_that_was_not_told(t):
+    """Some hosts hide switches from BPF programs, so that a thread is on its CPU and nobody knows. What it waited for before is in
+    its totals all the same at its next event, and not when it leaves the CPU again: here, within the request that it burns for."""
+    server = truth.Server(t, "phases", t.dir)
+    client = server.client()
+    client.get("/prepare")
+    zerospan = observer.observe(t, "--pid", server.pid)
+    client.get("/before?burn=5&sleep=5")  # so that the clocks of its CPU are known
+    threads = bpf.Threads(zerospan.pid)
+    for number in range(5):
+        asking = threading.Thread(target=client.get, args=(f"/untold-{number}?burn=100",))
+        asking.start()
+        tid = burning(server)
+        time.sleep(0.02)  # it has read the request
+        come_back_untold(threads, tid, 50)
+        asking.join(30 * lib.SLOWNESS)
+    spans = [span for span in zerospan.finish() if span.get("url.path").startswith("/untold-")]
+    equal(len(spans), 5, "spans")
+    for span in spans:
+        have = truth.ledger(span)
+        t.note(truth.shown(have))
+        check(abs(have["sleep"] - 50) < 5, f"a sleep of 50 ms from which the thread came back untold: {truth.shown(have)}")
