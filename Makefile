@@ -154,7 +154,7 @@ demo: ## the shop observed, live, until Ctrl-C (root); DEMO_SECONDS=20 ends it b
 test: ## everything: packages, build, lint, unit (arm64 too), replay, fuzz and end-to-end tests, stock kernels (root)
 	@[ "$$(id -u)" = 0 ] || { echo 'end-to-end tests need root: sudo make test; without: make check' >&2; exit 1; }
 	$(Q)tools/install-deps build test demo bundle $(CROSS) vm
-	$(Q)$(MAKE) --no-print-directory all unit-programs fuzz-programs bundle $(B)/bench/micro $(B)/bench/otlp_count
+	$(Q)$(MAKE) --no-print-directory all unit-programs fuzz-programs bundle truth $(B)/bench/micro $(B)/bench/otlp_count
 	$(Q)$(if $(CROSS),$(MAKE) --no-print-directory $(CROSS),:)
 	$(Q)tests/run lint unit replay fuzz $(CROSS) $(CROSS:%=%-replay) e2e vm
 
@@ -170,7 +170,7 @@ arm64-test: ## the same, and those unit tests run under qemu-user
 
 vm-test: ## the end-to-end tests on stock Debian kernels, emulated; fetches the kernels (root)
 	$(Q)tools/install-deps build test bundle vm
-	$(Q)$(MAKE) --no-print-directory all bundle
+	$(Q)$(MAKE) --no-print-directory all bundle truth
 	$(Q)tests/run vm
 
 bench-icount: ## what observing costs in instructions, in a deterministic machine; guards the budgets (root)

@@ -115,7 +115,7 @@ enum zsp_direction {
 
 /*
  * One read or write. The kernel's stream position makes losses exact: when the next record of the
- * same direction does not start where this one ended, bytes passed unseen. 160 bytes and the
+ * same direction does not start where this one ended, bytes passed unseen. 176 bytes and the
  * payload.
  */
 struct zsp_data {
@@ -131,6 +131,9 @@ struct zsp_data {
 	__u8 tail;
 	__u8 reserved[2];
 	struct zsp_waits waits; /* of the thread, at the end of the call */
+	/* ZSP_OUT: of waits, what was since start_ns: SEND, RUNQUEUE; else 0. */
+	__u64 sent_ns;
+	__u64 delayed_ns;
 	__u8 payload[];
 };
 
@@ -282,7 +285,7 @@ enum zsp_counter {
 _Static_assert(sizeof(struct zsp_header) == 40, "header layout");
 _Static_assert(sizeof(struct zsp_waits) == 96, "waits layout");
 _Static_assert(sizeof(struct zsp_conn_open) == 112, "conn_open layout");
-_Static_assert(sizeof(struct zsp_data) == 160, "data layout");
+_Static_assert(sizeof(struct zsp_data) == 176, "data layout");
 _Static_assert(sizeof(struct zsp_conn_state) == 48, "conn_state layout");
 _Static_assert(sizeof(struct zsp_proc) == 64, "proc layout");
 _Static_assert(sizeof(struct zsp_statement) == 264, "statement layout");

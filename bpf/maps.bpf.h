@@ -107,10 +107,12 @@ struct zsp_thread {
 	u32 next;
 	/* What is behind here begins as 0. */
 	struct zsp_ledger ledger;
-	u64 call_start_ns; /* entry of the write or sleep in progress */
-	u32 slice;         /* returns from epoll_wait and its like */
-	u32 depth;         /* sqlite frames in use */
-	u32 late : 8;      /* enum zsp_late */
+	u64 call_start_ns;   /* entry of the write or sleep in progress, with totals of then: */
+	u64 call_sent_ns;    /* SEND */
+	u64 call_delayed_ns; /* RUNQUEUE */
+	u32 slice;           /* returns from epoll_wait and its like */
+	u32 depth;           /* sqlite frames in use */
+	u32 late : 8;        /* enum zsp_late */
 	u32 early_ns : 24; /* the last wait was told by so much too long; the next one counts for less: ledger.bpf.c */
 	u32 sqlite_mode;  /* of the process when frames and prepares were last used */
 	u32 sqlite_place; /* cookie of the probe that is running, */

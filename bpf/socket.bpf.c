@@ -4,9 +4,9 @@
  *
  * One program on the exit of the calls does the work: there the argument registers still stand, the
  * result is known and the bytes are in memory. A write's beginning is the one thing that the exit cannot know;
- * a small program on the entry of the writing calls keeps its time per thread.
+ * a small program on the entry of the writing calls keeps its time per thread, and what that had waited for by then.
  *
- *	entry of write, send...   thread.call_start_ns = now
+ *	entry of write, send...   thread.call_start_ns = now, call_..._ns = totals
  *	exit of any of them       number → class → descriptor → socket → connection → record
  *
  * The same code hangs on the typed tracepoints of these calls, or on the kernel functions behind them where those can
@@ -307,8 +307,12 @@ static __always_inline int call_begins(void)
 {
 	struct zsp_thread *thread = zsp_current_thread();
 
-	if (thread)
-		thread->call_start_ns = bpf_ktime_get_ns();
+	if (!thread)
+		return 0;
+	ledger_update(thread);
+	thread->call_start_ns = bpf_ktime_get_ns();
+	thread->call_sent_ns = thread->ledger.waits.ns[ZSP_WAIT_SEND];
+	thread->call_delayed_ns = thread->ledger.waits.ns[ZSP_WAIT_RUNQUEUE];
 	return 0;
 }
 

@@ -120,8 +120,9 @@ def _make(goal):
 
 
 def made(goal, folder, name):
-    """Path of a file that a goal of make builds into a folder of build/, which is done when the first of them is asked for."""
-    if goal not in _made:
+    """Path of a file that a goal of make builds into a folder of build/, which is done when the first of them is asked for; not
+    where there are only the tests and what they need (tests/vm)."""
+    if goal not in _made and os.path.exists(os.path.join(ROOT, "Makefile")):
         with open(os.path.join(ROOT, "build", "made.lock"), "w", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # several tests may ask at once
             _make(goal)

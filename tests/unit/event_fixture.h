@@ -29,6 +29,7 @@ struct feed {
 	void (*take)(void *ctx, const struct event *event);
 	void *ctx;
 	const struct zsp_waits *waits; /* of the thread that acts; NULL: it has never waited */
+	uint64_t sent_ns, delayed_ns;  /* of those, in the call that moves something */
 	uint16_t flags;                /* of what is moved: ZSP_DATA_* */
 };
 
@@ -163,6 +164,8 @@ static inline void sock_move_cut(struct sock *sock, const struct actor *actor,
 	record->direction = (uint8_t)direction;
 	if (sock->feed->waits)
 		record->waits = *sock->feed->waits;
+	record->sent_ns = sock->feed->sent_ns;
+	record->delayed_ns = sock->feed->delayed_ns;
 	if (data.len)
 		memcpy(record->payload, data.p, data.len);
 	sock->seq[direction - 1] += bytes;

@@ -192,6 +192,10 @@ static void data_fields(void **state)
 	REFUSED(ZSP_KIND_DATA, r.h.conn = 0);
 	REFUSED(ZSP_KIND_DATA, r.data.start_ns = r.h.time_ns + 1);
 	REFUSED(ZSP_KIND_DATA, r.data.tail = 1);
+	REFUSED(ZSP_KIND_DATA, r.data.sent_ns = 1);
+	REFUSED(ZSP_KIND_DATA, r.data.delayed_ns = 1);
+	TAKEN(ZSP_KIND_DATA, r.data.sent_ns = r.data.waits.ns[ZSP_WAIT_SEND] = 1);
+	TAKEN(ZSP_KIND_DATA, r.data.delayed_ns = r.data.waits.ns[ZSP_WAIT_RUNQUEUE] = 1);
 	TAKEN(ZSP_KIND_DATA, r.data.bytes = PAYLOAD);
 	TAKEN(ZSP_KIND_DATA, r.data.bytes = UINT32_MAX);
 	TAKEN(ZSP_KIND_DATA, r.data.direction = ZSP_OUT);

@@ -91,25 +91,31 @@ static void a_call_by_the_thread(void **state)
 	expect(s->stage, SPAN_KIND_CLIENT, "GET /down", (struct want){.cpu = 2, .downstream = 70});
 }
 
-/* The write that begins a call has waited for room; what went before is not the call's. */
+/* The write that begins a call has waited for room and for the CPU; what went before is not the call's. */
 static void a_call_that_is_slow_to_send(void **state)
 {
 	struct story *s = *state;
 
 	reads(&s->t, &s->first, GET("/"));
 	waits(&s->t, ZSP_WAIT_SLEEP, 50);
+	waits(&s->t, ZSP_WAIT_SEND, 10); /* on a socket that is not observed */
+	waits(&s->t, ZSP_WAIT_RUNQUEUE, 4);
 	s->t.waits.ns[ZSP_WAIT_SEND] += 20 * NS_PER_MS;
+	s->t.waits.ns[ZSP_WAIT_RUNQUEUE] += 3 * NS_PER_MS;
 	s->t.waits.switches++;
 	s->stage->feed.waits = &s->t.waits;
+	s->stage->feed.sent_ns = 20 * NS_PER_MS;
+	s->stage->feed.delayed_ns = 3 * NS_PER_MS;
 	sock_move_cut(&s->inner.client, &s->t.actor, ZSP_OUT, SV(GET("/down")),
-	    sizeof(GET("/down")) - 1, 25 * NS_PER_MS);
+	    sizeof(GET("/down")) - 1, 28 * NS_PER_MS);
+	s->stage->feed.sent_ns = s->stage->feed.delayed_ns = 0;
 	waits(&s->t, ZSP_WAIT_PEER, 30);
 	reads(&s->t, &s->inner.client, OK2);
 	writes(&s->t, &s->first, OK2);
 	expect(s->stage, SPAN_KIND_SERVER, "GET /",
-	    (struct want){.cpu = 5, .sleep = 50, .net_send = 20, .downstream = 30});
+	    (struct want){.cpu = 5, .runqueue = 7, .sleep = 50, .net_send = 30, .downstream = 30});
 	expect(s->stage, SPAN_KIND_CLIENT, "GET /down",
-	    (struct want){.cpu = 5, .net_send = 20, .downstream = 30});
+	    (struct want){.cpu = 5, .runqueue = 3, .net_send = 20, .downstream = 30});
 }
 
 /* A peer that hangs up ends the call without an event of the thread. */

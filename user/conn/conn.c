@@ -116,6 +116,8 @@ static void conn_data(struct conn_table *table, const struct zsp_data *data)
 	    .slice = data->h.slice,
 	    .full = data->h.flags & ZSP_DATA_FULL,
 	    .waits = &data->waits,
+	    .sent_ns = data->sent_ns,
+	    .delayed_ns = data->delayed_ns,
 	};
 	int32_t ahead;
 

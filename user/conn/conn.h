@@ -42,6 +42,7 @@ struct piece {
 	uint32_t pid, tid, slice;
 	bool full;                     /* writes: the socket has no room for more */
 	const struct zsp_waits *waits; /* of that thread, at the end of the call */
+	uint64_t sent_ns, delayed_ns;  /* writes: of those, SEND and RUNQUEUE since start_ns */
 };
 
 struct conn {

@@ -18,6 +18,8 @@ static bool check_data(const struct event *e)
 	return d->captured <= ZSP_CAPTURE_MAX && d->tail <= ZSP_TAIL_MAX &&
 	    d->captured + d->tail == d->h.size - sizeof(*d) && d->captured <= d->bytes &&
 	    d->tail <= d->bytes - d->captured && d->h.conn != 0 && d->start_ns <= d->h.time_ns &&
+	    d->sent_ns <= d->waits.ns[ZSP_WAIT_SEND] &&
+	    d->delayed_ns <= d->waits.ns[ZSP_WAIT_RUNQUEUE] &&
 	    (d->direction == ZSP_IN || d->direction == ZSP_OUT);
 }
 

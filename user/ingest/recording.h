@@ -34,7 +34,7 @@
 
 #define RECORDING_MAGIC      "\x89ZSP\r\n\x1a\n" /* 8 bytes without the NUL */
 #define RECORDING_BYTE_ORDER 0x0a0b0c0du
-#define RECORDING_VERSION    2u
+#define RECORDING_VERSION    3u
 #define RECORDING_MARK       0x4b4c425au /* "ZBLK" */
 #define RECORDING_LAST       0xffffu /* type of the entry, without body, that ends a recording */
 

@@ -28,7 +28,8 @@ struct thread_work {
 	uint64_t first_ns;   /* time of the first one since it is remembered */
 	uint64_t last_ns;    /* 0: none yet */
 	uint64_t arrived_ns; /* when the kernel had what it read; else last_ns */
-	uint64_t sent_ns;    /* of the write that it was: waited for room in the socket's buffer */
+	uint64_t sent_ns;    /* in the write that it was: waited for room in the socket's buffer, */
+	uint64_t delayed_ns; /* and for the CPU */
 	struct zsp_waits waits;    /* as told with it */
 	struct known_waits *known; /* NULL: it was never looked at */
 	uint64_t read_lock_ns;     /* its total of waits for locks when it read a request last */

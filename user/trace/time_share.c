@@ -255,35 +255,27 @@ static void share_segment(struct thread_work *work, const struct piece *piece, s
 		give_work(work, owner, work->last_ns, piece->end_ns, waits, !out);
 }
 
-/* How long the write that ends now has waited for room, as far as that is known. */
-static uint64_t sent_ns(const struct thread_work *work, const struct piece *piece)
-{
-	return at_most(piece->waits->ns[ZSP_WAIT_SEND] - work->waits.ns[ZSP_WAIT_SEND],
-	    piece->end_ns - piece->start_ns);
-}
-
 void time_event(struct thread_work *work, const struct piece *piece, struct node *request)
 {
 	uint32_t switches = piece->waits->switches - work->waits.switches;
-	bool out = piece->direction == ZSP_OUT;
 
 	if (work->answered)
 		thread_work_go_on(work);
 	known_waits_over(work->known, piece->end_ns);
 	if (work->last_ns && switches <= INT32_MAX && piece->end_ns >= work->last_ns) {
 		share_segment(work, piece, request);
-		work->sent_ns = out && switches ? sent_ns(work, piece) : 0;
 	} else {
 		work->last_ns = 0;
 		share_first(work, piece, request);
 		work->first_ns = piece->end_ns;
-		work->sent_ns = 0;
 	}
+	work->sent_ns = piece->sent_ns;
+	work->delayed_ns = piece->delayed_ns;
 	if (switches || work->first_ns == piece->end_ns)
 		work->waits = *piece->waits;
 	work->slice = piece->slice;
 	work->last_ns = piece->end_ns;
-	work->arrived_ns = out ? piece->end_ns : piece->start_ns;
+	work->arrived_ns = piece->direction == ZSP_OUT ? piece->end_ns : piece->start_ns;
 	work->current = request && request->work == work ? request : NULL;
 	work->moved = work->current;
 	work->moved_slice = piece->slice;
@@ -496,6 +488,7 @@ void time_call_begin(struct node *call, const struct thread_work *work)
 	for (int i = 0; i < ZSP_WAIT_MAX; i++)
 		call->time.waits[i] = work->waits.ns[i];
 	call->time.waits[ZSP_WAIT_SEND] -= work->sent_ns;
+	call->time.waits[ZSP_WAIT_RUNQUEUE] -= work->delayed_ns;
 }
 
 /* Has this thread been the call's own, and nothing but the call's, from its beginning? */

@@ -236,6 +236,7 @@ int main(int argc, char **argv)
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	mallopt(M_MMAP_MAX, 0);
 	mallopt(M_TRIM_THRESHOLD, INT_MAX);
+	mallopt(M_ARENA_MAX, 128); /* one for each thread: none waits for another one's */
 	setup.dir = argv[1];
 	setup.downstream_port = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
 	rival_start(&setup.rival);
