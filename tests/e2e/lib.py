@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import random
 import shutil
 import signal
 import socket
@@ -148,9 +149,11 @@ def copy_of_zerospan(test, name):
 def free_port(host="127.0.0.1"):
     """A port that nobody listens on now, for programs that cannot choose one themselves."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as s:
-        s.bind((host, 0))
-        return s.getsockname()[1]
+    while True:
+        port = random.randrange(12000, 30000)  # none that the kernel gives to somebody meanwhile
+        with socket.socket(family) as s, contextlib.suppress(OSError):
+            s.bind((host, port))
+            return port
 
 
 def children(pid):

@@ -148,9 +148,10 @@ def do_thread(worker):
             done.put(attempt(orders.get()))
 
     def ask(command):
+        later = command.pop("later", False)  # before the worker has it
         if command["do"] != "collect":
             orders.put(command)
-        return {"result": None} if command.pop("later", False) else done.get()
+        return {"result": None} if later else done.get()
 
     threading.Thread(target=work, daemon=True).start()
     workers[worker] = ask

@@ -12,7 +12,7 @@ MODELS = ("thread-per-connection", "pool", "event-loop")
 
 # What one system call's way back may take on a busy machine. The end of a server's answer and the
 # client's reading of it are two threads' business: either may be seen first.
-SCHEDULER_NS = 50_000_000
+SCHEDULER_NS = 200_000_000
 
 
 class Shop:

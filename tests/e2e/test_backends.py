@@ -59,7 +59,7 @@ def expect_no_lag(seen, now, metrics):
     for then, made in seen:
         check(then > now - LAG_S * lib.SLOWNESS or good.delivered >= made,
               f"the good destination has {good.delivered:.0f} of {made:.0f} spans after {now - then:.1f} s")
-    seen.append((now, spans_made(metrics)))
+    seen.append((time.monotonic(), spans_made(metrics)))
 
 
 def expect_new_ones(nginx, receiver):
@@ -190,6 +190,7 @@ def test_end(t):
     shop = Shop(t)
     zerospan = observer.observe_run(t, "--pid", shop.pid, *[word for url in urls for word in ("--otlp-endpoint", url)])
     equal(shop.client().post_json("/checkout", order()).status, 200, "checkout")
+    wait_for(lambda: zerospan.metrics().sum("http_server_request_duration_seconds_count") == 2, "both requests to be seen")
     begin = time.monotonic()
     equal(zerospan.stop(), 0, "exit status")
     seconds = time.monotonic() - begin

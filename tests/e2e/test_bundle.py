@@ -73,7 +73,7 @@ def test_empty_host_runs_it(t):
 def test_empty_host_traces(t):
     shop = Shop(t)
     host = bundle.Host(t)
-    zerospan = host.start("trace", "--pid", shop.pid, "--duration", 2, "--format", "otlp-json")
+    zerospan = host.start("trace", "--pid", shop.pid, "--format", "otlp-json")
     zerospan.wait_ready()
     foreign, mapped = bundle.foreign(zerospan.pid, host.directory)
     equal(foreign, [], "mapped from outside the bundle")
@@ -81,7 +81,8 @@ def test_empty_host_traces(t):
     with open(f"/proc/{zerospan.pid}/comm", encoding="ascii") as f:
         equal(f.read(), "zerospan\n", "name of the process")
     buy(shop, 3)
-    equal(zerospan.wait(20), 0, f"exit status: {zerospan.err}")
+    zerospan.wait_spans(3, url__path="/checkout")
+    equal(zerospan.stop(), 0, f"exit status: {zerospan.err}")
     equal(len(zerospan.spans(url__path="/checkout")), 3, "checkouts seen")
     equal(zerospan.summary().lost, 0, "lost")
 

@@ -58,8 +58,6 @@ def expect_measured(spans, response):
     slack = SCHEDULER_NS
     check(checkout.seconds <= response.seconds + slack / 1e9,
           f"the server span lasts {checkout.seconds} s, the client measured {response.seconds} s")
-    check(checkout.seconds >= 0.5 * response.seconds - 0.02,
-          f"the server span lasts {checkout.seconds} s, the client measured {response.seconds} s")
     clock = 100_000_000
     check(response.wall_sent - clock <= checkout.start <= response.wall_received + clock,
           "the wall clock of the span is wrong")

@@ -11,7 +11,7 @@ import verify_orders
 from lib import check, equal
 
 CHECKOUTS, REVENUE, ERRORS = ("order_checkouts_total", "order_revenue_total", "order_checkout_errors_total")
-SECONDS = 8  # of the same traffic each time: after 6 s a gramophone is ordered, which there is none of
+SECONDS = 10  # of the same traffic each time: after 6 s a gramophone is ordered, which there is none of
 ORDER = {"order.item", "order.quantity", "order.price_per_unit"}
 COMPLETED = ORDER | {"order.id", "order.status", "order.revenue"}
 DEDUCTION = {"inventory.item", "inventory.deduction_quantity"}

@@ -123,12 +123,13 @@ def test_shop_while_observers_come_and_go(t):
     """Attach and detach, also by SIGKILL, while statements run: the shop answers every request."""
     shop = Shop(t, "thread-per-connection", "--journal", "wal")
     traffic = t.start(lib.built("traffic"), "--url", f"http://127.0.0.1:{shop.port}", "--rate", "100",
-                      "--duration", "15", "--mix", "headphones:1")
+                      "--duration", "80", "--mix", "headphones:1")
     for number in (signal.SIGINT, signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
         zerospan = observer.observe(t, "--pid", shop.pid)
         zerospan.wait_spans(30)
         zerospan.stop(number)
     equal(traffic.status, None, "traffic still runs")
+    traffic.signal(signal.SIGTERM)
     equal(traffic.wait(40), 0, "exit status of traffic")
     result = json.loads(traffic.out)
     equal(result["skipped"], 0, "requests that traffic could not send")

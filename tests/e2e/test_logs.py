@@ -424,7 +424,9 @@ while woken < 1 or answers or len(conns) < 2:
             first = conns[fd]
             threading.Thread(target=ring).start()
             print("begins /first", flush=True)
-            time.sleep(0.5)
+            while not os.path.exists(sys.argv[1]):
+                time.sleep(0.01)
+            time.sleep(0.1)
         else:
             answers.append(conns[fd])
     if bell in ready:
@@ -444,13 +446,15 @@ BELLS = {"eventfd": "bell = os.eventfd(0)\ndef ring(): os.eventfd_write(bell, 1)
 def test_loop_that_is_woken(t):
     """A loop reads one request, is told that the work for another one is done, says so, and answers the first: a line of nobody."""
     for kind, bell in BELLS.items():
-        server = t.start(lib.PYTHON, t.write(f"{kind}.py", WOKEN_LOOP.replace("BELL", bell)))
+        server = t.start(lib.PYTHON, t.write(f"{kind}.py", WOKEN_LOOP.replace("BELL", bell)), t.path(f"{kind}.go"))
         port = int(wait_for(lambda: server.out.strip(), lambda: f"the server: {server.err}"))
         zerospan = observer.observe(t, "--logs", "--pid", server.pid)
         second, first = Client(port), Client(port)
         first.send(request_bytes("GET", "/first"))
         wait_for(lambda: "begins" in server.out, "the first request to be read")
-        equal(second.get("/second").status, 200, "status")
+        second.send(request_bytes("GET", "/second"))
+        t.write(f"{kind}.go", "")
+        equal(second.read_response().status, 200, "status")
         equal(first.read_response().status, 200, "status")
         spans = {s.span_id: s for s in zerospan.finish()}
         for text in ("begins /first", "ends /first"):

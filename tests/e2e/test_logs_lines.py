@@ -270,6 +270,7 @@ def test_rate(t):
     wait_for(lambda: sum(counted()) + zerospan.metrics().sum("zerospan_lost_total", cause="ring_full_logs") >= 5001, "all lines counted")
     told, dropped = counted()
     check(100 <= told <= 300, f"{told} lines told")
+    wait_for(lambda: len(zerospan.logs()) >= told, lambda: f"{told} records, there are {len(zerospan.logs())}")
     equal(len(zerospan.logs()), told, "records")
     equal(zerospan.stop(), 0, "exit status")
     equal(len(writer.out.splitlines()), 5000, "lines of the program")

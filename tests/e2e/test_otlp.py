@@ -124,7 +124,7 @@ def test_grpc_retry_info(t):
 @lib.deadline(90)
 def test_grpc_deadline(t):
     """A call that is not answered in time is ended, which the server sees, and tried again; so is one that the server found too late."""
-    receiver, seconds = with_core(t, "hang,deadline_exceeded:1,ok"), 0.7 * lib.SLOWNESS
+    receiver, seconds = with_core(t, "hang,deadline_exceeded:1,ok"), 3 * lib.SLOWNESS
     zerospan = one_span(t, receiver, 1, OTEL_EXPORTER_OTLP_TIMEOUT=str(round(seconds * 1000)))
     calls = receiver.calls()
     equal(len(calls), 3, "calls")
@@ -409,7 +409,7 @@ def test_console(t):
     shop.client().get("/")
     wait_for(lambda: "http_server_request_duration_seconds_count" in zerospan.out, "metrics on stdout")
     wait_for(lambda: "GET / " in zerospan.out, "a tree on stdout")
-    check("INFO" in zerospan.out, "no log lines on stdout")
+    wait_for(lambda: "INFO" in zerospan.out, "log lines on stdout")
     zerospan.stop()
 
 
@@ -426,6 +426,6 @@ def test_two_destinations(t):
     shop.client().post_json("/checkout", order())
     wait_for(lambda: len(good.spans()) >= 7, "seven spans at the good one")
     expect_shape(good.spans(), COMPLETE)
-    check(bad.requests, "nothing was sent to the other")
+    wait_for(lambda: bad.requests, "something to be sent to the other")
     zerospan.stop()
     equal(unused.requests, [], "requests where the environment says")

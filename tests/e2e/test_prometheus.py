@@ -171,9 +171,8 @@ class Prometheus:
         return data["activeTargets"][0] if data and data["activeTargets"] else {"health": "unknown", "lastError": ""}
 
     def wait_up(self):
-        wait_for(lambda: self.target()["health"] != "unknown", "a scrape", 30)
-        target = self.target()
-        equal((target["health"], target["lastError"]), ("up", ""), "the target's health and its last error")
+        wait_for(lambda: self.target()["health"] == "up", lambda: f"a scrape that succeeds: {self.target()}", 30)
+        equal(self.target()["lastError"], "", "the target's last error")
 
     def series(self, selector):
         data = self.get("query", query=selector)

@@ -4,6 +4,7 @@ import datetime
 import os
 import re
 import subprocess
+import tempfile
 
 import lib
 import observer
@@ -19,8 +20,7 @@ FOUND = ("host.name", "host.arch", "os.type", "service.instance.id", "process.ow
 def serve(t, **variables):
     """A server with this environment and nothing else of OpenTelemetry's; its process and port."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("OTEL_")}
-    folder = t.path(f"files{lib.free_port()}")
-    os.mkdir(folder)
+    folder = tempfile.mkdtemp(dir=t.dir)
     port = lib.free_port()
     process = t.start(lib.PYTHON, "-m", "http.server", str(port), "--bind", "127.0.0.1", cwd=folder,
                       env={**env, **variables})

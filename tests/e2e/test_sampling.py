@@ -185,7 +185,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         if self.path == "/slow":
-            time.sleep(0.6)
+            time.sleep(1.6)
         try:
             if self.path == "/twice":
                 db.execute("INSERT INTO t VALUES (1), (1)")
@@ -212,7 +212,7 @@ def test_what_is_below_decides(t):
     for name in ("back", "front"):
         servers.append(t.start(lib.PYTHON, t.write("forgiving.py", FORGIVING), t.path(f"{name}.db"), *ports))
         ports = [int(wait_for(lambda: servers[-1].out.strip(), "the server's port"))]
-    config = t.write("c.yaml", "sampling: {errors: 1, slower_than: {500ms: 1}, default: 0}")
+    config = t.write("c.yaml", "sampling: {errors: 1, slower_than: {1500ms: 1}, default: 0}")
     zerospan = observe(t, receiver, "--config", config, *(arg for server in servers for arg in ("--pid", server.pid)))
     client = Client(ports[0])
     for path in ("/", "/swallow", "/", "/twice", "/", "/late", "/"):

@@ -27,7 +27,7 @@ def with_lines():
 
 def frames(t, *argv, started=lambda: None):
     """Where the program waits while it serves a request, outwards from its clock_sleep(); started() is called once it runs."""
-    process = t.start(*argv, observer.looked_at_ms(50))
+    process = t.start(*argv, observer.looked_at_ms(300))
     port = int(wait_for(lambda: process.out.partition("\n")[0], lambda: f"it to listen: {process.err}"))
     started()
     zerospan = observer.observe(t, "--pid", process.pid)

@@ -2,7 +2,6 @@
 """zerospan why: requests that have no answer when the observation ends, of servers that hang."""
 import json
 import re
-import time
 
 import lib
 import observer
@@ -67,7 +66,7 @@ def test_loop_that_hangs(t):
     server = Server(t, LOOP)
     process = observe(t, server)
     clients = server.leave_open("/first", "/second")
-    time.sleep(0.5 * lib.SLOWNESS)  # they are open while nothing hangs
+    lib.wait_for(lambda: server.process.out.count("GET /") == 2, "both to be read while nothing hangs")
     clients += server.leave_open("/work")
     text, data = reports(t, process)
     expect_match(r"GET /work gives no answer .*; so far [\d.]+ % of it is lock, at PyThread_acquire_lock_timed", verdict(text))

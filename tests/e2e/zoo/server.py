@@ -19,7 +19,7 @@ CGI_PATH = "/lines.sh"
 CGI_SCRIPT = r"""#!/bin/sh
 cat >/dev/null
 printf 'Content-Type: text/plain\r\n\r\n'
-for n in 1 2 3; do echo "line $n"; sleep 0.05; done
+for n in 1 2 3; do echo "line $n"; sleep 0.2; done
 """
 
 
