@@ -113,7 +113,9 @@ static void bucket_each_away(const struct thread_view *view, size_t mark, uint64
 		if (!entry)
 			break;
 		thread.number = number;
-		if (entry->ledger.off_ns < before_ns && read_away(entry, &thread))
+		/* By the time it is read it may be another wait. */
+		if (entry->ledger.off_ns < before_ns && read_away(entry, &thread) &&
+		    thread.since_ns < before_ns)
 			away(ctx, &thread);
 		number = entry->next;
 	}
