@@ -32,10 +32,10 @@ static __always_inline void data_init(struct zsp_data *data, const struct zsp_th
 	__builtin_memset(data->reserved, 0, sizeof(data->reserved));
 	data->waits = thread->ledger.waits;
 	data->sent_ns = data->delayed_ns = 0;
-	if (t->direction != ZSP_OUT)
+	if (t->direction != ZSP_OUT || thread->begun.write != ZSP_BEGUN_WRITE)
 		return;
-	data->sent_ns = data->waits.ns[ZSP_WAIT_SEND] - thread->call_sent_ns;
-	data->delayed_ns = data->waits.ns[ZSP_WAIT_RUNQUEUE] - thread->call_delayed_ns;
+	data->sent_ns = data->waits.ns[ZSP_WAIT_SEND] - thread->begun.sent_ns;
+	data->delayed_ns = data->waits.ns[ZSP_WAIT_RUNQUEUE] - thread->begun.delayed_ns;
 }
 
 /* The first 8 bytes of room are 0 until bytes are copied over them, so that they can be looked at whatever their number. */

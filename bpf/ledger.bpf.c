@@ -115,8 +115,8 @@ static __always_inline u32 was_early(const struct zsp_ledger *ledger, u64 cpu_ns
 	return early > 0 && early <= ZSP_SOONER_NS ? early : 0;
 }
 
-static __always_inline void leaves_cpu(
-    struct zsp_thread *thread, struct task_struct *current, bool preempted)
+static __always_inline void leaves_cpu(struct zsp_thread *thread, struct task_struct *current,
+    volatile struct zsp_running *cpu, bool preempted)
 {
 	struct zsp_ledger *ledger = &thread->ledger;
 	u64 now = bpf_ktime_get_ns(), cpu_ns = current->se.sum_exec_runtime;
@@ -124,7 +124,7 @@ static __always_inline void leaves_cpu(
 	struct zsp_entry entry;
 
 	if (ledger->on_ns > ledger->off_ns)
-		zsp_running_here()->ahead_ns = ledger->on_ns - zsp_last_arrival(current);
+		cpu->ahead_ns = ledger->on_ns - zsp_last_arrival(current);
 	if (ledger->off_ns) {
 		ledger_settle(ledger, ledger_counts(thread, was_away(ledger, cpu_ns, now)),
 		    zsp_run_delay(current));
@@ -163,17 +163,17 @@ static __always_inline void comes_back(struct zsp_ledger *ledger, struct task_st
 SEC("tp_btf/sched_switch")
 int BPF_PROG(zsp_sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	struct zsp_thread *thread = zsp_thread_of(prev->pid);
+	volatile struct zsp_running *cpu;
+	struct zsp_thread *thread;
 
-	volatile struct zsp_running *running;
-
-	if (!ZSP_EMPTY) {
-		running = zsp_running_here();
-		running->now = next->pid;
-		running->before = prev->pid;
-	}
+	if (ZSP_EMPTY)
+		return 0;
+	cpu = zsp_running_here();
+	cpu->now = next->pid;
+	cpu->before = prev->pid;
+	thread = zsp_thread_of(prev->pid);
 	if (thread)
-		leaves_cpu(thread, prev, preempt);
+		leaves_cpu(thread, prev, cpu, preempt);
 	thread = zsp_thread_of(next->pid);
 	if (thread)
 		comes_back(&thread->ledger, next);

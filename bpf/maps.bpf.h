@@ -95,6 +95,14 @@ struct zsp_arrival {
 	u32 reserved;
 };
 
+/* The totals of a thread when it entered the write that it is in. */
+struct zsp_begun {
+	u64 write;               /* ZSP_BEGUN_WRITE */
+	u64 sent_ns, delayed_ns; /* SEND, RUNQUEUE */
+};
+#define ZSP_BEGUN_WRITE 1 /* no address of a struct sock */
+_Static_assert(sizeof(struct zsp_begun) == sizeof(struct zsp_arrival), "of one size");
+
 /*
  * A thread of an observed process. The entry is the observation: a thread without one is nobody's
  * business, and every program's first question is this one look-up. Made on user space's behalf for the threads
@@ -107,12 +115,10 @@ struct zsp_thread {
 	u32 next;
 	/* What is behind here begins as 0. */
 	struct zsp_ledger ledger;
-	u64 call_start_ns;   /* entry of the write or sleep in progress, with totals of then: */
-	u64 call_sent_ns;    /* SEND */
-	u64 call_delayed_ns; /* RUNQUEUE */
-	u32 slice;           /* returns from epoll_wait and its like */
-	u32 depth;           /* sqlite frames in use */
-	u32 late : 8;        /* enum zsp_late */
+	u64 call_start_ns; /* entry of the write or sleep in progress */
+	u32 slice;         /* returns from epoll_wait and its like */
+	u32 depth;         /* sqlite frames in use */
+	u32 late : 8;      /* enum zsp_late */
 	u32 early_ns : 24; /* the last wait was told by so much too long; the next one counts for less: ledger.bpf.c */
 	u32 sqlite_mode;  /* of the process when frames and prepares were last used */
 	u32 sqlite_place; /* cookie of the probe that is running, */
@@ -120,7 +126,10 @@ struct zsp_thread {
 	u64 returned_sp; /* of the SQLite call that returned last; 0: one was entered since */
 	struct zsp_sqlite_frame frames[ZSP_SQLITE_DEPTH];
 	struct zsp_transfer transfer;
-	struct zsp_arrival arrival;
+	union { /* of the call in progress: a read or a write */
+		struct zsp_arrival arrival;
+		struct zsp_begun begun;
+	};
 	struct zsp_prepare
 	    prepares[ZSP_PREPARE_DEPTH]; /* the outermost one and the innermost one */
 	struct zsp_object_key

@@ -6,7 +6,7 @@
  * result is known and the bytes are in memory. A write's beginning is the one thing that the exit cannot know;
  * a small program on the entry of the writing calls keeps its time per thread, and what that had waited for by then.
  *
- *	entry of write, send...   thread.call_start_ns = now, call_..._ns = totals
+ *	entry of write, send...   thread.call_start_ns = now, begun = totals
  *	exit of any of them       number → class → descriptor → socket → connection → record
  *
  * The same code hangs on the typed tracepoints of these calls, or on the kernel functions behind them where those can
@@ -311,8 +311,11 @@ static __always_inline int call_begins(void)
 		return 0;
 	ledger_update(thread);
 	thread->call_start_ns = bpf_ktime_get_ns();
-	thread->call_sent_ns = thread->ledger.waits.ns[ZSP_WAIT_SEND];
-	thread->call_delayed_ns = thread->ledger.waits.ns[ZSP_WAIT_RUNQUEUE];
+	thread->begun = (struct zsp_begun){
+	    .write = ZSP_BEGUN_WRITE,
+	    .sent_ns = thread->ledger.waits.ns[ZSP_WAIT_SEND],
+	    .delayed_ns = thread->ledger.waits.ns[ZSP_WAIT_RUNQUEUE],
+	};
 	return 0;
 }
 

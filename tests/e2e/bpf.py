@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is loaded into the kernel, and by whom: other observers may run on this machine."""
+"""What is loaded into the kernel, and by whom: other observers may run on this machine; and what a zerospan keeps there of threads."""
 import ctypes
 import glob
 import json
