@@ -34,16 +34,15 @@ struct tcp_received {
 	u32 read_seq;   /* stream position behind what was read */
 };
 
+/* Most have not waited, and cost no look at the clock. Who uses it knows the time by then, and that it cannot be later. */
 static __always_inline u64 arrival_ns(const struct tcp_received *tcp)
 {
-	u64 packet_ns = tcp->packet_us * ZSP_NS_PER_US, now = bpf_ktime_get_ns(), data_ns;
+	u64 packet_ns = tcp->packet_us * ZSP_NS_PER_US, data_ns;
 	u32 ticks = (u32)bpf_jiffies64() - tcp->data_ticks;
 
-	if (packet_ns > now)
-		return now;
 	if (ticks <= ZSP_TICKS_UNSURE)
 		return packet_ns;
-	data_ns = now - (ticks - ZSP_TICKS_UNSURE) * zsp_tick_ns;
+	data_ns = bpf_ktime_get_ns() - (ticks - ZSP_TICKS_UNSURE) * zsp_tick_ns;
 	return packet_ns < data_ns ? packet_ns : data_ns;
 }
 

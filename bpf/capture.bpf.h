@@ -71,12 +71,16 @@ static __always_inline void data_fault(struct zsp_data *data)
 }
 
 /*
- * Fill in a record with the first n bytes of one buffer and the end of the call. A function of its own, not inlined: the
- * verifier checks it for each size of record, but then need not change the program so often.
+ * Fill in a record with the first bytes of one buffer, as many as are wanted and have room, and the end of the call. A function of its own, not
+ * inlined: the verifier checks it for each size of record, but then need not change the program so often.
  */
 static __noinline void data_fill(
-    struct zsp_data *data, struct zsp_thread *thread, const struct zsp_conn *conn, u64 n)
+    struct zsp_data *data, struct zsp_thread *thread, const struct zsp_conn *conn, u64 room)
 {
+	u64 n = *(volatile u64 *)&thread->transfer.want;
+
+	if (n > room)
+		n = room;
 	data_init(data, thread, conn, n);
 	data_clear_first(data);
 	if (bpf_probe_read_user(data->payload, n, (void *)thread->transfer.buf)) {
@@ -89,17 +93,14 @@ static __noinline void data_fill(
 
 /* want <= room bytes from one buffer. room is a constant: the ring reserves constant sizes only. */
 static __always_inline void emit_flat(
-    const u64 room, u64 want, struct zsp_thread *thread, const struct zsp_conn *conn)
+    const u64 room, struct zsp_thread *thread, const struct zsp_conn *conn)
 {
 	struct zsp_data *data =
 	    zsp_reserve(sizeof(*data) + room + ZSP_TAIL_MAX, ZSP_COUNT_LOST_RING_DATA);
 
 	if (!data)
 		return;
-	barrier_var(want);
-	if (want > room)
-		want = room;
-	data_fill(data, thread, conn, want);
+	data_fill(data, thread, conn, room);
 	zsp_submit(data, false);
 }
 
@@ -213,6 +214,27 @@ __weak u64 zsp_gather_end(u32 cpu)
 	return g->first;
 }
 
+/* Is it in two pieces, as many an answer, a head and its body, and is all of it to be captured? */
+static __always_inline bool is_pair(const struct zsp_transfer *t, u64 want)
+{
+	return t->second && t->len && !t->chunks && want >= t->bytes;
+}
+
+/* The pieces of such a call. */
+static __always_inline void gather_pair(struct zsp_gather *g, struct zsp_transfer *t)
+{
+	struct zsp_data *data = (struct zsp_data *)g->record;
+	bool copied = gather_copy(g, t->len, (void *)t->buf);
+
+	data->captured = t->len;
+	copied &= gather_copy(g, t->bytes - t->len, (void *)t->second);
+	data->bytes = data->captured = t->bytes;
+	if (!copied)
+		data_fault(data);
+	t->first = *(u64 *)data->payload;
+	gather_flush(g);
+}
+
 /* want bytes from several pieces, or from one buffer with chunks, of which chunk_begin() has told. */
 static __always_inline void emit_gathered(
     u64 want, struct zsp_thread *thread, struct zsp_conn *conn)
@@ -229,6 +251,10 @@ static __always_inline void emit_gathered(
 	data_init(data, thread, conn, 0);
 	data->bytes = 0;
 	data_clear_first(data);
+	if (is_pair(t, want)) {
+		gather_pair(g, t);
+		return;
+	}
 	g->iov = t->iov;
 	g->batch = t->batch;
 	g->want = want;
@@ -250,26 +276,26 @@ static __always_inline void emit_gathered(
 static __always_inline void emit_transfer(
     u64 want, struct zsp_thread *thread, struct zsp_conn *conn)
 {
-	const struct zsp_transfer *t = &thread->transfer;
+	struct zsp_transfer *t = &thread->transfer;
 
 	if (*(volatile u8 *)&t->pieces) {
 		emit_gathered(want, thread, conn);
 		return;
 	}
 	if (t->len < want)
-		want = t->len;
+		t->want = want = t->len;
 	if (want == 0)
 		emit_size(thread, conn);
 	else if (want <= 192)
-		emit_flat(192, want, thread, conn);
+		emit_flat(192, thread, conn);
 	else if (want <= 448)
-		emit_flat(448, want, thread, conn);
+		emit_flat(448, thread, conn);
 	else if (want <= 960)
-		emit_flat(960, want, thread, conn);
+		emit_flat(960, thread, conn);
 	else if (want <= 4032)
-		emit_flat(4032, want, thread, conn);
+		emit_flat(4032, thread, conn);
 	else
-		emit_flat(ZSP_CAPTURE_MAX, want, thread, conn);
+		emit_flat(ZSP_CAPTURE_MAX, thread, conn);
 }
 
 #endif

@@ -64,15 +64,15 @@ static __always_inline bool refused_by_writer(u32 type, struct range range)
 	return type == ZSP_F_RDLCK ? range.first >= ZSP_PENDING_BYTE : holds_write_lock(range);
 }
 
-static __always_inline int released(struct zsp_thread *thread, struct range range, const u64 *key)
+/* Has the current process given up the write lock of the file of this key? */
+static __always_inline bool releases(struct range range, const u64 *key)
 {
 	struct zsp_lock_file *file = bpf_map_lookup_elem(&zsp_lock_files, key);
 
 	if (!file || !holds_write_lock(range) || file->tgid != bpf_get_current_pid_tgid() >> 32)
-		return 0;
+		return false;
 	file->tgid = 0;
-	lock_emit(thread, ZSP_LOCK_RELEASED, key);
-	return 0;
+	return true;
 }
 
 /* The file's entry; made by observed threads, NULL for others as long as there is none. */
@@ -87,36 +87,46 @@ static __always_inline struct zsp_lock_file *lock_file(struct zsp_thread *thread
 	return bpf_map_lookup_elem(&zsp_lock_files, key);
 }
 
+/* What the current process' request for a lock of this type, or to unlock, changes: an enum zsp_lock_op, INVALID for nothing. */
+static __always_inline u32 lock_change(
+    struct zsp_thread *thread, u32 type, struct range range, int ret, const u64 *key)
+{
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct zsp_lock_file *file;
+
+	if (type == ZSP_F_UNLCK)
+		return ret == 0 && releases(range, key) ? ZSP_LOCK_RELEASED : ZSP_LOCK_INVALID;
+	if (!is_of_sqlite(range))
+		return ZSP_LOCK_INVALID;
+	file = lock_file(thread, key);
+	if (!file)
+		return ZSP_LOCK_INVALID;
+	if (ret == 0 && type == ZSP_F_WRLCK && holds_write_lock(range) && file->tgid != tgid) {
+		file->tgid = tgid;
+		return ZSP_LOCK_TAKEN;
+	}
+	if ((ret == -ZSP_EAGAIN || ret == -ZSP_EACCES) && thread && refused_by_writer(type, range))
+		return ZSP_LOCK_REFUSED;
+	return ZSP_LOCK_INVALID;
+}
+
 static __always_inline int lock_asked_for(
     const void *ctx, struct inode *inode, struct file_lock *lock, int ret)
 {
 	struct zsp_thread *thread = zsp_current_thread();
-	u32 tgid = bpf_get_current_pid_tgid() >> 32, type;
-	u64 key = 0;
-	struct zsp_lock_file *file;
 	struct range range;
+	u64 key = 0;
+	u32 op;
 
 	if (!inode || !lock)
 		return 0;
 	range.first = lock->fl_start;
 	range.last = lock->fl_end;
-	type = zsp_lock_type(lock);
 	/* The inode's address as a mere number, with which the verifier lets us reckon: the first word of the context. */
 	bpf_probe_read_kernel(&key, sizeof(key), ctx);
-	if (type == ZSP_F_UNLCK)
-		return ret == 0 ? released(thread, range, &key) : 0;
-	if (!is_of_sqlite(range))
-		return 0;
-	file = lock_file(thread, &key);
-	if (!file)
-		return 0;
-	if (ret == 0 && type == ZSP_F_WRLCK && holds_write_lock(range) && file->tgid != tgid) {
-		file->tgid = tgid;
-		lock_emit(thread, ZSP_LOCK_TAKEN, &key);
-	} else if ((ret == -ZSP_EAGAIN || ret == -ZSP_EACCES) && thread &&
-	    refused_by_writer(type, range)) {
-		lock_emit(thread, ZSP_LOCK_REFUSED, &key);
-	}
+	op = lock_change(thread, zsp_lock_type(lock), range, ret, &key);
+	if (op != ZSP_LOCK_INVALID)
+		lock_emit(thread, op, &key);
 	return 0;
 }
 

@@ -190,7 +190,7 @@ static __always_inline void emit_gathered(struct zsp_thread *thread, u32 stream)
 	log_init(log, thread, stream, 0);
 	g->iov = t->iov;
 	g->left = t->bytes;
-	for (u32 i = 0; i < ZSP_LOG_PIECES_MAX && i < t->iov_count; i++)
+	for (u32 i = 0; i < ZSP_LOG_PIECES_MAX && i < t->pieces; i++)
 		if (!zsp_log_piece(cpu, i))
 			break;
 	captured = log->captured;

@@ -39,11 +39,11 @@ struct zsp_transfer {
 	u64 start;    /* as in struct zsp_data */
 	u64 buf, len; /* first piece of the user buffer */
 	u64 iov;      /* array of pieces, or of messages (batch), 0: one buffer only */
-	u64 iov_count;
-	u64 want;     /* bytes to capture, the first ones */
-	u64 first;    /* its first 8 bytes, 0 beyond their end, or if they are of no interest */
-	u32 bytes;    /* moved by the call */
-	u32 seq;      /* stream position of the first byte */
+	u64 second; /* user address of the second piece if the last byte moved is in that, else 0 */
+	u64 want;   /* bytes to capture, the first ones */
+	u64 first;  /* its first 8 bytes, 0 beyond their end, or if they are of no interest */
+	u32 bytes;  /* moved by the call */
+	u32 seq;    /* stream position of the first byte */
 	u8 direction; /* enum zsp_direction */
 	u8 flags;     /* ZSP_DATA_FULL, or 0 */
 	u8 batch;     /* iov is an array of struct mmsghdr, each with one piece */
@@ -51,7 +51,7 @@ struct zsp_transfer {
 	u8 fits;      /* within the budget: captured first and looked at then */
 	u8 starts;    /* it begins a message */
 	u8 chunks;    /* it is in a chunked body, and more than is to be captured */
-	u8 pieces;    /* to look at one by one; 0: it is one, or nothing is to be captured */
+	u8 pieces; /* of iov, ZSP_PIECES_MAX at most; later, those to look at one by one, 0: no need to */
 };
 
 /* A statement execution in progress, or a preparation that has failed. */
@@ -89,8 +89,8 @@ struct zsp_prepare {
 
 /* What a thread has taken from a TCP socket in the call it is in; see arrival.bpf.c. */
 struct zsp_arrival {
-	u64 sk;  /* address of the struct sock; 0: nothing yet */
-	u64 ns;  /* when the kernel had it */
+	u64 sk; /* address of the struct sock; 0: nothing yet */
+	u64 ns; /* when the kernel had it; by another clock than now, so it may be a little later */
 	u32 seq; /* stream position behind the first piece that was taken */
 	u32 reserved;
 };

@@ -106,7 +106,7 @@ static __always_inline u64 start_of(
 		return thread->call_start_ns ? thread->call_start_ns : t->now;
 	if (thread->arrival.sk != (u64)socket->sk || thread->arrival.seq - t->seq - 1 >= moved)
 		return t->now;
-	return thread->arrival.ns;
+	return thread->arrival.ns < t->now ? thread->arrival.ns : t->now;
 }
 
 /*
@@ -161,7 +161,7 @@ static __always_inline u32 pieces_of(const struct zsp_thread *thread, const stru
 		return ZSP_PIECES_MAX;
 	if (!t->want || !t->iov || t->len >= t->bytes || thread->late == ZSP_LATE_TAKEN)
 		return 0;
-	return t->iov_count < ZSP_PIECES_MAX ? t->iov_count : ZSP_PIECES_MAX;
+	return t->pieces;
 }
 
 /* It was no socket's, or one's that is no conversation. */

@@ -24,6 +24,14 @@
 /* Empty pieces before the first byte of a scattered buffer that are passed over. */
 #define ZSP_IOV_EMPTY_MAX 16
 
+/* n, ZSP_PIECES_MAX at most; without a branch, of which the verifier would follow both ways. */
+static __always_inline u8 pieces_at_most(u64 n)
+{
+	u64 more = (ZSP_PIECES_MAX - n) >> 63; /* 0 or 1 */
+
+	return (n & (more - 1)) | more * ZSP_PIECES_MAX;
+}
+
 /*
  * The only piece of message i of a batch. False: there are several, or it cannot be read; capturing ends there.
  */
@@ -55,19 +63,31 @@ __weak int zsp_empty_pieces(u64 iov, u64 count)
 	return i;
 }
 
-/* Describe the user buffer of an iovec array; empty pieces before the first byte are passed over. */
+/* Describe the user buffer of an iovec array; empty pieces before the first byte are passed over. What cannot be read is 0. */
 static __always_inline void transfer_from_iov(struct zsp_transfer *t, u64 iov, u64 count)
 {
-	struct user_iovec first = {};
-	u32 empty = zsp_empty_pieces(iov, count);
+	struct user_iovec two[2] = {};
+	u32 empty;
 
-	iov += empty * sizeof(first);
-	t->iov = iov;
-	t->iov_count = count - empty;
-	if (!count || bpf_probe_read_user(&first, sizeof(first), (void *)iov))
+	if (!count)
 		return;
-	t->buf = (u64)first.iov_base;
-	t->len = first.iov_len;
+	if (count > 1)
+		bpf_probe_read_user(two, sizeof(two), (void *)iov);
+	else
+		bpf_probe_read_user(two, sizeof(two[0]), (void *)iov);
+	if (!two[0].iov_len && count > 1) {
+		empty = zsp_empty_pieces(iov, count);
+		iov += empty * sizeof(two[0]);
+		count -= empty;
+		two[1].iov_base = NULL;
+		bpf_probe_read_user(two, sizeof(two[0]), (void *)iov);
+	}
+	t->iov = iov;
+	t->pieces = pieces_at_most(count);
+	t->buf = (u64)two[0].iov_base;
+	t->len = two[0].iov_len;
+	if (two[0].iov_len + two[1].iov_len >= t->bytes)
+		t->second = (u64)two[1].iov_base;
 }
 
 static __always_inline void transfer_from_msghdr(struct zsp_transfer *t, u64 address)
@@ -109,7 +129,7 @@ static __always_inline void transfer_from_batch(struct zsp_transfer *t, u64 addr
 	}
 	t->batch = 1;
 	t->iov = address;
-	t->iov_count = messages;
+	t->pieces = pieces_at_most(messages);
 	t->buf = (u64)first.iov_base;
 	t->len = first.iov_len;
 }

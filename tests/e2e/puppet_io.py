@@ -80,6 +80,8 @@ SCATTERED = [0, 0, 7, 0, 1, 40, 0, 300]
 MANY = [200] + [11] * 70  # a head, and more pieces than are looked at
 HEAD_IN_PIECES = [2] * 40
 EMPTY_FIRST = [0] * 9
+PAIR = [50]  # and the rest
+PAIR_BEHIND_EMPTY = [0, 50]
 
 
 # --- reading
@@ -173,11 +175,14 @@ READ = {
     "read": os.read,
     "readv": lambda fd, n: read_into(fd, n, SCATTERED, os.readv),
     "readv_many": lambda fd, n: read_into(fd, n, MANY, os.readv),
+    "readv_pair": lambda fd, n: read_into(fd, n, PAIR, os.readv),
+    "readv_pair_behind_empty": lambda fd, n: read_into(fd, n, PAIR_BEHIND_EMPTY, os.readv),
     "readv_empty_first": lambda fd, n: read_into(fd, n, EMPTY_FIRST, os.readv),
     "recv": lambda fd, n: with_socket(fd, lambda s: s.recv(n)),
     "recvfrom": lambda fd, n: with_socket(fd, lambda s: s.recvfrom(n)[0]),
     "recvmsg": lambda fd, n: with_socket(fd, lambda s: s.recvmsg(n)[0]),
     "recvmsg_scattered": lambda fd, n: read_into(fd, n, SCATTERED, recvmsg_into),
+    "recvmsg_pair": lambda fd, n: read_into(fd, n, PAIR, recvmsg_into),
     "recvmmsg": lambda fd, n: recvmmsg(fd, n, 30, 3),
     "recvmmsg_many": lambda fd, n: recvmmsg(fd, n, 100, 40),
     "recvmmsg_one": lambda fd, n: recvmmsg(fd, n, n, 1),
@@ -292,6 +297,8 @@ WRITE = {
     "write": lambda fd, data: all_of(data, lambda v: os.write(fd, v)),
     "writev": lambda fd, data: write_pieces(fd, data, SCATTERED, os.writev),
     "writev_many": lambda fd, data: write_pieces(fd, data, MANY, os.writev),
+    "writev_pair": lambda fd, data: write_pieces(fd, data, PAIR, os.writev),
+    "writev_pair_behind_empty": lambda fd, data: write_pieces(fd, data, PAIR_BEHIND_EMPTY, os.writev),
     "writev_head_in_pieces": lambda fd, data: write_pieces(fd, data, HEAD_IN_PIECES, os.writev),
     "writev_lines": write_lines,
     "writev_empty_first": lambda fd, data: write_pieces(fd, data, EMPTY_FIRST, os.writev),
@@ -300,6 +307,7 @@ WRITE = {
         "sendto", fd, ctypes.c_char_p(bytes(v)), ctypes.c_size_t(len(v)), 0, None, 0)),
     "more": lambda fd, data: with_socket(fd, lambda s: (s.sendall(data[:9], MSG_MORE), s.sendall(data[9:]))),
     "sendmsg": lambda fd, data: write_pieces(fd, data, SCATTERED, sendmsg),
+    "sendmsg_pair": lambda fd, data: write_pieces(fd, data, PAIR, sendmsg),
     "sendmsg_many": lambda fd, data: write_pieces(fd, data, MANY, sendmsg),
     "sendmmsg": lambda fd, data: sendmmsg(fd, data, 30, 3),
     "sendmmsg_many": lambda fd, data: sendmmsg(fd, data, 100, 40),
