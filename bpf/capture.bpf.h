@@ -77,6 +77,7 @@ static __always_inline void data_fault(struct zsp_data *data)
 static __noinline void data_fill(
     struct zsp_data *data, struct zsp_thread *thread, const struct zsp_conn *conn, u64 room)
 {
+	/* Read back from the map: of a number that it was given, the verifier would follow the origin through all that came before. */
 	u64 n = *(volatile u64 *)&thread->transfer.want;
 
 	if (n > room)
@@ -91,7 +92,7 @@ static __noinline void data_fill(
 	append_tail(data, n, &thread->transfer);
 }
 
-/* want <= room bytes from one buffer. room is a constant: the ring reserves constant sizes only. */
+/* The bytes that are wanted, room at most, from one buffer. room is a constant: the ring reserves constant sizes only. */
 static __always_inline void emit_flat(
     const u64 room, struct zsp_thread *thread, const struct zsp_conn *conn)
 {
@@ -214,13 +215,13 @@ __weak u64 zsp_gather_end(u32 cpu)
 	return g->first;
 }
 
-/* Is it in two pieces, as many an answer, a head and its body, and is all of it to be captured? */
+/* Is it in two pieces, as most answers are, a head and its body, and is all of it to be captured? */
 static __always_inline bool is_pair(const struct zsp_transfer *t, u64 want)
 {
 	return t->second && t->len && !t->chunks && want >= t->bytes;
 }
 
-/* The pieces of such a call. */
+/* Both of them at once, where zsp_gather_piece() would look at one after the other. */
 static __always_inline void gather_pair(struct zsp_gather *g, struct zsp_transfer *t)
 {
 	struct zsp_data *data = (struct zsp_data *)g->record;

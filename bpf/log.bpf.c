@@ -26,9 +26,8 @@
 
 #define ZSP_RCV_SHUTDOWN 1 /* include/net/sock.h: nothing can be received */
 
-#define ZSP_LOG_PIECES_MAX 64
-#define ZSP_S_IFMT         0170000
-#define ZSP_S_IFIFO        0010000
+#define ZSP_S_IFMT  0170000
+#define ZSP_S_IFIFO 0010000
 
 /* Part of the ring that lines may use. */
 #define ZSP_LOG_RING_PART 4
@@ -190,7 +189,7 @@ static __always_inline void emit_gathered(struct zsp_thread *thread, u32 stream)
 	log_init(log, thread, stream, 0);
 	g->iov = t->iov;
 	g->left = t->bytes;
-	for (u32 i = 0; i < ZSP_LOG_PIECES_MAX && i < t->pieces; i++)
+	for (u32 i = 0; i < ZSP_PIECES_MAX && i < t->pieces; i++)
 		if (!zsp_log_piece(cpu, i))
 			break;
 	captured = log->captured;

@@ -29,6 +29,9 @@ struct zsp_sqlite_frame {
 /* Preparations that run inside each other: a connection's first one reads the schema by another one. */
 #define ZSP_PREPARE_DEPTH 2
 
+/* Pieces of one call, or messages of one sendmmsg or recvmmsg, that are looked at; messages beyond are a counted loss. */
+#define ZSP_PIECES_MAX 64
+
 /*
  * One call that moved bytes. Lives in the thread's entry and not on the stack: what is read back
  * from a map is unknown to the verifier, so it checks the code behind it once and not once per kind
@@ -90,7 +93,7 @@ struct zsp_prepare {
 /* What a thread has taken from a TCP socket in the call it is in; see arrival.bpf.c. */
 struct zsp_arrival {
 	u64 sk; /* address of the struct sock; 0: nothing yet */
-	u64 ns; /* when the kernel had it; by another clock than now, so it may be a little later */
+	u64 ns; /* when the kernel had it; by TCP's own look at the clock, which may be a little ahead of ours */
 	u32 seq; /* stream position behind the first piece that was taken */
 	u32 reserved;
 };

@@ -19,8 +19,6 @@
 #define ZSP_MSG_TRUNC    0x0020
 #define ZSP_MSG_ERRQUEUE 0x2000
 
-/* Pieces of one call, or messages of one sendmmsg or recvmmsg, that are looked at; messages beyond are a counted loss. */
-#define ZSP_PIECES_MAX 64
 /* Empty pieces before the first byte of a scattered buffer that are passed over. */
 #define ZSP_IOV_EMPTY_MAX 16
 
